@@ -1,0 +1,72 @@
+# The menu. `make demo` and `make test` are all that a newcomer needs; each sets up what it uses.
+
+VENV   ?= .venv
+PYTHON ?= python3
+PY     := $(VENV)/bin/python
+C_BUILD := build/c
+SANITIZE_BUILD := build/sanitize
+SOURCES := $(shell find include src python pyproject.toml CMakeLists.txt -type f -not -name '*.so' -not -path '*/__pycache__/*')
+
+.PHONY: help setup demo test quick test-c test-sanitize test-thread test-install test-python lint bench clean
+
+help: ## show this menu
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(VENV)/.ready: $(SOURCES)
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@$(PY) -m pip install --quiet --disable-pip-version-check ".[demo,test,lint]"
+	@touch $@
+
+setup: $(VENV)/.ready ## make .venv with VizFlow built and installed in it
+
+demo: setup ## generate three realistic days and run the whole job over them
+	@$(VENV)/bin/vizflow demo --output demo-output
+
+test: test-c test-sanitize test-thread test-install lint test-python ## everything that CI runs
+
+quick: setup ## the quick set: under a minute
+	@$(PY) -m pytest -q -m "not slow" tests/python/unit
+
+$(C_BUILD)/.built: $(SOURCES) $(wildcard tests/c/*.h tests/c/*/*.c)
+	@cmake -S . -B $(C_BUILD) -DVIZFLOW_BUILD_TESTS=ON -DVIZFLOW_WERROR=ON > /dev/null
+	@cmake --build $(C_BUILD) --parallel 2
+	@touch $@
+
+test-c: $(C_BUILD)/.built ## C tests, warnings as errors
+	@ctest --test-dir $(C_BUILD) --output-on-failure
+
+test-sanitize: ## C tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@cmake -S . -B $(SANITIZE_BUILD) -DVIZFLOW_BUILD_TESTS=ON -DVIZFLOW_SANITIZE=address,undefined \
+	       -DCMAKE_BUILD_TYPE=RelWithDebInfo > /dev/null
+	@cmake --build $(SANITIZE_BUILD) --parallel 2
+	@ctest --test-dir $(SANITIZE_BUILD) --output-on-failure
+
+test-thread: ## the C tests that use threads, under ThreadSanitizer
+	@cmake -S . -B build/thread -DVIZFLOW_BUILD_TESTS=ON -DVIZFLOW_SANITIZE=thread \
+	       -DCMAKE_BUILD_TYPE=RelWithDebInfo > /dev/null
+	@cmake --build build/thread --parallel 2
+	@ctest --test-dir build/thread --output-on-failure -R "test_(base|fifo|mark|agg)$$"
+
+test-install: ## install the C library alone, and build the examples through pkg-config
+	@rm -rf build/install && cmake -S . -B build/library -DBUILD_SHARED_LIBS=ON \
+	       -DCMAKE_INSTALL_PREFIX=$(CURDIR)/build/install -DCMAKE_INSTALL_LIBDIR=lib > /dev/null
+	@cmake --build build/library --parallel 2 && cmake --install build/library > /dev/null
+	@$(PYTHON) tools/check_layers.py
+	@$(PYTHON) tools/check_symbols.py build/install/lib/libvizflow.so
+	@PKG_CONFIG_PATH=$(CURDIR)/build/install/lib/pkgconfig LD_LIBRARY_PATH=$(CURDIR)/build/install/lib \
+	       $(MAKE) --no-print-directory -C examples/c run BUILD=$(CURDIR)/build/examples
+
+test-python: setup ## Python tests: both engines, tiny chunks, one and two threads
+	@$(PY) tools/run_python_tests.py
+
+lint: setup ## ruff and mypy
+	@$(VENV)/bin/ruff check python tests/python bench tools examples
+	@$(VENV)/bin/mypy
+
+bench: setup ## the benchmark against Polars + numba and DuckDB; writes docs/benchmarks.md
+	@$(PY) -m pip install --quiet --disable-pip-version-check ".[bench]"
+	@$(PY) bench/day.py
+
+clean: ## remove everything that was built
+	@rm -rf build $(VENV) demo-output

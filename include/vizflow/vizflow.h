@@ -1,0 +1,478 @@
+/* VizFlow: what a trading day's file needs, computed in C.
+
+   The whole public interface of libvizflow and its reference text. Data goes in and comes out through the
+   Arrow C Data Interface; there is no other dependency than libc and libm.
+
+   Rules that hold for every function below
+   - Whatever can fail returns `enum vf_status`. The last parameter `err` may be NULL; it is written on failure
+     only. Checks come first: a rejected call writes nothing to its outputs and changes no object.
+   - Pointer parameters are *borrowed* for the length of the call unless the text says *takes* (the callee owns
+     it, on success only) or *gives* (the caller owns it afterwards and ends it as the text says).
+   - `ctx` may be NULL: malloc, and one thread a core. It is copied by `open`.
+   - Results never depend on the number of threads, on how columns are cut into chunks, or on how rows are cut
+     into calls of `update`: the same rows give the same bits.
+   - Time is int64 with its unit in the name. Float seconds are converted once, rounded to the nanosecond.
+   - Objects are made by `open` and ended by `close`; `close(NULL)` does nothing. One object, one thread at a
+     time; different objects may be used from different threads at once. There is no global state. */
+#ifndef VIZFLOW_H
+#define VIZFLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(_WIN32)
+#define VF_API
+#elif defined(__GNUC__) || defined(__clang__)
+#define VF_API __attribute__((visibility("default")))
+#else
+#define VF_API
+#endif
+
+#define VF_VERSION "0.1.0"
+
+/* The version this library was built as, for example "0.1.0". */
+VF_API const char *vf_version(void);
+
+/* ---- Arrow C Data Interface (https://arrow.apache.org/docs/format/CDataInterface.html) ---- */
+
+#ifndef ARROW_C_DATA_INTERFACE
+#define ARROW_C_DATA_INTERFACE
+
+#define ARROW_FLAG_DICTIONARY_ORDERED 1
+#define ARROW_FLAG_NULLABLE 2
+#define ARROW_FLAG_MAP_KEYS_SORTED 4
+
+struct ArrowSchema {
+    const char *format;
+    const char *name;
+    const char *metadata;
+    int64_t flags;
+    int64_t n_children;
+    struct ArrowSchema **children;
+    struct ArrowSchema *dictionary;
+    void (*release)(struct ArrowSchema *);
+    void *private_data;
+};
+
+struct ArrowArray {
+    int64_t length;
+    int64_t null_count;
+    int64_t offset;
+    int64_t n_buffers;
+    int64_t n_children;
+    const void **buffers;
+    struct ArrowArray **children;
+    struct ArrowArray *dictionary;
+    void (*release)(struct ArrowArray *);
+    void *private_data;
+};
+
+#endif /* ARROW_C_DATA_INTERFACE */
+
+#ifndef ARROW_C_STREAM_INTERFACE
+#define ARROW_C_STREAM_INTERFACE
+
+struct ArrowArrayStream {
+    int (*get_schema)(struct ArrowArrayStream *, struct ArrowSchema *out);
+    int (*get_next)(struct ArrowArrayStream *, struct ArrowArray *out);
+    const char *(*get_last_error)(struct ArrowArrayStream *);
+    void (*release)(struct ArrowArrayStream *);
+    void *private_data;
+};
+
+#endif /* ARROW_C_STREAM_INTERFACE */
+
+/* ---- status and errors ---- */
+
+/* name, pinned value, meaning. Values never change; new ones go to the end. */
+#define VF_STATUS_MAP(X)                                                                                       \
+    X(OK, 0, "success")                                                                                        \
+    X(ERROR_MEMORY, 1, "the allocator gave no memory")                                                         \
+    X(ERROR_ARGUMENT, 2, "an option is not acceptable: width, horizon, session, ...")                          \
+    X(ERROR_TYPE, 3, "a column has a type the operation does not take")                                        \
+    X(ERROR_DATA, 4, "a value in a row is not acceptable")                                                     \
+    X(ERROR_OVERFLOW, 5, "a result does not fit its type")                                                     \
+    X(ERROR_ARROW, 6, "an Arrow structure is malformed")                                                       \
+    X(ERROR_REPLAY, 7, "the rows read a second time are not the rows read first")                              \
+    X(ERROR_STATE, 8, "the object is not in the state this call needs")                                        \
+    X(ERROR_IO, 9, "the operating system refused a file operation")
+
+enum vf_status {
+#define VF_STATUS_ENUM(name, value, text) VF_##name = value,
+    VF_STATUS_MAP(VF_STATUS_ENUM)
+#undef VF_STATUS_ENUM
+};
+
+/* The status's name without its prefix ("ERROR_DATA"), and its meaning. Static strings. */
+VF_API const char *vf_status_name(enum vf_status status);
+VF_API const char *vf_status_text(enum vf_status status);
+
+struct vf_error {
+    enum vf_status code;
+    int64_t row;   /* first row concerned, counted from 0 over all the rows seen; -1 where there is none */
+    int64_t count; /* how many rows are concerned, where they were counted; else 1 */
+    char column[128];
+    char message[512]; /* names the value and what is accepted; UTF-8, no newline */
+};
+
+/* ---- context ---- */
+
+/* `resize` and `release` are told the size that was asked for. All three or none are set. */
+struct vf_allocator {
+    void *(*allocate)(void *state, size_t size);
+    void *(*resize)(void *state, void *block, size_t old_size, size_t new_size);
+    void (*release)(void *state, void *block, size_t size);
+    void *state;
+};
+
+struct vf_context {
+    struct vf_allocator allocator; /* zeroed: malloc */
+    uint32_t n_threads;            /* 0: one a core */
+};
+
+/* ---- columns ---- */
+
+/* A column to read: one type, any number of chunks, each an array of that type. Nothing in it is released by
+   the library. Chunks may be empty, sliced (offset > 0), and of any size. Extension types are read as their
+   storage; dictionaries are looked through. */
+struct vf_series {
+    const struct ArrowSchema *schema;
+    const struct ArrowArray *const *chunks;
+    size_t n_chunks;
+};
+
+/* A column that is given: the caller calls both release functions (or moves the structs on). */
+struct vf_column {
+    struct ArrowSchema schema;
+    struct ArrowArray array;
+};
+
+/* Releases what is in *column, if anything, and zeroes it. NULL is fine. */
+VF_API void vf_column_release(struct vf_column *column);
+
+/* Repeats row i of `series` counts[i] times, in order: the row-expanding step. Gives one chunk of the same type.
+   Fixed-width types, booleans, (large) strings and binaries, views (whose text buffers are shared by copy of
+   the view, see below), dictionaries, and null. n must be the series' length. Other types: VF_ERROR_TYPE.
+   `owner`/`release_owner`: views and dictionaries keep pointing into the series' buffers; the given array calls
+   release_owner(owner) exactly once when it is released, and never when the call fails. */
+VF_API enum vf_status vf_column_expand(const struct vf_context *ctx, const struct vf_series *series,
+                                       const uint32_t *counts, int64_t n, void *owner,
+                                       void (*release_owner)(void *owner), struct vf_column *out,
+                                       struct vf_error *err);
+
+/* ---- clock: wall time -> elapsed trading time ---- */
+
+#define VF_DAY_NS INT64_C(86400000000000)
+
+/* Nanoseconds since local midnight of the trading day, closed at both ends. Only the first session may start
+   before midnight (start_ns < 0: a night session that began the evening before); it may end there, too: 21:00 to
+   23:00 of a day whose sessions follow the next morning is -3 h to -1 h. */
+struct vf_session {
+    int64_t start_ns;
+    int64_t end_ns;
+};
+
+enum vf_outside {
+    VF_OUTSIDE_NULL = 0, /* a time in no session is null */
+    VF_OUTSIDE_CLIP = 1, /* it is moved to the nearest session end (a tie: the earlier) */
+    VF_OUTSIDE_RAISE = 2 /* VF_ERROR_DATA with the count and the first row */
+};
+
+/* How an integer spells a time. */
+enum vf_time_layout {
+    VF_LAYOUT_AUTO = 0, /* by the digit rule, see vf_clock_elapsed */
+    VF_LAYOUT_HHMMSS = 1,
+    VF_LAYOUT_HHMMSSMMM = 2,
+    VF_LAYOUT_SECONDS = 3 /* seconds since local midnight */
+};
+
+struct vf_clock_options {
+    const struct vf_session *sessions;
+    size_t n_sessions;
+    enum vf_outside outside;
+    int64_t grace_ns; /* a time within this distance of a session is moved to its end, whatever `outside` says */
+    enum vf_time_layout layout;
+};
+
+struct vf_clock_report {
+    int64_t n_rows;
+    int64_t n_null;    /* null in the input */
+    int64_t n_invalid; /* impossible digits or text: 99:99 */
+    int64_t n_outside; /* a time of day, but in no session (clipped ones are counted here too) */
+};
+
+/* VF_OK when the sessions are 1 to 64, in order, share no instant (nor with those of the next day), and lie within
+   a day. */
+VF_API enum vf_status vf_sessions_check(const struct vf_session *sessions, size_t n_sessions,
+                                        struct vf_error *err);
+
+/* Length of all sessions together, in nanoseconds; 0 for sessions that vf_sessions_check refuses. */
+VF_API int64_t vf_sessions_length_ns(const struct vf_session *sessions, size_t n_sessions);
+
+/* Elapsed trading nanoseconds of one time of day (ns since midnight): offset of its session + time into it.
+   Returns false when it is in no session, even with grace, when it is not in 0 .. VF_DAY_NS, and for sessions that
+   vf_sessions_check refuses; then *elapsed_ns is unchanged. */
+VF_API bool vf_sessions_elapsed_ns(const struct vf_session *sessions, size_t n_sessions, int64_t grace_ns,
+                                   int64_t time_ns, int64_t *elapsed_ns);
+
+/* Column form. Accepts timestamps without zone (any unit: the time of day counts), time32/time64, integers in
+   `layout`, and ISO 8601 strings without zone ("2024-10-01T09:30:00.5", "09:30:00"). Gives float64 seconds when
+   the type can carry fractions of a second, else int64 seconds ("tts", "tss:", int HHMMSS and SECONDS; these refuse
+   sessions that do not start and end on whole seconds).
+   Null stays null. Impossible digits become null, or fail under VF_OUTSIDE_RAISE.
+   The digit rule of VF_LAYOUT_AUTO: 7 to 9 digits are HHMMSSmmm, up to 6 are HHMMSS; a value of up to 6 digits
+   that would, read as HHMMSSmmm, also fall in a session, and a column that has both kinds, are refused as
+   ambiguous (0 is midnight either way). `report` may be NULL. */
+VF_API enum vf_status vf_clock_elapsed(const struct vf_context *ctx, const struct vf_series *time,
+                                       const struct vf_clock_options *options, struct vf_column *out,
+                                       struct vf_clock_report *report, struct vf_error *err);
+
+/* Whether vf_clock_elapsed of a column of this type gives float64 ("g") or int64 ("l"); NULL when the type is
+   not accepted. */
+VF_API const char *vf_clock_elapsed_format(const struct ArrowSchema *schema, enum vf_time_layout layout);
+
+/* ---- bins and casts ---- */
+
+/* round_half_even(x / width) as int64. Null, NaN and infinities are null. width is finite and > 0, else
+   VF_ERROR_ARGUMENT. |x / width| >= 2^53 is VF_ERROR_OVERFLOW with count and first row. snap: a quotient within
+   4 ulp of a half, and below 2^48, counts as that half (0.00015 / 1e-4 = 1.4999999999999998 -> 1.5 -> 2). Any
+   numeric type, and booleans as 0 and 1. */
+VF_API enum vf_status vf_bin_index(const struct vf_context *ctx, const struct vf_series *values, double width,
+                                   bool snap, struct vf_column *out, struct vf_error *err);
+
+/* Float to integer without loss: the nearest integer where |x - round(x)| <= tolerance * max(1, |x|), and not
+   above max(tolerance, 0.001): 1500000.5 is no integer within 1e-6. Else VF_ERROR_DATA with column, count and
+   first row. 0 <= tolerance < 0.5. NaN and infinities are errors, null stays null. `format` is an
+   Arrow integer format: one of "cCsSiIlL". Out of range: VF_ERROR_OVERFLOW. */
+VF_API enum vf_status vf_cast_integer(const struct vf_context *ctx, const struct vf_series *values,
+                                      const char *format, double tolerance, struct vf_column *out,
+                                      struct vf_error *err);
+
+/* (bid + ask) / 2 as float64, computed without overflow. Null where a side is null, NaN, infinite, zero or
+   negative: a one-sided book has no mid. */
+VF_API enum vf_status vf_mid(const struct vf_context *ctx, const struct vf_series *bid,
+                             const struct vf_series *ask, struct vf_column *out, struct vf_error *err);
+
+/* ---- match: first in, first out ---- */
+
+/* The kinds of value a side may be named by. Text is compared to string columns (and dictionaries of them),
+   integers to integer and boolean columns. */
+struct vf_side {
+    const char *text; /* NULL: `integer` counts */
+    size_t length;
+    int64_t integer;
+    bool entry; /* true: opens; false: closes */
+};
+
+enum vf_fifo_rows {
+    VF_FIFO_BOTH = 0,  /* every input row stays; both legs are split */
+    VF_FIFO_EXITS = 1, /* an entry stays one row with its closed part; exits are split */
+    VF_FIFO_LOTS = 2   /* only matched exit pieces, open rests and unmatched exits; nothing is passed through */
+};
+
+enum vf_excess {
+    VF_EXCESS_UNCLOSED = 0,   /* an exit beyond the inventory is a piece of its own, not closed */
+    VF_EXCESS_OPEN_SHORT = 1, /* it opens a lot of the opposite direction */
+    VF_EXCESS_RAISE = 2       /* VF_ERROR_DATA */
+};
+
+/* Columns that vf_fifo_emit can give, as bits. */
+enum vf_fifo_column {
+    VF_FIFO_ENTRY_ID = 1 << 0,      /* uint32: row number of the entry; null on an over-exit */
+    VF_FIFO_QTY = 1 << 1,           /* type of the quantity column */
+    VF_FIFO_HOLDING = 1 << 2,       /* exit time - entry time, in the type of time differences; null when open */
+    VF_FIFO_CLOSED = 1 << 3,        /* boolean: true matched, false unclosed, null no trade */
+    VF_FIFO_EXIT_ID = 1 << 4,       /* uint32: row number of the exit; null when open */
+    VF_FIFO_ENTRY_PRICE = 1 << 5,   /* float64 */
+    VF_FIFO_EXIT_PRICE = 1 << 6,    /* float64 */
+    VF_FIFO_CLOSE_MARKOUT = 1 << 7, /* float64: exit / entry - 1, times -1 for a lot opened by the exit side */
+    VF_FIFO_PNL = 1 << 8            /* float64: (exit - entry) * qty, signed the same way; on the exit leg only,
+                                       null on every other row, so that a sum counts each match once */
+};
+#define VF_FIFO_N_COLUMNS 9
+
+struct vf_fifo_options {
+    const struct vf_side *sides;
+    size_t n_sides;
+    enum vf_fifo_rows rows;
+    enum vf_excess on_excess;
+    unsigned columns; /* which columns emit will be asked for: what is not needed is not kept */
+};
+
+/* The columns of one batch of rows. `sort` orders rows within a symbol (ties: row order); `time` is what
+   holding_period is measured in and may be the same column. `price` may be NULL unless a price column is asked
+   for: it never affects matching. */
+struct vf_fifo_batch {
+    const struct vf_series *symbol; /* integer, boolean, string, binary or a dictionary of them */
+    const struct vf_series *sort;   /* integer, float, date, time, timestamp, duration */
+    const struct vf_series *time;
+    const struct vf_series *side;
+    const struct vf_series *quantity; /* integer or float */
+    const struct vf_series *price;
+};
+
+struct vf_fifo;
+
+VF_API enum vf_status vf_fifo_open(const struct vf_context *ctx, const struct vf_fifo_options *options,
+                                   struct vf_fifo **out, struct vf_error *err);
+VF_API void vf_fifo_close(struct vf_fifo *fifo);
+
+/* Lots held when the day opens, oldest first within a symbol, before any update. A negative quantity is a short
+   lot and needs VF_EXCESS_OPEN_SHORT. Their matched_entry_id and holding_period are null, is_closed is true. */
+VF_API enum vf_status vf_fifo_inventory(struct vf_fifo *fifo, const struct vf_series *symbol,
+                                        const struct vf_series *quantity, const struct vf_series *price,
+                                        struct vf_error *err);
+
+/* Learns the next rows. At most 4294967294 rows in all, less the number of inventory lots. */
+VF_API enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *batch, struct vf_error *err);
+
+/* Matches everything that was learnt. Fails, naming column, count and first row, on a negative, NaN or null
+   quantity, a null time or a null symbol on a trade row, and when rows exist but none carries a listed side.
+   A zero quantity is a piece of its own with quantity 0, not closed. A rest below 1e-9 of its row's quantity is
+   zero. */
+VF_API enum vf_status vf_fifo_match(struct vf_fifo *fifo, struct vf_error *err);
+
+VF_API int64_t vf_fifo_rows_in(const struct vf_fifo *fifo);
+VF_API int64_t vf_fifo_rows_out(const struct vf_fifo *fifo); /* after match; -1 before */
+
+/* Pieces of the input rows [first_row, first_row + n): writes the number of pieces of each row to counts[n] and
+   gives one column for each bit of `columns`, lowest bit first, into out[]. `again`, when not NULL, holds the
+   same rows read a second time; they are compared with what was learnt (VF_ERROR_REPLAY when they differ), in
+   order from row 0, and vf_fifo_replayed says at the end whether all were seen. */
+VF_API enum vf_status vf_fifo_emit(struct vf_fifo *fifo, const struct vf_fifo_batch *again, int64_t first_row,
+                                   int64_t n, unsigned columns, uint32_t *counts, struct vf_column *out,
+                                   struct vf_error *err);
+/* Starts another replay from row 0. */
+VF_API void vf_fifo_rewind(struct vf_fifo *fifo);
+/* VF_OK when the current replay has seen every row. */
+VF_API enum vf_status vf_fifo_replayed(const struct vf_fifo *fifo, struct vf_error *err);
+
+/* ---- mark: prices at other times ---- */
+
+enum vf_mark_method {
+    VF_MARK_BACKWARD = 0, /* last observation at or before t + h */
+    VF_MARK_FORWARD = 1,  /* first at or after */
+    VF_MARK_NEAREST = 2   /* closest; a tie takes the earlier */
+};
+
+/* An observation is a row with non-null keys, a non-null time and a price that is finite and > 0; of equal times of
+   one instrument the last row wins. Rows may come in any order; frames in time order are the fast case. */
+struct vf_mark_options {
+    const int64_t *horizons_ns; /* one or more, > 0, in any order, no duplicates */
+    size_t n_horizons;
+    enum vf_mark_method method;
+    int64_t tolerance_ns; /* < 0: none. A match further than this from t + h is null; at this distance it is not */
+    int64_t end_ns;       /* INT64_MAX: none. t + h past it is null; t + h at it is not */
+    bool quotes;          /* observations come from vf_mark_observe; else the rows observe themselves */
+    const char *names;    /* n_horizons column names, each ended by '\0'; NULL: return_60, return_0.5 (seconds) */
+};
+
+/* keys: the columns that separate instruments (symbol, or date and symbol): integers, booleans, strings, temporal
+   types, dictionaries of them; 0 columns mean one instrument. Null in any: the row gets null.
+   time: integer or float seconds, duration, time, timestamp or date; null and NaN: the row gets null.
+   price: any number, not boolean.
+   Batches of one object, observed or updated, must agree in the number of keys and in what keys and times mean: text
+   with text, numbers of any width, dates with dates, timestamps of one unit; times that are lengths (numbers and
+   durations), points in time with or without a zone, or times of day. Else VF_ERROR_TYPE: they would never meet. */
+struct vf_mark_batch {
+    const struct vf_series *keys;
+    size_t n_keys;
+    const struct vf_series *time;
+    const struct vf_series *price;
+};
+
+struct vf_mark;
+
+VF_API enum vf_status vf_mark_open(const struct vf_context *ctx, const struct vf_mark_options *options,
+                                   struct vf_mark **out, struct vf_error *err);
+VF_API void vf_mark_close(struct vf_mark *mark);
+
+/* Observations to look up in (with options.quotes; else VF_ERROR_STATE), all of them before finish. */
+VF_API enum vf_status vf_mark_observe(struct vf_mark *mark, const struct vf_mark_batch *batch, struct vf_error *err);
+
+/* The next rows to be marked, at most 4294967294 in all. Without `quotes` they are observations too. Adjacent rows of
+   the same keys, time and price, which row expansion leaves, are kept once: 20 bytes, and a bit for each row. */
+VF_API enum vf_status vf_mark_update(struct vf_mark *mark, const struct vf_mark_batch *batch, struct vf_error *err);
+
+/* Looks everything up. Afterwards observe, update and finish are VF_ERROR_STATE; if it fails nothing has changed. */
+VF_API enum vf_status vf_mark_finish(struct vf_mark *mark, struct vf_error *err);
+
+/* Rows learnt by vf_mark_update. */
+VF_API int64_t vf_mark_rows(const struct vf_mark *mark);
+
+/* Gives the returns of the rows [first_row, first_row + n): a float64 column a horizon into out[n_horizons], in the
+   order of options.horizons_ns. A return is p(t + h) / p(t) - 1 in that order of double operations (as Polars would:
+   `later / price - 1`); p(t) is the row's own price, p(t + h) the matched observation's. Null when the row is no
+   observation itself (its key, time or price), when t + h is past the instrument's last observation (by any method:
+   a trade near the close is never priced with the last quote), when nothing matches, when the match is out of
+   tolerance, or when t + h is past end_ns. Never NaN; infinite only where the quotient leaves float64.
+   `again`, when not NULL, holds the same rows read a second time: keys, time and price are compared with what was
+   learnt, in order from row 0, and a block of 4096 rows that differs is VF_ERROR_REPLAY with its first row. Without
+   it rows may be asked for in any order. */
+VF_API enum vf_status vf_mark_emit(struct vf_mark *mark, const struct vf_mark_batch *again, int64_t first_row,
+                                   int64_t n, struct vf_column *out, struct vf_error *err);
+/* Starts another replay from row 0. */
+VF_API void vf_mark_rewind(struct vf_mark *mark);
+/* VF_OK when the current replay has seen every row. */
+VF_API enum vf_status vf_mark_replayed(const struct vf_mark *mark, struct vf_error *err);
+
+/* ---- agg: grouped states ---- */
+
+/* Null values are passed over by every operation but LEN and NULL_COUNT. */
+enum vf_agg_op {
+    VF_AGG_LEN = 0,        /* int64: rows; takes no value column */
+    VF_AGG_COUNT = 1,      /* int64: rows whose value is not null; any type */
+    VF_AGG_NULL_COUNT = 2, /* int64; any type */
+    VF_AGG_SUM = 3,        /* int64 for integers and booleans, the same type for durations (only the final sum has to
+                              fit), float64 for floats; 0 for no values */
+    VF_AGG_MEAN = 4,       /* float64; of durations the same type, the fraction dropped; null for no values */
+    VF_AGG_MIN = 5,        /* type of the values: numbers, booleans, temporal types; null for no values; NaN only when
+                              every value is NaN; -0 is less than +0 */
+    VF_AGG_MAX = 6
+};
+
+struct vf_agg_leaf {
+    enum vf_agg_op op;
+    uint32_t value; /* index into the batch's values; ignored for VF_AGG_LEN */
+    const char *name; /* of the column that is given; copied */
+};
+
+struct vf_agg;
+
+/* n_keys of 0 to 64 key columns of any hashable type (integers, booleans, strings, dates, times, dictionaries; floats
+   are refused: bin them first). Null is a key of its own. With no keys there is one group, also of no rows. An
+   allocator in ctx is called from several threads at once, unless ctx says one thread. */
+VF_API enum vf_status vf_agg_open(const struct vf_context *ctx, const struct vf_agg_leaf *leaves, size_t n_leaves,
+                                  size_t n_keys, size_t n_values, struct vf_agg **out, struct vf_error *err);
+VF_API void vf_agg_close(struct vf_agg *agg);
+
+/* keys[n_keys], values[n_values]; all of the same length n_rows, which may be 0. Types must stay what the first update
+   had; how texts are laid out (plain, views, dictionary) may change. Float sums and means are those of the exact real
+   sum, rounded once: the order of rows, their cut into updates, threads and merges change no bit, no intermediate sum
+   overflows, and what cancels is 0.0. NaN, or infinities of both signs, give NaN; infinities of one sign give that.
+   A column, type or length that is refused changes nothing. A failure after that (no memory, malformed string offsets)
+   leaves some rows counted: every later call but close is then VF_ERROR_STATE. */
+VF_API enum vf_status vf_agg_update(struct vf_agg *agg, const struct vf_series *keys, const struct vf_series *values,
+                                    int64_t n_rows, struct vf_error *err);
+
+/* Adds the groups of `other` (same leaves, same types), which stays as it is and is another object than agg. */
+VF_API enum vf_status vf_agg_merge(struct vf_agg *agg, const struct vf_agg *other, struct vf_error *err);
+
+VF_API int64_t vf_agg_groups(const struct vf_agg *agg);
+
+/* Gives n_keys + n_leaves columns of vf_agg_groups rows, groups in the order of their first row (those that a merge
+   brought: after those that were there). Keys have the type they came with; texts are large strings ("U") or large
+   binaries ("Z"). The object can go on being updated. VF_ERROR_STATE before the first update, which tells the types
+   and may be of no rows. Integer sums that do not fit int64: VF_ERROR_OVERFLOW with the leaf's name. */
+VF_API enum vf_status vf_agg_finish(struct vf_agg *agg, struct vf_column *out, struct vf_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* VIZFLOW_H */

@@ -1,0 +1,142 @@
+/* The CPython module vizflow._core: functions over single columns and scalars, and the module itself.
+   Not for objects with a life of their own: core_objects.c has Fifo, Mark and Agg. */
+#include "convert.h"
+
+#include <stdlib.h>
+
+#define SESSIONS_MAX 64
+
+static bool read_sessions(PyObject *object, struct vf_session *sessions, size_t *n) {
+    Py_ssize_t length = PySequence_Size(object);
+    if (length < 0) return false;
+    if (length > SESSIONS_MAX) {
+        PyErr_Format(PyExc_ValueError, "%zd sessions; at most %d are accepted", length, SESSIONS_MAX);
+        return false;
+    }
+    for (Py_ssize_t i = 0; i < length; i++) {
+        PyObject *item = PySequence_GetItem(object, i);
+        long long start = 0, end = 0;
+        bool ok = item != NULL && PyArg_ParseTuple(item, "LL", &start, &end);
+        Py_XDECREF(item);
+        if (!ok) return false;
+        sessions[i] = (struct vf_session){.start_ns = start, .end_ns = end};
+    }
+    *n = (size_t)length;
+    return true;
+}
+
+PyDoc_STRVAR(sessions_check_doc,
+             "sessions_check($module, sessions, /)\n--\n\nRaise unless [(start_ns, end_ns), ...] "
+             "are ordered sessions of one day.");
+
+static PyObject *py_sessions_check(PyObject *module, PyObject *arg) {
+    struct vf_session sessions[SESSIONS_MAX];
+    struct vf_error err = {0};
+    size_t n = 0;
+    (void)module;
+    if (!read_sessions(arg, sessions, &n)) return NULL;
+    if (vf_sessions_check(sessions, n, &err) != VF_OK) return raise_error(&err);
+    return PyLong_FromLongLong(vf_sessions_length_ns(sessions, n));
+}
+
+PyDoc_STRVAR(sessions_elapsed_doc,
+             "sessions_elapsed($module, sessions, grace_ns, time_ns, /)\n--\n\n"
+             "Elapsed trading nanoseconds of one time of day, or None outside every session.");
+
+static PyObject *py_sessions_elapsed(PyObject *module, PyObject *args) {
+    struct vf_session sessions[SESSIONS_MAX];
+    struct vf_error err = {0};
+    PyObject *list;
+    long long grace, time;
+    size_t n = 0;
+    int64_t elapsed;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "OLL", &list, &grace, &time) || !read_sessions(list, sessions, &n))
+        return NULL;
+    if (vf_sessions_check(sessions, n, &err) != VF_OK) return raise_error(&err);
+    if (!vf_sessions_elapsed_ns(sessions, n, grace, time, &elapsed)) Py_RETURN_NONE;
+    return PyLong_FromLongLong(elapsed);
+}
+
+PyDoc_STRVAR(clock_elapsed_doc,
+             "clock_elapsed($module, column, sessions, outside, grace_ns, layout, /)\n--\n\n"
+             "(Column of elapsed seconds, (rows, null, invalid, outside)) of a column of times of day.");
+
+static PyObject *py_clock_elapsed(PyObject *module, PyObject *args) {
+    struct vf_session sessions[SESSIONS_MAX];
+    struct vf_clock_options options = {.sessions = sessions};
+    struct vf_clock_report report = {0};
+    struct vf_column column = {0};
+    struct vf_error err = {0};
+    PyObject *object, *list;
+    int outside, layout;
+    long long grace;
+    if (!PyArg_ParseTuple(args, "OOiLi", &object, &list, &outside, &grace, &layout)) return NULL;
+    if (!read_sessions(list, sessions, &options.n_sessions)) return NULL;
+    options.outside = (enum vf_outside)outside;
+    options.layout = (enum vf_time_layout)layout;
+    options.grace_ns = grace;
+    struct column_in *in = column_in_new(object);
+    if (in == NULL) return NULL;
+    enum vf_status status;
+    Py_BEGIN_ALLOW_THREADS;
+    status = vf_clock_elapsed(NULL, &in->series, &options, &column, &report, &err);
+    column_in_free(in);
+    Py_END_ALLOW_THREADS;
+    if (status != VF_OK) return raise_error(&err);
+    PyObject *out = column_out(module, &column);
+    if (out == NULL) return NULL;
+    return Py_BuildValue("N(LLLL)", out, (long long)report.n_rows, (long long)report.n_null,
+                         (long long)report.n_invalid, (long long)report.n_outside);
+}
+
+PyDoc_STRVAR(
+    run_rows_doc,
+    "run_rows($module, names, columns, processes, outputs, rows, state, start, stop, values, counts, "
+    "expanding, /)\n--\n\nRun Python rules over rows start .. stop - 1; gives the expanding rule "
+    "or -1.");
+
+/* ---- module ---- */
+
+static PyMethodDef functions[] = {
+    {"sessions_check", py_sessions_check, METH_O, sessions_check_doc},
+    {"sessions_elapsed", py_sessions_elapsed, METH_VARARGS, sessions_elapsed_doc},
+    {"clock_elapsed", py_clock_elapsed, METH_VARARGS, clock_elapsed_doc},
+    {"run_rows", run_rows, METH_VARARGS, run_rows_doc},
+    {NULL, NULL, 0, NULL}};
+
+static int execute(PyObject *module) {
+    struct module_state *state = PyModule_GetState(module);
+    state->column_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &column_spec, NULL);
+    if (state->column_type == NULL || PyModule_AddType(module, state->column_type) != 0) return -1;
+    if (PyModule_AddStringConstant(module, "version", vf_version()) != 0) return -1;
+    return add_objects(module);
+}
+
+static int traverse(PyObject *module, visitproc visit, void *arg) {
+    struct module_state *state = PyModule_GetState(module);
+    Py_VISIT(state->column_type);
+    return 0;
+}
+
+static int clear(PyObject *module) {
+    struct module_state *state = PyModule_GetState(module);
+    Py_CLEAR(state->column_type);
+    return 0;
+}
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)execute}, {0, NULL}};
+
+static struct PyModuleDef definition = {.m_base = PyModuleDef_HEAD_INIT,
+                                        .m_name = "_core",
+                                        .m_doc =
+                                            "VizFlow's C library for Python. Private: use `import vizflow`.",
+                                        .m_size = sizeof(struct module_state),
+                                        .m_methods = functions,
+                                        .m_slots = slots,
+                                        .m_traverse = traverse,
+                                        .m_clear = clear};
+
+PyMODINIT_FUNC PyInit__core(void) {
+    return PyModuleDef_Init(&definition);
+}

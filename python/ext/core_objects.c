@@ -1,0 +1,568 @@
+/* Fifo, Mark and Agg: the library's objects as Python types, one method a C function.
+   Not for choices: defaults, names and checks of options are the face's, checks of data the library's. */
+#include "convert.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The module that a heap type belongs to, for columns_out. */
+static PyObject *module_of(PyObject *self) {
+    return PyType_GetModule(Py_TYPE(self));
+}
+
+static PyObject *none_or_error(enum vf_status status, const struct vf_error *err) {
+    if (status != VF_OK) return raise_error(err);
+    Py_RETURN_NONE;
+}
+
+static void *allocate_object(PyTypeObject *type) {
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    return allocate(type, 0);
+}
+
+/* ---- Fifo ---- */
+
+struct fifo_object {
+    PyObject_HEAD struct vf_fifo *fifo;
+};
+
+#define SIDES_MAX 64
+
+/* (value, is_entry) with value str, bytes, int or bool. Texts stay owned by the tuple. */
+static bool read_side(PyObject *item, struct vf_side *side) {
+    PyObject *value;
+    int entry;
+    if (!PyArg_ParseTuple(item, "Op", &value, &entry)) return false;
+    *side = (struct vf_side){.entry = entry != 0};
+    if (PyUnicode_Check(value)) {
+        Py_ssize_t length;
+        side->text = PyUnicode_AsUTF8AndSize(value, &length);
+        side->length = (size_t)length;
+        return side->text != NULL;
+    }
+    side->integer = PyLong_AsLongLong(value);
+    return side->integer != -1 || PyErr_Occurred() == NULL;
+}
+
+static PyObject *fifo_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"sides", "rows", "on_excess", "columns", "n_threads", NULL};
+    struct vf_side sides[SIDES_MAX];
+    struct vf_fifo_options options = {.sides = sides};
+    struct vf_context ctx = {0};
+    struct vf_error err = {0};
+    PyObject *list;
+    int rows, on_excess;
+    unsigned columns, n_threads;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OiiII", names, &list, &rows, &on_excess, &columns,
+                                     &n_threads))
+        return NULL;
+    Py_ssize_t n = PySequence_Size(list);
+    if (n < 0) return NULL;
+    if (n > SIDES_MAX)
+        return PyErr_Format(PyExc_ValueError, "%zd side values; at most %d are accepted", n, SIDES_MAX);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *item = PySequence_GetItem(list, i);
+        bool ok = item != NULL && read_side(item, &sides[i]);
+        Py_XDECREF(item); /* the list keeps it */
+        if (!ok) return NULL;
+    }
+    options.n_sides = (size_t)n;
+    options.rows = (enum vf_fifo_rows)rows;
+    options.on_excess = (enum vf_excess)on_excess;
+    options.columns = columns;
+    ctx.n_threads = n_threads;
+    struct fifo_object *self = allocate_object(type);
+    if (self == NULL) return NULL;
+    if (vf_fifo_open(&ctx, &options, &self->fifo, &err) != VF_OK) {
+        Py_DECREF(self);
+        return raise_error(&err);
+    }
+    return (PyObject *)self;
+}
+
+static void fifo_dealloc(PyObject *self) {
+    vf_fifo_close(((struct fifo_object *)self)->fifo);
+    free_object(self);
+}
+
+PyDoc_STRVAR(fifo_inventory_doc,
+             "inventory($self, columns, /)\n--\n\nLots held at the open: (symbol, quantity, price).");
+
+static PyObject *fifo_inventory(PyObject *self, PyObject *sequence) {
+    struct columns_in in;
+    struct vf_error err = {0};
+    enum vf_status status;
+    if (!columns_in_new(sequence, &in)) return NULL;
+    if (in.n != 3) {
+        columns_in_free(&in);
+        return PyErr_Format(PyExc_ValueError, "inventory takes (symbol, quantity, price)");
+    }
+    Py_BEGIN_ALLOW_THREADS;
+    status = vf_fifo_inventory(((struct fifo_object *)self)->fifo, &in.series[0], &in.series[1],
+                               in.items[2] != NULL ? &in.series[2] : NULL, &err);
+    columns_in_free(&in);
+    Py_END_ALLOW_THREADS;
+    return none_or_error(status, &err);
+}
+
+/* (symbol, sort, time, side, quantity, price); time None: the sort column; price None: none. */
+static bool fifo_batch(const struct columns_in *in, struct vf_fifo_batch *batch) {
+    if (in->n != 6) return false;
+    *batch = (struct vf_fifo_batch){.symbol = &in->series[0],
+                                    .sort = &in->series[1],
+                                    .time = in->items[2] != NULL ? &in->series[2] : &in->series[1],
+                                    .side = &in->series[3],
+                                    .quantity = &in->series[4],
+                                    .price = in->items[5] != NULL ? &in->series[5] : NULL};
+    return true;
+}
+
+PyDoc_STRVAR(fifo_update_doc, "update($self, columns, /)\n--\n\n"
+                              "Learn rows: (symbol, sort, time | None, side, quantity, price | None).");
+
+static PyObject *fifo_update(PyObject *self, PyObject *sequence) {
+    struct columns_in in;
+    struct vf_fifo_batch batch;
+    struct vf_error err = {0};
+    enum vf_status status;
+    if (!columns_in_new(sequence, &in)) return NULL;
+    if (!fifo_batch(&in, &batch)) {
+        columns_in_free(&in);
+        return PyErr_Format(PyExc_ValueError, "a batch is (symbol, sort, time, side, quantity, price)");
+    }
+    Py_BEGIN_ALLOW_THREADS;
+    status = vf_fifo_update(((struct fifo_object *)self)->fifo, &batch, &err);
+    columns_in_free(&in);
+    Py_END_ALLOW_THREADS;
+    return none_or_error(status, &err);
+}
+
+PyDoc_STRVAR(fifo_match_doc, "match($self, /)\n--\n\nMatch all that was learnt.");
+
+static PyObject *fifo_match(PyObject *self, PyObject *unused) {
+    struct vf_error err = {0};
+    enum vf_status status;
+    (void)unused;
+    Py_BEGIN_ALLOW_THREADS;
+    status = vf_fifo_match(((struct fifo_object *)self)->fifo, &err);
+    Py_END_ALLOW_THREADS;
+    return none_or_error(status, &err);
+}
+
+struct emission {
+    struct vf_fifo *fifo;
+    struct columns_in again, pass;
+    int64_t first_row, n;
+    unsigned columns;
+    size_t n_columns, n_out;
+    struct vf_column *out; /* match columns, then the expanded ones */
+};
+
+/* Without the GIL. The expanded columns take their inputs over, since views go on pointing into them. */
+static enum vf_status emit(struct emission *e, struct vf_error *err) {
+    struct vf_fifo_batch batch;
+    size_t rows = (size_t)e->n;
+    uint32_t *counts = malloc((rows + 1) * sizeof *counts);
+    if (counts == NULL) {
+        err->code = VF_ERROR_MEMORY;
+        return err->code;
+    }
+    const struct vf_fifo_batch *again = e->again.n > 0 && fifo_batch(&e->again, &batch) ? &batch : NULL;
+    enum vf_status status = vf_fifo_emit(e->fifo, again, e->first_row, e->n, e->columns, counts, e->out, err);
+    if (status == VF_OK) e->n_out = e->n_columns;
+    for (size_t i = 0; status == VF_OK && i < e->pass.n; i++) {
+        struct column_in *owner = e->pass.items[i];
+        status = vf_column_expand(NULL, &owner->series, counts, e->n, owner, column_in_free,
+                                  &e->out[e->n_out], err);
+        if (status != VF_OK) break;
+        e->pass.items[i] = NULL;
+        e->n_out++;
+    }
+    free(counts);
+    return status;
+}
+
+PyDoc_STRVAR(fifo_emit_doc,
+             "emit($self, first_row, n, columns, again, pass_through, /)\n--\n\n"
+             "Pieces of n rows: the match columns asked for, then the pass-through columns expanded.");
+
+static PyObject *fifo_emit(PyObject *self, PyObject *args) {
+    struct emission e = {.fifo = ((struct fifo_object *)self)->fifo};
+    struct vf_error err = {0};
+    PyObject *again, *pass, *list = NULL;
+    long long first_row, n;
+    if (!PyArg_ParseTuple(args, "LLIOO", &first_row, &n, &e.columns, &again, &pass)) return NULL;
+    if (n < 0) return PyErr_Format(PyExc_ValueError, "a negative number of rows");
+    e.first_row = first_row;
+    e.n = n;
+    for (unsigned bits = e.columns; bits != 0; bits &= bits - 1)
+        e.n_columns++;
+    if (again != Py_None && !columns_in_new(again, &e.again)) return NULL;
+    if (!columns_in_new(pass, &e.pass)) goto done;
+    e.out = calloc(e.n_columns + e.pass.n + 1, sizeof *e.out);
+    if (e.out == NULL) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    enum vf_status status;
+    Py_BEGIN_ALLOW_THREADS;
+    status = emit(&e, &err);
+    Py_END_ALLOW_THREADS;
+    if (status == VF_OK)
+        list = columns_out(module_of(self), e.out, e.n_out);
+    else
+        raise_error(&err);
+done:
+    for (size_t i = 0; e.out != NULL && i < e.n_out; i++)
+        vf_column_release(&e.out[i]); /* moved ones are empty */
+    free(e.out);
+    columns_in_free(&e.again);
+    columns_in_free(&e.pass);
+    return list;
+}
+
+PyDoc_STRVAR(fifo_replayed_doc,
+             "replayed($self, /)\n--\n\nRaise unless the replay has seen every row; then rewind it.");
+
+static PyObject *fifo_replayed(PyObject *self, PyObject *unused) {
+    struct vf_fifo *fifo = ((struct fifo_object *)self)->fifo;
+    struct vf_error err = {0};
+    (void)unused;
+    enum vf_status status = vf_fifo_replayed(fifo, &err);
+    vf_fifo_rewind(fifo);
+    return none_or_error(status, &err);
+}
+
+static PyObject *fifo_rewind(PyObject *self, PyObject *unused) {
+    (void)unused;
+    vf_fifo_rewind(((struct fifo_object *)self)->fifo);
+    Py_RETURN_NONE;
+}
+
+static PyObject *fifo_rows_out(PyObject *self, PyObject *unused) {
+    (void)unused;
+    return PyLong_FromLongLong(vf_fifo_rows_out(((struct fifo_object *)self)->fifo));
+}
+
+static PyMethodDef fifo_methods[] = {{"inventory", fifo_inventory, METH_O, fifo_inventory_doc},
+                                     {"update", fifo_update, METH_O, fifo_update_doc},
+                                     {"match", fifo_match, METH_NOARGS, fifo_match_doc},
+                                     {"emit", fifo_emit, METH_VARARGS, fifo_emit_doc},
+                                     {"replayed", fifo_replayed, METH_NOARGS, fifo_replayed_doc},
+                                     {"rewind", fifo_rewind, METH_NOARGS, "Start the replay again."},
+                                     {"rows_out", fifo_rows_out, METH_NOARGS, "Rows that emit gives in all."},
+                                     {NULL, NULL, 0, NULL}};
+
+static PyType_Slot fifo_slots[] = {{Py_tp_new, (void *)fifo_new},
+                                   {Py_tp_dealloc, (void *)fifo_dealloc},
+                                   {Py_tp_methods, fifo_methods},
+                                   {Py_tp_doc, (void *)"First-in-first-out matching: see vf_fifo_open."},
+                                   {0, NULL}};
+
+static PyType_Spec fifo_spec = {.name = "vizflow._core.Fifo",
+                                .basicsize = sizeof(struct fifo_object),
+                                .flags = Py_TPFLAGS_DEFAULT,
+                                .slots = fifo_slots};
+
+/* ---- Mark ---- */
+
+struct mark_object {
+    PyObject_HEAD struct vf_mark *mark;
+    size_t n_horizons;
+};
+
+#define HORIZONS_MAX 1024
+
+static PyObject *mark_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"horizons_ns", "method", "tolerance_ns", "end_ns",
+                            "quotes",      "names",  "n_threads",    NULL};
+    struct vf_mark_options options = {0};
+    struct vf_context ctx = {0};
+    struct vf_error err = {0};
+    int64_t horizons[HORIZONS_MAX];
+    PyObject *list;
+    int method, quotes;
+    long long tolerance, end;
+    const char *texts;
+    Py_ssize_t texts_length;
+    unsigned n_threads;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OiLLpy#I", names, &list, &method, &tolerance, &end,
+                                     &quotes, &texts, &texts_length, &n_threads))
+        return NULL;
+    Py_ssize_t n = PySequence_Size(list);
+    if (n < 0) return NULL;
+    if (n > HORIZONS_MAX)
+        return PyErr_Format(PyExc_ValueError, "%zd horizons; at most %d are accepted", n, HORIZONS_MAX);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *item = PySequence_GetItem(list, i);
+        if (item == NULL) return NULL;
+        horizons[i] = PyLong_AsLongLong(item);
+        Py_DECREF(item);
+        if (PyErr_Occurred()) return NULL;
+    }
+    options = (struct vf_mark_options){.horizons_ns = horizons,
+                                       .n_horizons = (size_t)n,
+                                       .method = (enum vf_mark_method)method,
+                                       .tolerance_ns = tolerance,
+                                       .end_ns = end,
+                                       .quotes = quotes != 0,
+                                       .names = texts};
+    ctx.n_threads = n_threads;
+    struct mark_object *self = allocate_object(type);
+    if (self == NULL) return NULL;
+    self->n_horizons = (size_t)n;
+    if (vf_mark_open(&ctx, &options, &self->mark, &err) != VF_OK) {
+        Py_DECREF(self);
+        return raise_error(&err);
+    }
+    return (PyObject *)self;
+}
+
+static void mark_dealloc(PyObject *self) {
+    vf_mark_close(((struct mark_object *)self)->mark);
+    free_object(self);
+}
+
+/* (time, price, key, key, ...) */
+static bool mark_batch(const struct columns_in *in, struct vf_mark_batch *batch) {
+    if (in->n < 3) return false;
+    *batch = (struct vf_mark_batch){
+        .keys = in->series + 2, .n_keys = in->n - 2, .time = &in->series[0], .price = &in->series[1]};
+    return true;
+}
+
+typedef enum vf_status mark_feed(struct vf_mark *, const struct vf_mark_batch *, struct vf_error *);
+
+static PyObject *feed(PyObject *self, PyObject *sequence, mark_feed *function) {
+    struct columns_in in;
+    struct vf_mark_batch batch;
+    struct vf_error err = {0};
+    enum vf_status status;
+    if (!columns_in_new(sequence, &in)) return NULL;
+    if (!mark_batch(&in, &batch)) {
+        columns_in_free(&in);
+        return PyErr_Format(PyExc_ValueError, "a batch is (time, price, key, ...)");
+    }
+    Py_BEGIN_ALLOW_THREADS;
+    status = function(((struct mark_object *)self)->mark, &batch, &err);
+    columns_in_free(&in);
+    Py_END_ALLOW_THREADS;
+    return none_or_error(status, &err);
+}
+
+static PyObject *mark_update(PyObject *self, PyObject *sequence) {
+    return feed(self, sequence, vf_mark_update);
+}
+static PyObject *mark_observe(PyObject *self, PyObject *sequence) {
+    return feed(self, sequence, vf_mark_observe);
+}
+
+static PyObject *mark_finish(PyObject *self, PyObject *unused) {
+    struct vf_error err = {0};
+    enum vf_status status;
+    (void)unused;
+    Py_BEGIN_ALLOW_THREADS;
+    status = vf_mark_finish(((struct mark_object *)self)->mark, &err);
+    Py_END_ALLOW_THREADS;
+    return none_or_error(status, &err);
+}
+
+PyDoc_STRVAR(mark_emit_doc,
+             "emit($self, first_row, n, again, /)\n--\n\nReturns of n rows, a column a horizon.");
+
+static PyObject *mark_emit(PyObject *self, PyObject *args) {
+    struct mark_object *object = (struct mark_object *)self;
+    struct columns_in again = {0};
+    struct vf_mark_batch batch;
+    struct vf_error err = {0};
+    PyObject *sequence, *list = NULL;
+    long long first_row, n;
+    if (!PyArg_ParseTuple(args, "LLO", &first_row, &n, &sequence)) return NULL;
+    if (sequence != Py_None && !columns_in_new(sequence, &again)) return NULL;
+    struct vf_column *out = calloc(object->n_horizons + 1, sizeof *out);
+    if (out == NULL) {
+        columns_in_free(&again);
+        return PyErr_NoMemory();
+    }
+    enum vf_status status;
+    Py_BEGIN_ALLOW_THREADS;
+    status = vf_mark_emit(object->mark, again.n > 0 && mark_batch(&again, &batch) ? &batch : NULL, first_row,
+                          n, out, &err);
+    columns_in_free(&again);
+    Py_END_ALLOW_THREADS;
+    if (status == VF_OK)
+        list = columns_out(module_of(self), out, object->n_horizons);
+    else
+        raise_error(&err);
+    free(out);
+    return list;
+}
+
+static PyObject *mark_replayed(PyObject *self, PyObject *unused) {
+    struct vf_mark *mark = ((struct mark_object *)self)->mark;
+    struct vf_error err = {0};
+    (void)unused;
+    enum vf_status status = vf_mark_replayed(mark, &err);
+    vf_mark_rewind(mark);
+    return none_or_error(status, &err);
+}
+
+static PyObject *mark_rows(PyObject *self, PyObject *unused) {
+    (void)unused;
+    return PyLong_FromLongLong(vf_mark_rows(((struct mark_object *)self)->mark));
+}
+
+static PyMethodDef mark_methods[] = {
+    {"update", mark_update, METH_O, "The next rows to be marked: (time, price, key, ...)."},
+    {"observe", mark_observe, METH_O, "Observations to look up in: (time, price, key, ...)."},
+    {"finish", mark_finish, METH_NOARGS, "Look everything up."},
+    {"emit", mark_emit, METH_VARARGS, mark_emit_doc},
+    {"replayed", mark_replayed, METH_NOARGS, "Raise unless the replay has seen every row; then rewind it."},
+    {"rows", mark_rows, METH_NOARGS, "Rows learnt."},
+    {NULL, NULL, 0, NULL}};
+
+static PyType_Slot mark_slots[] = {{Py_tp_new, (void *)mark_new},
+                                   {Py_tp_dealloc, (void *)mark_dealloc},
+                                   {Py_tp_methods, mark_methods},
+                                   {Py_tp_doc, (void *)"Prices at other times: see vf_mark_open."},
+                                   {0, NULL}};
+
+static PyType_Spec mark_spec = {.name = "vizflow._core.Mark",
+                                .basicsize = sizeof(struct mark_object),
+                                .flags = Py_TPFLAGS_DEFAULT,
+                                .slots = mark_slots};
+
+/* ---- Agg ---- */
+
+struct agg_object {
+    PyObject_HEAD struct vf_agg *agg;
+    size_t n_keys, n_values, n_leaves;
+};
+
+#define LEAVES_MAX 1024
+
+static PyObject *agg_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"leaves", "n_keys", "n_values", "n_threads", NULL};
+    struct vf_context ctx = {0};
+    struct vf_error err = {0};
+    PyObject *list;
+    unsigned n_keys, n_values, n_threads;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OIII", names, &list, &n_keys, &n_values, &n_threads))
+        return NULL;
+    Py_ssize_t n = PySequence_Size(list);
+    if (n < 0) return NULL;
+    if (n > LEAVES_MAX)
+        return PyErr_Format(PyExc_ValueError, "%zd leaves; at most %d are accepted", n, LEAVES_MAX);
+    struct vf_leaves {
+        struct vf_agg_leaf items[LEAVES_MAX];
+    } *leaves = calloc(1, sizeof *leaves);
+    struct agg_object *self = leaves != NULL ? allocate_object(type) : NULL;
+    if (leaves == NULL) return PyErr_NoMemory();
+    bool ok = self != NULL;
+    for (Py_ssize_t i = 0; ok && i < n; i++) {
+        PyObject *item = PySequence_GetItem(list, i);
+        int op = 0;
+        ok = item != NULL &&
+             PyArg_ParseTuple(item, "iIs", &op, &leaves->items[i].value, &leaves->items[i].name);
+        leaves->items[i].op = (enum vf_agg_op)op;
+        Py_XDECREF(item); /* the list keeps it, and its name */
+    }
+    if (ok) {
+        ctx.n_threads = n_threads;
+        self->n_keys = n_keys;
+        self->n_values = n_values;
+        self->n_leaves = (size_t)n;
+        ok = vf_agg_open(&ctx, leaves->items, (size_t)n, n_keys, n_values, &self->agg, &err) == VF_OK;
+        if (!ok) raise_error(&err);
+    }
+    free(leaves);
+    if (!ok) Py_CLEAR(self);
+    return (PyObject *)self;
+}
+
+static void agg_dealloc(PyObject *self) {
+    vf_agg_close(((struct agg_object *)self)->agg);
+    free_object(self);
+}
+
+PyDoc_STRVAR(agg_update_doc, "update($self, keys, values, n_rows, /)\n--\n\nAdd rows.");
+
+static PyObject *agg_update(PyObject *self, PyObject *args) {
+    struct agg_object *object = (struct agg_object *)self;
+    struct columns_in keys, values;
+    struct vf_error err = {0};
+    PyObject *key_list, *value_list;
+    long long n_rows;
+    if (!PyArg_ParseTuple(args, "OOL", &key_list, &value_list, &n_rows) || !columns_in_new(key_list, &keys))
+        return NULL;
+    if (!columns_in_new(value_list, &values)) {
+        columns_in_free(&keys);
+        return NULL;
+    }
+    bool fits = keys.n == object->n_keys && values.n == object->n_values;
+    enum vf_status status = VF_OK;
+    Py_BEGIN_ALLOW_THREADS;
+    if (fits) status = vf_agg_update(object->agg, keys.series, values.series, n_rows, &err);
+    columns_in_free(&keys);
+    columns_in_free(&values);
+    Py_END_ALLOW_THREADS;
+    if (!fits)
+        return PyErr_Format(PyExc_ValueError, "update takes %zu keys and %zu values", object->n_keys,
+                            object->n_values);
+    return none_or_error(status, &err);
+}
+
+static PyObject *agg_finish(PyObject *self, PyObject *unused) {
+    struct agg_object *object = (struct agg_object *)self;
+    struct vf_error err = {0};
+    PyObject *list = NULL;
+    size_t n = object->n_keys + object->n_leaves;
+    (void)unused;
+    struct vf_column *out = calloc(n + 1, sizeof *out);
+    if (out == NULL) return PyErr_NoMemory();
+    enum vf_status status;
+    Py_BEGIN_ALLOW_THREADS;
+    status = vf_agg_finish(object->agg, out, &err);
+    Py_END_ALLOW_THREADS;
+    if (status == VF_OK)
+        list = columns_out(module_of(self), out, n);
+    else
+        raise_error(&err);
+    free(out);
+    return list;
+}
+
+static PyObject *agg_groups(PyObject *self, PyObject *unused) {
+    (void)unused;
+    return PyLong_FromLongLong(vf_agg_groups(((struct agg_object *)self)->agg));
+}
+
+static PyMethodDef agg_methods[] = {
+    {"update", agg_update, METH_VARARGS, agg_update_doc},
+    {"finish", agg_finish, METH_NOARGS, "Columns: the keys, then the leaves."},
+    {"groups", agg_groups, METH_NOARGS, "Groups so far."},
+    {NULL, NULL, 0, NULL}};
+
+static PyType_Slot agg_slots[] = {{Py_tp_new, (void *)agg_new},
+                                  {Py_tp_dealloc, (void *)agg_dealloc},
+                                  {Py_tp_methods, agg_methods},
+                                  {Py_tp_doc, (void *)"Grouped states: see vf_agg_open."},
+                                  {0, NULL}};
+
+static PyType_Spec agg_spec = {.name = "vizflow._core.Agg",
+                               .basicsize = sizeof(struct agg_object),
+                               .flags = Py_TPFLAGS_DEFAULT,
+                               .slots = agg_slots};
+
+/* ---- all of them ---- */
+
+int add_objects(PyObject *module) {
+    PyType_Spec *specs[] = {&fifo_spec, &mark_spec, &agg_spec};
+    for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
+        PyObject *type = PyType_FromModuleAndSpec(module, specs[i], NULL);
+        int added = type != NULL ? PyModule_AddType(module, (PyTypeObject *)type) : -1;
+        Py_XDECREF(type);
+        if (added != 0) return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,235 @@
+/* The Polars expression plugin: each function as Polars' C ABI (version 0.1) wants it, over the public C API.
+   Not for Python: nothing here touches the interpreter, so Polars may call it from any thread.
+   ABI: crates/polars-ffi/src/version_0.rs and crates/polars-plan/src/dsl/.../plugin.rs of Polars. */
+#include "kwargs.h"
+
+#include "arrow/build.h"
+#include "base/base.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct SeriesExport {
+    struct ArrowSchema *field;
+    struct ArrowArray **arrays;
+    size_t len;
+    void (*release)(struct SeriesExport *);
+    void *private_data;
+};
+
+#define EXPORT __attribute__((visibility("default")))
+
+/* ---- errors: text per thread, as the ABI asks ---- */
+
+static _Thread_local char last_error[768];
+
+EXPORT const char *_polars_plugin_get_last_error_message(void);
+EXPORT const char *_polars_plugin_get_last_error_message(void) {
+    return last_error;
+}
+
+EXPORT uint32_t _polars_plugin_get_version(void);
+EXPORT uint32_t _polars_plugin_get_version(void) {
+    return (0u << 16) | 1u;
+}
+
+/* The face turns "message [vizflow:STATUS:row:count:column]" back into its own exception. */
+static void keep_error(const struct vf_error *err) {
+    (void)snprintf(last_error, sizeof last_error, "%s [vizflow:%s:%lld:%lld:%s]", err->message,
+                   vf_status_name(err->code), (long long)err->row, (long long)err->count, err->column);
+}
+
+/* ---- series in and out ---- */
+
+static struct vf_series view(const struct SeriesExport *in) {
+    return (struct vf_series){
+        .schema = in->field, .chunks = (const struct ArrowArray *const *)in->arrays, .n_chunks = in->len};
+}
+
+static void release_inputs(struct SeriesExport *in, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        for (size_t c = 0; c < in[i].len; c++)
+            if (in[i].arrays[c]->release != NULL) in[i].arrays[c]->release(in[i].arrays[c]);
+        if (in[i].release != NULL) in[i].release(&in[i]);
+    }
+}
+
+struct exported {
+    struct vf_column column;
+    struct ArrowArray *chunk;
+};
+
+/* Polars has bit-copied the array by now and owns its contents; the schema is still ours. */
+static void release_export(struct SeriesExport *out) {
+    struct exported *own = out->private_data;
+    if (own == NULL) return;
+    if (own->column.schema.release != NULL) own->column.schema.release(&own->column.schema);
+    free(own);
+    out->private_data = NULL;
+    out->release = NULL;
+}
+
+static enum vf_status give(struct vf_column *column, struct SeriesExport *out, struct vf_error *err) {
+    struct exported *own = malloc(sizeof *own);
+    if (own == NULL) return vf__fail_memory(err, sizeof *own);
+    own->column = *column;
+    own->chunk = &own->column.array;
+    *out = (struct SeriesExport){.field = &own->column.schema,
+                                 .arrays = &own->chunk,
+                                 .len = 1,
+                                 .release = release_export,
+                                 .private_data = own};
+    return VF_OK;
+}
+
+typedef enum vf_status compute(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                               struct vf_column *out, struct vf_error *err);
+
+static void call(compute *function, size_t n_wanted, struct SeriesExport *in, size_t n, const uint8_t *data,
+                 size_t length, struct SeriesExport *out) {
+    struct vf_error err = {0};
+    struct kwargs kwargs;
+    struct vf_series series[4];
+    struct vf_column column = {0};
+    enum vf_status status = kwargs_read(data, length, &kwargs, &err);
+    if (status == VF_OK && n != n_wanted)
+        status = vf__fail(&err, VF_ERROR_ARGUMENT, NULL, -1, "%zu columns were given, %zu are needed", n,
+                          n_wanted);
+    if (status == VF_OK) {
+        for (size_t i = 0; i < n; i++)
+            series[i] = view(&in[i]);
+        status = function(series, n, &kwargs, &column, &err);
+    }
+    if (status == VF_OK) {
+        status = give(&column, out, &err);
+        if (status != VF_OK) vf_column_release(&column);
+    }
+    if (status != VF_OK) keep_error(&err);
+    release_inputs(in, n);
+}
+
+/* Single-threaded contexts: Polars already runs a call a morsel. */
+static const struct vf_context one_thread = {.n_threads = 1};
+
+static void give_field(const struct ArrowSchema *in, size_t n, const char *format, struct ArrowSchema *out) {
+    struct vf_error err = {0};
+    struct vf_context ctx = vf__context(&one_thread);
+    if (vf__schema_new(&ctx, format, n > 0 && in[0].name != NULL ? in[0].name : "", out, &err) != VF_OK)
+        keep_error(&err);
+}
+
+/* ---- the functions ---- */
+
+static enum vf_status clock_kwargs(const struct kwargs *kwargs, struct vf_session *sessions,
+                                   struct vf_clock_options *options, struct vf_error *err) {
+    const int64_t *bounds = NULL;
+    size_t n = 0;
+    int64_t outside = 0, layout = 0;
+    enum vf_status status = kwargs_list(kwargs, "sessions", &bounds, &n, err);
+    if (status == VF_OK) status = kwargs_int(kwargs, "outside", &outside, err);
+    if (status == VF_OK) status = kwargs_int(kwargs, "layout", &layout, err);
+    if (status == VF_OK) status = kwargs_int(kwargs, "grace_ns", &options->grace_ns, err);
+    if (status != VF_OK) return status;
+    for (size_t i = 0; i + 1 < n; i += 2)
+        sessions[i / 2] = (struct vf_session){.start_ns = bounds[i], .end_ns = bounds[i + 1]};
+    options->sessions = sessions;
+    options->n_sessions = n / 2;
+    options->outside = (enum vf_outside)outside;
+    options->layout = (enum vf_time_layout)layout;
+    return VF_OK;
+}
+
+static enum vf_status clock_elapsed(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                                    struct vf_column *out, struct vf_error *err) {
+    (void)n;
+    struct vf_session sessions[KWARGS_LIST_MAX / 2];
+    struct vf_clock_options options = {0};
+    enum vf_status status = clock_kwargs(kwargs, sessions, &options, err);
+    return status != VF_OK ? status : vf_clock_elapsed(&one_thread, &in[0], &options, out, NULL, err);
+}
+
+static enum vf_status bin_index(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                                struct vf_column *out, struct vf_error *err) {
+    (void)n;
+    double width = 0;
+    int64_t snap = 0;
+    enum vf_status status = kwargs_float(kwargs, "width", &width, err);
+    if (status == VF_OK) status = kwargs_int(kwargs, "snap", &snap, err);
+    return status != VF_OK ? status : vf_bin_index(&one_thread, &in[0], width, snap != 0, out, err);
+}
+
+static enum vf_status cast_integer(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                                   struct vf_column *out, struct vf_error *err) {
+    (void)n;
+    char format[4];
+    double tolerance = 0;
+    enum vf_status status = kwargs_text(kwargs, "format", format, sizeof format, err);
+    if (status == VF_OK) status = kwargs_float(kwargs, "tolerance", &tolerance, err);
+    return status != VF_OK ? status : vf_cast_integer(&one_thread, &in[0], format, tolerance, out, err);
+}
+
+static enum vf_status mid(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                          struct vf_column *out, struct vf_error *err) {
+    (void)n;
+    (void)kwargs;
+    return vf_mid(&one_thread, &in[0], &in[1], out, err);
+}
+
+#define PLUGIN(function, n_inputs)                                                                           \
+    EXPORT void _polars_plugin_##function(struct SeriesExport *in, size_t n, const uint8_t *kwargs,          \
+                                          size_t length, struct SeriesExport *out, void *context);           \
+    EXPORT void _polars_plugin_##function(struct SeriesExport *in, size_t n, const uint8_t *kwargs,          \
+                                          size_t length, struct SeriesExport *out, void *context) {          \
+        (void)context;                                                                                       \
+        call(function, n_inputs, in, n, kwargs, length, out);                                                \
+    }                                                                                                        \
+    EXPORT void _polars_plugin_field_##function(const struct ArrowSchema *in, size_t n,                      \
+                                                struct ArrowSchema *out, const uint8_t *kwargs,              \
+                                                size_t length)
+
+#define PLUGIN_FIELD(function)                                                                               \
+    EXPORT void _polars_plugin_field_##function(const struct ArrowSchema *in, size_t n,                      \
+                                                struct ArrowSchema *out, const uint8_t *kwargs,              \
+                                                size_t length)
+
+PLUGIN(clock_elapsed, 1);
+PLUGIN_FIELD(clock_elapsed) {
+    struct vf_error err = {0};
+    struct kwargs values;
+    int64_t layout = 0;
+    enum vf_status status = kwargs_read(kwargs, length, &values, &err);
+    if (status == VF_OK) status = kwargs_int(&values, "layout", &layout, &err);
+    if (status != VF_OK) {
+        keep_error(&err);
+        return;
+    }
+    const char *format = n > 0 ? vf_clock_elapsed_format(&in[0], (enum vf_time_layout)layout) : NULL;
+    give_field(in, n, format != NULL ? format : "g", out); /* a type it does not take fails when it runs */
+}
+
+PLUGIN(bin_index, 1);
+PLUGIN_FIELD(bin_index) {
+    (void)kwargs;
+    (void)length;
+    give_field(in, n, "l", out);
+}
+
+PLUGIN(cast_integer, 1);
+PLUGIN_FIELD(cast_integer) {
+    struct vf_error err = {0};
+    struct kwargs values;
+    char format[4] = "l";
+    enum vf_status status = kwargs_read(kwargs, length, &values, &err);
+    if (status == VF_OK) status = kwargs_text(&values, "format", format, sizeof format, &err);
+    if (status != VF_OK)
+        keep_error(&err);
+    else
+        give_field(in, n, format, out);
+}
+
+PLUGIN(mid, 2);
+PLUGIN_FIELD(mid) {
+    (void)kwargs;
+    (void)length;
+    give_field(in, n, "g", out);
+}

@@ -1,0 +1,539 @@
+"""Replay: stateful rules over each symbol's rows in time order, FIFO matching among them.
+
+`FIFOMatch` runs in C over columns; rules written in Python run row by row through a loop in C. Not for element-wise
+columns (`polars` has those) and not for returns: `vizflow.ops`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+import polars as pl
+
+from vizflow import _core
+from vizflow._plans import Frame, as_lazy, column_type, require, require_new, threads
+from vizflow._stream import two_pass
+from vizflow.errors import ConfigError, SchemaError
+
+__all__ = ["Enricher", "FIFOMatch", "State", "TagCondition", "TagRule", "TagRunning"]
+
+Rows: TypeAlias = Literal["both", "exits", "lots"]
+Excess: TypeAlias = Literal["unclosed", "open_short", "raise"]
+SideValue: TypeAlias = "str | int | bool"
+
+
+class State:
+    """Base class for a user's state, shared by an Enricher's rules. Reset before each symbol."""
+
+    def reset(self, symbol: Any) -> None:
+        """Forget the symbol before; called before the first row of each."""
+
+
+class TagRule:
+    """Base class for enrichment rules.
+
+    A rule adds columns (`process` gives a dict), or expands rows (it gives a list of dicts: one output row each, none
+    for an empty list). At most one rule of an `Enricher` may expand rows.
+
+    Attributes
+    ----------
+    output_columns : list of str
+        Columns the rule adds.
+    output_schema : mapping of str to polars data type, or None
+        Their types. None infers each from its first values that are not None; a later value of another type is an
+        error with its row.
+    input_columns : list of str or None
+        Columns `process` reads. None hands over all of them, which costs a dict of every column for every row.
+    """
+
+    output_schema: Mapping[str, Any] | None = None
+    input_columns: Sequence[str] | None = None
+
+    output_columns: Sequence[str]
+
+    def process(self, row: dict[str, Any], state: Any) -> dict[str, Any] | list[dict[str, Any]]:
+        """Process one row.
+
+        Parameters
+        ----------
+        row
+            Column name to value; columns of earlier rules are in it.
+        state
+            The Enricher's state object.
+
+        Returns
+        -------
+        dict or list of dict
+            Values of `output_columns` for this row, or one dict for each row that it expands to. A missing key is null.
+        """
+        raise NotImplementedError
+
+    def finish(self, state: Any) -> None:
+        """Run after the last row of each symbol."""
+
+
+class TagCondition(TagRule):
+    """Tag rows that meet a condition, as a Boolean column.
+
+    Parameters
+    ----------
+    name
+        Column to add.
+    condition
+        A callable that takes a row as a dict and gives a bool, or a Polars expression, which is evaluated over each
+        symbol's rows in order and is much faster.
+    input_columns
+        Columns that the callable reads; None hands over all.
+
+    Examples
+    --------
+    >>> import polars as pl, vizflow as vf
+    >>> df = pl.DataFrame({"symbol": ["a", "a"], "timestamp": [1, 2], "qty": [50, 500]})
+    >>> rule = vf.TagCondition("large", pl.col("qty") >= 100)
+    >>> vf.Enricher([rule]).run(df).collect()["large"].to_list()
+    [False, True]
+    """
+
+    output_columns: list[str]
+
+    def __init__(
+        self,
+        name: str,
+        condition: Callable[[dict[str, Any]], bool] | pl.Expr,
+        *,
+        input_columns: Sequence[str] | None = None,
+    ) -> None:
+        self.name = name
+        self.condition = condition
+        self.output_columns = [name]
+        self.output_schema = {name: pl.Boolean}
+        self.input_columns = input_columns
+
+    def process(self, row: dict[str, Any], state: Any) -> dict[str, Any]:
+        assert not isinstance(self.condition, pl.Expr)
+        value = self.condition(row)
+        return {self.name: None if value is None else bool(value)}
+
+
+class TagRunning(TagRule):
+    """Tag rows with a running statistic of their symbol.
+
+    Parameters
+    ----------
+    name
+        Column to add.
+    update_fn
+        ``update_fn(accumulator, row) -> accumulator``: the row's value is what it gives. Or a Polars expression such as
+        ``pl.col("qty").cum_sum()``, evaluated over each symbol's rows in order.
+    initial
+        The accumulator before a symbol's first row; it must not be changed in place.
+    dtype
+        Type of the column; None infers it.
+    input_columns
+        Columns that the callable reads; None hands over all.
+
+    Examples
+    --------
+    >>> import polars as pl, vizflow as vf
+    >>> df = pl.DataFrame({"symbol": ["a", "b", "a"], "timestamp": [1, 2, 3], "qty": [5, 7, 1]})
+    >>> rule = vf.TagRunning("position", lambda held, row: held + row["qty"])
+    >>> vf.Enricher([rule]).run(df).collect()["position"].to_list()
+    [5, 7, 6]
+    """
+
+    output_columns: list[str]
+
+    def __init__(
+        self,
+        name: str,
+        update_fn: Callable[[Any, dict[str, Any]], Any] | pl.Expr,
+        initial: Any = 0,
+        *,
+        dtype: Any = None,
+        input_columns: Sequence[str] | None = None,
+    ) -> None:
+        self.name = name
+        self.update_fn = update_fn
+        self.initial = initial
+        self.output_columns = [name]
+        self.output_schema = None if dtype is None else {name: dtype}
+        self.input_columns = input_columns
+        self._running = initial
+
+    def begin(self) -> None:
+        """Start a symbol."""
+        self._running = self.initial
+
+    def process(self, row: dict[str, Any], state: Any) -> dict[str, Any]:
+        assert not isinstance(self.update_fn, pl.Expr)
+        self._running = self.update_fn(self._running, row)
+        return {self.name: self._running}
+
+
+class FIFOMatch(TagRule):
+    """FIFO entry/exit matching with trade splitting, in C.
+
+    Every input row stays. An exit closes the oldest open entries of its symbol first; a row that is matched in several
+    pieces becomes that many adjacent rows, on both legs, so quantities add up. Price never affects matching.
+
+    Parameters
+    ----------
+    side_col, qty_col, time_col, price_col
+        Columns. `time_col` is what ``holding_period`` is measured in; the Enricher's `sort_by` orders the rows. Side:
+        string, categorical, integer or boolean. Quantity: integer, or float where a rest below 1e-9 of its row's
+        quantity is zero.
+    entry_side, exit_side
+        The value, or a list of values, that marks an entry and an exit. A row with another side, or null, is no trade
+        and passes through.
+    rows
+        ``"both"``: as above. ``"exits"``: an entry stays one row, with its closed part. ``"lots"``: only matched exit
+        pieces, unmatched exits and open rests; no row is passed through.
+    extras
+        Add ``matched_exit_id`` (UInt32 row number), ``entry_price``, ``exit_price``, ``close_markout``
+        (exit / entry - 1, negated for a lot that the exit side opened) and ``realized_pnl`` ((exit - entry) * quantity,
+        signed alike, on the exit leg only, so that its sum counts a match once).
+    on_excess
+        What an exit beyond the inventory is: ``"unclosed"`` (a piece with ``is_closed`` false), ``"open_short"`` (its
+        rest opens a lot of the opposite direction) or ``"raise"``.
+    opening
+        Frame with the symbol (the Enricher's `by`), ``qty`` and ``price``: lots held at the open, oldest first. A
+        negative quantity is a short lot and needs ``on_excess="open_short"``.
+    id_col
+        Column whose values ``matched_entry_id`` takes, in place of row numbers.
+
+    Notes
+    -----
+    Columns added: ``matched_entry_id`` (UInt32 row number of the entry in the input, counted from 0; an entry's own
+    rows carry their own; null on an exit beyond the inventory), ``matched_qty`` (type of the quantity: size of this
+    piece; of an open piece, the open size), ``holding_period`` (exit time - entry time on both legs; null when open)
+    and ``is_closed`` (true matched, false unclosed, null no trade).
+
+    Errors name the column, the count and the first row: a negative, NaN or null quantity, a null time or a null symbol
+    on a trade row. When no row carries either side, that is an error that shows the sides found.
+
+    Examples
+    --------
+    >>> import polars as pl, vizflow as vf
+    >>> trades = pl.DataFrame({
+    ...     "symbol": ["a"] * 3, "side": ["B", "B", "S"], "quantity": [100, 50, 120], "price": [10.0, 11.0, 12.0],
+    ...     "elapsed_seconds": [0, 60, 100],
+    ... })
+    >>> enricher = vf.Enricher([vf.FIFOMatch("side", "quantity", "elapsed_seconds", "price")], sort_by="elapsed_seconds")
+    >>> enricher.run(trades).collect().select("side", "matched_entry_id", "matched_qty", "holding_period", "is_closed")
+    shape: (5, 5)
+    ┌──────┬──────────────────┬─────────────┬────────────────┬───────────┐
+    │ side ┆ matched_entry_id ┆ matched_qty ┆ holding_period ┆ is_closed │
+    │ ---  ┆ ---              ┆ ---         ┆ ---            ┆ ---       │
+    │ str  ┆ u32              ┆ i64         ┆ i64            ┆ bool      │
+    ╞══════╪══════════════════╪═════════════╪════════════════╪═══════════╡
+    │ B    ┆ 0                ┆ 100         ┆ 100            ┆ true      │
+    │ B    ┆ 1                ┆ 20          ┆ 40             ┆ true      │
+    │ B    ┆ 1                ┆ 30          ┆ null           ┆ false     │
+    │ S    ┆ 0                ┆ 100         ┆ 100            ┆ true      │
+    │ S    ┆ 1                ┆ 20          ┆ 40             ┆ true      │
+    └──────┴──────────────────┴─────────────┴────────────────┴───────────┘
+    """
+
+    output_columns: list[str]
+    base_columns = ("matched_entry_id", "matched_qty", "holding_period", "is_closed")
+    extra_columns = ("matched_exit_id", "entry_price", "exit_price", "close_markout", "realized_pnl")
+
+    def __init__(
+        self,
+        side_col: str,
+        qty_col: str,
+        time_col: str,
+        price_col: str,
+        entry_side: SideValue | Sequence[SideValue] = "B",
+        exit_side: SideValue | Sequence[SideValue] = "S",
+        *,
+        rows: Rows = "both",
+        extras: bool = False,
+        on_excess: Excess = "unclosed",
+        opening: Frame | None = None,
+        id_col: str | None = None,
+    ) -> None:
+        self.side_col = side_col
+        self.qty_col = qty_col
+        self.time_col = time_col
+        self.price_col = price_col
+        self.sides = _check_sides(entry_side, exit_side)
+        self.rows = _choice("rows", rows, _ROWS)
+        self.on_excess = _choice("on_excess", on_excess, _EXCESS)
+        self.opening = opening
+        self.id_col = id_col
+        self.output_columns = [*FIFOMatch.base_columns, *(FIFOMatch.extra_columns if extras else ())]
+
+    def process(self, row: dict[str, Any], state: Any) -> dict[str, Any]:
+        raise TypeError("FIFOMatch works on columns; run it through an Enricher")
+
+
+_ROWS = {"both": 0, "exits": 1, "lots": 2}
+_EXCESS = {"unclosed": 0, "open_short": 1, "raise": 2}
+# Bits of enum vf_fifo_column, lowest first.
+_FIFO_COLUMNS = (*FIFOMatch.base_columns, *FIFOMatch.extra_columns)
+_NEEDS_PRICE = {"entry_price", "exit_price", "close_markout", "realized_pnl"}
+
+
+def _choice(option: str, value: str, accepted: Mapping[str, int]) -> str:
+    if value not in accepted:
+        raise ConfigError(f"{option} is {value!r}; {', '.join(map(repr, accepted))} are accepted")
+    return value
+
+
+def _check_sides(entry: Any, exit_: Any) -> list[tuple[SideValue, bool]]:
+    sides: list[tuple[SideValue, bool]] = []
+    for option, value, is_entry in (("entry_side", entry, True), ("exit_side", exit_, False)):
+        values = list(value) if isinstance(value, (list, tuple, set, frozenset)) else [value]
+        if not values:
+            raise ConfigError(f"{option} names no value")
+        for one in values:
+            if not isinstance(one, (str, int)):
+                raise ConfigError(
+                    f"{option}: {one!r} is {type(one).__name__}; strings, integers and bools are accepted"
+                )
+            sides.append((one, is_entry))
+    both = {value for value, is_entry in sides if is_entry} & {value for value, is_entry in sides if not is_entry}
+    if both:
+        raise ConfigError(f"entry_side and exit_side share the value {both.pop()!r}")
+    return sides
+
+
+class Enricher:
+    """Stateful enrichment with pluggable rules.
+
+    Parameters
+    ----------
+    rules
+        Applied as a chain: a rule sees the columns of the rules before it. At most one may expand rows.
+    by
+        Column that separates symbols.
+    sort_by
+        Column that orders a symbol's rows; equal values keep the input's order.
+    state_class
+        Class of the state that Python rules share, made once a run and reset before each symbol.
+
+    Examples
+    --------
+    See `FIFOMatch`, `TagCondition` and `TagRunning`.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[TagRule],
+        by: str = "symbol",
+        sort_by: str = "timestamp",
+        state_class: type[State] | None = None,
+    ) -> None:
+        self.rules = list(rules)
+        self.by = by
+        self.sort_by = sort_by
+        self.state_class = state_class or State
+        if not self.rules:
+            raise ConfigError("an Enricher needs at least one rule")
+        for rule in self.rules:
+            if not isinstance(rule, TagRule):
+                raise ConfigError(f"rules are TagRule objects, not {type(rule).__name__}")
+        if sum(isinstance(rule, FIFOMatch) for rule in self.rules) > 1:
+            raise ConfigError("only one rule of an Enricher may expand rows, and FIFOMatch does; chain two Enrichers")
+
+    def run(self, df: Frame) -> pl.LazyFrame:
+        """Apply all rules; lazy, like every operation.
+
+        Parameters
+        ----------
+        df
+            LazyFrame, DataFrame, or an object with ``__arrow_c_stream__``, in any row order.
+
+        Returns
+        -------
+        LazyFrame
+            The input's columns and the rules'. Rows in the input's order, the pieces of one row adjacent. Asks its
+            input only for the columns that are needed; the work is done when it is collected.
+
+        Raises
+        ------
+        SchemaError
+            A column is missing, of another type, or would be overwritten.
+        DataError
+            When collected: a trade that cannot be matched (see `FIFOMatch`); a Python rule that gave a value of
+            another type.
+        """
+        lf = as_lazy(df)
+        require(lf.collect_schema(), [self.by], "by")
+        require(lf.collect_schema(), [self.sort_by], "sort_by")
+        for python, group in itertools.groupby(self.rules, key=_is_python):
+            rules = list(group)
+            if python:
+                lf = self._run_python(lf, rules)
+            else:
+                for rule in rules:
+                    lf = self._run_fifo(lf, rule) if isinstance(rule, FIFOMatch) else self._run_expr(lf, rule)
+        return lf
+
+    # ---- expressions ----
+
+    def _run_expr(self, lf: pl.LazyFrame, rule: TagRule) -> pl.LazyFrame:
+        given = rule.condition if isinstance(rule, TagCondition) else getattr(rule, "update_fn", None)
+        assert isinstance(given, pl.Expr)
+        expr: pl.Expr = given
+        (name,) = rule.output_columns
+        schema = lf.collect_schema()
+        require_new(schema, [name], type(rule).__name__)
+        require(schema, expr.meta.root_names(), name)
+        dtype = (rule.output_schema or {}).get(name)
+        over = expr.over(self.by, order_by=self.sort_by)
+        return lf.with_columns((over if dtype is None else over.cast(dtype)).alias(name))
+
+    # ---- FIFO ----
+
+    def _run_fifo(self, lf: pl.LazyFrame, rule: FIFOMatch) -> pl.LazyFrame:
+        schema = lf.collect_schema()
+        for name, option in (
+            (rule.side_col, "side_col"),
+            (rule.qty_col, "qty_col"),
+            (rule.time_col, "time_col"),
+            (rule.price_col, "price_col"),
+            *(((rule.id_col, "id_col"),) if rule.id_col else ()),
+        ):
+            column_type(schema, name, option)
+        added = _fifo_schema(rule, schema)
+        require_new(schema, added, "FIFOMatch")
+        opening = None if rule.opening is None else _opening(rule.opening, self.by)
+        return two_pass(
+            lf,
+            lambda wanted: _FifoStep(
+                rule, self.by, self.sort_by, opening, [c for c in rule.output_columns if c in wanted]
+            ),
+            schema={**schema, **added},
+            added=list(added),
+            name="FIFOMatch",
+        )
+
+    # ---- Python rules ----
+
+    def _run_python(self, lf: pl.LazyFrame, rules: list[TagRule]) -> pl.LazyFrame:
+        from vizflow._rules import run_rules
+
+        return run_rules(lf, rules, self.by, self.sort_by, self.state_class)
+
+
+def _is_python(rule: TagRule) -> bool:
+    if isinstance(rule, TagCondition):
+        return not isinstance(rule.condition, pl.Expr)
+    if isinstance(rule, TagRunning):
+        return not isinstance(rule.update_fn, pl.Expr)
+    return not isinstance(rule, FIFOMatch)
+
+
+def _fifo_schema(rule: FIFOMatch, schema: pl.Schema) -> dict[str, pl.DataType]:
+    quantity, time = schema[rule.qty_col], schema[rule.time_col]
+    if not quantity.is_numeric() or quantity.is_decimal():
+        raise SchemaError(
+            f"qty_col {rule.qty_col!r} is {quantity}; integers and floats are accepted", column=rule.qty_col
+        )
+    identity = pl.UInt32() if rule.id_col is None else schema[rule.id_col]
+    types: dict[str, pl.DataType] = {
+        "matched_entry_id": identity,
+        "matched_qty": quantity,
+        "holding_period": _difference(time, rule.time_col),
+        "is_closed": pl.Boolean(),
+        "matched_exit_id": identity,
+    }
+    return {name: types.get(name, pl.Float64()) for name in rule.output_columns}
+
+
+def _difference(dtype: pl.DataType, name: str) -> pl.DataType:
+    if dtype.is_integer():
+        return pl.Int64()
+    if dtype.is_float():
+        return pl.Float64()
+    if isinstance(dtype, (pl.Datetime, pl.Duration)):
+        return pl.Duration(dtype.time_unit)
+    if dtype == pl.Time:
+        return pl.Duration("ns")
+    if dtype == pl.Date:
+        return pl.Duration("us")
+    raise SchemaError(
+        f"time_col {name!r} is {dtype}; numbers, Datetime, Time, Date and Duration are accepted", column=name
+    )
+
+
+def _opening(frame: Frame, by: str) -> pl.LazyFrame:
+    lots = as_lazy(frame)
+    require(lots.collect_schema(), [by, "qty", "price"], "opening")
+    return lots.select(by, "qty", "price")
+
+
+class _FifoStep:
+    """`FIFOMatch` for `two_pass`."""
+
+    def __init__(
+        self, rule: FIFOMatch, by: str, sort_by: str, opening: pl.LazyFrame | None, columns: list[str]
+    ) -> None:
+        price = rule.price_col if _NEEDS_PRICE.intersection(columns) else None
+        time = rule.time_col if rule.time_col != sort_by else None
+        self._order = [by, sort_by, time, rule.side_col, rule.qty_col, price]
+        self._added = rule.output_columns
+        self._given = columns
+        self._id_col = rule.id_col if {"matched_entry_id", "matched_exit_id"}.intersection(columns) else None
+        self._ids: list[pl.Series] = []
+        names = [name for name in self._order if name is not None]
+        self.columns = list(dict.fromkeys([*names, *([self._id_col] if self._id_col else [])]))
+        self._fifo = _core.Fifo(
+            sides=rule.sides,
+            rows=_ROWS[rule.rows],
+            on_excess=_EXCESS[rule.on_excess],
+            columns=_mask(columns),
+            n_threads=threads(),
+        )
+        if opening is not None:
+            lots = opening.collect()
+            self._fifo.inventory([lots[by], lots["qty"], lots["price"]])
+
+    def covers(self, wanted: Sequence[str]) -> bool:
+        return all(name in self._given for name in wanted if name in self._added)
+
+    def _keys(self, batch: pl.DataFrame) -> list[pl.Series | None]:
+        return [None if name is None else batch[name] for name in self._order]
+
+    def learn(self, batch: pl.DataFrame) -> None:
+        self._fifo.update(self._keys(batch))
+        if self._id_col is not None:
+            self._ids.append(batch[self._id_col])
+
+    def learnt(self) -> None:
+        self._fifo.match()
+        if self._ids:
+            self._ids = [pl.concat(self._ids, rechunk=True)]
+
+    def emit(self, batch: pl.DataFrame, row: int, wanted: list[str]) -> pl.DataFrame:
+        match = [name for name in self._given if name in wanted]
+        passed = [batch[name] for name in wanted if name not in match]
+        nested = [series for series in passed if _is_gathered(series.dtype)]
+        plain = [series for series in passed if not _is_gathered(series.dtype)]
+        index = [pl.int_range(batch.height, eager=True, dtype=pl.UInt32)] if nested else []
+        columns = self._fifo.emit(row, batch.height, _mask(match), self._keys(batch), [*plain, *index])
+        names = (*match, *(series.name for series in plain))
+        out = {name: pl.Series(name, column) for name, column in zip(names, columns, strict=not nested)}
+        if nested:
+            rows = pl.Series(columns[-1])
+            out |= {series.name: series.gather(rows) for series in nested}
+        for name in ("matched_entry_id", "matched_exit_id"):
+            if self._id_col is not None and name in out:
+                out[name] = self._ids[0].gather(out[name]).alias(name)
+        return pl.DataFrame([out[name] for name in wanted])
+
+    def emitted(self) -> None:
+        self._fifo.replayed()
+
+
+def _is_gathered(dtype: pl.DataType) -> bool:
+    """Tell whether a column passed through is of a type that C does not expand: Polars gathers those."""
+    return dtype.is_nested() or dtype in (pl.Int128, pl.UInt128, pl.Object)
+
+
+def _mask(columns: Sequence[str]) -> int:
+    return sum(1 << _FIFO_COLUMNS.index(name) for name in columns)

@@ -1,0 +1,121 @@
+"""VizFlow's exceptions, and the way from a failure in C to one of them.
+
+Not for wording messages: whoever finds the fault words it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+
+import polars as pl
+
+__all__ = [
+    "CalendarRangeError",
+    "ConfigError",
+    "DataError",
+    "Error",
+    "ReplayError",
+    "SchemaError",
+    "StorageError",
+]
+
+
+class Error(Exception):
+    """Base of every exception that VizFlow raises on purpose.
+
+    Attributes
+    ----------
+    column : str or None
+        Column concerned.
+    row : int or None
+        First row concerned, counted from 0.
+    count : int
+        How many rows are concerned, where they were counted; else 1.
+    """
+
+    def __init__(self, message: str, *, column: str | None = None, row: int | None = None, count: int = 1) -> None:
+        super().__init__(message)
+        self.column = column
+        self.row = row
+        self.count = count
+
+
+class ConfigError(Error, ValueError):
+    """An option, a name or a setting is not acceptable."""
+
+
+class DataError(Error, ValueError):
+    """A value in the data is not acceptable."""
+
+
+class SchemaError(ConfigError):
+    """A column is missing, has a wrong type, or would be overwritten."""
+
+
+class CalendarRangeError(ConfigError):
+    """A date lies outside what a calendar knows."""
+
+
+class ReplayError(DataError):
+    """The input gave other rows when it was read a second time."""
+
+
+class StorageError(Error, OSError):
+    """A file is missing, unreadable, truncated, or could not be written."""
+
+
+_BY_STATUS: dict[str, type[Error]] = {
+    "ERROR_ARGUMENT": ConfigError,
+    "ERROR_TYPE": SchemaError,
+    "ERROR_DATA": DataError,
+    "ERROR_OVERFLOW": DataError,
+    "ERROR_ARROW": DataError,
+    "ERROR_REPLAY": ReplayError,
+    "ERROR_STATE": Error,
+    "ERROR_IO": StorageError,
+}
+
+# What python/ext/polars_plugin.c puts behind a message on its way through Polars.
+_MARK = re.compile(r"(?:the plugin failed with message: )?(.*) \[vizflow:(\w+):(-?\d+):(-?\d+):([^\n]*)\]", re.DOTALL)
+
+
+def from_c(status: str, message: str, row: int, count: int, column: str) -> Error:
+    """Give the exception for a status of the C library."""
+    kind = _BY_STATUS.get(status, Error)
+    return kind(message, column=column or None, row=row if row >= 0 else None, count=count)
+
+
+def from_polars(error: BaseException) -> Error | None:
+    """Give the VizFlow exception that a Polars error carries, if it carries one."""
+    found = _MARK.search(str(error))
+    if found is None:
+        return None
+    message, status, row, count, column = found.groups()
+    return from_c(status, message, int(row), int(count), column)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise errors of the C plugin, which Polars wraps, as VizFlow's own."""
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        ours = from_polars(error)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def near_names(name: str, available: Iterable[str]) -> str:
+    """Word a hint for a name that was not found: near ones first, else the first few there are."""
+    names = list(available)
+    folded = {other.replace("_", "").lower(): other for other in names}
+    same = folded.get(name.replace("_", "").lower())
+    near = [same] if same else get_close_matches(name, names, n=3, cutoff=0.6)
+    if near:
+        return "did you mean " + " or ".join(repr(other) for other in near) + "?"
+    shown = ", ".join(repr(other) for other in names[:12]) + (", …" if len(names) > 12 else "")
+    return f"the columns are {shown}" if names else "there are no columns"

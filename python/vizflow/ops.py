@@ -1,0 +1,604 @@
+"""The operations of a day's pipeline: clock, returns, bins, aggregation. LazyFrame in, LazyFrame out.
+
+They check names and build plans; every number is computed in C. Not for stateful matching: `vizflow.enrichment`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, TypeAlias
+
+import polars as pl
+
+from vizflow import _core
+from vizflow._metrics import Plan, leaf_type, make_plan
+from vizflow._plans import Frame, as_lazy, column_type, plugin, require, require_new, threads
+from vizflow._stream import batches, source, two_pass
+from vizflow.errors import ConfigError, SchemaError, near_names
+from vizflow.market import Market, Outside, _check_outside, grace_nanoseconds
+
+__all__ = ["aggregate", "bin", "forward_return", "mid", "near_integer", "parse_time", "time_report"]
+
+TimeUnit: TypeAlias = Literal["HHMMSS", "HHMMSSmmm", "s", "ms", "us", "ns"]
+Method: TypeAlias = Literal["backward", "forward", "nearest"]
+
+_OUTSIDE = {"null": 0, "clip": 1, "raise": 2}
+_LAYOUTS = {None: 0, "HHMMSS": 1, "HHMMSSmmm": 2}
+_EPOCHS = ("s", "ms", "us", "ns")
+_METHODS = {"backward": 0, "forward": 1, "nearest": 2}
+_INTEGER_FORMATS: dict[type[pl.DataType], str] = {
+    pl.Int8: "c", pl.Int16: "s", pl.Int32: "i", pl.Int64: "l",
+    pl.UInt8: "C", pl.UInt16: "S", pl.UInt32: "I", pl.UInt64: "L",
+}  # fmt: skip
+_SECOND = 1_000_000_000
+_NO_END = 2**63 - 1
+ELAPSED = "elapsed_seconds"
+
+# ---- time -------------------------------------------------------------------------------------------------------
+
+
+def parse_time(
+    df: Frame,
+    market: Market | str,
+    timestamp_col: str = "timestamp",
+    *,
+    unit: TimeUnit | None = None,
+    outside: Outside = "null",
+    grace: float = 0,
+) -> pl.LazyFrame:
+    """Add ``elapsed_seconds``: trading time since the first session's start, sessions joined end to end.
+
+    Parameters
+    ----------
+    df
+        LazyFrame, DataFrame, or an object with ``__arrow_c_stream__``.
+    market
+        A `Market`, or the name of a preset.
+    timestamp_col
+        Datetime (a zone is converted to the market's; without one it is local time), Time, String (ISO 8601, local) or
+        an integer column.
+    unit
+        What integers are: ``"HHMMSS"``, ``"HHMMSSmmm"`` (93012145 is 09:30:12.145), or time since the Unix epoch in
+        ``"s"``, ``"ms"``, ``"us"``, ``"ns"``. None takes 7 to 9 digits for HHMMSSmmm and up to 6 for HHMMSS, and raises
+        where a value could be either or a column has both: give `unit` where you know it.
+    outside
+        What a time in no session becomes: ``"null"``, ``"clip"`` (the nearest session end) or ``"raise"``. Impossible
+        digits (99:99) are null, or raise under ``"raise"``. `time_report` counts them.
+    grace
+        Seconds within which a time outside is moved to the session's end, whatever `outside` says: with 300, CN's
+        09:25 auction print is 0.
+
+    Returns
+    -------
+    LazyFrame
+        The input's rows and columns, and ``elapsed_seconds``: Float64 where the type of `timestamp_col` can carry
+        fractions of a second, Int64 where it cannot (``Datetime`` has them; integers of unit HHMMSS and s do not).
+        Null where the input is null.
+
+    Raises
+    ------
+    SchemaError
+        The column is missing or of another type, or ``elapsed_seconds`` is there already.
+    ConfigError
+        An option is not accepted.
+    DataError
+        When collected: times outside under ``outside="raise"``, ambiguous digits. (From a bare ``collect()`` Polars
+        raises its ``ComputeError`` with the same text.)
+
+    Notes
+    -----
+    ``elapsed = offset of the session + (time - start)``; 11:30:00 and 13:00:00 are both 7200 in CN, so nothing should
+    rest its order on elapsed time alone.
+
+    Examples
+    --------
+    >>> import polars as pl, vizflow as vf
+    >>> df = pl.DataFrame({"ticktime": [93000000, 112959500, 120000000, 130000000, 150000000]})
+    >>> vf.parse_time(df, vf.CN, "ticktime", unit="HHMMSSmmm").collect()
+    shape: (5, 2)
+    ┌───────────┬─────────────────┐
+    │ ticktime  ┆ elapsed_seconds │
+    │ ---       ┆ ---             │
+    │ i64       ┆ f64             │
+    ╞═══════════╪═════════════════╡
+    │ 93000000  ┆ 0.0             │
+    │ 112959500 ┆ 7199.5          │
+    │ 120000000 ┆ null            │
+    │ 130000000 ┆ 7200.0          │
+    │ 150000000 ┆ 14400.0         │
+    └───────────┴─────────────────┘
+    """
+    lf = as_lazy(df)
+    market = Market.get(market)
+    schema = lf.collect_schema()
+    dtype = column_type(schema, timestamp_col, "timestamp_col")
+    require_new(schema, [ELAPSED], "parse_time")
+    _check_outside(outside)
+    elapsed = plugin(
+        "clock_elapsed",
+        [_local_time(pl.col(timestamp_col), dtype, market, unit)],
+        sessions=[bound for session in market.bounds_ns for bound in session],
+        outside=_OUTSIDE[outside],
+        grace_ns=grace_nanoseconds(grace),
+        layout=_LAYOUTS.get(unit, 0),
+        whole=outside == "raise" or (unit is None and dtype.is_integer()),
+    )
+    if unit == "s":
+        elapsed = elapsed.cast(pl.Int64)
+    return lf.with_columns(elapsed.alias(ELAPSED))
+
+
+def _local_time(column: pl.Expr, dtype: pl.DataType, market: Market, unit: str | None) -> pl.Expr:
+    """Give the column in a form the C clock reads: local time without a zone, digits, or text."""
+    if dtype.is_integer():
+        if unit not in _LAYOUTS and unit not in _EPOCHS:
+            raise ConfigError(f"unit is {unit!r}; 'HHMMSS', 'HHMMSSmmm', 's', 'ms', 'us', 'ns' or None is accepted")
+        if unit not in _EPOCHS:
+            return column
+        stamp = (
+            (column.cast(pl.Int64) * 1000).cast(pl.Datetime("ms"))
+            if unit == "s"
+            else column.cast(pl.Int64).cast(
+                pl.Datetime(unit)  # type: ignore[arg-type]
+            )
+        )
+        return stamp.dt.replace_time_zone("UTC").dt.convert_time_zone(market._zone()).dt.replace_time_zone(None)
+    if unit is not None:
+        raise ConfigError(f"unit={unit!r} says what integers are, but the timestamp column is {dtype}; leave it out")
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        return column.dt.convert_time_zone(market._zone()).dt.replace_time_zone(None)
+    if isinstance(dtype, (pl.Datetime, pl.Time, pl.String, pl.Null)):
+        return column
+    raise SchemaError(
+        f"timestamp_col is {dtype}; Datetime, Time, String and integers are accepted, so cast it first"
+        + (" (a Date has no time of day)" if dtype == pl.Date else ""),
+        column=column.meta.output_name(),
+    )
+
+
+def time_report(
+    df: Frame, market: Market | str, timestamp_col: str = "timestamp", *, unit: TimeUnit | None = None, grace: float = 0
+) -> dict[str, int]:
+    """Count what `parse_time` makes of a column: collects that column.
+
+    Returns
+    -------
+    dict
+        ``rows``; ``null`` in the input; ``invalid`` (impossible digits or text); ``outside`` every session, of which
+        those within `grace` seconds of one are moved into it.
+
+    Examples
+    --------
+    >>> import polars as pl, vizflow as vf
+    >>> vf.time_report(pl.DataFrame({"t": [93000, 120000, 999999, None]}), vf.CN, "t", unit="HHMMSS")
+    {'rows': 4, 'null': 1, 'invalid': 1, 'outside': 1}
+    """
+    lf = as_lazy(df)
+    market = Market.get(market)
+    dtype = column_type(lf.collect_schema(), timestamp_col, "timestamp_col")
+    local = _local_time(pl.col(timestamp_col), dtype, market, unit)
+    column = lf.select(local.alias(timestamp_col)).collect(engine="streaming")[timestamp_col]
+    _, counts = _core.clock_elapsed(
+        column, market.bounds_ns, _OUTSIDE["null"], grace_nanoseconds(grace), _LAYOUTS.get(unit, 0)
+    )
+    return dict(zip(("rows", "null", "invalid", "outside"), counts, strict=True))
+
+
+# ---- prices -----------------------------------------------------------------------------------------------------
+
+
+def mid(bid: str | pl.Expr, ask: str | pl.Expr) -> pl.Expr:
+    """Middle of a book, ``(bid + ask) / 2``: Float64, null where either side is null, NaN, infinite, or not above zero.
+
+    A one-sided book (a stock at its price limit) has no mid; half of the other side would be a wrong number.
+
+    Examples
+    --------
+    >>> import polars as pl, vizflow as vf
+    >>> book = pl.DataFrame({"BidPrice1": [9.99, 10.0, 0.0], "AskPrice1": [10.01, None, 11.0]})
+    >>> book.select(mid=vf.mid("BidPrice1", "AskPrice1"))["mid"].to_list()
+    [10.0, None, None]
+    """
+    sides = [pl.col(side) if isinstance(side, str) else side for side in (bid, ask)]
+    return plugin("mid", sides)
+
+
+def near_integer(
+    column: str | pl.Expr, dtype: type[pl.DataType] | pl.DataType = pl.Int64, *, tolerance: float = 1e-6
+) -> pl.Expr:
+    """Cast floats that are integers but for noise: 1.00000002 is 1; 125.5 is an error, never 125 or 126.
+
+    Parameters
+    ----------
+    column
+        Float column; null stays null.
+    dtype
+        Integer type of the result.
+    tolerance
+        How far from an integer a value may lie, relative to ``max(1, |value|)``; 0 <= tolerance < 0.5.
+
+    Raises
+    ------
+    DataError
+        When collected: values that are no integers, NaN, infinite, or do not fit, with count and first row.
+
+    Examples
+    --------
+    >>> import polars as pl, vizflow as vf
+    >>> pl.DataFrame({"qty": [1.00000002, 0.99999998, None]}).select(vf.near_integer("qty"))["qty"].to_list()
+    [1, 1, None]
+    """
+    base = dtype if isinstance(dtype, type) else type(dtype)
+    if base not in _INTEGER_FORMATS:
+        raise ConfigError(f"near_integer casts to an integer type, not to {dtype}")
+    if not 0 <= tolerance < 0.5:
+        raise ConfigError(f"tolerance is {tolerance!r}; 0 <= tolerance < 0.5 is accepted")
+    expr = pl.col(column) if isinstance(column, str) else column
+    return plugin("cast_integer", [expr], format=_INTEGER_FORMATS[base], tolerance=float(tolerance))
+
+
+# ---- returns ----------------------------------------------------------------------------------------------------
+
+
+def forward_return(
+    df: Frame,
+    horizons: Sequence[float],
+    price_col: str = "price",
+    time_col: str = ELAPSED,
+    symbol_col: str = "symbol",
+    *,
+    method: Method = "backward",
+    tolerance: float | None = None,
+    end: float | Market | None = None,
+    prices: Frame | None = None,
+) -> pl.LazyFrame:
+    """Add ``return_{h}`` for each horizon: ``p(t + h) / p(t) - 1``.
+
+    Parameters
+    ----------
+    df
+        LazyFrame, DataFrame, or an object with ``__arrow_c_stream__``, in any row order.
+    horizons
+        Seconds, positive, each once; fractions make names such as ``return_0.5``.
+    price_col
+        The row's own price p(t); any number. Without `prices` also where p(t + h) is looked up.
+    time_col
+        Seconds (integer or float), Duration, Time, Datetime or Date.
+    symbol_col
+        Instrument. A column ``date``, where the frame has one, separates days too: days never mix.
+    method
+        Which observation is p(t + h): ``"backward"`` the last at or before t + h, ``"forward"`` the first at or after,
+        ``"nearest"`` the closest (a tie takes the earlier).
+    tolerance
+        Seconds that the observation may lie from t + h; None for no limit.
+    end
+        No return reaches past it: seconds in `time_col`'s terms, or a `Market` (its length).
+    prices
+        A second frame, quotes for example, with `symbol_col`, `time_col`, `price_col` (and ``date``), to look up
+        p(t + h) in.
+
+    Returns
+    -------
+    LazyFrame
+        The input's rows in their order, its columns unchanged, and a Float64 column a horizon. Observations are rows
+        with a finite price above 0 and a time; the last row wins among equal times. Null when t + h is past the
+        symbol's last observation or `end` (a late trade is never priced with the day's last quote), when the
+        observation is out of `tolerance`, when there is none, or when the row's own price or time is not valid.
+
+    Raises
+    ------
+    SchemaError
+        A column is missing, of another type, or ``return_{h}`` is there already.
+    ConfigError
+        No horizon, one that is not positive, or one given twice; another option not accepted.
+    ReplayError
+        When collected: the input gave other rows when read a second time; ``.collect()`` it first.
+
+    Examples
+    --------
+    >>> import polars as pl, vizflow as vf
+    >>> df = pl.DataFrame({"symbol": ["a"] * 4, "elapsed_seconds": [0, 60, 90, 150], "price": [100.0, 101, 102, 99]})
+    >>> vf.forward_return(df, [60]).collect()["return_60"].to_list()
+    [0.010000000000000009, 0.009900990099009901, -0.02941176470588236, None]
+    """
+    lf = as_lazy(df)
+    schema = lf.collect_schema()
+    seconds = _check_horizons(horizons)
+    names = [f"return_{_spell(h)}" for h in seconds]
+    keys = [symbol_col, *(["date"] if "date" in schema and symbol_col != "date" else [])]
+    for name, option in ((price_col, "price_col"), (time_col, "time_col"), (symbol_col, "symbol_col")):
+        column_type(schema, name, option)
+    require_new(schema, names, "forward_return")
+    if method not in _METHODS:
+        raise ConfigError(f"method is {method!r}; 'backward', 'forward' or 'nearest' is accepted")
+    if tolerance is not None and not 0 <= tolerance < 1e9:
+        raise ConfigError(f"tolerance is {tolerance!r}; seconds >= 0, or None, are accepted")
+    quotes = None
+    if prices is not None:
+        quotes = as_lazy(prices)
+        for name in (time_col, price_col, *keys):
+            column_type(quotes.collect_schema(), name, "prices")
+    options = {
+        "horizons_ns": [round(h * _SECOND) for h in seconds],
+        "method": _METHODS[method],
+        "tolerance_ns": -1 if tolerance is None else round(tolerance * _SECOND),
+        "end_ns": _end_nanoseconds(end),
+        "quotes": quotes is not None,
+        "names": "".join(name + "\0" for name in names).encode(),
+        "n_threads": threads(),
+    }
+    columns = [time_col, price_col, *keys]
+    return two_pass(
+        lf,
+        lambda wanted: _MarkStep(columns, names, options, quotes),
+        schema={**schema, **dict.fromkeys(names, pl.Float64())},
+        added=names,
+        name="forward_return",
+    )
+
+
+def _check_horizons(horizons: Sequence[float]) -> list[float]:
+    if isinstance(horizons, (int, float)):
+        raise ConfigError(f"horizons is a list of seconds, for example [{horizons}]")
+    if not horizons:
+        raise ConfigError("horizons is empty; seconds such as [60, 300] are accepted")
+    for h in horizons:
+        if isinstance(h, bool) or not isinstance(h, (int, float)) or not 0 < h < 1e9 or round(h * _SECOND) == 0:
+            raise ConfigError(f"horizon {h!r}: a positive number of seconds is accepted")
+    seen: set[int] = set()
+    for h in horizons:
+        if round(h * _SECOND) in seen:
+            raise ConfigError(f"horizon {h!r} is given twice")
+        seen.add(round(h * _SECOND))
+    return list(horizons)
+
+
+def _spell(seconds: float) -> str:
+    return str(int(seconds)) if seconds == int(seconds) else repr(float(seconds))
+
+
+def _end_nanoseconds(end: float | Market | None) -> int:
+    if end is None:
+        return _NO_END
+    if isinstance(end, Market):
+        return end.seconds * _SECOND
+    if isinstance(end, bool) or not isinstance(end, (int, float)) or not math.isfinite(end) or abs(end) > 9e9:
+        raise ConfigError(f"end is {end!r}; seconds, a Market, or None are accepted")
+    return round(end * _SECOND)
+
+
+class _MarkStep:
+    """`forward_return` for `two_pass`."""
+
+    def __init__(
+        self, columns: list[str], names: list[str], options: dict[str, object], quotes: pl.LazyFrame | None
+    ) -> None:
+        self.columns = list(dict.fromkeys(columns))
+        self._order = columns
+        self._names = names
+        self._quotes = quotes
+        self._mark = _core.Mark(**options)
+
+    def covers(self, wanted: Sequence[str]) -> bool:
+        return True
+
+    def learn(self, batch: pl.DataFrame) -> None:
+        self._mark.update([batch[name] for name in self._order])
+
+    def learnt(self) -> None:
+        if self._quotes is not None:
+            for batch in batches(self._quotes.select(self.columns)):
+                self._mark.observe([batch[name] for name in self._order])
+        self._mark.finish()
+
+    def emit(self, batch: pl.DataFrame, row: int, wanted: list[str]) -> pl.DataFrame:
+        again = [batch[name] for name in self._order]
+        returns = dict(zip(self._names, self._mark.emit(row, batch.height, again), strict=True))
+        return pl.DataFrame(
+            [pl.Series(name, returns[name]) if name in returns else batch[name] for name in wanted],
+        )
+
+    def emitted(self) -> None:
+        self._mark.replayed()
+
+
+# ---- bins -------------------------------------------------------------------------------------------------------
+
+
+def bin(df: Frame, widths: Mapping[str, float], *, snap: bool = False) -> pl.LazyFrame:
+    """Add ``{col}_bin``: the number of the bin that a value falls in, ``round(value / width)``, half to even.
+
+    Parameters
+    ----------
+    df
+        LazyFrame, DataFrame, or an object with ``__arrow_c_stream__``.
+    widths
+        Column name to bin width, finite and above 0.
+    snap
+        Count a quotient within 4 ulp of a half as that half: 0.00015 / 1e-4 is 1.4999999999999998 in floating point,
+        and bin 2 with `snap`, 1 without.
+
+    Returns
+    -------
+    LazyFrame
+        The input, and an Int64 column for each of `widths`: bit-equal to ``(pl.col(x) / w).round().cast(pl.Int64)``
+        on finite values without `snap`. Null, NaN and infinities give null. ``bin * width`` is the bin's centre.
+
+    Raises
+    ------
+    SchemaError
+        A column is missing or not numeric, or ``{col}_bin`` is there already.
+    ConfigError
+        A width is not finite and positive.
+    DataError
+        When collected: ``|value / width|`` reaches 2^53, where bins would no longer be exact.
+
+    Examples
+    --------
+    >>> import polars as pl, vizflow as vf
+    >>> vf.bin(pl.DataFrame({"alpha": [0.00026, -0.0001, None]}), {"alpha": 1e-4}).collect()["alpha_bin"].to_list()
+    [3, -1, None]
+    """
+    lf = as_lazy(df)
+    schema = lf.collect_schema()
+    bins = []
+    for name, width in widths.items():
+        dtype = column_type(schema, name, "widths")
+        if not dtype.is_numeric() and dtype != pl.Null:
+            raise SchemaError(f"bin: column {name!r} is {dtype}; a numeric column is needed", column=name)
+        number = isinstance(width, (int, float)) and not isinstance(width, bool)
+        if not number or not math.isfinite(width) or width <= 0:
+            raise ConfigError(f"bin width of {name!r} is {width!r}; a finite width above 0 is accepted", column=name)
+        value = pl.col(name).cast(pl.Float64) if dtype.is_decimal() else pl.col(name)
+        bins.append(plugin("bin_index", [value], width=float(width), snap=snap).alias(f"{name}_bin"))
+    require_new(schema, [f"{name}_bin" for name in widths], "bin")
+    return lf.with_columns(bins)
+
+
+# ---- aggregation ------------------------------------------------------------------------------------------------
+
+
+def aggregate(df: Frame, group_by: Sequence[str], metrics: Mapping[str, pl.Expr]) -> pl.LazyFrame:
+    """Group rows and compute metrics.
+
+    Parameters
+    ----------
+    df
+        LazyFrame, DataFrame, or an object with ``__arrow_c_stream__``.
+    group_by
+        Columns to group by: integers, booleans, strings, categoricals, dates, times. Null is a group of its own.
+        Floats are refused; `bin` them first. An empty list gives one row.
+    metrics
+        Name to Polars expression, such as ``pl.col("notional").sum() / pl.col("quantity").sum()``.
+
+    Returns
+    -------
+    LazyFrame
+        Columns ``group_by + metrics``, a row a group, sorted by `group_by`, nulls first. Sums, means, minima, maxima
+        and counts, and arithmetic over them, are computed in C: float sums are exact before one final rounding, so
+        order, chunks and threads change no bit; counts are Int64, integer sums Int64 and checked for overflow. Any
+        other expression is evaluated by Polars' own ``group_by``.
+
+    Raises
+    ------
+    SchemaError
+        A column is missing, a key is a float, or a metric has the name of a key.
+    ConfigError
+        No metrics, or one that is not an expression.
+    DataError
+        When collected: an integer sum does not fit Int64.
+
+    Examples
+    --------
+    >>> import polars as pl, vizflow as vf
+    >>> df = pl.DataFrame({"side": ["B", "S", "B"], "price": [10.0, 11, 12], "qty": [100, 50, 300]})
+    >>> vf.aggregate(df, ["side"], {
+    ...     "count": pl.len(),
+    ...     "vwap": (pl.col("price") * pl.col("qty")).sum() / pl.col("qty").sum(),
+    ... }).collect()
+    shape: (2, 3)
+    ┌──────┬───────┬──────┐
+    │ side ┆ count ┆ vwap │
+    │ ---  ┆ ---   ┆ ---  │
+    │ str  ┆ i64   ┆ f64  │
+    ╞══════╪═══════╪══════╡
+    │ B    ┆ 2     ┆ 11.5 │
+    │ S    ┆ 1     ┆ 11.0 │
+    └──────┴───────┴──────┘
+    """
+    lf = as_lazy(df)
+    schema = lf.collect_schema()
+    keys = [group_by] if isinstance(group_by, str) else list(group_by)
+    _check_aggregate(schema, keys, metrics)
+    plan = make_plan(metrics, schema)
+    out = _result_schema(schema, keys, metrics, plan)
+
+    def produce(wanted: list[str]) -> Iterator[pl.DataFrame]:
+        yield _collect_groups(lf, schema, keys, plan, list(metrics))
+
+    return source(produce, out, "aggregate")
+
+
+def _check_aggregate(schema: pl.Schema, keys: list[str], metrics: Mapping[str, pl.Expr]) -> None:
+    require(schema, keys, "group_by")
+    if not metrics:
+        raise ConfigError("metrics is empty; a name and a Polars expression each are needed")
+    if len(set(keys)) < len(keys):
+        raise ConfigError(f"group_by names a column twice: {keys}")
+    for key in keys:
+        dtype = schema[key]
+        if dtype.is_float():
+            raise SchemaError(
+                f"group_by: column {key!r} is {dtype}, and floats make poor groups; bin or cast it first", column=key
+            )
+        if dtype.is_nested() or dtype.is_decimal() or dtype in (pl.Int128, pl.UInt128, pl.Object):
+            raise SchemaError(f"group_by: column {key!r} is {dtype}, which is no key; cast it first", column=key)
+    for name, metric in metrics.items():
+        if name in keys:
+            raise SchemaError(f"metric {name!r} has the name of a group_by column", column=name)
+        if not isinstance(metric, pl.Expr):
+            raise ConfigError(f"metric {name!r} is {type(metric).__name__}; a Polars expression is needed")
+        for root in metric.meta.root_names():
+            if root not in schema:
+                raise SchemaError(
+                    f"metric {name!r}: there is no column {root!r}; {near_names(root, schema.names())}", column=root
+                )
+
+
+def _leaf_schema(schema: pl.Schema, plan: Plan) -> dict[str, pl.DataType]:
+    values = pl.LazyFrame(schema=schema).select(
+        value.alias(name) for value, name in zip(plan.values, plan.value_names(), strict=True)
+    )
+    types = values.collect_schema().dtypes() if plan.values else []
+    return {leaf.name: leaf_type(leaf, types[leaf.value] if types else None) for leaf in plan.leaves}
+
+
+def _result_schema(
+    schema: pl.Schema, keys: list[str], metrics: Mapping[str, pl.Expr], plan: Plan
+) -> dict[str, pl.DataType]:
+    leaves = pl.LazyFrame(schema=_leaf_schema(schema, plan))
+    types = dict(leaves.select(**plan.finish).collect_schema()) if plan.finish else {}
+    if plan.others:
+        empty = pl.LazyFrame(schema=schema)
+        others = empty.group_by(keys).agg(**plan.others) if keys else empty.select(**plan.others)
+        types |= dict(others.collect_schema())
+    return {**{key: schema[key] for key in keys}, **{name: types[name] for name in metrics}}
+
+
+def _collect_groups(lf: pl.LazyFrame, schema: pl.Schema, keys: list[str], plan: Plan, names: list[str]) -> pl.DataFrame:
+    groups = _collect_leaves(lf, schema, keys, plan)
+    for_sort = groups.select(*(pl.col(key).cast(schema[key]) for key in keys), **plan.finish)
+    if plan.others and keys:
+        others = lf.group_by(keys).agg(**plan.others).collect(engine="streaming")
+        for_sort = for_sort.join(others, on=keys, how="left", nulls_equal=True)
+    elif plan.others:
+        others = lf.select(**plan.others).collect(engine="streaming")
+        for_sort = pl.concat([for_sort, others], how="horizontal") if plan.finish else others
+    return (for_sort.sort(keys) if keys else for_sort).select(*keys, *names)
+
+
+def _collect_leaves(lf: pl.LazyFrame, schema: pl.Schema, keys: list[str], plan: Plan) -> pl.DataFrame:
+    """Keys and leaves of every group: one streaming pass in any order, since no bit depends on it."""
+    values = plan.value_names()
+    key_names = [f"__vf_key_{index}" for index in range(len(keys))]
+    agg = _core.Agg(
+        leaves=[(leaf.op, leaf.value, leaf.name) for leaf in plan.leaves],
+        n_keys=len(keys),
+        n_values=len(values),
+        n_threads=threads(),
+    )
+    columns = [pl.col(key).alias(name) for key, name in zip(keys, key_names, strict=True)]
+    columns += [value.alias(name) for value, name in zip(plan.values, values, strict=True)]
+    rows_only = not columns
+    frame = lf.select(pl.len().cast(pl.Int64)) if rows_only else lf.select(columns)
+    if not rows_only:
+        empty = pl.DataFrame(schema=frame.collect_schema())  # types, should no rows come
+        agg.update([empty[name] for name in key_names], [empty[name] for name in values], 0)
+    for batch in batches(frame, ordered=False):
+        height = batch.item() if rows_only else batch.height
+        agg.update([batch[name] for name in key_names], [batch[name] for name in values], height)
+    out = [pl.Series(column) for column in agg.finish()]
+    return pl.DataFrame(
+        [series.alias(name) for series, name in zip(out, [*keys, *(leaf.name for leaf in plan.leaves)], strict=True)]
+    )

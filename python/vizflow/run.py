@@ -1,0 +1,90 @@
+"""Runs a pipeline function over a day's file.
+
+Not for many days at once, and not for the pipeline's steps.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from vizflow import _core, calendar, io
+from vizflow._plans import as_lazy
+from vizflow.config import Config, Context, check_date
+from vizflow.errors import ConfigError, translated
+from vizflow.market import Market
+
+__all__ = ["context", "run"]
+
+FORMAT = "1"
+Pipeline = Callable[[pl.LazyFrame, Context], pl.LazyFrame]
+
+
+def context(config: Config, date: str) -> Context:
+    """Make the `Context` of a date."""
+    days = calendar.load(config.calendar_path) if config.calendar_path is not None else calendar.empty()
+    return Context(config=config, calendar=days, market=Market.get(config.market), date=check_date(date))
+
+
+def run(pipeline_fn: Pipeline, config: Config, date: str, save: bool = True) -> pl.DataFrame:
+    """Run a pipeline for a single date.
+
+    Parameters
+    ----------
+    pipeline_fn
+        ``pipeline_fn(df, ctx) -> LazyFrame``: gets the day's file as a LazyFrame, in the config's schema.
+    config
+        The run's `Config`.
+    date
+        ``YYYYMMDD``.
+    save
+        Write the result to ``output_dir/{date}.parquet``, atomically, with VizFlow's format number, the date, the
+        market and the input's name, size and time in the file's metadata.
+
+    Returns
+    -------
+    DataFrame
+        What the pipeline gave.
+
+    Raises
+    ------
+    ConfigError
+        The date is not a date, a folder is not set, or the pipeline did not give a frame.
+    StorageError
+        The input cannot be read, or the result cannot be written. Then nothing is written.
+    DataError
+        The data are not acceptable; the message names column, count and first row.
+    """
+    ctx = context(config, date)
+    path = config.get_file_path(date)
+    target = config.get_partial_path(date) if save else None
+    frame = io.scan(path, schema=config.schema)
+    with io.reading(path, frame.select(*config.schema)), translated():
+        given = pipeline_fn(frame, ctx)
+        if given is None:
+            raise ConfigError(f"the pipeline function {_name(pipeline_fn)} returned None; it must return its frame")
+        result = as_lazy(given).collect(engine="streaming")
+    if target is not None:
+        io.save(result, target, metadata=_metadata(path, ctx))
+    return result
+
+
+def _name(function: Pipeline) -> str:
+    return getattr(function, "__qualname__", repr(function))
+
+
+def _metadata(path: Path, ctx: Context) -> dict[str, str]:
+    stat = path.stat()
+    return {
+        "vizflow.format": FORMAT,
+        "vizflow.version": _core.version,
+        "vizflow.date": ctx.date,
+        "vizflow.market": ctx.market.name,
+        "vizflow.input": path.name,
+        "vizflow.input_bytes": str(stat.st_size),
+        "vizflow.input_mtime_ns": str(stat.st_mtime_ns),
+        "vizflow.written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }

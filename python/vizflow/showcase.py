@@ -1,0 +1,122 @@
+"""The design document's own job over generated days: what ``vizflow demo`` runs and prints.
+
+Not for generating data (`vizflow.demo`), and not part of the pipeline's interface.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from vizflow import demo, io
+from vizflow.config import Config, Context
+from vizflow.enrichment import Enricher, FIFOMatch
+from vizflow.ops import ELAPSED, aggregate, bin, forward_return, mid, parse_time
+from vizflow.run import context, run
+
+__all__ = ["config", "process_day", "show"]
+
+Stage = Callable[[pl.LazyFrame], pl.LazyFrame]
+
+
+def config(input_dir: Path, output_dir: Path) -> Config:
+    """Give the configuration of the demo's job."""
+    return Config(
+        input_dir=input_dir,
+        output_dir=output_dir,
+        market="CN",
+        columns={"timestamp": "ticktime", "symbol": "ukey", "price": "mid", "side": "orderSide"},
+        binwidths={"alpha1": 1e-4, "return_60": 1e-4},
+        group_by=["alpha1_bin", "return_60_bin", "orderSide"],
+        metrics={
+            "count": pl.len(),
+            "total_qty": pl.col("matched_qty").sum(),
+            "vwap": (pl.col("fillPrice") * pl.col("matched_qty")).sum() / pl.col("matched_qty").sum(),
+            "closed": pl.col("is_closed").mean(),
+            "holding": pl.col("holding_period").mean(),
+        },
+        horizons=[60, 300],
+        schema={"quantity": {"load_as": pl.Float64, "cast_to": pl.Int64}},
+    )
+
+
+def stages(ctx: Context) -> dict[str, Stage]:
+    """Give the job's stages in order, by name."""
+    enricher = Enricher(
+        rules=[
+            FIFOMatch(
+                side_col=ctx.col("side"),
+                qty_col="quantity",
+                time_col=ELAPSED,
+                price_col="fillPrice",
+                entry_side="Buy",
+                exit_side="Sell",
+            )
+        ],
+        by=ctx.col("symbol"),
+        sort_by=ELAPSED,
+    )
+    cfg = ctx.config
+    return {
+        "clock": lambda df: parse_time(df, ctx.market, ctx.col("timestamp"), unit="HHMMSSmmm", grace=300).filter(
+            pl.col(ELAPSED).is_not_null()
+        ),
+        "FIFO": enricher.run,
+        "mid, forward returns": lambda df: forward_return(
+            df.with_columns(mid=mid("BidPrice1", "AskPrice1")),
+            horizons=cfg.horizons,
+            price_col=ctx.col("price"),
+            symbol_col=ctx.col("symbol"),
+        ),
+        "bins": lambda df: bin(df, cfg.binwidths),
+        "aggregation": lambda df: aggregate(df, group_by=cfg.group_by, metrics=cfg.metrics),
+    }
+
+
+def process_day(df: pl.LazyFrame, ctx: Context) -> pl.LazyFrame:
+    """Run the document's pipeline: clock, FIFO, forward returns, bins, aggregation."""
+    for stage in stages(ctx).values():
+        df = stage(df)
+    return df
+
+
+def show(output: Path, dates: Sequence[str], rows: int, symbols: int, write: Callable[[str], None] = print) -> None:
+    """Generate days where they are missing, run the job over each, and print what came out."""
+    cfg = config(output / "days", output / "partials")
+    write(f"Days of {rows:,} rows, {symbols:,} symbols (the last one is hot: three times the rows)")
+    started = time.perf_counter()
+    files = demo.generate(output / "days", dates, rows=rows, symbols=symbols, hot_day=dates[-1])
+    for path in files:
+        write(f"  {path}  {path.stat().st_size / 1e6:,.0f} MB")
+    write(f"  generated in {time.perf_counter() - started:.1f} s\n")
+    result = pl.DataFrame()
+    for date in dates:
+        started = time.perf_counter()
+        result = run(process_day, cfg, date)
+        seconds = time.perf_counter() - started
+        height = io.scan(cfg.get_file_path(date)).select(pl.len()).collect().item()
+        write(
+            f"{date}: {height:,} rows -> {result.height:,} cells in {seconds:.2f} s "
+            f"({height / seconds / 1e6:.1f} M rows/s)  {cfg.get_partial_path(date)}"
+        )
+    write(f"\nStage by stage, {dates[0]}, each materialised (run() streams through them and needs less):")
+    for name, seconds in _time_stages(cfg, dates[0]):
+        write(f"  {name:<22}{seconds:8.3f} s")
+    with pl.Config(tbl_rows=12, tbl_cols=-1, thousands_separator=",", float_precision=4):
+        busiest = result.sort("count", descending=True).head(12)
+        write(f"\nThe partial of {dates[-1]}, its 12 largest cells (bins are basis points):\n{busiest}")
+    write(f"\nRead it: import vizflow as vf; vf.load({str(cfg.get_partial_path(dates[-1]))!r})")
+
+
+def _time_stages(cfg: Config, date: str) -> list[tuple[str, float]]:
+    ctx = context(cfg, date)
+    frame = io.scan(cfg.get_file_path(date), schema=cfg.schema)
+    out = []
+    for name, stage in {"read": lambda df: df, **stages(ctx)}.items():
+        started = time.perf_counter()
+        frame = stage(frame).collect(engine="streaming").lazy()
+        out.append((name, time.perf_counter() - started))
+    return out

@@ -1,0 +1,65 @@
+/* What a leaf is: an operation on a column, the states it needs and what it gives from them.
+   Not for rows: those only meet states. A new operation is a new line of the table in ops.c. */
+#ifndef VF_AGG_OPS_H
+#define VF_AGG_OPS_H
+
+#include "agg/states.h"
+
+/* What matters of a value column's type. */
+enum vf__value_kind {
+    VF__VALUE_NULL, /* a column that has no type, nulls only */
+    VF__VALUE_BOOL,
+    VF__VALUE_INT,
+    VF__VALUE_UINT64, /* read as raw words */
+    VF__VALUE_FLOAT,
+    VF__VALUE_DURATION,
+    VF__VALUE_TIME, /* dates, times, timestamps */
+    VF__VALUE_TEXT
+};
+
+/* The states that operations are made of. */
+enum vf__need { VF__NEED_ROWS, VF__NEED_NULLS, VF__NEED_SUM, VF__NEED_MIN, VF__NEED_MAX, VF__N_NEEDS };
+
+enum vf__gives {
+    VF__GIVES_INT,
+    VF__GIVES_FLOAT,
+    VF__GIVES_SAME
+}; /* int64, float64, the type of the values */
+
+struct vf__leaf {
+    enum vf_agg_op op;
+    enum vf__value_kind kind;
+    uint32_t value;
+    uint32_t at[VF__N_NEEDS]; /* where the states stand in a group's row */
+};
+
+/* Of a group: `real` for floats, `whole` for all others. */
+struct vf__result {
+    bool valid;
+    int64_t whole;
+    double real;
+};
+
+bool vf__op_known(enum vf_agg_op op);
+const char *vf__op_name(enum vf_agg_op op); /* "sum" */
+bool vf__op_takes_value(enum vf_agg_op op);
+bool vf__op_accepts(enum vf_agg_op op, enum vf__value_kind kind);
+/* Whether the result is a double follows from both: VF__GIVES_SAME of floats is one. */
+enum vf__gives vf__op_gives(enum vf_agg_op op, enum vf__value_kind kind);
+
+/* Most states that n_leaves need. */
+size_t vf__ops_most_states(size_t n_leaves);
+
+/* Lists the states that the leaves need, each once, in layout->states (room for vf__ops_most_states), sets the
+   layout, and tells each leaf where its states stand. */
+void vf__ops_plan(struct vf__leaf *leaves, size_t n_leaves, size_t n_values, struct vf__layout *layout);
+
+/* What a state's update reads of its column. */
+enum vf__reads { VF__READS_NOTHING, VF__READS_VALID, VF__READS_INTS, VF__READS_FLOATS };
+enum vf__reads vf__state_reads(enum vf__state_kind kind);
+
+/* The leaf's value for one group. False: it does not fit int64. */
+bool vf__op_finish(const struct vf__leaf *leaf, const struct vf__states *states, size_t group,
+                   struct vf__result *result);
+
+#endif

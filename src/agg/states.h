@@ -1,0 +1,105 @@
+/* What is kept of each group: a row of small mergeable states, updated block by block.
+   Not for what a leaf gives in the end (ops.h): several leaves may share a state. */
+#ifndef VF_AGG_STATES_H
+#define VF_AGG_STATES_H
+
+#include "agg/fsum.h"
+
+/* A state's kind: its bytes, its start, its update and its merge stand in one table in states.c. */
+enum vf__state_kind {
+    VF__STATE_ROWS,      /* int64 */
+    VF__STATE_NULLS,     /* int64: rows without a value; costs nothing in blocks that have none */
+    VF__STATE_INT_SUM,   /* 128 bits, so that only the end can overflow */
+    VF__STATE_UINT_SUM,  /* the same, of uint64 */
+    VF__STATE_FLOAT_SUM, /* struct vf__fsum */
+    VF__STATE_INT_MIN,   /* int64; nothing seen: the largest */
+    VF__STATE_INT_MAX,
+    VF__STATE_UINT_MIN, /* of uint64, its top bit flipped so that int64 order is right */
+    VF__STATE_UINT_MAX,
+    VF__STATE_FLOAT_MIN, /* of doubles as int64 in their order (-0 before +0); NaN does not count */
+    VF__STATE_FLOAT_MAX,
+    VF__N_STATE_KINDS
+};
+
+struct vf__state {
+    enum vf__state_kind kind;
+    uint32_t value;  /* the value column */
+    uint32_t offset; /* in a group's row of states */
+};
+
+/* Which states a group has; the same for every thread. */
+struct vf__layout {
+    struct vf__state *states; /* in the order of their value columns */
+    size_t n_states;
+    size_t row_bytes;
+};
+
+/* Sets the offsets of states[n_states] and the bytes a row. */
+void vf__layout_set(struct vf__layout *layout);
+
+/* The groups' rows, and the long accumulators of their float sums. */
+struct vf__states {
+    struct vf_context ctx;
+    const struct vf__layout *layout;
+    void *block; /* `rows` lies in it, aligned to a cache line */
+    size_t block_bytes;
+    unsigned char *rows;
+    size_t n, capacity; /* groups */
+    struct vf__spills spills;
+};
+
+void vf__states_init(struct vf__states *states, const struct vf_context *ctx,
+                     const struct vf__layout *layout);
+void vf__states_release(struct vf__states *states);
+
+/* Adds empty states until there are n_groups rows. */
+enum vf_status vf__states_grow(struct vf__states *states, size_t n_groups, struct vf_error *err);
+
+#define VF__STATES_AHEAD 12 /* rows between the fetch of a group's states and their use */
+
+/* One block of one value column. Whichever of ints and floats the column's states need is there. */
+struct vf__state_block {
+    const uint32_t *groups; /* n, and VF__STATES_AHEAD more that are any groups */
+    size_t n;
+    const int64_t *ints;
+    const double *floats;
+    const uint8_t *valid; /* NULL: all */
+};
+
+/* Adds a block to one state of its groups. VF_ERROR_MEMORY leaves the block half added. */
+enum vf_status vf__states_update(struct vf__states *states, const struct vf__state *state,
+                                 const struct vf__state_block *block, struct vf_error *err);
+
+/* Adds group `from_group` of `from` (same layout) to group `group`. False: no memory for a long accumulator or,
+   without `grow`, that one would be needed; some of the group's states may have been added then. */
+bool vf__states_merge(struct vf__states *states, size_t group, bool grow, const struct vf__states *from,
+                      size_t from_group);
+
+/* The same, and what was added is taken out of `from`: called again after a failure it goes on where it stopped. */
+bool vf__states_move(struct vf__states *states, size_t group, bool grow, struct vf__states *from,
+                     size_t from_group);
+
+static inline const unsigned char *vf__states_row(const struct vf__states *states, size_t group) {
+    return states->rows + group * states->layout->row_bytes;
+}
+
+/* Bytes held, to bound what threads may hold together. */
+size_t vf__states_bytes(const struct vf__states *states);
+
+/* A double's place in the order of doubles as an int64, and back. */
+static inline int64_t vf__float_rank(double x) {
+    int64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits < 0 ? (int64_t)((uint64_t)bits ^ (uint64_t)INT64_MAX) : bits;
+}
+
+static inline double vf__float_of_rank(int64_t rank) {
+    double x;
+    uint64_t bits = rank < 0 ? (uint64_t)rank ^ (uint64_t)INT64_MAX : (uint64_t)rank;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+#define VF__UINT_FLIP (UINT64_C(1) << 63)
+
+#endif

@@ -1,0 +1,311 @@
+/* Columns of times to columns of elapsed trading time.
+   Not for the rule itself: src/clock has it. */
+#include "arrow/build.h"
+#include "arrow/read.h"
+#include "clock/sessions.h"
+
+enum { BLOCK = 2048 };
+
+struct run {
+    struct vf__clock clock;
+    struct vf__minutes minutes;
+    bool by_minute; /* minutes is usable */
+    struct vf__reader reader;
+    enum vf_time_layout layout;
+    bool whole_seconds; /* the output is int64 */
+    struct vf_clock_report report;
+    int64_t first_bad; /* first row that VF_OUTSIDE_RAISE refuses; -1 */
+    int64_t n_bad;
+    bool saw_hhmmss, saw_hhmmssmmm;
+};
+
+static bool is_time_of_day(const struct vf__type *type) {
+    return type->kind == VF__TIME || (type->kind == VF__TIMESTAMP && !type->zoned) ||
+           type->kind == VF__TEXT || vf__type_is_integer(type);
+}
+
+static bool carries_fractions(const struct vf__type *type, enum vf_time_layout layout) {
+    if (vf__type_is_integer(type)) return layout == VF_LAYOUT_AUTO || layout == VF_LAYOUT_HHMMSSMMM;
+    return type->kind == VF__TEXT || type->ns < VF__SECOND_NS;
+}
+
+const char *vf_clock_elapsed_format(const struct ArrowSchema *schema, enum vf_time_layout layout) {
+    struct vf__type type;
+    if (vf__type_parse(schema, &type, NULL) != VF_OK) return NULL;
+    if (!is_time_of_day(&type) && type.kind != VF__NULL) return NULL;
+    return carries_fractions(&type, layout) ? "g" : "l";
+}
+
+static enum vf_status check(struct run *run, const struct vf_series *time,
+                            const struct vf_clock_options *options, struct vf_error *err) {
+    if (options == NULL) return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "clock options are missing");
+    enum vf_status status = vf_sessions_check(options->sessions, options->n_sessions, err);
+    if (status == VF_OK) status = vf__reader_open(&run->reader, time, err);
+    if (status != VF_OK) return status;
+    const struct vf__type *type = &run->reader.type;
+    if (options->grace_ns < 0)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "grace is negative; seconds >= 0 are accepted");
+    if ((unsigned)options->outside > VF_OUTSIDE_RAISE || (unsigned)options->layout > VF_LAYOUT_SECONDS)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "unknown value of outside or layout");
+    if (type->kind == VF__TIMESTAMP && type->zoned)
+        return vf__fail(err, VF_ERROR_TYPE, run->reader.name, -1,
+                        "column \"%s\" carries a time zone; convert it to the market's local time first",
+                        run->reader.name);
+    if (!is_time_of_day(type) && type->kind != VF__NULL)
+        return vf__fail(
+            err, VF_ERROR_TYPE, run->reader.name, -1,
+            "column \"%s\" is %s; accepted are Datetime, Time, integers (HHMMSS, HHMMSSmmm) and ISO strings",
+            run->reader.name, vf__type_name(type));
+    run->whole_seconds = !carries_fractions(type, options->layout);
+    for (size_t i = 0; run->whole_seconds && i < options->n_sessions; i++)
+        if (options->sessions[i].start_ns % VF__SECOND_NS != 0 ||
+            options->sessions[i].end_ns % VF__SECOND_NS != 0)
+            return vf__fail(
+                err, VF_ERROR_ARGUMENT, NULL, -1,
+                "session %zu starts or ends between two seconds, and column \"%s\" gives whole seconds; "
+                "give the column as Datetime(ms) or finer",
+                i + 1, run->reader.name);
+    vf__clock_init(&run->clock, options->sessions, options->n_sessions, options->outside, options->grace_ns);
+    run->by_minute = vf__type_is_integer(type) && vf__minutes_init(&run->minutes, &run->clock);
+    run->layout = options->layout;
+    return VF_OK;
+}
+
+/* ---- integers ---- */
+
+static enum vf_status ambiguous(const struct run *run, int64_t row, int64_t value, struct vf_error *err) {
+    return vf__fail(
+        err, VF_ERROR_DATA, run->reader.name, row,
+        "column \"%s\", row %lld: %lld may be HHMMSS or HHMMSSmmm; say which with unit=\"HHMMSS\" or "
+        "unit=\"HHMMSSmmm\"",
+        run->reader.name, (long long)row, (long long)value);
+}
+
+/* The digit rule of VF_LAYOUT_AUTO; -1 for impossible digits. */
+static enum vf_status auto_time(struct run *run, int64_t row, int64_t value, int64_t *time,
+                                struct vf_error *err) {
+    int64_t elapsed;
+    if (value > 999999) {
+        *time = vf__time_from_hhmmssmmm(value);
+        run->saw_hhmmssmmm |= *time >= 0;
+    } else {
+        *time = vf__time_from_hhmmss(value);
+        int64_t other = vf__time_from_hhmmssmmm(value);
+        if (value != 0 && other >= 0 && vf__clock_place(&run->clock, other, &elapsed) != VF__OUTSIDE)
+            return ambiguous(run, row, value, err);
+        run->saw_hhmmss |= *time > 0;
+    }
+    return run->saw_hhmmss && run->saw_hhmmssmmm ? ambiguous(run, row, value, err) : VF_OK;
+}
+
+static enum vf_status integer_times(struct run *run, int64_t row, int64_t n, int64_t *times,
+                                    uint8_t *valid_buffer, const uint8_t **valid, struct vf_error *err) {
+    const int64_t *values;
+    enum vf_status status = vf__read_i64(&run->reader, row, n, times, valid_buffer, &values, valid, err);
+    if (status != VF_OK) return status;
+    switch (run->layout) {
+    case VF_LAYOUT_HHMMSS:
+        for (int64_t i = 0; i < n; i++)
+            times[i] = vf__time_from_hhmmss(values[i]);
+        break;
+    case VF_LAYOUT_HHMMSSMMM:
+        for (int64_t i = 0; i < n; i++)
+            times[i] = vf__time_from_hhmmssmmm(values[i]);
+        break;
+    case VF_LAYOUT_SECONDS:
+        for (int64_t i = 0; i < n; i++)
+            times[i] = values[i] < 0 || values[i] > 86400 ? -1 : values[i] * VF__SECOND_NS;
+        break;
+    case VF_LAYOUT_AUTO:
+        for (int64_t i = 0; i < n && status == VF_OK; i++)
+            if (*valid == NULL || (*valid)[i]) status = auto_time(run, row + i, values[i], &times[i], err);
+        break;
+    }
+    return status;
+}
+
+/* ---- the other types ---- */
+
+static enum vf_status temporal_times(struct run *run, int64_t row, int64_t n, int64_t *times,
+                                     uint8_t *valid_buffer, const uint8_t **valid, struct vf_error *err) {
+    const int64_t *values;
+    int64_t scale = run->reader.type.ns, day = VF_DAY_NS / scale;
+    bool clock_only = run->reader.type.kind == VF__TIME;
+    enum vf_status status = vf__read_i64(&run->reader, row, n, times, valid_buffer, &values, valid, err);
+    for (int64_t i = 0; status == VF_OK && i < n; i++) {
+        int64_t v = values[i];
+        if (clock_only) {
+            times[i] = v < 0 || v > day ? -1 : v * scale;
+        } else {
+            v %= day;
+            times[i] = (v < 0 ? v + day : v) * scale;
+        }
+    }
+    return status;
+}
+
+static enum vf_status text_times(struct run *run, int64_t row, int64_t n, int64_t *times,
+                                 uint8_t *valid_buffer, const uint8_t **valid, struct vf_error *err) {
+    struct vf__text text[BLOCK];
+    enum vf_status status = vf__read_text(&run->reader, row, n, text, valid_buffer, valid, err);
+    for (int64_t i = 0; status == VF_OK && i < n; i++) {
+        times[i] = vf__time_from_iso(text[i].data, text[i].length);
+        if (times[i] == -2)
+            status = vf__fail(
+                err, VF_ERROR_DATA, run->reader.name, row + i,
+                "column \"%s\", row %lld: \"%.*s\" carries a zone; parse it with str.to_datetime first",
+                run->reader.name, (long long)(row + i), text[i].length < 40 ? (int)text[i].length : 40,
+                (const char *)text[i].data);
+    }
+    return status;
+}
+
+static enum vf_status times_of_day(struct run *run, int64_t row, int64_t n, int64_t *times,
+                                   uint8_t *valid_buffer, const uint8_t **valid, struct vf_error *err) {
+    const struct vf__type *type = &run->reader.type;
+    if (type->kind == VF__NULL) {
+        memset(valid_buffer, 0, (size_t)n);
+        memset(times, 0, (size_t)n * sizeof *times);
+        *valid = valid_buffer;
+        return VF_OK;
+    }
+    if (type->kind == VF__TEXT) return text_times(run, row, n, times, valid_buffer, valid, err);
+    if (vf__type_is_integer(type)) return integer_times(run, row, n, times, valid_buffer, valid, err);
+    return temporal_times(run, row, n, times, valid_buffer, valid, err);
+}
+
+/* ---- placing ---- */
+
+struct output {
+    void *values; /* float64 or int64 seconds */
+    uint8_t *validity;
+};
+
+static void store(const struct run *run, const struct output *out, int64_t row, int64_t elapsed_ns) {
+    if (run->whole_seconds)
+        ((int64_t *)out->values)[row] = elapsed_ns / VF__SECOND_NS;
+    else
+        ((double *)out->values)[row] = (double)elapsed_ns / 1e9;
+}
+
+static void refuse(struct run *run, const struct output *out, int64_t row, bool bad) {
+    vf__bit_clear(out->validity, row);
+    store(run, out, row, 0);
+    if (!bad) return;
+    if (run->first_bad < 0) run->first_bad = row;
+    run->n_bad++;
+}
+
+/* Any row, the slow way. */
+static void place_row(struct run *run, const struct output *out, int64_t row, int64_t time, bool valid) {
+    int64_t elapsed = 0;
+    if (!valid) {
+        run->report.n_null++;
+        refuse(run, out, row, false);
+        return;
+    }
+    if (time < 0) {
+        run->report.n_invalid++;
+        refuse(run, out, row, true);
+        return;
+    }
+    enum vf__place place = vf__clock_place(&run->clock, time, &elapsed);
+    run->report.n_outside += place != VF__INSIDE;
+    if (place == VF__OUTSIDE && run->clock.outside != VF_OUTSIDE_CLIP)
+        refuse(run, out, row, run->clock.outside == VF_OUTSIDE_RAISE);
+    else
+        store(run, out, row, elapsed);
+}
+
+static enum vf_status slow_block(struct run *run, const struct output *out, int64_t row, int64_t n,
+                                 struct vf_error *err) {
+    int64_t times[BLOCK];
+    uint8_t valid_buffer[BLOCK];
+    const uint8_t *valid;
+    enum vf_status status = times_of_day(run, row, n, times, valid_buffer, &valid, err);
+    for (int64_t i = 0; status == VF_OK && i < n; i++)
+        place_row(run, out, row + i, times[i], valid == NULL || valid[i]);
+    return status;
+}
+
+/* Digits of one layout in whole-millisecond sessions: 0 when the block must go the slow way. */
+static uint32_t fast_unit(struct run *run, const int64_t *digits, int64_t n) {
+    if (!run->by_minute) return 0;
+    if (run->layout == VF_LAYOUT_HHMMSS) return 1000;
+    if (run->layout == VF_LAYOUT_HHMMSSMMM) return 1;
+    if (run->layout != VF_LAYOUT_AUTO || run->saw_hhmmss) return 0;
+    int64_t least = INT64_MAX;
+    for (int64_t i = 0; i < n; i++)
+        least = digits[i] < least ? digits[i] : least;
+    if (least <= 999999) return 0;
+    run->saw_hhmmssmmm = true;
+    return 1;
+}
+
+static enum vf_status integer_block(struct run *run, const struct output *out, int64_t row, int64_t n,
+                                    struct vf_error *err) {
+    int64_t buffer[BLOCK];
+    int32_t ms[BLOCK];
+    uint8_t valid_buffer[BLOCK], ok[BLOCK];
+    const int64_t *digits;
+    const uint8_t *valid;
+    enum vf_status status = vf__read_i64(&run->reader, row, n, buffer, valid_buffer, &digits, &valid, err);
+    if (status != VF_OK) return status;
+    uint32_t unit = valid == NULL ? fast_unit(run, digits, n) : 0;
+    if (unit == 0) return slow_block(run, out, row, n, err);
+    int64_t bad = vf__minutes_place(&run->minutes, digits, n, unit, ms, ok);
+    if (run->whole_seconds) {
+        for (int64_t i = 0; i < n; i++)
+            ((int64_t *)out->values)[row + i] = ms[i] / 1000;
+    } else {
+        for (int64_t i = 0; i < n; i++)
+            ((double *)out->values)[row + i] = (double)ms[i] / 1e3; /* rounds like the nanoseconds by 1e9 */
+    }
+    for (int64_t i = 0; bad > 0 && i < n; i++)
+        if (!ok[i])
+            place_row(run, out, row + i,
+                      unit == 1 ? vf__time_from_hhmmssmmm(digits[i]) : vf__time_from_hhmmss(digits[i]), true);
+    return VF_OK;
+}
+
+static enum vf_status raise_outside(const struct run *run, struct vf_error *err) {
+    int64_t count = run->n_bad;
+    enum vf_status status = vf__fail(
+        err, VF_ERROR_DATA, run->reader.name, run->first_bad,
+        "column \"%s\": %lld of %lld times are impossible or outside every session, the first in row %lld; "
+        "outside=\"null\" or \"clip\", or grace=seconds, lets them through",
+        run->reader.name, (long long)count, (long long)run->reader.n_rows, (long long)run->first_bad);
+    if (err != NULL) err->count = count;
+    return status;
+}
+
+enum vf_status vf_clock_elapsed(const struct vf_context *ctx, const struct vf_series *time,
+                                const struct vf_clock_options *options, struct vf_column *out,
+                                struct vf_clock_report *report, struct vf_error *err) {
+    struct vf_context context = vf__context(ctx);
+    struct run run = {.first_bad = -1};
+    struct vf_column column = {0};
+    struct output output = {0};
+    enum vf_status status = check(&run, time, options, err);
+    if (status != VF_OK) return status;
+    int64_t n_rows = run.reader.n_rows;
+    status = vf__column_new(&context, run.whole_seconds ? "l" : "g", "elapsed_seconds", n_rows, 8, true,
+                            &column, &output.values, &output.validity, err);
+    bool integers = vf__type_is_integer(&run.reader.type);
+    for (int64_t row = 0; status == VF_OK && row < n_rows; row += BLOCK) {
+        int64_t n = n_rows - row < BLOCK ? n_rows - row : BLOCK;
+        status =
+            integers ? integer_block(&run, &output, row, n, err) : slow_block(&run, &output, row, n, err);
+    }
+    if (status == VF_OK && run.clock.outside == VF_OUTSIDE_RAISE && run.first_bad >= 0)
+        status = raise_outside(&run, err);
+    if (status != VF_OK) {
+        vf_column_release(&column);
+        return status;
+    }
+    vf__column_done(&column);
+    *out = column;
+    run.report.n_rows = n_rows;
+    if (report != NULL) *report = run.report;
+    return VF_OK;
+}

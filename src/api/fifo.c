@@ -1,0 +1,505 @@
+/* The FIFO's life: open, inventory, update, match, replay, close.
+   Not for decoding batches (fifo_rows.c), sides (fifo_side.c) or giving columns (fifo_emit.c). */
+#include "api/fifo.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#define LARGE ((size_t)8 << 20)
+
+/* ---- memory ---------------------------------------------------------------------------------------------------- */
+
+static void drop(const struct vf_context *ctx, struct vf__fifo_array *array, size_t size) {
+    vf__free(ctx, array->data, array->capacity, size);
+    *array = (struct vf__fifo_array){0};
+}
+
+/* Room for `count`. What grows large is made anew once, since only a new block can ask for huge pages. */
+enum vf_status vf__fifo_grow(const struct vf_context *ctx, struct vf__fifo_array *array, size_t count, size_t size,
+                             struct vf_error *err) {
+    if (array->data != NULL && count <= array->capacity) return VF_OK;
+    size_t capacity = array->capacity + array->capacity / 2;
+    if (capacity < count) capacity = count;
+    void *data;
+    if (array->data != NULL && array->capacity * size < LARGE && capacity >= LARGE / size) {
+        data = vf__alloc(ctx, capacity, size);
+        if (data != NULL) {
+            memcpy(data, array->data, array->capacity * size);
+            drop(ctx, array, size);
+        }
+    } else {
+        data = vf__resize(ctx, array->data, array->capacity, capacity, size);
+    }
+    if (data == NULL) return vf__fail_memory(err, capacity * size);
+    *array = (struct vf__fifo_array){.data = data, .capacity = capacity};
+    return VF_OK;
+}
+
+/* ---- open and close ---------------------------------------------------------------------------------------------- */
+
+static enum vf_status check_options(const struct vf_fifo_options *options, struct vf_error *err) {
+    if (options == NULL || (options->sides == NULL && options->n_sides > 0))
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "no options were given");
+    if ((unsigned)options->rows > VF_FIFO_LOTS)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "rows is %d; accepted: 0 (both), 1 (exits), 2 (lots)",
+                        (int)options->rows);
+    if ((unsigned)options->on_excess > VF_EXCESS_RAISE)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1,
+                        "on_excess is %d; accepted: 0 (unclosed), 1 (open short), 2 (raise)",
+                        (int)options->on_excess);
+    if (options->columns >> VF_FIFO_N_COLUMNS != 0)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "columns has bits beyond the %d there are",
+                        VF_FIFO_N_COLUMNS);
+    return VF_OK;
+}
+
+enum vf_status vf_fifo_open(const struct vf_context *ctx, const struct vf_fifo_options *options,
+                            struct vf_fifo **out, struct vf_error *err) {
+    struct vf_context context = vf__context(ctx);
+    enum vf_status status = check_options(options, err);
+    if (status != VF_OK) return status;
+    struct vf_fifo *fifo = vf__zalloc(&context, 1, sizeof *fifo);
+    if (fifo == NULL) return vf__fail_memory(err, sizeof *fifo);
+    fifo->ctx = context;
+    fifo->rows = options->rows;
+    fifo->on_excess = options->on_excess;
+    fifo->columns = options->columns;
+    fifo->rows_out = -1;
+    fifo->time_is_sort = true;
+    vf__replay_init(&fifo->replay, &context);
+    status = vf__sides_init(&fifo->sides, &context, options, err);
+    if (status != VF_OK) goto done;
+    fifo->scratch = vf__alloc(&context, 1, sizeof *fifo->scratch);
+    if (fifo->scratch == NULL) status = vf__fail_memory(err, sizeof *fifo->scratch);
+done:
+    if (status != VF_OK) vf_fifo_close(fifo);
+    else *out = fifo;
+    return status;
+}
+
+static void drop_inputs(struct vf_fifo *fifo) {
+    const struct vf_context *ctx = &fifo->ctx;
+    drop(ctx, &fifo->group, sizeof(uint32_t));
+    drop(ctx, &fifo->quantity, sizeof(uint64_t));
+    drop(ctx, &fifo->sort, sizeof(int64_t));
+    drop(ctx, &fifo->time, sizeof(int64_t));
+    drop(ctx, &fifo->lot_group, sizeof(uint32_t));
+    drop(ctx, &fifo->lot_amount, sizeof(uint64_t));
+    drop(ctx, &fifo->lot_price, sizeof(double));
+}
+
+void vf_fifo_close(struct vf_fifo *fifo) {
+    if (fifo == NULL) return;
+    struct vf_context ctx = fifo->ctx;
+    drop_inputs(fifo);
+    drop(&ctx, &fifo->price, sizeof(double));
+    drop(&ctx, &fifo->counts, sizeof(uint32_t));
+    if (fifo->matched) vf__matches_release(&fifo->matches);
+    if (fifo->symbols.ctx.allocator.allocate != NULL) vf__keys_release(&fifo->symbols);
+    vf__sides_release(&fifo->sides, &ctx);
+    vf__replay_release(&fifo->replay);
+    vf__free(&ctx, fifo->scratch, 1, sizeof *fifo->scratch);
+    vf__free(&ctx, fifo, 1, sizeof *fifo);
+}
+
+static void remember(struct vf__fifo_known *known, const struct vf__reader *reader) {
+    if (known->known) return;
+    known->known = true;
+    (void)snprintf(known->name, sizeof known->name, "%s", reader->name);
+    known->type = reader->type;
+    known->format = reader->type.format[0];
+    known->type.format = NULL;
+}
+
+static enum vf_status learning(const struct vf_fifo *fifo, struct vf_error *err) {
+    if (!fifo->matched) return VF_OK;
+    return vf__fail(err, VF_ERROR_STATE, NULL, -1, "the rows were matched already; open another object for more");
+}
+
+/* The key table is of the kind of the first symbol column. */
+static void keys_for(struct vf_fifo *fifo, const struct vf__reader *symbol) {
+    if (fifo->symbols.ctx.allocator.allocate == NULL)
+        vf__keys_init(&fifo->symbols, &fifo->ctx, vf__reader_is_text(symbol));
+}
+
+/* ---- inventory ------------------------------------------------------------------------------------------------------ */
+
+struct lots {
+    struct vf__reader symbol, quantity, price;
+    int64_t n;
+    bool has_price;
+};
+
+/* Integers and times of one kind are one kind of key, whatever their width. */
+static bool same_keys(const struct vf__type *a, const struct vf__type *b) {
+    if (vf__type_is_integer(a) && vf__type_is_integer(b)) return true;
+    return a->kind == b->kind && a->ns == b->ns;
+}
+
+static enum vf_status check_lots(struct vf_fifo *fifo, struct lots *lots, const struct vf_series *price,
+                                 struct vf_error *err) {
+    const struct vf__type *symbol = &lots->symbol.type;
+    lots->n = lots->symbol.n_rows;
+    if (symbol->kind == VF__FLOAT || !vf__type_is_number(&lots->quantity.type))
+        return vf__fail(err, VF_ERROR_TYPE, symbol->kind == VF__FLOAT ? lots->symbol.name : lots->quantity.name, -1,
+                        "inventory: symbols must not be floats, and quantities must be integers or floats");
+    if (fifo->lot_symbol.known && (!same_keys(&fifo->lot_symbol.type, symbol) ||
+                                   fifo->lot_quantity.type.kind != lots->quantity.type.kind))
+        return vf__fail(err, VF_ERROR_TYPE, lots->symbol.name, -1, "inventory: other types than before");
+    lots->has_price = price != NULL && (fifo->columns & VF__FIFO_PRICES) != 0;
+    if (lots->has_price && !vf__type_is_number(&lots->price.type) && lots->price.type.kind != VF__NULL)
+        return vf__fail(err, VF_ERROR_TYPE, lots->price.name, -1, "inventory: prices must be numbers");
+    if (lots->quantity.n_rows != lots->n || (price != NULL && lots->price.n_rows != lots->n))
+        return vf__fail(err, VF_ERROR_ARGUMENT, lots->quantity.name, -1,
+                        "inventory: the columns do not have the same number of rows");
+    if (lots->n > (int64_t)(VF__MATCH_MAX_ROWS - fifo->n_lots))
+        return vf__fail(err, VF_ERROR_OVERFLOW, NULL, -1, "more than %u rows and lots", VF__MATCH_MAX_ROWS);
+    return VF_OK;
+}
+
+static enum vf_status bad_lot(const struct vf__reader *reader, int64_t row, const char *what,
+                              struct vf_error *err) {
+    return vf__fail(err, VF_ERROR_DATA, reader->name, row, "inventory column \"%s\", row %lld: %s", reader->name,
+                    (long long)row, what);
+}
+
+/* One lot's amount as sign and magnitude; 0 for none. */
+static enum vf_status read_amount(struct lots *lots, int64_t row, bool shorts, uint64_t *out,
+                                  struct vf_error *err) {
+    struct vf__reader *reader = &lots->quantity;
+    bool is_float = reader->type.kind == VF__FLOAT, negative;
+    double number = 0;
+    int64_t integer = 0;
+    const double *numbers = &number;
+    const int64_t *integers = &integer;
+    uint8_t buffer;
+    const uint8_t *valid;
+    enum vf_status status = is_float ? vf__read_f64(reader, row, 1, &number, &buffer, &numbers, &valid, err)
+                                     : vf__read_i64(reader, row, 1, &integer, &buffer, &integers, &valid, err);
+    if (status != VF_OK) return status;
+    number = *numbers, integer = *integers;
+    if (valid != NULL && !valid[0]) return bad_lot(reader, row, "the quantity is null", err);
+    if (is_float && !isfinite(number)) return bad_lot(reader, row, "the quantity is not finite", err);
+    if (integer == INT64_MIN) return bad_lot(reader, row, "the quantity is beyond int64", err);
+    negative = is_float ? number < 0 : integer < 0;
+    if (negative && !shorts)
+        return bad_lot(reader, row, "a negative quantity is a short lot, which needs on_excess=\"open_short\"", err);
+    if (is_float) memcpy(out, &number, sizeof *out);
+    else *out = (uint64_t)(negative ? -integer : integer);
+    *out = (*out & ~VF__EXIT_SIDE) | (negative ? VF__EXIT_SIDE : 0);
+    return VF_OK;
+}
+
+/* All lots of a symbol must be on one side: with both, which of them come first is not for us to say. */
+static enum vf_status check_directions(const struct vf_fifo *fifo, const struct lots *lots, size_t n_lots,
+                                       struct vf_error *err) {
+    const uint32_t *group = fifo->lot_group.data;
+    const uint64_t *amount = fifo->lot_amount.data;
+    size_t n_groups = fifo->symbols.n;
+    uint8_t *sides = vf__zalloc(&fifo->ctx, n_groups, 1);
+    enum vf_status status = VF_OK;
+    if (sides == NULL) return vf__fail_memory(err, n_groups);
+    for (size_t k = 0; k < n_lots && status == VF_OK; k++) {
+        sides[group[k]] |= amount[k] & VF__EXIT_SIDE ? 2 : 1;
+        if (sides[group[k]] == 3)
+            status = vf__fail(err, VF_ERROR_DATA, lots->quantity.name, -1,
+                              "inventory column \"%s\": a symbol has both long and short lots; net them first",
+                              lots->quantity.name);
+    }
+    vf__free(&fifo->ctx, sides, n_groups, 1);
+    return status;
+}
+
+/* Lots go behind the ones there are; none of no quantity. */
+static enum vf_status read_lots(struct vf_fifo *fifo, struct lots *lots, size_t *n_lots, struct vf_error *err) {
+    uint32_t *group = fifo->lot_group.data;
+    uint64_t *amount = fifo->lot_amount.data;
+    double *price = fifo->lot_price.data;
+    size_t at = fifo->n_lots;
+    for (int64_t row = 0; row < lots->n; row++) {
+        double number = 0;
+        const double *numbers = &number;
+        uint8_t buffer;
+        const uint8_t *valid = NULL;
+        enum vf_status status =
+            read_amount(lots, row, fifo->on_excess == VF_EXCESS_OPEN_SHORT, &amount[at], err);
+        if (status == VF_OK) status = vf__read_keys(&lots->symbol, row, 1, &fifo->symbols, &group[at], err);
+        if (status == VF_OK && lots->has_price)
+            status = vf__read_f64(&lots->price, row, 1, &number, &buffer, &numbers, &valid, err);
+        if (status != VF_OK) return status;
+        if (group[at] == VF__NO_KEY) return bad_lot(&lots->symbol, row, "the symbol is null", err);
+        price[at] = lots->has_price && (valid == NULL || valid[0]) ? *numbers : (double)NAN;
+        if ((amount[at] & ~VF__EXIT_SIDE) != 0) at++;
+    }
+    *n_lots = at;
+    return VF_OK;
+}
+
+enum vf_status vf_fifo_inventory(struct vf_fifo *fifo, const struct vf_series *symbol,
+                                 const struct vf_series *quantity, const struct vf_series *price,
+                                 struct vf_error *err) {
+    struct lots lots = {0};
+    enum vf_status status = learning(fifo, err);
+    if (status != VF_OK) return status;
+    if (fifo->known[VF__FIFO_SYMBOL].known)
+        return vf__fail(err, VF_ERROR_STATE, NULL, -1, "inventory must be given before the first rows");
+    status = vf__reader_open(&lots.symbol, symbol, err);
+    if (status == VF_OK) status = vf__reader_open(&lots.quantity, quantity, err);
+    if (status == VF_OK && price != NULL) status = vf__reader_open(&lots.price, price, err);
+    if (status == VF_OK) status = check_lots(fifo, &lots, price, err);
+    if (status != VF_OK) return status;
+    size_t room = fifo->n_lots + (size_t)lots.n + 1, n_lots = fifo->n_lots;
+    status = vf__fifo_grow(&fifo->ctx, &fifo->lot_group, room, sizeof(uint32_t), err);
+    if (status == VF_OK) status = vf__fifo_grow(&fifo->ctx, &fifo->lot_amount, room, sizeof(uint64_t), err);
+    if (status == VF_OK) status = vf__fifo_grow(&fifo->ctx, &fifo->lot_price, room, sizeof(double), err);
+    if (status != VF_OK) return status;
+    keys_for(fifo, &lots.symbol);
+    status = read_lots(fifo, &lots, &n_lots, err);
+    if (status == VF_OK) status = check_directions(fifo, &lots, n_lots, err);
+    if (status != VF_OK) return status;
+    fifo->n_lots = n_lots;
+    remember(&fifo->lot_symbol, &lots.symbol);
+    remember(&fifo->lot_quantity, &lots.quantity);
+    return VF_OK;
+}
+
+/* ---- update ------------------------------------------------------------------------------------------------------------ */
+
+static enum vf_status check_update(const struct vf_fifo *fifo, const struct vf__fifo_readers *readers,
+                                   struct vf_error *err) {
+    const struct vf__reader *symbol = &readers->reader[VF__FIFO_SYMBOL];
+    if (fifo->lot_symbol.known && !same_keys(&fifo->lot_symbol.type, &symbol->type))
+        return vf__fail(err, VF_ERROR_TYPE, symbol->name, -1,
+                        "column \"%s\" is %s and the inventory's symbols are %s", symbol->name,
+                        vf__type_name(&symbol->type), vf__type_name(&fifo->lot_symbol.type));
+    if (readers->n_rows > (int64_t)VF__MATCH_MAX_ROWS - (int64_t)fifo->n_lots - fifo->n_rows)
+        return vf__fail(err, VF_ERROR_OVERFLOW, NULL, -1, "more than %u rows and inventory lots",
+                        VF__MATCH_MAX_ROWS);
+    return VF_OK;
+}
+
+/* Room for the batch, so that storing it cannot fail. Lots get theirs behind the rows. */
+static enum vf_status make_room(struct vf_fifo *fifo, const struct vf__fifo_readers *readers,
+                                struct vf_error *err) {
+    const struct vf_context *ctx = &fifo->ctx;
+    size_t rows = (size_t)(fifo->n_rows + readers->n_rows), room = rows + fifo->n_lots;
+    bool holding = (fifo->columns & VF_FIFO_HOLDING) != 0;
+    enum vf_status status = vf__fifo_grow(ctx, &fifo->group, rows, sizeof(uint32_t), err);
+    if (status == VF_OK) status = vf__fifo_grow(ctx, &fifo->quantity, room, sizeof(uint64_t), err);
+    if (status == VF_OK) status = vf__fifo_grow(ctx, &fifo->sort, rows, sizeof(int64_t), err);
+    if (status == VF_OK && (fifo->columns & VF__FIFO_PRICES) != 0)
+        status = vf__fifo_grow(ctx, &fifo->price, room, sizeof(double), err);
+    if (status == VF_OK && holding && !(fifo->time_is_sort && readers->time_is_sort))
+        status = vf__fifo_grow(ctx, &fifo->time, rows, sizeof(int64_t), err);
+    if (status == VF_OK) status = vf__replay_reserve(&fifo->replay, readers->n_rows, err);
+    return status;
+}
+
+static struct vf__fifo_target target_at(const struct vf_fifo *fifo, int64_t row) {
+    bool holding = (fifo->columns & VF_FIFO_HOLDING) != 0, priced = (fifo->columns & VF__FIFO_PRICES) != 0;
+    return (struct vf__fifo_target){
+        .group = (uint32_t *)fifo->group.data + row,
+        .quantity = (uint64_t *)fifo->quantity.data + row,
+        .sort = (int64_t *)fifo->sort.data + row,
+        .time = holding && !fifo->time_is_sort ? (int64_t *)fifo->time.data + row : NULL,
+        .price = priced ? (double *)fifo->price.data + row : NULL};
+}
+
+/* Times are no longer the sort keys: from here on they are kept apart. */
+static void part_times(struct vf_fifo *fifo) {
+    fifo->time_is_sort = false;
+    if (fifo->n_rows > 0 && fifo->time.data != NULL)
+        memcpy(fifo->time.data, fifo->sort.data, (size_t)fifo->n_rows * sizeof(int64_t));
+}
+
+static enum vf_status learn_rows(struct vf_fifo *fifo, struct vf__fifo_readers *readers, struct vf_error *err) {
+    for (int64_t row = 0; row < readers->n_rows; row += VF__FIFO_BLOCK) {
+        int64_t n = readers->n_rows - row < VF__FIFO_BLOCK ? readers->n_rows - row : VF__FIFO_BLOCK;
+        struct vf__fifo_target target = target_at(fifo, fifo->n_rows + row);
+        enum vf_status status = vf__fifo_decode(fifo, readers, row, fifo->n_rows + row, n, &target, true, err);
+        if (status != VF_OK) return status;
+        vf__replay_learn(&fifo->replay, fifo->scratch->words, n);
+    }
+    return VF_OK;
+}
+
+enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *batch, struct vf_error *err) {
+    struct vf__fifo_readers readers;
+    struct vf__fifo_problem problems[VF__FIFO_ROLES];
+    enum vf_status status = learning(fifo, err);
+    if (status == VF_OK && batch == NULL) status = vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "no batch was given");
+    if (status == VF_OK) status = vf__fifo_readers_open(fifo, batch, &readers, err);
+    if (status == VF_OK) status = check_update(fifo, &readers, err);
+    if (status == VF_OK) status = make_room(fifo, &readers, err);
+    if (status != VF_OK) return status;
+    struct vf__replay_point point = vf__replay_here(&fifo->replay);
+    struct vf__side_seen seen = fifo->sides.seen;
+    int64_t n_trades = fifo->n_trades;
+    bool wide = fifo->wide_times;
+    memcpy(problems, fifo->problems, sizeof problems);
+    keys_for(fifo, &readers.reader[VF__FIFO_SYMBOL]);
+    if (fifo->time_is_sort && !readers.time_is_sort) part_times(fifo);
+    fifo->sides.dictionary = NULL;
+    status = learn_rows(fifo, &readers, err);
+    if (status != VF_OK) {
+        if (err != NULL && err->row >= 0) err->row += fifo->n_rows;
+        vf__replay_back(&fifo->replay, &point);
+        fifo->sides.seen = seen;
+        fifo->n_trades = n_trades;
+        fifo->wide_times = wide;
+        memcpy(fifo->problems, problems, sizeof problems);
+        return status;
+    }
+    fifo->n_rows += readers.n_rows;
+    for (int role = 0; role < VF__FIFO_ROLES; role++)
+        if (readers.used[role]) remember(&fifo->known[role], &readers.reader[role]);
+    return VF_OK;
+}
+
+/* ---- match ------------------------------------------------------------------------------------------------------------- */
+
+/* The problem whose first row comes first. */
+static enum vf_status check_problems(const struct vf_fifo *fifo, struct vf_error *err) {
+    int worst = -1;
+    for (int role = 0; role < VF__FIFO_ROLES; role++) {
+        const struct vf__fifo_problem *p = &fifo->problems[role];
+        if (p->count > 0 && (worst < 0 || p->first < fifo->problems[worst].first)) worst = role;
+    }
+    if (worst < 0) return VF_OK;
+    const struct vf__fifo_problem *p = &fifo->problems[worst];
+    const char *name = fifo->known[worst].name;
+    enum vf_status status = vf__fail(
+        err, VF_ERROR_DATA, name, p->first,
+        "column \"%s\": %lld trade row%s with %s; the first is row %lld, which is %s", name, (long long)p->count,
+        p->count == 1 ? "" : "s",
+        worst == VF__FIFO_QUANTITY ? "a quantity that is negative, null, NaN or infinite" : "a null",
+        (long long)p->first, p->what);
+    if (err != NULL) err->count = p->count;
+    return status;
+}
+
+static enum vf_status check_sides(const struct vf_fifo *fifo, struct vf_error *err) {
+    if (fifo->n_rows == 0 || fifo->n_trades > 0) return VF_OK;
+    char text[400];
+    vf__sides_describe(&fifo->sides, text, sizeof text);
+    return vf__fail(err, VF_ERROR_DATA, fifo->known[VF__FIFO_SIDE].name, -1,
+                    "no row of column \"%s\" carries a listed side; %s", fifo->known[VF__FIFO_SIDE].name, text);
+}
+
+/* Every difference of two trade rows' times must fit int64 in the unit that is given. */
+static enum vf_status check_times(const struct vf_fifo *fifo, struct vf_error *err) {
+    if (!fifo->wide_times || fifo->n_trades == 0) return VF_OK;
+    const uint32_t *group = fifo->group.data;
+    const int64_t *time = fifo->time_is_sort ? fifo->sort.data : fifo->time.data;
+    int64_t least = INT64_MAX, most = INT64_MIN, span, row = 0;
+    for (int64_t i = 0; i < fifo->n_rows; i++) {
+        if (group[i] == VF__NO_KEY) continue;
+        if (time[i] < least) least = time[i];
+        if (time[i] > most) most = time[i], row = i;
+    }
+    int64_t scale = vf__fifo_time_scale(&fifo->known[VF__FIFO_TIME].type);
+    if (vf__sub_i64(most, least, &span) && span <= INT64_MAX / scale) return VF_OK;
+    return vf__fail(err, VF_ERROR_OVERFLOW, fifo->known[VF__FIFO_TIME].name, row,
+                    "column \"%s\": times from %lld to %lld (row %lld) are too far apart for a holding period",
+                    fifo->known[VF__FIFO_TIME].name, (long long)least, (long long)most, (long long)row);
+}
+
+/* Lots behind the rows, in the type of the rows' quantities. */
+static enum vf_status place_lots(struct vf_fifo *fifo, struct vf_error *err) {
+    bool from_float = vf__fifo_is_float(&fifo->lot_quantity);
+    bool to_float = vf__fifo_is_float(&fifo->known[VF__FIFO_QUANTITY]);
+    const uint64_t *amount = fifo->lot_amount.data;
+    for (size_t k = 0; k < fifo->n_lots; k++) {
+        uint64_t side = amount[k] & VF__EXIT_SIDE, magnitude = amount[k] & ~VF__EXIT_SIDE;
+        double x;
+        if (from_float && !to_float) {
+            memcpy(&x, &magnitude, sizeof x);
+            if (!(x < 0x1p63) || x != floor(x))
+                return vf__fail(err, VF_ERROR_DATA, fifo->lot_quantity.name, -1,
+                                "inventory column \"%s\": %.17g is not an integer, and column \"%s\" is %s",
+                                fifo->lot_quantity.name, x, fifo->known[VF__FIFO_QUANTITY].name,
+                                vf__type_name(&fifo->known[VF__FIFO_QUANTITY].type));
+            magnitude = (uint64_t)x;
+        } else if (!from_float && to_float) {
+            x = (double)magnitude;
+            memcpy(&magnitude, &x, sizeof x);
+        }
+        ((uint64_t *)fifo->quantity.data)[(size_t)fifo->n_rows + k] = side | magnitude;
+        if (fifo->price.data != NULL)
+            ((double *)fifo->price.data)[(size_t)fifo->n_rows + k] = ((double *)fifo->lot_price.data)[k];
+    }
+    return VF_OK;
+}
+
+static enum vf_status check_excess(const struct vf_fifo *fifo, const struct vf__matches *matches,
+                                   struct vf_error *err) {
+    if (fifo->on_excess != VF_EXCESS_RAISE || matches->n_over == 0) return VF_OK;
+    const char *name = fifo->known[VF__FIFO_QUANTITY].name;
+    enum vf_status status = vf__fail(err, VF_ERROR_DATA, name, matches->first_over,
+                                     "column \"%s\": %lld exit%s beyond the inventory; the first is row %lld", name,
+                                     (long long)matches->n_over, matches->n_over == 1 ? " goes" : "s go",
+                                     (long long)matches->first_over);
+    if (err != NULL) err->count = matches->n_over;
+    return status;
+}
+
+static int64_t count_out(const struct vf_fifo *fifo, const struct vf__matches *m) {
+    int64_t passed = m->n_zero + m->n_no_trade;
+    switch (fifo->rows) {
+    case VF_FIFO_BOTH: return 2 * m->n_matched - m->n_from_inventory + m->n_open + m->n_over + passed;
+    case VF_FIFO_EXITS: return m->n_matched + m->n_opened + m->n_over + passed;
+    case VF_FIFO_LOTS: return m->n_matched + m->n_open + m->n_over;
+    }
+    return 0;
+}
+
+enum vf_status vf_fifo_match(struct vf_fifo *fifo, struct vf_error *err) {
+    struct vf__matches matches;
+    enum vf_status status = learning(fifo, err);
+    if (status == VF_OK && !fifo->known[VF__FIFO_SYMBOL].known)
+        status = vf__fail(err, VF_ERROR_STATE, NULL, -1, "no batch was learnt: the columns' types are not known");
+    if (status == VF_OK) status = check_problems(fifo, err);
+    if (status == VF_OK) status = check_sides(fifo, err);
+    if (status == VF_OK) status = check_times(fifo, err);
+    if (status == VF_OK) status = place_lots(fifo, err);
+    if (status != VF_OK) return status;
+    const int64_t *time = fifo->time_is_sort ? fifo->sort.data : fifo->time.data;
+    const struct vf__match_input in = {.group = fifo->group.data,
+                                       .quantity = fifo->quantity.data,
+                                       .sort = fifo->sort.data,
+                                       .time = (fifo->columns & VF_FIFO_HOLDING) != 0 ? time : NULL,
+                                       .lot_group = fifo->lot_group.data,
+                                       .n_rows = (size_t)fifo->n_rows,
+                                       .n_lots = fifo->n_lots,
+                                       .n_groups = fifo->symbols.n,
+                                       .is_float = vf__fifo_is_float(&fifo->known[VF__FIFO_QUANTITY]),
+                                       .on_excess = fifo->on_excess,
+                                       .rows = fifo->rows};
+    status = vf__match_run(&fifo->ctx, &in, &matches, err);
+    if (status != VF_OK) return status;
+    status = check_excess(fifo, &matches, err);
+    if (status != VF_OK) {
+        vf__matches_release(&matches);
+        return status;
+    }
+    fifo->matches = matches;
+    fifo->rows_out = count_out(fifo, &matches);
+    drop_inputs(fifo);
+    fifo->matched = true;
+    return VF_OK;
+}
+
+int64_t vf_fifo_rows_in(const struct vf_fifo *fifo) { return fifo->n_rows; }
+
+int64_t vf_fifo_rows_out(const struct vf_fifo *fifo) { return fifo->rows_out; }
+
+/* ---- replay ------------------------------------------------------------------------------------------------------------ */
+
+void vf_fifo_rewind(struct vf_fifo *fifo) { vf__replay_rewind(&fifo->replay); }
+
+enum vf_status vf_fifo_replayed(const struct vf_fifo *fifo, struct vf_error *err) {
+    if (vf__replay_finished(&fifo->replay)) return VF_OK;
+    return vf__fail(err, VF_ERROR_REPLAY, NULL, fifo->replay.next,
+                    "the second reading ended after %lld of %lld rows; the input changed in between",
+                    (long long)fifo->replay.next, (long long)fifo->n_rows);
+}

@@ -1,0 +1,181 @@
+/* What the files of the FIFO's entry points share: the object, its side patterns, and how a batch is decoded.
+   Not a public header, and not for the matching itself: src/match has that. */
+#ifndef VF_API_FIFO_H
+#define VF_API_FIFO_H
+
+#include "arrow/read.h"
+#include "base/replay.h"
+#include "match/fifo.h"
+#include "match/pieces.h"
+
+#define VF__FIFO_BLOCK 1024 /* rows decoded at a time: what they need stays in the first two caches */
+#define VF__FIFO_DICTIONARY 4096 /* dictionaries up to this size have their sides looked up once */
+
+#define VF__FIFO_PRICES                                                                                        \
+    (VF_FIFO_ENTRY_PRICE | VF_FIFO_EXIT_PRICE | VF_FIFO_CLOSE_MARKOUT | VF_FIFO_PNL)
+
+/* ---- sides --------------------------------------------------------------------------------------------------- */
+
+enum vf__side_code { VF__SIDE_NONE = 0, VF__SIDE_ENTRY = 1, VF__SIDE_EXIT = 2 };
+
+/* A view of up to 12 bytes of text is 16 bytes that say all: a row carries the pattern when they are equal in the
+   bytes that the pattern's own length reaches. */
+struct vf__side_pattern {
+    uint64_t low, low_mask, high, high_mask;
+    uint8_t *text; /* NULL: `integer` counts */
+    size_t length;
+    int64_t integer;
+    uint8_t code;
+};
+
+#define VF__SEEN 8
+#define VF__SEEN_BYTES 28
+
+/* The first distinct values of a side column that no row has matched yet, for the message. */
+struct vf__side_seen {
+    size_t n;
+    uint8_t length[VF__SEEN];
+    char text[VF__SEEN][VF__SEEN_BYTES];
+};
+
+struct vf__sides {
+    struct vf__side_pattern *patterns;
+    size_t n, room;
+    bool any_long; /* a text of more than 12 bytes */
+    struct vf__side_seen seen;
+    /* the dictionary that `codes` was made for; good within one call */
+    const struct ArrowArray *dictionary;
+    uint8_t codes[VF__FIFO_DICTIONARY];
+};
+
+enum vf_status vf__sides_init(struct vf__sides *sides, const struct vf_context *ctx,
+                              const struct vf_fifo_options *options, struct vf_error *err);
+void vf__sides_release(struct vf__sides *sides, const struct vf_context *ctx);
+
+/* A type that sides are read from. */
+bool vf__sides_readable(const struct vf__type *type);
+
+/* Sides of n <= VF__FIFO_BLOCK rows. `text`, `values` and `valid` are room to work in. */
+struct vf__side_room {
+    struct vf__text text[VF__FIFO_BLOCK];
+    int64_t values[VF__FIFO_BLOCK];
+    uint8_t valid[VF__FIFO_BLOCK];
+};
+enum vf_status vf__sides_read(struct vf__sides *sides, struct vf__reader *reader, int64_t row, int64_t n,
+                              struct vf__side_room *room, uint8_t *codes, struct vf_error *err);
+
+/* Notes values of these rows in sides->seen. */
+void vf__sides_note(struct vf__sides *sides, struct vf__reader *reader, int64_t row, int64_t n,
+                    struct vf__side_room *room);
+
+/* "listed: entry "B", exit "S"; found: "Buy", "Sell"". */
+void vf__sides_describe(const struct vf__sides *sides, char *out, size_t size);
+
+/* ---- the object ------------------------------------------------------------------------------------------------ */
+
+enum vf__fifo_role {
+    VF__FIFO_SYMBOL,
+    VF__FIFO_SORT,
+    VF__FIFO_TIME,
+    VF__FIFO_SIDE,
+    VF__FIFO_QUANTITY,
+    VF__FIFO_PRICE,
+    VF__FIFO_ROLES
+};
+
+/* What a column was when it was first seen. */
+struct vf__fifo_known {
+    bool known;
+    char name[128];
+    struct vf__type type; /* without `format` */
+    char format;          /* of numbers: the Arrow letter */
+};
+
+/* Trade rows that a column makes unusable. */
+struct vf__fifo_problem {
+    int64_t count, first;
+    const char *what; /* of the first: "null", "negative", ... */
+};
+
+struct vf__fifo_array {
+    void *data;
+    size_t capacity;
+};
+
+struct vf__fifo_scratch {
+    struct vf__side_room room;
+    int64_t values[VF__FIFO_BLOCK];
+    double numbers[VF__FIFO_BLOCK];
+    uint8_t valid[VF__FIFO_BLOCK];
+    uint8_t codes[VF__FIFO_BLOCK];
+    uint64_t words[VF__FIFO_BLOCK];
+    /* where rows go that are read again, and times that only have to be there */
+    uint32_t group[VF__FIFO_BLOCK];
+    uint64_t quantity[VF__FIFO_BLOCK];
+    int64_t sort[VF__FIFO_BLOCK];
+    int64_t time[VF__FIFO_BLOCK];
+    double price[VF__FIFO_BLOCK];
+};
+
+struct vf_fifo {
+    struct vf_context ctx;
+    enum vf_fifo_rows rows;
+    enum vf_excess on_excess;
+    unsigned columns;
+    bool matched;
+    struct vf__sides sides;
+    struct vf__fifo_known known[VF__FIFO_ROLES];
+    struct vf__fifo_problem problems[VF__FIFO_ROLES];
+    struct vf__keys symbols;
+    struct vf__fifo_known lot_symbol, lot_quantity;
+    struct vf__fifo_scratch *scratch;
+    struct vf__replay replay;
+
+    int64_t n_rows, n_trades;
+    struct vf__fifo_array group, quantity, sort, time, price; /* uint32, uint64 (match/fifo.h), int64, int64, double */
+    bool time_is_sort; /* so far: `time` is not kept */
+    bool wide_times;   /* some time is so far from 0 that a difference might overflow */
+
+    size_t n_lots;
+    struct vf__fifo_array lot_group, lot_amount, lot_price; /* uint32, uint64 in lot_quantity's type, double */
+
+    struct vf__matches matches;
+    int64_t rows_out;
+    struct vf__fifo_array counts; /* uint32, for emit */
+};
+
+/* ---- batches ------------------------------------------------------------------------------------------------------ */
+
+struct vf__fifo_readers {
+    struct vf__reader reader[VF__FIFO_ROLES];
+    bool used[VF__FIFO_ROLES];
+    bool time_is_sort;
+    int64_t n_rows;
+};
+
+/* Where decoded rows go; time and price NULL where they are not wanted. */
+struct vf__fifo_target {
+    uint32_t *group;
+    uint64_t *quantity;
+    int64_t *sort;
+    int64_t *time;
+    double *price;
+};
+
+/* Checks that the columns are there, have types that the operation takes and had before, and one length. */
+enum vf_status vf__fifo_readers_open(struct vf_fifo *fifo, const struct vf_fifo_batch *batch,
+                                     struct vf__fifo_readers *readers, struct vf_error *err);
+
+/* n <= VF__FIFO_BLOCK rows from batch row `row`, which is row `row_in` of all. Words for the replay go to
+   scratch->words. learn: problems, trades and seen sides are noted. */
+enum vf_status vf__fifo_decode(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t row, int64_t row_in,
+                               int64_t n, const struct vf__fifo_target *target, bool learn, struct vf_error *err);
+
+/* int64 units of holding_period a unit of the time column: Dates become microseconds, as in Polars. */
+int64_t vf__fifo_time_scale(const struct vf__type *type);
+
+bool vf__fifo_is_float(const struct vf__fifo_known *known);
+enum vf_status vf__fifo_grow(const struct vf_context *ctx, struct vf__fifo_array *array, size_t count, size_t size,
+                             struct vf_error *err);
+
+#endif

@@ -1,0 +1,310 @@
+/* Gives the pieces of a range of rows as Arrow columns, after comparing the rows read again.
+   Not for finding pieces: src/match/pieces.c does, a block of 1024 at a time. */
+#include "api/fifo.h"
+#include "arrow/build.h"
+
+#define COUNT_ROWS ((int64_t)1 << 14) /* rows a counting task takes */
+#define FILL_ROWS ((int64_t)1 << 16)  /* pieces a filling task gives: whole bytes of every bitmap */
+
+struct emit {
+    const struct vf_fifo *fifo;
+    struct vf__piece_source source;
+    size_t n_prices;
+    int64_t first, n, total;
+    uint32_t *counts;
+    int64_t *offsets; /* pieces before each counting task's rows */
+    unsigned columns;
+    void *values[VF_FIFO_N_COLUMNS];
+    uint8_t *valid[VF_FIFO_N_COLUMNS];
+};
+
+/* ---- counting -------------------------------------------------------------------------------------------------- */
+
+static void count_rows(void *arg, size_t index) {
+    struct emit *emit = arg;
+    int64_t from = (int64_t)index * COUNT_ROWS, n = emit->n - from < COUNT_ROWS ? emit->n - from : COUNT_ROWS;
+    emit->offsets[index + 1] = vf__pieces_count(&emit->source, emit->first + from, n, emit->counts + from);
+}
+
+static void count_all(struct emit *emit) {
+    size_t n_tasks = (size_t)((emit->n + COUNT_ROWS - 1) / COUNT_ROWS);
+    emit->offsets[0] = 0;
+    vf__parallel(&emit->fifo->ctx, n_tasks, count_rows, emit);
+    for (size_t k = 0; k < n_tasks; k++)
+        emit->offsets[k + 1] += emit->offsets[k];
+    emit->total = emit->offsets[n_tasks];
+}
+
+/* The row and its piece that stand at `place` in the output. */
+static struct vf__piece_cursor find_place(const struct emit *emit, int64_t place) {
+    int64_t task = 0, last = (emit->n + COUNT_ROWS - 1) / COUNT_ROWS;
+    while (task + 1 < last && emit->offsets[task + 1] <= place)
+        task++;
+    int64_t row = task * COUNT_ROWS, left = place - emit->offsets[task];
+    while (left >= emit->counts[row])
+        left -= emit->counts[row++];
+    return (struct vf__piece_cursor){.row = emit->first + row, .piece = (uint32_t)left};
+}
+
+/* ---- filling ----------------------------------------------------------------------------------------------------- */
+
+static double seconds(int64_t ns) {
+    const int64_t second = INT64_C(1000000000);
+    if (ns < (INT64_C(1) << 53) && ns > -(INT64_C(1) << 53)) return (double)ns / 1e9;
+    return (double)(ns / second) + (double)(ns % second) / 1e9;
+}
+
+#define NARROW(type)                                                                                           \
+    do {                                                                                                       \
+        type *narrow = (type *)values + place;                                                                 \
+        for (size_t i = 0; i < n; i++)                                                                         \
+            narrow[i] = (type)quantity[i];                                                                     \
+    } while (0)
+
+static void fill_quantity(const struct emit *emit, const struct vf__pieces *pieces, void *values, int64_t place,
+                          uint8_t *valid) {
+    const struct vf__fifo_known *known = &emit->fifo->known[VF__FIFO_QUANTITY];
+    size_t n = pieces->n;
+    if (known->type.width == 8) {
+        vf__pieces_quantity(pieces, (uint64_t *)values + place, valid);
+        return;
+    }
+    uint64_t quantity[VF__PIECES];
+    vf__pieces_quantity(pieces, quantity, valid);
+    if (vf__fifo_is_float(known)) {
+        for (size_t i = 0; i < n; i++) {
+            double x;
+            memcpy(&x, &quantity[i], sizeof x);
+            ((float *)values)[(size_t)place + i] = (float)x;
+        }
+    } else if (known->type.width == 1) {
+        NARROW(uint8_t); /* a piece is no larger than its row: it fits, signed or not */
+    } else if (known->type.width == 2) {
+        NARROW(uint16_t);
+    } else {
+        NARROW(uint32_t);
+    }
+}
+
+static void fill_holding(const struct emit *emit, const struct vf__pieces *pieces, void *values, int64_t place,
+                         uint8_t *valid) {
+    const struct vf__fifo_known *known = &emit->fifo->known[VF__FIFO_TIME];
+    int64_t *out = (int64_t *)values + place, scale = vf__fifo_time_scale(&known->type);
+    vf__pieces_holding(pieces, emit->source.n_rows, out, valid);
+    if (vf__fifo_is_float(known)) {
+        for (size_t i = 0; i < pieces->n; i++) {
+            double x = seconds(out[i]);
+            memcpy(&out[i], &x, sizeof x);
+        }
+    } else if (scale != 1) {
+        for (size_t i = 0; i < pieces->n; i++)
+            out[i] *= scale;
+    }
+}
+
+static void fill_block(const struct emit *emit, const struct vf__pieces *p, int64_t place) {
+    const double *price = emit->fifo->price.data;
+    uint32_t n_rows = emit->source.n_rows;
+    for (int c = 0; c < VF_FIFO_N_COLUMNS; c++) {
+        if ((emit->columns >> c & 1) == 0) continue;
+        void *values = emit->values[c];
+        uint8_t *valid = emit->valid[c] + place / 8;
+        switch (1 << c) {
+        case VF_FIFO_ENTRY_ID: vf__pieces_ids(p, n_rows, false, (uint32_t *)values + place, valid); break;
+        case VF_FIFO_QTY: fill_quantity(emit, p, values, place, valid); break;
+        case VF_FIFO_HOLDING: fill_holding(emit, p, values, place, valid); break;
+        case VF_FIFO_CLOSED: vf__pieces_closed(p, (uint8_t *)values + place / 8, valid); break;
+        case VF_FIFO_EXIT_ID: vf__pieces_ids(p, n_rows, true, (uint32_t *)values + place, valid); break;
+        case VF_FIFO_ENTRY_PRICE:
+            vf__pieces_price(p, emit->n_prices, price, false, (double *)values + place, valid);
+            break;
+        case VF_FIFO_EXIT_PRICE:
+            vf__pieces_price(p, emit->n_prices, price, true, (double *)values + place, valid);
+            break;
+        case VF_FIFO_CLOSE_MARKOUT:
+            vf__pieces_markout(p, emit->n_prices, price, (double *)values + place, valid);
+            break;
+        default:
+            vf__pieces_pnl(p, emit->n_prices, price, emit->source.is_float, (double *)values + place, valid);
+            break;
+        }
+    }
+}
+
+static void fill_rows(void *arg, size_t index) {
+    struct emit *emit = arg;
+    int64_t place = (int64_t)index * FILL_ROWS;
+    int64_t last = emit->total - place < FILL_ROWS ? emit->total : place + FILL_ROWS;
+    struct vf__piece_cursor cursor = find_place(emit, place);
+    struct vf__pieces pieces;
+    while (place < last) {
+        vf__pieces_next(&emit->source, emit->first, emit->first + emit->n, emit->counts, &cursor, &pieces);
+        fill_block(emit, &pieces, place);
+        place += (int64_t)pieces.n;
+    }
+}
+
+/* ---- columns ------------------------------------------------------------------------------------------------------- */
+
+static const char *const column_names[VF_FIFO_N_COLUMNS] = {
+    "matched_entry_id", "matched_qty", "holding_period", "is_closed",   "matched_exit_id",
+    "entry_price",      "exit_price",  "close_markout",  "realized_pnl"};
+
+static void column_format(const struct vf_fifo *fifo, int c, char *format, uint32_t *width) {
+    const struct vf__fifo_known *time = &fifo->known[VF__FIFO_TIME];
+    *width = 8;
+    memcpy(format, "g", 2);
+    switch (1 << c) {
+    case VF_FIFO_ENTRY_ID:
+    case VF_FIFO_EXIT_ID:
+        memcpy(format, "I", 2);
+        *width = 4;
+        break;
+    case VF_FIFO_QTY:
+        format[0] = fifo->known[VF__FIFO_QUANTITY].format;
+        *width = fifo->known[VF__FIFO_QUANTITY].type.width;
+        break;
+    case VF_FIFO_CLOSED:
+        memcpy(format, "b", 2);
+        *width = 0;
+        break;
+    case VF_FIFO_HOLDING:
+        if (vf__fifo_is_float(time)) break;
+        memcpy(format, "l", 2);
+        if (!vf__type_is_temporal(&time->type)) break;
+        memcpy(format, "tDu", 4);
+        if (time->type.kind == VF__DATE && time->type.width == 4) break;
+        format[2] = time->type.ns == 1 ? 'n' : time->type.ns == 1000 ? 'u' : time->type.ns == 1000000 ? 'm' : 's';
+        break;
+    default: break;
+    }
+}
+
+static enum vf_status make_columns(struct emit *emit, struct vf_column *made, struct vf_error *err) {
+    size_t at = 0;
+    for (int c = 0; c < VF_FIFO_N_COLUMNS; c++) {
+        if ((emit->columns >> c & 1) == 0) continue;
+        char format[4];
+        uint32_t width;
+        column_format(emit->fifo, c, format, &width);
+        enum vf_status status = vf__column_new(&emit->fifo->ctx, format, column_names[c], emit->total, width, true,
+                                               &made[at++], &emit->values[c], &emit->valid[c], err);
+        if (status != VF_OK) return status;
+    }
+    return VF_OK;
+}
+
+/* ---- the rows read again ---------------------------------------------------------------------------------------- */
+
+static enum vf_status differs(const struct vf_fifo *fifo, int64_t bad_row, struct vf_error *err) {
+    if (bad_row >= fifo->n_rows)
+        return vf__fail(err, VF_ERROR_REPLAY, NULL, bad_row,
+                        "the second reading has more than the %lld rows of the first", (long long)fifo->n_rows);
+    return vf__fail(err, VF_ERROR_REPLAY, NULL, bad_row,
+                    "rows %lld to %lld read a second time are not the rows read first: the input must give the same "
+                    "rows in the same order each time it is read",
+                    (long long)bad_row,
+                    (long long)(bad_row + VF__REPLAY_BLOCK < fifo->n_rows ? bad_row + VF__REPLAY_BLOCK
+                                                                           : fifo->n_rows) - 1);
+}
+
+static enum vf_status compare(struct vf_fifo *fifo, const struct vf_fifo_batch *again, int64_t first_row, int64_t n,
+                              struct vf_error *err) {
+    struct vf__fifo_scratch *s = fifo->scratch;
+    struct vf__fifo_readers readers;
+    bool holding = (fifo->columns & VF_FIFO_HOLDING) != 0, priced = (fifo->columns & VF__FIFO_PRICES) != 0;
+    const struct vf__fifo_target target = {.group = s->group,
+                                           .quantity = s->quantity,
+                                           .sort = s->sort,
+                                           .time = holding ? s->time : NULL,
+                                           .price = priced ? s->price : NULL};
+    enum vf_status status = vf__fifo_readers_open(fifo, again, &readers, err);
+    if (status != VF_OK) return status;
+    if (first_row != fifo->replay.next)
+        return vf__fail(err, VF_ERROR_STATE, NULL, first_row,
+                        "rows read again must come in order: row %lld is next, not %lld",
+                        (long long)fifo->replay.next, (long long)first_row);
+    if (readers.n_rows != n)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "%lld rows were asked for and %lld were read again",
+                        (long long)n, (long long)readers.n_rows);
+    if (n > fifo->n_rows - first_row) return differs(fifo, fifo->n_rows, err);
+    fifo->sides.dictionary = NULL;
+    for (int64_t row = 0; row < n; row += VF__FIFO_BLOCK) {
+        int64_t k = n - row < VF__FIFO_BLOCK ? n - row : VF__FIFO_BLOCK, bad_row;
+        status = vf__fifo_decode(fifo, &readers, row, first_row + row, k, &target, false, err);
+        if (status != VF_OK) {
+            if (err != NULL && err->row >= 0) err->row += first_row;
+            return status;
+        }
+        if (!vf__replay_compare(&fifo->replay, s->words, first_row + row, k, &bad_row))
+            return differs(fifo, bad_row, err);
+    }
+    return VF_OK;
+}
+
+/* ---- emit ---------------------------------------------------------------------------------------------------------- */
+
+static enum vf_status check_emit(const struct vf_fifo *fifo, bool again, int64_t first_row, int64_t n,
+                                 unsigned columns, const struct vf_column *out, struct vf_error *err) {
+    if (!fifo->matched)
+        return vf__fail(err, VF_ERROR_STATE, NULL, -1, "pieces are there only after vf_fifo_match");
+    if ((columns & ~fifo->columns) != 0)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "a column was asked for that open was not told of");
+    if (columns != 0 && out == NULL) return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "nowhere to put the columns");
+    if (first_row < 0 || n < 0 || first_row > fifo->n_rows || (!again && n > fifo->n_rows - first_row))
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, first_row, "rows %lld and %lld more, of %lld",
+                        (long long)first_row, (long long)n, (long long)fifo->n_rows);
+    return VF_OK;
+}
+
+static enum vf_status emit_rows(struct vf_fifo *fifo, struct emit *emit, struct vf_column *made,
+                                struct vf_error *err) {
+    size_t n_tasks = (size_t)((emit->n + COUNT_ROWS - 1) / COUNT_ROWS);
+    enum vf_status status = vf__fifo_grow(&fifo->ctx, &fifo->counts, (size_t)emit->n, sizeof(uint32_t), err);
+    if (status != VF_OK) return status;
+    emit->offsets = vf__alloc(&fifo->ctx, n_tasks + 1, sizeof *emit->offsets);
+    if (emit->offsets == NULL) return vf__fail_memory(err, (n_tasks + 1) * sizeof *emit->offsets);
+    emit->counts = fifo->counts.data;
+    count_all(emit);
+    status = make_columns(emit, made, err);
+    if (status == VF_OK && emit->columns != 0)
+        vf__parallel(&fifo->ctx, (size_t)((emit->total + FILL_ROWS - 1) / FILL_ROWS), fill_rows, emit);
+    vf__free(&fifo->ctx, emit->offsets, n_tasks + 1, sizeof *emit->offsets);
+    return status;
+}
+
+enum vf_status vf_fifo_emit(struct vf_fifo *fifo, const struct vf_fifo_batch *again, int64_t first_row, int64_t n,
+                            unsigned columns, uint32_t *counts, struct vf_column *out, struct vf_error *err) {
+    struct vf_column made[VF_FIFO_N_COLUMNS] = {0};
+    enum vf_status status = check_emit(fifo, again != NULL, first_row, n, columns, out, err);
+    if (status != VF_OK) return status;
+    struct vf__replay_point point = vf__replay_here(&fifo->replay);
+    struct emit emit = {.fifo = fifo,
+                        .source = {.start = fifo->matches.start,
+                                   .counts = fifo->matches.counts,
+                                   .records = fifo->matches.records,
+                                   .held = (columns & VF_FIFO_HOLDING) != 0 ? fifo->matches.held : NULL,
+                                   .n_rows = (uint32_t)fifo->n_rows,
+                                   .rows = fifo->rows,
+                                   .is_float = vf__fifo_is_float(&fifo->known[VF__FIFO_QUANTITY])},
+                        .n_prices = (size_t)fifo->n_rows + fifo->n_lots,
+                        .first = first_row,
+                        .n = n,
+                        .columns = columns};
+    if (again != NULL) status = compare(fifo, again, first_row, n, err);
+    if (status == VF_OK) status = emit_rows(fifo, &emit, made, err);
+    if (status != VF_OK) {
+        vf__replay_back(&fifo->replay, &point);
+        for (int c = 0; c < VF_FIFO_N_COLUMNS; c++)
+            vf_column_release(&made[c]);
+        return status;
+    }
+    if (counts != NULL && n > 0) memcpy(counts, emit.counts, (size_t)n * sizeof *counts);
+    for (int c = 0, at = 0; c < VF_FIFO_N_COLUMNS; c++) {
+        if ((columns >> c & 1) == 0) continue;
+        vf__column_done(&made[at]);
+        out[at] = made[at];
+        at++;
+    }
+    return VF_OK;
+}

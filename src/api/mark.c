@@ -1,0 +1,686 @@
+/* Forward returns over Arrow columns: reads batches for the kernel, checks replays, and gives the columns.
+   Not for looking prices up: src/mark does. */
+#include "mark/mark.h"
+#include "arrow/build.h"
+#include "arrow/read.h"
+#include "base/keys.h"
+#include "base/replay.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { BLOCK = VF__MARK_BATCH };
+
+/* Rows that one task of emit handles: whole replay blocks, and whole bytes of the bitmaps. */
+#define EMIT_ROWS ((int64_t)8 * VF__REPLAY_BLOCK)
+#define NAME_BYTES 48
+
+/* What two columns must share for their values to mean the same: seconds and durations do, dates and texts do
+ * not. */
+enum meaning { UNKNOWN = 0, NUMBER, BOOLEAN, TEXT, DAYS, NAIVE, ZONED, CLOCK, LENGTH };
+
+/* One key column: its values' numbers, and the numbers of their pairs with the number of the columns before.
+ */
+struct key {
+    enum meaning meaning; /* UNKNOWN until a column is not all null */
+    int64_t ns;           /* of temporal types: keys are compared in their own unit */
+    struct vf__keys values;
+    struct vf__keys pairs;
+};
+
+struct vf_mark {
+    struct vf_context ctx;
+    int64_t *horizons;
+    char *names; /* n_horizons names one after another, each ended by '\0' */
+    size_t name_bytes;
+    struct vf__mark_rule rule;
+    bool has_quotes, finished;
+    bool settled; /* a batch was taken: the number of keys is fixed */
+    struct key *keys;
+    size_t n_keys;
+    enum meaning time;
+    struct vf__runs rows, quotes;
+    struct vf__replay replay;
+    struct vf__marks marks;
+};
+
+/* ---- opening ------------------------------------------------------------------------------------------- */
+
+static enum vf_status check_options(const struct vf_mark_options *options, struct vf_error *err) {
+    if (options == NULL) return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "options are missing");
+    if (options->n_horizons == 0 || options->horizons_ns == NULL)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "no horizon was given; one or more are needed");
+    if (options->n_horizons > INT32_MAX)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "%zu horizons are too many", options->n_horizons);
+    if (options->method != VF_MARK_BACKWARD && options->method != VF_MARK_FORWARD &&
+        options->method != VF_MARK_NEAREST)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1,
+                        "method %d; backward (0), forward (1) and nearest (2) are accepted",
+                        (int)options->method);
+    for (size_t i = 0; i < options->n_horizons; i++) {
+        int64_t h = options->horizons_ns[i];
+        if (h <= 0)
+            return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1,
+                            "horizon %zu is %" PRId64 " ns; horizons greater than 0 are accepted", i + 1, h);
+        for (size_t j = 0; j < i; j++)
+            if (options->horizons_ns[j] == h)
+                return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1,
+                                "horizons %zu and %zu are both %" PRId64 " ns; each may be given once", j + 1,
+                                i + 1, h);
+    }
+    return VF_OK;
+}
+
+/* return_60, return_0.5: seconds without trailing zeros. */
+static void name_of(int64_t horizon_ns, char *out) {
+    int64_t whole = horizon_ns / 1000000000, rest = horizon_ns % 1000000000;
+    int n = snprintf(out, NAME_BYTES, "return_%" PRId64 ".%09" PRId64, whole, rest);
+    while (out[n - 1] == '0')
+        n--;
+    if (out[n - 1] == '.') n--;
+    out[n] = '\0';
+}
+
+static enum vf_status copy_names(struct vf_mark *mark, const struct vf_mark_options *options,
+                                 struct vf_error *err) {
+    size_t n = options->n_horizons, bytes = 0;
+    char name[NAME_BYTES];
+    for (size_t i = 0; options->names != NULL && i < n; i++)
+        bytes += strlen(options->names + bytes) + 1;
+    for (size_t i = 0; options->names == NULL && i < n; i++) {
+        name_of(options->horizons_ns[i], name);
+        bytes += strlen(name) + 1;
+    }
+    mark->names = vf__alloc(&mark->ctx, bytes, 1);
+    if (mark->names == NULL) return vf__fail_memory(err, bytes);
+    mark->name_bytes = bytes;
+    if (options->names != NULL) {
+        memcpy(mark->names, options->names, bytes);
+        return VF_OK;
+    }
+    size_t at = 0;
+    for (size_t i = 0; i < n; i++) {
+        name_of(options->horizons_ns[i], name);
+        memcpy(mark->names + at, name, strlen(name) + 1);
+        at += strlen(name) + 1;
+    }
+    return VF_OK;
+}
+
+enum vf_status vf_mark_open(const struct vf_context *ctx, const struct vf_mark_options *options,
+                            struct vf_mark **out, struct vf_error *err) {
+    struct vf_context context = vf__context(ctx);
+    enum vf_status status = check_options(options, err);
+    if (status != VF_OK) return status;
+    struct vf_mark *mark = vf__alloc(&context, 1, sizeof *mark);
+    if (mark == NULL) return vf__fail_memory(err, sizeof *mark);
+    size_t n = options->n_horizons;
+    *mark = (struct vf_mark){.ctx = context, .has_quotes = options->quotes};
+    vf__runs_init(&mark->rows, &context, false);
+    vf__runs_init(&mark->quotes, &context, true);
+    vf__replay_init(&mark->replay, &context);
+    mark->rule = (struct vf__mark_rule){.n_horizons = n,
+                                        .method = options->method,
+                                        .tolerance = options->tolerance_ns,
+                                        .end = options->end_ns};
+    mark->horizons = vf__alloc(&context, n, sizeof *mark->horizons);
+    if (mark->horizons == NULL) {
+        status = vf__fail_memory(err, n * sizeof *mark->horizons);
+        goto done;
+    }
+    memcpy(mark->horizons, options->horizons_ns, n * sizeof *mark->horizons);
+    mark->rule.horizons = mark->horizons;
+    status = copy_names(mark, options, err);
+done:
+    if (status == VF_OK)
+        *out = mark;
+    else
+        vf_mark_close(mark);
+    return status;
+}
+
+static void keys_release(struct vf_mark *mark) {
+    for (size_t k = 0; k < mark->n_keys; k++) {
+        vf__keys_release(&mark->keys[k].values);
+        vf__keys_release(&mark->keys[k].pairs);
+    }
+    vf__free(&mark->ctx, mark->keys, mark->n_keys, sizeof *mark->keys);
+    mark->keys = NULL;
+    mark->n_keys = 0;
+}
+
+void vf_mark_close(struct vf_mark *mark) {
+    if (mark == NULL) return;
+    struct vf_context ctx = mark->ctx;
+    keys_release(mark);
+    vf__runs_release(&mark->rows);
+    vf__runs_release(&mark->quotes);
+    vf__replay_release(&mark->replay);
+    if (mark->marks.blocks != NULL) vf__marks_release(&mark->marks);
+    vf__free(&ctx, mark->names, mark->name_bytes, 1);
+    vf__free(&ctx, mark->horizons, mark->rule.n_horizons, sizeof *mark->horizons);
+    vf__free(&ctx, mark, 1, sizeof *mark);
+}
+
+/* ---- batches: types ------------------------------------------------------------------------------------ */
+
+static enum meaning meaning_of(const struct vf__type *type) {
+    switch (type->kind) {
+    case VF__NULL:
+        return UNKNOWN;
+    case VF__BOOL:
+        return BOOLEAN;
+    case VF__INT:
+    case VF__UINT:
+    case VF__FLOAT:
+        return NUMBER;
+    case VF__TEXT:
+        return TEXT;
+    case VF__DATE:
+        return DAYS;
+    case VF__TIME:
+        return CLOCK;
+    case VF__TIMESTAMP:
+        return type->zoned ? ZONED : NAIVE;
+    case VF__DURATION:
+        return LENGTH;
+    }
+    return UNKNOWN;
+}
+
+/* A batch's columns: key columns, then time, then price. */
+struct batch {
+    struct vf__reader *readers;
+    size_t n_keys;
+    int64_t n_rows;
+};
+
+static struct vf__reader *time_of(const struct batch *batch) {
+    return &batch->readers[batch->n_keys];
+}
+static struct vf__reader *price_of(const struct batch *batch) {
+    return &batch->readers[batch->n_keys + 1];
+}
+
+static void batch_close(const struct vf_mark *mark, struct batch *batch) {
+    vf__free(&mark->ctx, batch->readers, batch->n_keys + 2, sizeof *batch->readers);
+}
+
+static enum vf_status wrong_type(const struct vf__reader *reader, const char *use, const char *accepted,
+                                 struct vf_error *err) {
+    return vf__fail(err, VF_ERROR_TYPE, reader->name, -1, "column \"%s\" is %s; as %s, %s", reader->name,
+                    vf__type_name(&reader->type), use, accepted);
+}
+
+static enum vf_status check_types(const struct batch *batch, struct vf_error *err) {
+    for (size_t k = 0; k < batch->n_keys; k++)
+        if (batch->readers[k].type.kind == VF__FLOAT)
+            return wrong_type(&batch->readers[k], "a key",
+                              "an integer, boolean, string or temporal type is accepted; cast it first", err);
+    const struct vf__type *time = &time_of(batch)->type, *price = &price_of(batch)->type;
+    if (!vf__type_is_number(time) && !vf__type_is_temporal(time) && time->kind != VF__NULL)
+        return wrong_type(time_of(batch), "time", "seconds, Duration, Time, Datetime or Date is accepted",
+                          err);
+    if (!vf__type_is_number(price) && price->kind != VF__NULL)
+        return wrong_type(price_of(batch), "price", "a number is accepted", err);
+    return VF_OK;
+}
+
+static enum vf_status batch_open(const struct vf_mark *mark, const struct vf_mark_batch *in,
+                                 struct batch *out, struct vf_error *err) {
+    *out = (struct batch){0};
+    if (in == NULL || (in->keys == NULL && in->n_keys > 0) || in->time == NULL || in->price == NULL)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "a batch needs its key columns, time and price");
+    if (mark->settled && in->n_keys != mark->n_keys)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "%zu key columns after batches with %zu",
+                        in->n_keys, mark->n_keys);
+    if (in->n_keys > INT32_MAX)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "%zu key columns are too many", in->n_keys);
+    struct batch batch = {.n_keys = in->n_keys};
+    batch.readers = vf__alloc(&mark->ctx, in->n_keys + 2, sizeof *batch.readers);
+    if (batch.readers == NULL) return vf__fail_memory(err, (in->n_keys + 2) * sizeof *batch.readers);
+    enum vf_status status = VF_OK;
+    for (size_t i = 0; status == VF_OK && i < in->n_keys + 2; i++) {
+        const struct vf_series *series = i < in->n_keys    ? &in->keys[i]
+                                         : i == in->n_keys ? in->time
+                                                           : in->price;
+        struct vf__reader *reader = &batch.readers[i];
+        status = vf__reader_open(reader, series, err);
+        if (status == VF_OK && i > 0 && reader->n_rows != batch.n_rows)
+            status = vf__fail(err, VF_ERROR_ARGUMENT, reader->name, -1,
+                              "column \"%s\" has %" PRId64 " rows, \"%s\" has %" PRId64, reader->name,
+                              reader->n_rows, batch.readers[0].name, batch.n_rows);
+        batch.n_rows = reader->n_rows;
+    }
+    if (status == VF_OK) status = check_types(&batch, err);
+    if (status == VF_OK)
+        *out = batch;
+    else
+        batch_close(mark, &batch);
+    return status;
+}
+
+/* ---- batches: what they must share with those before --------------------------------------------------- */
+
+static enum vf_status differs(const struct vf__reader *reader, const char *use, struct vf_error *err) {
+    return vf__fail(err, VF_ERROR_TYPE, reader->name, -1,
+                    "column \"%s\" is %s; batches before had another kind of %s, whose values do not compare",
+                    reader->name, vf__type_name(&reader->type), use);
+}
+
+static enum meaning time_meaning(const struct vf__type *type) {
+    enum meaning meaning = meaning_of(type);
+    if (meaning == LENGTH) return NUMBER; /* both are lengths of time: from the open, say */
+    if (meaning == DAYS) return NAIVE;
+    return meaning;
+}
+
+static enum vf_status check_shared(const struct vf_mark *mark, const struct batch *batch,
+                                   struct vf_error *err) {
+    enum meaning time = time_meaning(&time_of(batch)->type);
+    if (time != UNKNOWN && mark->time != UNKNOWN && time != mark->time)
+        return differs(time_of(batch), "time", err);
+    for (size_t k = 0; mark->settled && k < batch->n_keys; k++) {
+        const struct vf__reader *reader = &batch->readers[k];
+        const struct key *key = &mark->keys[k];
+        enum meaning meaning = meaning_of(&reader->type);
+        if (meaning == UNKNOWN || key->meaning == UNKNOWN) continue;
+        if (meaning != key->meaning || reader->type.ns != key->ns) return differs(reader, "key", err);
+    }
+    return VF_OK;
+}
+
+/* Tables for the batch's keys. A table whose column has not been settled holds nothing that is in use. */
+static enum vf_status prepare_keys(struct vf_mark *mark, const struct batch *batch, struct vf_error *err) {
+    if (!mark->settled && mark->keys != NULL) keys_release(mark);
+    if (mark->keys == NULL) {
+        mark->keys = vf__zalloc(&mark->ctx, batch->n_keys, sizeof *mark->keys);
+        if (mark->keys == NULL) return vf__fail_memory(err, batch->n_keys * sizeof *mark->keys);
+        mark->n_keys = batch->n_keys;
+        for (size_t k = 0; k < mark->n_keys; k++) {
+            vf__keys_init(&mark->keys[k].values, &mark->ctx, false);
+            vf__keys_init(&mark->keys[k].pairs, &mark->ctx, false);
+        }
+    }
+    for (size_t k = 0; k < mark->n_keys; k++) {
+        if (mark->keys[k].meaning != UNKNOWN) continue;
+        vf__keys_release(&mark->keys[k].values);
+        vf__keys_init(&mark->keys[k].values, &mark->ctx, vf__reader_is_text(&batch->readers[k]));
+    }
+    return VF_OK;
+}
+
+static void settle(struct vf_mark *mark, const struct batch *batch) {
+    mark->settled = true;
+    if (mark->time == UNKNOWN) mark->time = time_meaning(&time_of(batch)->type);
+    for (size_t k = 0; k < mark->n_keys; k++) {
+        if (mark->keys[k].meaning != UNKNOWN) continue;
+        mark->keys[k].meaning = meaning_of(&batch->readers[k].type);
+        mark->keys[k].ns = batch->readers[k].type.ns;
+    }
+}
+
+static size_t n_groups(const struct vf_mark *mark) {
+    if (mark->n_keys == 0) return 1;
+    const struct key *last = &mark->keys[mark->n_keys - 1];
+    return mark->n_keys == 1 ? last->values.n : last->pairs.n;
+}
+
+/* ---- batches: rows ------------------------------------------------------------------------------------- */
+
+/* Numbers of pairs: group[i] becomes that of (group[i], ids[i]). Neighbours are often the same pair. */
+static enum vf_status combine(struct vf__keys *pairs, const uint32_t *ids, int64_t n, uint32_t *group,
+                              struct vf_error *err) {
+    uint32_t a = VF__NO_KEY, b = VF__NO_KEY, number = VF__NO_KEY;
+    enum vf_status status = VF_OK;
+    for (int64_t i = 0; status == VF_OK && i < n; i++) {
+        if (group[i] != a || ids[i] != b) {
+            a = group[i];
+            b = ids[i];
+            number = VF__NO_KEY;
+            if (a != VF__NO_KEY && b != VF__NO_KEY)
+                status = vf__keys_add(pairs, (uint64_t)a << 32 | b, &number, err);
+        }
+        group[i] = number;
+    }
+    return status;
+}
+
+static enum vf_status read_groups(struct vf_mark *mark, const struct batch *batch, int64_t row, int64_t n,
+                                  uint32_t *group, struct vf_error *err) {
+    uint32_t ids[BLOCK];
+    enum vf_status status = VF_OK;
+    if (batch->n_keys == 0) memset(group, 0, (size_t)n * sizeof *group);
+    for (size_t k = 0; status == VF_OK && k < batch->n_keys; k++) {
+        uint32_t *to = k == 0 ? group : ids;
+        if (batch->readers[k].type.kind == VF__NULL)
+            memset(to, 0xff, (size_t)n * sizeof *to);
+        else
+            status = vf__read_keys(&batch->readers[k], row, n, &mark->keys[k].values, to, err);
+        if (status == VF_OK && k > 0) status = combine(&mark->keys[k].pairs, ids, n, group, err);
+    }
+    return status;
+}
+
+struct block {
+    const int64_t *time;
+    const double *price;
+    const uint8_t *time_valid, *price_valid;
+    int64_t time_buffer[BLOCK];
+    double price_buffer[BLOCK];
+    uint8_t time_ok[BLOCK], price_ok[BLOCK];
+    uint64_t words[BLOCK];
+};
+
+static enum vf_status read_block(const struct batch *batch, int64_t row, int64_t n, struct block *block,
+                                 struct vf_error *err) {
+    enum vf_status status = vf__read_ns(time_of(batch), row, n, block->time_buffer, block->time_ok,
+                                        &block->time, &block->time_valid, err);
+    if (status == VF_OK)
+        status = vf__read_f64(price_of(batch), row, n, block->price_buffer, block->price_ok, &block->price,
+                              &block->price_valid, err);
+    return status;
+}
+
+/* A word a row from everything that its results depend on: keys, time and price. */
+static enum vf_status read_words(const struct batch *batch, int64_t row, int64_t n, struct block *block,
+                                 struct vf_error *err) {
+    uint64_t words[BLOCK];
+    enum vf_status status = VF_OK;
+    if (batch->n_keys == 0) memset(block->words, 0, (size_t)n * sizeof *block->words);
+    for (size_t k = 0; status == VF_OK && k < batch->n_keys; k++) {
+        status = vf__read_words(&batch->readers[k], row, n, k == 0 ? block->words : words, err);
+        for (int64_t i = 0; status == VF_OK && k > 0 && i < n; i++)
+            block->words[i] = block->words[i] * UINT64_C(0xe7037ed1a0b428db) + words[i];
+    }
+    if (status == VF_OK)
+        vf__mark_words(block->time, block->time_valid, block->price, block->price_valid, (size_t)n,
+                       block->words);
+    return status;
+}
+
+/* A reader counts rows from its batch's first; the caller's rows go on from batch to batch. */
+static void count_from(struct vf_error *err, int64_t first_row) {
+    if (err != NULL && err->row >= 0) err->row += first_row;
+}
+
+static enum vf_status learn(struct vf_mark *mark, const struct batch *batch, struct vf__runs *runs,
+                            int64_t row, struct vf_error *err) {
+    struct block block;
+    uint32_t group[BLOCK];
+    int64_t n = batch->n_rows - row < BLOCK ? batch->n_rows - row : BLOCK;
+    enum vf_status status = read_block(batch, row, n, &block, err);
+    if (status == VF_OK) status = read_groups(mark, batch, row, n, group, err);
+    if (status == VF_OK)
+        status = vf__runs_learn(runs, group, block.time, block.time_valid, block.price, block.price_valid,
+                                (size_t)n, err);
+    if (status == VF_OK && runs == &mark->rows) {
+        status = read_words(batch, row, n, &block, err);
+        if (status == VF_OK) vf__replay_learn(&mark->replay, block.words, n);
+    }
+    return status;
+}
+
+/* All of a batch or none of it: what was learnt of one that fails is taken back. */
+static enum vf_status take(struct vf_mark *mark, const struct vf_mark_batch *in, struct vf__runs *runs,
+                           struct vf_error *err) {
+    struct batch batch;
+    enum vf_status status = batch_open(mark, in, &batch, err);
+    if (status != VF_OK) return status;
+    struct vf__runs_state runs_state = runs->last;
+    struct vf__replay_point replay_point = vf__replay_here(&mark->replay);
+    bool rows = runs == &mark->rows;
+    int64_t first_row = rows ? mark->rows.last.n_rows : 0;
+    status = check_shared(mark, &batch, err);
+    if (status != VF_OK) goto done;
+    if (rows && batch.n_rows > (int64_t)VF__MAX_RUNS - first_row) {
+        status = vf__fail(err, VF_ERROR_OVERFLOW, NULL, -1, "more than %zu rows", VF__MAX_RUNS);
+        goto done;
+    }
+    status = prepare_keys(mark, &batch, err);
+    if (status == VF_OK && rows) status = vf__replay_reserve(&mark->replay, batch.n_rows, err);
+    for (int64_t row = 0; status == VF_OK && row < batch.n_rows; row += BLOCK) {
+        status = learn(mark, &batch, runs, row, err);
+        if (status != VF_OK) count_from(err, first_row);
+    }
+    if (status == VF_OK) {
+        settle(mark, &batch);
+    } else {
+        vf__runs_back(runs, &runs_state);
+        vf__replay_back(&mark->replay, &replay_point);
+    }
+done:
+    batch_close(mark, &batch);
+    return status;
+}
+
+static enum vf_status finished_already(struct vf_error *err) {
+    return vf__fail(err, VF_ERROR_STATE, NULL, -1, "the returns are finished; open another vf_mark");
+}
+
+enum vf_status vf_mark_observe(struct vf_mark *mark, const struct vf_mark_batch *batch,
+                               struct vf_error *err) {
+    if (mark->finished) return finished_already(err);
+    if (!mark->has_quotes)
+        return vf__fail(err, VF_ERROR_STATE, NULL, -1,
+                        "opened without `quotes`, where the rows themselves are the observations");
+    return take(mark, batch, &mark->quotes, err);
+}
+
+enum vf_status vf_mark_update(struct vf_mark *mark, const struct vf_mark_batch *batch, struct vf_error *err) {
+    if (mark->finished) return finished_already(err);
+    return take(mark, batch, &mark->rows, err);
+}
+
+enum vf_status vf_mark_finish(struct vf_mark *mark, struct vf_error *err) {
+    if (mark->finished) return finished_already(err);
+    enum vf_status status = vf__mark_all(&mark->rule, &mark->rows, mark->has_quotes ? &mark->quotes : NULL,
+                                         n_groups(mark), &mark->marks, err);
+    if (status != VF_OK) return status;
+    vf__runs_release(&mark->quotes);
+    for (size_t k = 0; k < mark->n_keys; k++) {
+        vf__keys_release(&mark->keys[k].values);
+        vf__keys_release(&mark->keys[k].pairs);
+    }
+    mark->finished = true;
+    return VF_OK;
+}
+
+int64_t vf_mark_rows(const struct vf_mark *mark) {
+    return mark->rows.last.n_rows;
+}
+
+/* ---- giving -------------------------------------------------------------------------------------------- */
+
+struct emission {
+    const struct vf_mark *mark;
+    struct vf__reader *readers; /* a task's own copies; NULL: rows are not compared */
+    size_t n_keys, n_tasks;
+    int64_t first_row, n;
+    double **values; /* by horizon */
+    uint8_t **validity;
+    uint64_t *sums;          /* of the rows of each replay block, from that of first_row on */
+    struct vf_error *errors; /* by task */
+    struct vf_column *columns;
+};
+
+/* Rows [*from, *to) of the emission that a task expands: whole bytes of the bitmaps. */
+static void rows_to_expand(const struct emission *e, size_t task, int64_t *from, int64_t *to) {
+    int64_t start = (int64_t)task * EMIT_ROWS;
+    *from = start < e->n ? start : e->n;
+    *to = e->n - *from < EMIT_ROWS ? e->n : *from + EMIT_ROWS;
+}
+
+/* Those that it compares: whole replay blocks, which are counted from row 0 of all. */
+static void rows_to_compare(const struct emission *e, size_t task, int64_t *from, int64_t *to) {
+    int64_t start = (e->first_row / EMIT_ROWS + (int64_t)task) * EMIT_ROWS - e->first_row;
+    *from = start < 0 ? 0 : start < e->n ? start : e->n;
+    *to = e->n - start < EMIT_ROWS ? e->n : start + EMIT_ROWS;
+}
+
+static enum vf_status sum_rows(const struct emission *e, size_t task, int64_t from, int64_t to,
+                               struct vf_error *err) {
+    struct batch batch = {
+        .readers = e->readers + task * (e->n_keys + 2), .n_keys = e->n_keys, .n_rows = e->n};
+    struct block block;
+    for (int64_t row = from, n; row < to; row += n) {
+        int64_t absolute = e->first_row + row, room = BLOCK - absolute % BLOCK;
+        n = to - row < room ? to - row : room;
+        enum vf_status status = read_block(&batch, row, n, &block, err);
+        if (status == VF_OK) status = read_words(&batch, row, n, &block, err);
+        if (status != VF_OK) return status;
+        e->sums[absolute / VF__REPLAY_BLOCK - e->first_row / VF__REPLAY_BLOCK] +=
+            vf__replay_sum(block.words, absolute, n);
+    }
+    return VF_OK;
+}
+
+static void emit_task(void *arg, size_t task) {
+    struct emission *e = arg;
+    int64_t from, to;
+    if (e->readers != NULL) {
+        rows_to_compare(e, task, &from, &to);
+        if (sum_rows(e, task, from, to, &e->errors[task]) != VF_OK) return;
+    }
+    rows_to_expand(e, task, &from, &to);
+    for (size_t h = 0; h < e->mark->rule.n_horizons; h++)
+        vf__mark_expand(&e->mark->rows, &e->mark->marks, h, e->first_row + from, to - from,
+                        e->values[h] + from, e->validity[h] + from / 8);
+}
+
+static enum vf_status emission_new(struct emission *e, const struct batch *again, struct vf_error *err) {
+    const struct vf_mark *mark = e->mark;
+    const struct vf_context *ctx = &mark->ctx;
+    size_t n = mark->rule.n_horizons, n_readers = e->n_keys + 2;
+    size_t blocks = (size_t)(e->n / VF__REPLAY_BLOCK) + 2;
+    e->values = vf__alloc(ctx, n, sizeof *e->values);
+    e->validity = vf__alloc(ctx, n, sizeof *e->validity);
+    e->columns = vf__zalloc(ctx, n, sizeof *e->columns);
+    e->errors = vf__zalloc(ctx, e->n_tasks, sizeof *e->errors);
+    if (e->values == NULL || e->validity == NULL || e->columns == NULL || e->errors == NULL)
+        return vf__fail_memory(err, n * sizeof *e->columns);
+    if (again != NULL) {
+        e->sums = vf__zalloc(ctx, blocks, sizeof *e->sums);
+        e->readers = vf__alloc(ctx, e->n_tasks * n_readers, sizeof *e->readers);
+        if (e->sums == NULL || e->readers == NULL)
+            return vf__fail_memory(err,
+                                   blocks * sizeof *e->sums + e->n_tasks * n_readers * sizeof *e->readers);
+        for (size_t task = 0; task < e->n_tasks; task++)
+            memcpy(e->readers + task * n_readers, again->readers, n_readers * sizeof *e->readers);
+    }
+    const char *name = mark->names;
+    for (size_t h = 0; h < n; h++, name += strlen(name) + 1) {
+        void *values;
+        enum vf_status status =
+            vf__column_new(ctx, "g", name, e->n, 8, true, &e->columns[h], &values, &e->validity[h], err);
+        if (status != VF_OK) return status;
+        e->values[h] = values;
+    }
+    return VF_OK;
+}
+
+static void emission_release(struct emission *e) {
+    const struct vf_context *ctx = &e->mark->ctx;
+    size_t n = e->mark->rule.n_horizons;
+    for (size_t h = 0; e->columns != NULL && h < n; h++)
+        vf_column_release(&e->columns[h]);
+    vf__free(ctx, e->columns, n, sizeof *e->columns);
+    vf__free(ctx, e->values, n, sizeof *e->values);
+    vf__free(ctx, e->validity, n, sizeof *e->validity);
+    vf__free(ctx, e->errors, e->n_tasks, sizeof *e->errors);
+    vf__free(ctx, e->sums, (size_t)(e->n / VF__REPLAY_BLOCK) + 2, sizeof *e->sums);
+    vf__free(ctx, e->readers, e->n_tasks * (e->n_keys + 2), sizeof *e->readers);
+}
+
+static enum vf_status other_rows(const struct vf_mark *mark, int64_t bad_row, struct vf_error *err) {
+    int64_t last = mark->rows.last.n_rows - bad_row < VF__REPLAY_BLOCK ? mark->rows.last.n_rows
+                                                                       : bad_row + VF__REPLAY_BLOCK;
+    if (bad_row >= mark->rows.last.n_rows)
+        return vf__fail(err, VF_ERROR_REPLAY, NULL, bad_row,
+                        "the second reading goes on after row %" PRId64 ", the last of the first reading",
+                        mark->rows.last.n_rows - 1);
+    return vf__fail(
+        err, VF_ERROR_REPLAY, NULL, bad_row,
+        "key, time or price of the second reading differs from the first in one of the rows %" PRId64
+        " to %" PRId64 "; the input must give the same rows in the same order each time",
+        bad_row, last - 1);
+}
+
+static enum vf_status check_emit(const struct vf_mark *mark, const struct batch *again, int64_t first_row,
+                                 int64_t n, struct vf_error *err) {
+    if (again != NULL && again->n_rows != n)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1,
+                        "%" PRId64 " rows to compare for %" PRId64 " rows to give", again->n_rows, n);
+    if (again != NULL && first_row != mark->replay.next)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, first_row,
+                        "rows are compared in order: row %" PRId64 " comes next, not %" PRId64,
+                        mark->replay.next, first_row);
+    if (first_row < 0 || n < 0 || first_row > mark->rows.last.n_rows ||
+        n > mark->rows.last.n_rows - first_row) {
+        if (again != NULL) return other_rows(mark, mark->rows.last.n_rows, err);
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, first_row,
+                        "%" PRId64 " rows from row %" PRId64 " on were asked for; there are %" PRId64, n,
+                        first_row, mark->rows.last.n_rows);
+    }
+    return VF_OK;
+}
+
+static enum vf_status emit(struct vf_mark *mark, const struct batch *again, int64_t first_row, int64_t n,
+                           struct vf_column *out, struct vf_error *err) {
+    struct emission e = {.mark = mark, .n_keys = mark->n_keys, .first_row = first_row, .n = n};
+    int64_t bad_row;
+    e.n_tasks = (size_t)((first_row % EMIT_ROWS + n + EMIT_ROWS - 1) / EMIT_ROWS);
+    enum vf_status status = emission_new(&e, again, err);
+    if (status != VF_OK) goto done;
+    vf__parallel(&mark->ctx, e.n_tasks, emit_task, &e);
+    for (size_t task = 0; task < e.n_tasks; task++) {
+        if (e.errors[task].code == VF_OK) continue;
+        count_from(&e.errors[task], first_row);
+        if (err != NULL) *err = e.errors[task];
+        status = e.errors[task].code;
+        goto done;
+    }
+    if (again != NULL && !vf__replay_compare_sums(&mark->replay, e.sums, first_row, n, &bad_row)) {
+        status = other_rows(mark, bad_row, err);
+        goto done;
+    }
+    for (size_t h = 0; h < mark->rule.n_horizons; h++) {
+        vf__column_done(&e.columns[h]);
+        out[h] = e.columns[h];
+        e.columns[h] = (struct vf_column){0};
+    }
+done:
+    emission_release(&e);
+    return status;
+}
+
+enum vf_status vf_mark_emit(struct vf_mark *mark, const struct vf_mark_batch *again, int64_t first_row,
+                            int64_t n, struct vf_column *out, struct vf_error *err) {
+    struct batch batch = {0};
+    if (!mark->finished)
+        return vf__fail(err, VF_ERROR_STATE, NULL, -1, "returns are given after vf_mark_finish");
+    if (again == NULL) {
+        enum vf_status status = check_emit(mark, NULL, first_row, n, err);
+        return status == VF_OK ? emit(mark, NULL, first_row, n, out, err) : status;
+    }
+    enum vf_status status = batch_open(mark, again, &batch, err);
+    if (status != VF_OK) return status;
+    status = check_emit(mark, &batch, first_row, n, err);
+    if (status == VF_OK) status = check_shared(mark, &batch, err);
+    if (status == VF_OK) status = emit(mark, &batch, first_row, n, out, err);
+    batch_close(mark, &batch);
+    return status;
+}
+
+void vf_mark_rewind(struct vf_mark *mark) {
+    vf__replay_rewind(&mark->replay);
+}
+
+enum vf_status vf_mark_replayed(const struct vf_mark *mark, struct vf_error *err) {
+    if (mark->finished && vf__replay_finished(&mark->replay)) return VF_OK;
+    if (!mark->finished)
+        return vf__fail(err, VF_ERROR_STATE, NULL, -1, "nothing is replayed before vf_mark_finish");
+    return vf__fail(err, VF_ERROR_REPLAY, NULL, mark->replay.next,
+                    "the second reading ended after %" PRId64 " of %" PRId64 " rows", mark->replay.next,
+                    mark->replay.n_rows);
+}

@@ -1,0 +1,697 @@
+/* Decodes Arrow arrays into plain ones, chunk by chunk; see read.h.
+   Every length, offset and index that comes from outside is checked here, so that no kernel has to. */
+#include "arrow/read.h"
+
+#include <math.h>
+
+/* Past this position a byte count would not fit int64: no value is wider than a view's 16 bytes. */
+#define MAX_END (INT64_MAX / 16 - 1)
+
+/* ---- opening ---- */
+
+static enum vf_status malformed(const struct vf__reader *reader, struct vf_error *err, const char *what) {
+    return vf__fail(err, VF_ERROR_ARROW, reader->name, -1, "column \"%s\": malformed Arrow array: %s",
+                    reader->name, what);
+}
+
+static int64_t buffers_needed(const struct vf__type *type, bool index) {
+    if (index || type->kind != VF__TEXT) return type->kind == VF__NULL && !index ? 0 : 2;
+    return 3;
+}
+
+/* index: the array holds a dictionary's keys, not the values of `type`. */
+static enum vf_status check_array(const struct vf__reader *reader, const struct ArrowArray *array, bool index,
+                                  struct vf_error *err) {
+    const struct vf__type *type = &reader->type;
+    int64_t end, need = buffers_needed(type, index);
+    if (array == NULL) return malformed(reader, err, "a chunk is missing");
+    if (array->length < 0 || array->offset < 0 || !vf__add_i64(array->length, array->offset, &end) ||
+        end > MAX_END)
+        return malformed(reader, err, "negative or impossible length or offset");
+    if (array->null_count < -1 || array->null_count > array->length)
+        return malformed(reader, err, "impossible null count");
+    bool views = !index && type->kind == VF__TEXT && type->layout == VF__VIEWS;
+    int64_t most = views                              ? INT32_MAX
+                   : type->kind == VF__NULL && !index ? 1
+                                                      : need; /* some, Polars too, give null
+                                                                                     columns an empty buffer */
+    if (array->n_buffers < need || array->n_buffers > most)
+        return malformed(reader, err, "wrong number of buffers");
+    if (need == 0 || array->length == 0) return VF_OK;
+    if (array->buffers == NULL || array->buffers[1] == NULL)
+        return malformed(reader, err, "a buffer is missing");
+    if (array->null_count > 0 && array->buffers[0] == NULL)
+        return malformed(reader, err, "nulls without a bitmap");
+    if (views && array->n_buffers > 3 && array->buffers[array->n_buffers - 1] == NULL)
+        return malformed(reader, err, "the sizes of the text buffers are missing");
+    return VF_OK;
+}
+
+static int64_t nulls_of(const struct vf__type *type, const struct ArrowArray *array) {
+    if (type->kind == VF__NULL) return array->length;
+    if (array->length == 0 || array->buffers[0] == NULL) return 0;
+    return array->null_count;
+}
+
+/* Nulls of a chunk: where the dictionary has any, how many rows point at them is not known. */
+static int64_t chunk_nulls(const struct vf__type *type, const struct ArrowArray *array) {
+    if (type->kind != VF__NULL && type->dictionary && nulls_of(type, array->dictionary) != 0) return -1;
+    return nulls_of(type, array);
+}
+
+enum vf_status vf__reader_open(struct vf__reader *reader, const struct vf_series *series,
+                               struct vf_error *err) {
+    *reader = (struct vf__reader){.series = series};
+    if (series == NULL)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "a column that the operation needs was not given");
+    reader->name = vf__schema_name(series->schema);
+    enum vf_status status = vf__type_parse(series->schema, &reader->type, err);
+    if (status == VF_OK && series->chunks == NULL && series->n_chunks > 0)
+        return malformed(reader, err, "the chunks are missing");
+    for (size_t c = 0; status == VF_OK && c < series->n_chunks; c++) {
+        const struct ArrowArray *array = series->chunks[c];
+        bool dictionary = reader->type.dictionary;
+        status = check_array(reader, array, dictionary, err);
+        if (status == VF_OK && dictionary) status = check_array(reader, array->dictionary, false, err);
+        if (status != VF_OK) break;
+        if (!vf__add_i64(reader->n_rows, array->length, &reader->n_rows))
+            return malformed(reader, err, "the chunks' lengths overflow");
+        int64_t nulls = chunk_nulls(&reader->type, array);
+        reader->n_nulls = nulls < 0 || reader->n_nulls < 0 ? -1 : reader->n_nulls + nulls;
+    }
+    return status;
+}
+
+/* ---- walking the chunks ---- */
+
+/* The piece of [row, row + n) that lies in one chunk: `start` counts within the chunk, before its offset. */
+struct piece {
+    const struct ArrowArray *array;
+    int64_t start, n;
+};
+
+static struct piece next_piece(struct vf__reader *reader, int64_t row, int64_t n) {
+    if (row < reader->chunk_start) {
+        reader->chunk = 0;
+        reader->chunk_start = 0;
+    }
+    for (;;) {
+        const struct ArrowArray *array = reader->series->chunks[reader->chunk];
+        int64_t start = row - reader->chunk_start;
+        if (start < array->length) {
+            int64_t room = array->length - start;
+            return (struct piece){.array = array, .start = start, .n = n < room ? n : room};
+        }
+        reader->chunk_start += array->length;
+        reader->chunk++;
+    }
+}
+
+static enum vf_status check_range(const struct vf__reader *reader, int64_t row, int64_t n,
+                                  struct vf_error *err) {
+    if (row >= 0 && n >= 0 && row <= reader->n_rows && n <= reader->n_rows - row) return VF_OK;
+    return vf__fail(err, VF_ERROR_ARGUMENT, reader->name, row,
+                    "column \"%s\" has %lld rows; %lld from row %lld on were asked for", reader->name,
+                    (long long)reader->n_rows, (long long)n, (long long)row);
+}
+
+/* Eight bits to eight bytes of 0 or 1, the first bit first (little-endian hosts; others take the slow loop).
+ */
+static void spread_bits(const uint8_t *bits, int64_t first, int64_t n, uint8_t *out) {
+    int64_t i = 0;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    for (; i < n && ((first + i) & 7) != 0; i++)
+        out[i] = vf__bit(bits, first + i);
+    for (; i + 8 <= n; i += 8) {
+        uint64_t byte = bits[(first + i) >> 3];
+        uint64_t spread = ((byte * UINT64_C(0x0101010101010101) & UINT64_C(0x8040201008040201)) +
+                           UINT64_C(0x7f7f7f7f7f7f7f7f)) >>
+                              7 &
+                          UINT64_C(0x0101010101010101);
+        /* a lane holds 0 or its own bit, and the added 0x7f carries it into the lane's bit 7 */
+        memcpy(out + i, &spread, 8);
+    }
+#endif
+    for (; i < n; i++)
+        out[i] = vf__bit(bits, first + i);
+}
+
+/* The values' validity in one piece; true when it may hold a null. */
+static bool piece_valid(const struct vf__type *type, const struct piece *p, uint8_t *out) {
+    const struct ArrowArray *a = p->array;
+    if (type->kind == VF__NULL && !type->dictionary) {
+        memset(out, 0, (size_t)p->n);
+        return p->n > 0;
+    }
+    if (a->buffers[0] == NULL || a->null_count == 0) {
+        memset(out, 1, (size_t)p->n);
+        return false;
+    }
+    spread_bits(a->buffers[0], a->offset + p->start, p->n, out);
+    return true;
+}
+
+/* ---- widening ---- */
+
+/* Arrow recommends aligned buffers but does not promise them, and a plain load from a misaligned one is undefined;
+   where it is aligned, memcpy compiles to that load. */
+#define WIDEN(source, target)                                                                                \
+    do {                                                                                                     \
+        const uint8_t *from = (const uint8_t *)a->buffers[1] + (size_t)at * sizeof(source);                  \
+        for (int64_t i = 0; i < n; i++) {                                                                    \
+            source value;                                                                                    \
+            memcpy(&value, from + (size_t)i * sizeof value, sizeof value);                                   \
+            out[i] = (target)value;                                                                          \
+        }                                                                                                    \
+    } while (0)
+
+/* n integers from position `at` (offset included); a uint64 past int64 comes out negative. */
+static void widen_i64(const struct vf__type *type, const struct ArrowArray *a, int64_t at, int64_t n,
+                      int64_t *out) {
+    if (type->kind == VF__BOOL) {
+        for (int64_t i = 0; i < n; i++)
+            out[i] = vf__bit(a->buffers[1], at + i);
+        return;
+    }
+    if (type->kind == VF__UINT) {
+        switch (type->width) {
+        case 1:
+            WIDEN(uint8_t, int64_t);
+            return;
+        case 2:
+            WIDEN(uint16_t, int64_t);
+            return;
+        case 4:
+            WIDEN(uint32_t, int64_t);
+            return;
+        default:
+            WIDEN(uint64_t, int64_t);
+            return;
+        }
+    }
+    switch (type->width) {
+    case 1:
+        WIDEN(int8_t, int64_t);
+        return;
+    case 2:
+        WIDEN(int16_t, int64_t);
+        return;
+    case 4:
+        WIDEN(int32_t, int64_t);
+        return;
+    default:
+        WIDEN(int64_t, int64_t);
+        return;
+    }
+}
+
+static void widen_f64(const struct vf__type *type, const struct ArrowArray *a, int64_t at, int64_t n,
+                      double *out) {
+    if (type->kind == VF__FLOAT) {
+        if (type->width == 4)
+            WIDEN(float, double);
+        else
+            WIDEN(double, double);
+        return;
+    }
+    if (type->kind == VF__BOOL) {
+        for (int64_t i = 0; i < n; i++)
+            out[i] = vf__bit(a->buffers[1], at + i) ? 1.0 : 0.0;
+        return;
+    }
+    bool is_signed = type->kind == VF__INT;
+    switch (type->width) {
+    case 1:
+        if (is_signed)
+            WIDEN(int8_t, double);
+        else
+            WIDEN(uint8_t, double);
+        return;
+    case 2:
+        if (is_signed)
+            WIDEN(int16_t, double);
+        else
+            WIDEN(uint16_t, double);
+        return;
+    case 4:
+        if (is_signed)
+            WIDEN(int32_t, double);
+        else
+            WIDEN(uint32_t, double);
+        return;
+    default:
+        if (is_signed)
+            WIDEN(int64_t, double);
+        else
+            WIDEN(uint64_t, double);
+        return;
+    }
+}
+
+/* ---- dictionaries ---- */
+
+/* Keys of one piece into index[], with valid[] cleared where the key or what it stands for is null. */
+static enum vf_status read_indexes(const struct vf__reader *reader, const struct piece *p, int64_t row,
+                                   int64_t *index, uint8_t *valid, bool *any_null, struct vf_error *err) {
+    const struct ArrowArray *dictionary = p->array->dictionary;
+    const uint8_t *bits = nulls_of(&reader->type, dictionary) != 0 && reader->type.kind != VF__NULL
+                              ? dictionary->buffers[0]
+                              : NULL;
+    *any_null = piece_valid(&reader->type, p, valid) || bits != NULL || reader->type.kind == VF__NULL;
+    struct vf__type keys = {.kind = reader->type.index_signed ? VF__INT : VF__UINT,
+                            .width = reader->type.index_width};
+    widen_i64(&keys, p->array, p->array->offset + p->start, p->n,
+              index); /* a uint64 past int64 comes out negative */
+    for (int64_t i = 0; i < p->n; i++) {
+        if (!valid[i]) {
+            index[i] = 0;
+            continue;
+        }
+        if (index[i] < 0 || index[i] >= dictionary->length)
+            return vf__fail(err, VF_ERROR_ARROW, reader->name, row + i,
+                            "column \"%s\", row %lld: dictionary index %lld of %lld", reader->name,
+                            (long long)(row + i), (long long)index[i], (long long)dictionary->length);
+        if (reader->type.kind == VF__NULL || (bits != NULL && !vf__bit(bits, dictionary->offset + index[i])))
+            valid[i] = 0;
+    }
+    return VF_OK;
+}
+
+/* ---- numbers ---- */
+
+static enum vf_status wrong_type(const struct vf__reader *reader, const char *wanted, struct vf_error *err) {
+    return vf__fail(err, VF_ERROR_TYPE, reader->name, -1, "column \"%s\" is %s; %s", reader->name,
+                    vf__type_name(&reader->type), wanted);
+}
+
+static enum vf_status too_large(const struct vf__reader *reader, int64_t row, struct vf_error *err) {
+    return vf__fail(err, VF_ERROR_OVERFLOW, reader->name, row,
+                    "column \"%s\", row %lld: a UInt64 value does not fit Int64", reader->name,
+                    (long long)row);
+}
+
+/* Where [row, row + n) is in one chunk that already holds plain values of `width` bytes: a pointer to them.
+ */
+static const void *in_place(struct vf__reader *reader, int64_t row, int64_t n, uint32_t width,
+                            struct piece *p) {
+    if (n == 0 || reader->type.dictionary || reader->type.width != width) return NULL;
+    *p = next_piece(reader, row, n);
+    if (p->n < n) return NULL;
+    const uint8_t *at = (const uint8_t *)p->array->buffers[1] + (size_t)(p->array->offset + p->start) * width;
+    return (uintptr_t)at % width == 0 ? at : NULL;
+}
+
+/* strict: a uint64 past int64 is an error; else its bits come out. */
+static enum vf_status piece_i64(const struct vf__reader *reader, const struct piece *p, int64_t row,
+                                bool strict, int64_t *out, uint8_t *valid, bool *any_null,
+                                struct vf_error *err) {
+    const struct vf__type *type = &reader->type;
+    enum vf_status status = VF_OK;
+    if (type->dictionary) {
+        status = read_indexes(reader, p, row, out, valid, any_null, err);
+        const struct ArrowArray *d = p->array->dictionary;
+        for (int64_t i = 0; status == VF_OK && i < p->n; i++) {
+            int64_t value = 0;
+            if (valid[i]) widen_i64(type, d, d->offset + out[i], 1, &value);
+            out[i] = value;
+        }
+    } else {
+        *any_null = piece_valid(type, p, valid);
+        if (type->kind == VF__NULL)
+            memset(out, 0, (size_t)p->n * sizeof *out);
+        else
+            widen_i64(type, p->array, p->array->offset + p->start, p->n, out);
+    }
+    if (!strict || type->kind != VF__UINT || type->width != 8) return status;
+    for (int64_t i = 0; status == VF_OK && i < p->n; i++)
+        if (out[i] < 0 && valid[i]) status = too_large(reader, row + i, err);
+    return status;
+}
+
+static enum vf_status read_integers(struct vf__reader *reader, int64_t row, int64_t n, bool strict,
+                                    int64_t *value_buffer, uint8_t *valid_buffer, const int64_t **values,
+                                    const uint8_t **valid, struct vf_error *err) {
+    const struct vf__type *type = &reader->type;
+    if (type->kind == VF__FLOAT || type->kind == VF__TEXT)
+        return wrong_type(reader, "an integer, boolean or temporal type is needed", err);
+    enum vf_status status = check_range(reader, row, n, err);
+    if (status != VF_OK) return status;
+    struct piece p;
+    bool any = false;
+    const void *direct = type->kind == VF__UINT && strict ? NULL : in_place(reader, row, n, 8, &p);
+    if (direct != NULL) {
+        any = piece_valid(type, &p, valid_buffer);
+        *values = direct;
+    } else {
+        *values = value_buffer;
+        for (int64_t done = 0; done < n; done += p.n) {
+            bool some;
+            p = next_piece(reader, row + done, n - done);
+            status = piece_i64(reader, &p, row + done, strict, value_buffer + done, valid_buffer + done,
+                               &some, err);
+            if (status != VF_OK) return status;
+            any |= some;
+        }
+    }
+    *valid = any ? valid_buffer : NULL;
+    return VF_OK;
+}
+
+enum vf_status vf__read_i64(struct vf__reader *reader, int64_t row, int64_t n, int64_t *value_buffer,
+                            uint8_t *valid_buffer, const int64_t **values, const uint8_t **valid,
+                            struct vf_error *err) {
+    return read_integers(reader, row, n, true, value_buffer, valid_buffer, values, valid, err);
+}
+
+static enum vf_status piece_f64(const struct vf__reader *reader, const struct piece *p, int64_t row,
+                                double *out, uint8_t *valid, bool *any_null, struct vf_error *err) {
+    const struct vf__type *type = &reader->type;
+    if (!type->dictionary) {
+        *any_null = piece_valid(type, p, valid);
+        if (type->kind == VF__NULL)
+            memset(out, 0, (size_t)p->n * sizeof *out);
+        else
+            widen_f64(type, p->array, p->array->offset + p->start, p->n, out);
+        return VF_OK;
+    }
+    int64_t index[256];
+    uint8_t *v = valid;
+    *any_null = false;
+    for (int64_t done = 0; done < p->n; done += 256) {
+        int64_t k = p->n - done < 256 ? p->n - done : 256;
+        struct piece part = {.array = p->array, .start = p->start + done, .n = k};
+        bool some;
+        enum vf_status status = read_indexes(reader, &part, row + done, index, v + done, &some, err);
+        if (status != VF_OK) return status;
+        *any_null |= some;
+        const struct ArrowArray *d = p->array->dictionary;
+        for (int64_t i = 0; i < k; i++) {
+            out[done + i] = 0.0;
+            if (v[done + i]) widen_f64(type, d, d->offset + index[i], 1, out + done + i);
+        }
+    }
+    return VF_OK;
+}
+
+enum vf_status vf__read_f64(struct vf__reader *reader, int64_t row, int64_t n, double *value_buffer,
+                            uint8_t *valid_buffer, const double **values, const uint8_t **valid,
+                            struct vf_error *err) {
+    const struct vf__type *type = &reader->type;
+    if (!vf__type_is_number(type) && type->kind != VF__BOOL && type->kind != VF__NULL)
+        return wrong_type(reader, "a number is needed", err);
+    enum vf_status status = check_range(reader, row, n, err);
+    if (status != VF_OK) return status;
+    struct piece p;
+    bool any = false;
+    const void *direct = type->kind == VF__FLOAT ? in_place(reader, row, n, 8, &p) : NULL;
+    if (direct != NULL) {
+        any = piece_valid(type, &p, valid_buffer);
+        *values = direct;
+    } else {
+        *values = value_buffer;
+        for (int64_t done = 0; done < n; done += p.n) {
+            bool some;
+            p = next_piece(reader, row + done, n - done);
+            status = piece_f64(reader, &p, row + done, value_buffer + done, valid_buffer + done, &some, err);
+            if (status != VF_OK) return status;
+            any |= some;
+        }
+    }
+    *valid = any ? valid_buffer : NULL;
+    return VF_OK;
+}
+
+enum vf_status vf__read_valid(struct vf__reader *reader, int64_t row, int64_t n, uint8_t *valid_buffer,
+                              const uint8_t **valid, struct vf_error *err) {
+    enum vf_status status = check_range(reader, row, n, err);
+    bool any = false;
+    int64_t index[256];
+    struct piece p;
+    for (int64_t done = 0; status == VF_OK && done < n; done += p.n) {
+        bool some;
+        p = next_piece(reader, row + done, n - done);
+        if (!reader->type.dictionary) {
+            some = piece_valid(&reader->type, &p, valid_buffer + done);
+        } else {
+            if (p.n > 256) p.n = 256;
+            status = read_indexes(reader, &p, row + done, index, valid_buffer + done, &some, err);
+        }
+        any |= some;
+    }
+    if (status == VF_OK) *valid = any ? valid_buffer : NULL;
+    return status;
+}
+
+/* ---- times
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+static enum vf_status no_such_time(const struct vf__reader *reader, int64_t row, struct vf_error *err) {
+    return vf__fail(
+        err, VF_ERROR_OVERFLOW, reader->name, row,
+        "column \"%s\", row %lld: a time beyond the +-292 years that int64 nanoseconds hold; numbers are "
+        "read as seconds",
+        reader->name, (long long)row);
+}
+
+static enum vf_status floats_to_ns(struct vf__reader *reader, int64_t row, int64_t n, int64_t *out,
+                                   uint8_t *valid, const uint8_t **valid_out, struct vf_error *err) {
+    enum { BLOCK = 512 };
+    double buffer[BLOCK];
+    bool any = false;
+    for (int64_t done = 0; done < n; done += BLOCK) {
+        int64_t k = n - done < BLOCK ? n - done : BLOCK;
+        const double *seconds;
+        const uint8_t *ok;
+        enum vf_status status = vf__read_f64(reader, row + done, k, buffer, valid + done, &seconds, &ok, err);
+        if (status != VF_OK) return status;
+        if (ok == NULL) memset(valid + done, 1, (size_t)k);
+        any |= ok != NULL;
+        for (int64_t i = 0; i < k; i++) {
+            double ns = seconds[i] * 1e9;
+            bool small =
+                fabs(ns) < 0x1p51; /* the double below a half: 0.49999999999999994 must not become 1 */
+            out[done + i] = small ? (int64_t)(ns + copysign(0x1.fffffffffffffp-2, ns)) : 0;
+            if (VF__LIKELY(small) || !valid[done + i]) continue;
+            if (isnan(ns)) {
+                valid[done + i] = 0;
+                any = true;
+            } else if (fabs(ns) < 0x1p63) {
+                out[done + i] = (int64_t)llround(ns);
+            } else {
+                return no_such_time(reader, row + done + i, err);
+            }
+        }
+    }
+    *valid_out = any ? valid : NULL;
+    return VF_OK;
+}
+
+enum vf_status vf__read_ns(struct vf__reader *reader, int64_t row, int64_t n, int64_t *value_buffer,
+                           uint8_t *valid_buffer, const int64_t **values, const uint8_t **valid,
+                           struct vf_error *err) {
+    const struct vf__type *type = &reader->type;
+    *values = value_buffer;
+    if (type->kind == VF__FLOAT) return floats_to_ns(reader, row, n, value_buffer, valid_buffer, valid, err);
+    if (!vf__type_is_integer(type) && !vf__type_is_temporal(type) && type->kind != VF__NULL)
+        return wrong_type(reader, "a time is needed: seconds, Time, Datetime, Duration or Date", err);
+    const int64_t *read;
+    enum vf_status status = vf__read_i64(reader, row, n, value_buffer, valid_buffer, &read, valid, err);
+    int64_t scale = vf__type_is_temporal(type) ? type->ns : INT64_C(1000000000);
+    if (status != VF_OK) return status;
+    if (scale == 1) {
+        *values = read;
+        return VF_OK;
+    }
+    int64_t limit = INT64_MAX / scale;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t v = read[i];
+        if (VF__UNLIKELY(v > limit || v < -limit)) {
+            if (*valid == NULL || (*valid)[i]) return no_such_time(reader, row + i, err);
+            v = 0;
+        }
+        value_buffer[i] = v * scale;
+    }
+    return VF_OK;
+}
+
+/* ---- text
+ * ---------------------------------------------------------------------------------------------------------------
+ */
+
+static bool text_at(const struct vf__type *type, const struct ArrowArray *a, int64_t at,
+                    struct vf__text *out) {
+    if (type->layout == VF__VIEWS) {
+        const uint8_t *view = (const uint8_t *)a->buffers[1] + (size_t)at * 16;
+        int32_t length, buffer, offset;
+        memcpy(&length, view, 4);
+        if (length < 0) return false;
+        out->length = (size_t)length;
+        out->data = view + 4;
+        if (length <= 12) return true;
+        memcpy(&buffer, view + 8, 4);
+        memcpy(&offset, view + 12, 4);
+        if (buffer < 0 || (int64_t)buffer >= a->n_buffers - 3 || offset < 0) return false;
+        int64_t size;
+        memcpy(&size, (const int64_t *)a->buffers[a->n_buffers - 1] + buffer, 8);
+        const uint8_t *data = a->buffers[2 + buffer];
+        if (data == NULL || (int64_t)offset + length > size) return false;
+        out->data = data + offset;
+        return true;
+    }
+    int64_t from, to;
+    if (type->layout == VF__OFFSETS64) {
+        int64_t offsets[2];
+        memcpy(offsets, (const uint8_t *)a->buffers[1] + (size_t)at * 8, sizeof offsets);
+        from = offsets[0];
+        to = offsets[1];
+    } else {
+        int32_t offsets[2];
+        memcpy(offsets, (const uint8_t *)a->buffers[1] + (size_t)at * 4, sizeof offsets);
+        from = offsets[0];
+        to = offsets[1];
+    }
+    if (from < 0 || to < from || (to > from && a->buffers[2] == NULL)) return false;
+    out->length = (size_t)(to - from);
+    out->data = a->buffers[2] != NULL ? (const uint8_t *)a->buffers[2] + from : (const uint8_t *)"";
+    return true;
+}
+
+static enum vf_status bad_text(const struct vf__reader *reader, int64_t row, struct vf_error *err) {
+    return vf__fail(err, VF_ERROR_ARROW, reader->name, row,
+                    "column \"%s\", row %lld: malformed string offsets", reader->name, (long long)row);
+}
+
+enum vf_status vf__read_text(struct vf__reader *reader, int64_t row, int64_t n, struct vf__text *value_buffer,
+                             uint8_t *valid_buffer, const uint8_t **valid, struct vf_error *err) {
+    const struct vf__type *type = &reader->type;
+    if (type->kind != VF__TEXT) return wrong_type(reader, "a string is needed", err);
+    enum vf_status status = check_range(reader, row, n, err);
+    int64_t index[256];
+    bool any = false;
+    struct piece p;
+    for (int64_t done = 0; status == VF_OK && done < n; done += p.n) {
+        uint8_t *ok = valid_buffer + done;
+        bool some;
+        p = next_piece(reader, row + done, n - done);
+        if (type->dictionary) {
+            if (p.n > 256) p.n = 256;
+            status = read_indexes(reader, &p, row + done, index, ok, &some, err);
+            if (status != VF_OK) break;
+        } else {
+            some = piece_valid(type, &p, ok);
+        }
+        any |= some;
+        const struct ArrowArray *a = type->dictionary ? p.array->dictionary : p.array;
+        for (int64_t i = 0; i < p.n; i++) {
+            struct vf__text *text = value_buffer + done + i;
+            *text = (struct vf__text){.data = (const uint8_t *)"", .length = 0};
+            if (!ok[i]) continue;
+            int64_t at = type->dictionary ? a->offset + index[i] : p.array->offset + p.start + i;
+            if (!text_at(type, a, at, text)) return bad_text(reader, row + done + i, err);
+        }
+    }
+    if (status == VF_OK) *valid = any ? valid_buffer : NULL;
+    return status;
+}
+
+/* ---- keys and words ---- */
+
+#define BLOCK 512
+
+bool vf__reader_is_text(const struct vf__reader *reader) {
+    return reader->type.kind == VF__TEXT;
+}
+
+static enum vf_status text_keys(struct vf__reader *reader, int64_t row, int64_t n, struct vf__keys *keys,
+                                uint32_t *ids, struct vf_error *err) {
+    struct vf__text text[BLOCK];
+    uint8_t buffer[BLOCK];
+    struct vf__text last = {.data = NULL, .length = SIZE_MAX};
+    uint32_t last_id = VF__NO_KEY;
+    for (int64_t done = 0; done < n; done += BLOCK) {
+        int64_t k = n - done < BLOCK ? n - done : BLOCK;
+        const uint8_t *valid;
+        enum vf_status status = vf__read_text(reader, row + done, k, text, buffer, &valid, err);
+        for (int64_t i = 0; status == VF_OK && i < k; i++) {
+            ids[done + i] = VF__NO_KEY;
+            if (valid != NULL && !valid[i]) continue;
+            if (text[i].length != last.length || memcmp(text[i].data, last.data, last.length) != 0) {
+                status = vf__keys_add_bytes(keys, text[i].data, text[i].length, &last_id, err);
+                last = text[i];
+            }
+            ids[done + i] = last_id;
+        }
+        if (status != VF_OK) return status;
+        last.length = SIZE_MAX; /* `last` may point into the block's own views */
+    }
+    return VF_OK;
+}
+
+enum vf_status vf__read_keys(struct vf__reader *reader, int64_t row, int64_t n, struct vf__keys *keys,
+                             uint32_t *ids, struct vf_error *err) {
+    if (reader->type.kind == VF__FLOAT)
+        return wrong_type(
+            reader, "a key must be an integer, boolean, string or temporal type; bin or cast it first", err);
+    if (vf__reader_is_text(reader)) return text_keys(reader, row, n, keys, ids, err);
+    int64_t buffer[BLOCK];
+    uint8_t valid_buffer[BLOCK];
+    int64_t last = 0;
+    uint32_t last_id = VF__NO_KEY;
+    for (int64_t done = 0; done < n; done += BLOCK) {
+        int64_t k = n - done < BLOCK ? n - done : BLOCK;
+        const int64_t *values;
+        const uint8_t *valid;
+        enum vf_status status =
+            vf__read_i64(reader, row + done, k, buffer, valid_buffer, &values, &valid, err);
+        for (int64_t i = 0; status == VF_OK && i < k; i++) {
+            ids[done + i] = VF__NO_KEY;
+            if (valid != NULL && !valid[i]) continue;
+            if (values[i] != last || last_id == VF__NO_KEY) {
+                last = values[i];
+                status = vf__keys_add(keys, (uint64_t)last, &last_id, err);
+            }
+            ids[done + i] = last_id;
+        }
+        if (status != VF_OK) return status;
+    }
+    return VF_OK;
+}
+
+#define NULL_WORD UINT64_C(0x6e756c6c6e756c6c)
+
+static enum vf_status words_block(struct vf__reader *reader, int64_t row, int64_t n, uint64_t *words,
+                                  const uint8_t **valid, uint8_t *valid_buffer, struct vf_error *err) {
+    enum vf_status status;
+    if (reader->type.kind == VF__TEXT) {
+        struct vf__text text[BLOCK];
+        status = vf__read_text(reader, row, n, text, valid_buffer, valid, err);
+        for (int64_t i = 0; status == VF_OK && i < n; i++)
+            words[i] = vf__hash_bytes(text[i].data, text[i].length);
+    } else if (reader->type.kind == VF__FLOAT) {
+        double buffer[BLOCK];
+        const double *values;
+        status = vf__read_f64(reader, row, n, buffer, valid_buffer, &values, valid, err);
+        if (status == VF_OK) memcpy(words, values, (size_t)n * sizeof *words);
+    } else {
+        int64_t buffer[BLOCK];
+        const int64_t *values;
+        status = read_integers(reader, row, n, false, buffer, valid_buffer, &values, valid, err);
+        if (status == VF_OK) memcpy(words, values, (size_t)n * sizeof *words);
+    }
+    return status;
+}
+
+enum vf_status vf__read_words(struct vf__reader *reader, int64_t row, int64_t n, uint64_t *words,
+                              struct vf_error *err) {
+    uint8_t valid_buffer[BLOCK];
+    for (int64_t done = 0; done < n; done += BLOCK) {
+        int64_t k = n - done < BLOCK ? n - done : BLOCK;
+        const uint8_t *valid;
+        enum vf_status status = words_block(reader, row + done, k, words + done, &valid, valid_buffer, err);
+        if (status != VF_OK) return status;
+        for (int64_t i = 0; valid != NULL && i < k; i++)
+            if (!valid[i]) words[done + i] = NULL_WORD;
+    }
+    return VF_OK;
+}

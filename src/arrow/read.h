@@ -1,0 +1,71 @@
+/* Reads a column as plain arrays, whatever its type, chunks, offsets and nulls.
+   Not for computing: every kernel gets its arrays from here and never sees Arrow. */
+#ifndef VF_ARROW_READ_H
+#define VF_ARROW_READ_H
+
+#include "arrow/type.h"
+#include "base/keys.h"
+
+/* A checked series and a place in it. Reading goes forward best; any row may be asked for. */
+struct vf__reader {
+    const struct vf_series *series;
+    struct vf__type type;
+    const char *name;
+    int64_t n_rows;
+    int64_t n_nulls; /* -1: not known */
+    size_t chunk;    /* the chunk that holds `chunk_start` */
+    int64_t chunk_start;
+};
+
+/* Checks the type and every chunk (lengths, offsets, number of buffers, that buffers are there), and counts
+   rows. Text offsets and view lengths are checked as they are read. */
+enum vf_status vf__reader_open(struct vf__reader *reader, const struct vf_series *series,
+                               struct vf_error *err);
+
+/* Values of the rows [row, row + n). *values and *valid point into the column where it already lies that way,
+   else into the buffers the caller brings (room for n). *valid is a byte a row (1: a value), or NULL when
+   none is null. What stands at a null is not defined, but may be read. */
+
+/* Integers, booleans, dates, times, timestamps, durations, in their own unit. VF_ERROR_OVERFLOW for a uint64
+   past int64; VF_ERROR_TYPE for others. */
+enum vf_status vf__read_i64(struct vf__reader *reader, int64_t row, int64_t n, int64_t *value_buffer,
+                            uint8_t *valid_buffer, const int64_t **values, const uint8_t **valid,
+                            struct vf_error *err);
+
+/* Any number (integers past 2^53 are rounded), boolean as 0 and 1. */
+enum vf_status vf__read_f64(struct vf__reader *reader, int64_t row, int64_t n, double *value_buffer,
+                            uint8_t *valid_buffer, const double **values, const uint8_t **valid,
+                            struct vf_error *err);
+
+struct vf__text {
+    const uint8_t *data;
+    size_t length;
+};
+
+/* Strings and binaries; dictionaries of them. Views of up to 12 bytes point into the view itself. */
+enum vf_status vf__read_text(struct vf__reader *reader, int64_t row, int64_t n, struct vf__text *value_buffer,
+                             uint8_t *valid_buffer, const uint8_t **valid, struct vf_error *err);
+
+/* Only which rows hold a value: *valid is NULL when all do. */
+enum vf_status vf__read_valid(struct vf__reader *reader, int64_t row, int64_t n, uint8_t *valid_buffer,
+                              const uint8_t **valid, struct vf_error *err);
+
+/* Times as int64 nanoseconds: integers and floats count as seconds (floats rounded to the nearest ns, half
+   away from zero; NaN is null), temporal types by their unit. VF_ERROR_OVERFLOW past +-292 years. */
+enum vf_status vf__read_ns(struct vf__reader *reader, int64_t row, int64_t n, int64_t *value_buffer,
+                           uint8_t *valid_buffer, const int64_t **values, const uint8_t **valid,
+                           struct vf_error *err);
+
+/* Dense key numbers (see keys.h): integers, booleans, temporal types by value, texts by bytes, dictionaries
+   by what they stand for; null gives VF__NO_KEY. The table is of bytes exactly when vf__reader_is_text says
+   so. Floats: VF_ERROR_TYPE. */
+bool vf__reader_is_text(const struct vf__reader *reader);
+enum vf_status vf__read_keys(struct vf__reader *reader, int64_t row, int64_t n, struct vf__keys *keys,
+                             uint32_t *ids, struct vf_error *err);
+
+/* 64 bits that stand for each row's value in a replay check: equal values give equal words, null is a word of
+   its own. Any type the library reads. */
+enum vf_status vf__read_words(struct vf__reader *reader, int64_t row, int64_t n, uint64_t *words,
+                              struct vf_error *err);
+
+#endif

@@ -1,0 +1,120 @@
+/* The bottom layer, shared by every other: memory, errors, checked arithmetic, bitmaps, threads.
+   Not for anything that knows what a column, a trade or a session is. */
+#ifndef VF_BASE_H
+#define VF_BASE_H
+
+#include "vizflow/vizflow.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__GNUC__) || defined(__clang__)
+#define VF__PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define VF__LIKELY(x) __builtin_expect(!!(x), 1)
+#define VF__UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define VF__PREFETCH(p) __builtin_prefetch(p)
+#else
+#define VF__PRINTF(fmt, args)
+#define VF__LIKELY(x) (x)
+#define VF__UNLIKELY(x) (x)
+#define VF__PREFETCH(p) ((void)(p))
+#endif
+
+/* ---- errors ---- */
+
+/* Fills *err (which may be NULL) and returns code, so that `return vf__fail(...)` reads as one step.
+   row < 0: no row to name; column may be NULL. */
+enum vf_status vf__fail(struct vf_error *err, enum vf_status code, const char *column, int64_t row,
+                        const char *format, ...) VF__PRINTF(5, 6);
+enum vf_status vf__fail_memory(struct vf_error *err, size_t bytes);
+
+/* ---- memory ---- */
+
+/* The context every function works in; a NULL one means malloc and one thread a core. */
+struct vf_context vf__context(const struct vf_context *ctx);
+
+/* Arrays of `count` elements of `size` bytes. NULL on overflow or when the allocator says no.
+   A zero count still gives a pointer that may be released. Large blocks from the default allocator are
+   advised to use huge pages: page faults were a third of the time of the row-expanding step before. */
+void *vf__alloc(const struct vf_context *ctx, size_t count, size_t size);
+void *vf__zalloc(const struct vf_context *ctx, size_t count, size_t size);
+void *vf__resize(const struct vf_context *ctx, void *block, size_t old_count, size_t new_count, size_t size);
+void vf__free(const struct vf_context *ctx, void *block, size_t count, size_t size); /* NULL is fine */
+
+/* ---- checked arithmetic ---- */
+
+static inline bool vf__mul_size(size_t a, size_t b, size_t *out) {
+    if (b != 0 && a > SIZE_MAX / b) return false;
+    *out = a * b;
+    return true;
+}
+
+static inline bool vf__add_i64(int64_t a, int64_t b, int64_t *out) {
+    if ((b > 0 && a > INT64_MAX - b) || (b < 0 && a < INT64_MIN - b)) return false;
+    *out = a + b;
+    return true;
+}
+
+static inline bool vf__sub_i64(int64_t a, int64_t b, int64_t *out) {
+    if ((b < 0 && a > INT64_MAX + b) || (b > 0 && a < INT64_MIN + b)) return false;
+    *out = a - b;
+    return true;
+}
+
+static inline bool vf__mul_i64(int64_t a, int64_t b, int64_t *out) {
+#if defined(__GNUC__) || defined(__clang__)
+    return !__builtin_mul_overflow(a, b, out);
+#else
+    if (a != 0 && b != 0) {
+        if ((a == -1 && b == INT64_MIN) || (b == -1 && a == INT64_MIN)) return false;
+        int64_t p = (int64_t)((uint64_t)a * (uint64_t)b);
+        if (p / b != a) return false;
+    }
+    *out = (int64_t)((uint64_t)a * (uint64_t)b);
+    return true;
+#endif
+}
+
+/* ---- bitmaps (Arrow's: least significant bit first) ---- */
+
+static inline bool vf__bit(const uint8_t *bits, int64_t i) {
+    return (bits[i >> 3] >> (i & 7)) & 1;
+}
+static inline bool vf__valid(const uint8_t *bits, int64_t i) {
+    return bits == NULL || vf__bit(bits, i);
+}
+static inline void vf__bit_set(uint8_t *bits, int64_t i) {
+    bits[i >> 3] |= (uint8_t)(1u << (i & 7));
+}
+static inline void vf__bit_clear(uint8_t *bits, int64_t i) {
+    bits[i >> 3] &= (uint8_t) ~(1u << (i & 7));
+}
+static inline size_t vf__bitmap_bytes(int64_t n) {
+    return ((size_t)n + 7) / 8;
+}
+
+/* ---- hashing ---- */
+
+/* The finaliser of splitmix64 (Steele, Lea, Flood 2014): every input bit reaches every output bit. */
+static inline uint64_t vf__mix(uint64_t x) {
+    x ^= x >> 30;
+    x *= UINT64_C(0xbf58476d1ce4e5b9);
+    x ^= x >> 27;
+    x *= UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+uint64_t vf__hash_bytes(const void *data, size_t length);
+
+/* ---- threads ---- */
+
+/* Runs task(arg, 0 .. n_tasks-1), at most ctx->n_threads at a time, tasks handed out in order; returns when
+   all have ended. Tasks report failure through arg. Falls back to the calling thread when no thread can be
+   started, so it cannot fail, and a result must never depend on which thread ran what. */
+void vf__parallel(const struct vf_context *ctx, size_t n_tasks, void (*task)(void *arg, size_t index),
+                  void *arg);
+
+#endif

@@ -62,6 +62,7 @@ class Run:
 
 def main() -> None:
     options = arguments()
+    load = os.getloadavg()[0]
     os.environ["POLARS_MAX_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = str(cores())
     options.work.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("NUMBA_CACHE_DIR", str(options.work / "numba"))
@@ -73,7 +74,7 @@ def main() -> None:
         inputs(options.work, source)
     bandwidth = child("memcpy", "all", source)["bandwidth"]
     results, traffic = measure(options, source, small)
-    page = render(options, bandwidth, results, traffic)
+    page = render(options, load, bandwidth, results, traffic)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(page)
     print(page)
@@ -230,6 +231,7 @@ def day_bytes(rows: int) -> int:
 
 def render(
     options: argparse.Namespace,
+    load: float,
     bandwidth: float,
     results: dict[str, dict[str, Run]],
     traffic: dict[str, int],
@@ -248,15 +250,16 @@ def render(
         f"- Versions: Python {platform.python_version()}, {versions}",
         f"- Data: `vizflow.demo.generate`, seed 2024, one CN day of {options.rows:,} rows and 5,000 symbols,"
         " uncompressed",
-        f"- Copying memory on all cores moves {bandwidth / 1e9:.1f} GB/s, read and written bytes together: the"
-        " *limit* below is what a stage would take if it did nothing but move its input and output once",
+        f"- Copying memory on all cores moves {bandwidth / 1e9:.1f} GB/s, read and written bytes together:"
+        " the *limit* below is what a stage would take if it did nothing but move its input and output once",
         "- The job is described in `bench/job.py`; the peers are `bench/peers_polars.py` and"
         " `bench/peers_duckdb.py`, and a faster one is welcome",
         "",
         f"Each contestant runs in its own process, in turns, {options.repeat} times, on a warm page cache."
         " Imports and compilation are not timed. The time is the median, with the fastest and slowest run."
-        f" Results were compared on {options.check_rows:,} rows before, and the whole day's after: integers and"
-        " text exactly, floats to 1e-12, averaged prices to 1e-9.",
+        f" Results were compared on {options.check_rows:,} rows before, and the whole day's after: integers"
+        " and text exactly, floats to 1e-12, averaged prices to 1e-9. Load average at the start:"
+        f" {load:.1f}.",
         "",
     ]
     for stage, runs in results.items():

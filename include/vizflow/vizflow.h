@@ -157,9 +157,14 @@ VF_API void vf_column_release(struct vf_column *column);
 
 /* Repeats row i of `series` counts[i] times, in order: the row-expanding step. Gives one chunk of the same type.
    Fixed-width types, booleans, (large) strings and binaries, views (whose text buffers are shared by copy of
-   the view, see below), dictionaries, and null. n must be the series' length. Other types: VF_ERROR_TYPE.
-   `owner`/`release_owner`: views and dictionaries keep pointing into the series' buffers; the given array calls
-   release_owner(owner) exactly once when it is released, and never when the call fails. */
+   the view, see below), dictionaries, and null; also types that no other function reads: decimals, intervals,
+   fixed-size binaries, half floats. n must be the series' length. Other types: VF_ERROR_TYPE.
+   Chunks with string dictionaries of their own get a common one (VF_ERROR_OVERFLOW when its keys cannot number all
+   values); with other dictionaries they are VF_ERROR_TYPE. More than 2^31 - 1 bytes of text under 32-bit offsets are
+   VF_ERROR_OVERFLOW.
+   `owner`/`release_owner` (may be NULL): views and dictionaries keep pointing into the series' buffers; the given
+   array, of whatever type, calls release_owner(owner) exactly once when it is released, and never when the call
+   fails. */
 VF_API enum vf_status vf_column_expand(const struct vf_context *ctx, const struct vf_series *series,
                                        const uint32_t *counts, int64_t n, void *owner,
                                        void (*release_owner)(void *owner), struct vf_column *out,
@@ -269,10 +274,17 @@ struct vf_side {
     bool entry; /* true: opens; false: closes */
 };
 
+/* Which pieces a row has, in this order: what it closed, in match order; then what it opened.
+   BOTH: every input row stays; both legs are split, and mirror each other exactly.
+   EXITS: what a row opened is one piece: matched_qty is its closed part (0 if none), is_closed whether that is all of
+   it. What belongs to one match (holding period, exit, exit price, markout, pnl) is null there: it stands on the
+   closing pieces only, so that sums and means count each match once. Under VF_EXCESS_OPEN_SHORT this goes by what a
+   row does, not by its side: a row that closes shorts and opens a long has its closing pieces and one more.
+   LOTS: closing pieces, open rests and unmatched exits; other rows, and rows of quantity 0, have no piece. */
 enum vf_fifo_rows {
-    VF_FIFO_BOTH = 0,  /* every input row stays; both legs are split */
-    VF_FIFO_EXITS = 1, /* an entry stays one row with its closed part; exits are split */
-    VF_FIFO_LOTS = 2   /* only matched exit pieces, open rests and unmatched exits; nothing is passed through */
+    VF_FIFO_BOTH = 0,
+    VF_FIFO_EXITS = 1,
+    VF_FIFO_LOTS = 2
 };
 
 enum vf_excess {
@@ -281,18 +293,24 @@ enum vf_excess {
     VF_EXCESS_RAISE = 2       /* VF_ERROR_DATA */
 };
 
-/* Columns that vf_fifo_emit can give, as bits. */
+/* Columns that vf_fifo_emit can give, as bits, with their names. Entry is the row that opened the lot and exit the row
+   that closed it, whatever their sides. All of a row that is no trade are null. A price that is null or NaN is none. */
 enum vf_fifo_column {
-    VF_FIFO_ENTRY_ID = 1 << 0,      /* uint32: row number of the entry; null on an over-exit */
-    VF_FIFO_QTY = 1 << 1,           /* type of the quantity column */
-    VF_FIFO_HOLDING = 1 << 2,       /* exit time - entry time, in the type of time differences; null when open */
-    VF_FIFO_CLOSED = 1 << 3,        /* boolean: true matched, false unclosed, null no trade */
-    VF_FIFO_EXIT_ID = 1 << 4,       /* uint32: row number of the exit; null when open */
-    VF_FIFO_ENTRY_PRICE = 1 << 5,   /* float64 */
-    VF_FIFO_EXIT_PRICE = 1 << 6,    /* float64 */
-    VF_FIFO_CLOSE_MARKOUT = 1 << 7, /* float64: exit / entry - 1, times -1 for a lot opened by the exit side */
-    VF_FIFO_PNL = 1 << 8            /* float64: (exit - entry) * qty, signed the same way; on the exit leg only,
-                                       null on every other row, so that a sum counts each match once */
+    VF_FIFO_ENTRY_ID = 1 << 0,      /* matched_entry_id, uint32: row number of the entry, an entry's own rows carry
+                                       their own; null on an unmatched exit and for inventory */
+    VF_FIFO_QTY = 1 << 1,           /* matched_qty, type of the quantity column */
+    VF_FIFO_HOLDING = 1 << 2,       /* holding_period: exit time - entry time. int64 for integers, float64 seconds for
+                                       floats, a duration of the same unit for times, timestamps and durations, and of
+                                       microseconds for dates; null when open and for inventory */
+    VF_FIFO_CLOSED = 1 << 3,        /* is_closed, boolean: true matched, false unclosed, null no trade */
+    VF_FIFO_EXIT_ID = 1 << 4,       /* matched_exit_id, uint32: row number of the exit, an unmatched exit carries its
+                                       own; null when open */
+    VF_FIFO_ENTRY_PRICE = 1 << 5,   /* entry_price, float64 */
+    VF_FIFO_EXIT_PRICE = 1 << 6,    /* exit_price, float64 */
+    VF_FIFO_CLOSE_MARKOUT = 1 << 7, /* close_markout, float64: exit / entry - 1, times -1 for a lot opened by the exit
+                                       side; null unless the entry price is > 0 and the result finite */
+    VF_FIFO_PNL = 1 << 8            /* realized_pnl, float64: (exit - entry) * qty, signed the same way; on the exit
+                                       leg only, null on every other row, so that a sum counts each match once */
 };
 #define VF_FIFO_N_COLUMNS 9
 
@@ -301,12 +319,15 @@ struct vf_fifo_options {
     size_t n_sides;
     enum vf_fifo_rows rows;
     enum vf_excess on_excess;
-    unsigned columns; /* which columns emit will be asked for: what is not needed is not kept */
+    unsigned columns; /* which columns emit will be asked for: what is not needed is not kept. They decide nothing
+                         else: the pieces are the same */
 };
 
 /* The columns of one batch of rows. `sort` orders rows within a symbol (ties: row order); `time` is what
-   holding_period is measured in and may be the same column. `price` may be NULL unless a price column is asked
-   for: it never affects matching. */
+   holding_period is measured in and may be the same column, and then is not kept twice. Float times are seconds,
+   rounded to the nanosecond. `time` may be NULL unless holding_period is asked for; `price` unless a price column is:
+   it never affects matching. Types must stay what the first batch had (texts may change layout; integer symbols,
+   sides and prices their width). */
 struct vf_fifo_batch {
     const struct vf_series *symbol; /* integer, boolean, string, binary or a dictionary of them */
     const struct vf_series *sort;   /* integer, float, date, time, timestamp, duration */
@@ -318,32 +339,41 @@ struct vf_fifo_batch {
 
 struct vf_fifo;
 
+/* VF_ERROR_ARGUMENT unless both sides have a value, and no value is on both. */
 VF_API enum vf_status vf_fifo_open(const struct vf_context *ctx, const struct vf_fifo_options *options,
                                    struct vf_fifo **out, struct vf_error *err);
 VF_API void vf_fifo_close(struct vf_fifo *fifo);
 
-/* Lots held when the day opens, oldest first within a symbol, before any update. A negative quantity is a short
-   lot and needs VF_EXCESS_OPEN_SHORT. Their matched_entry_id and holding_period are null, is_closed is true. */
+/* Lots held when the day opens, oldest first within a symbol, before any update; may be called more than once. A
+   negative quantity is a short lot and needs VF_EXCESS_OPEN_SHORT; a symbol with lots of both signs is refused. Zero
+   is no lot. Their matched_entry_id and holding_period are null, is_closed is true; what is left of them at the end
+   is not given, since no input row stands for it. `price` may be NULL. Errors name the row of the inventory. */
 VF_API enum vf_status vf_fifo_inventory(struct vf_fifo *fifo, const struct vf_series *symbol,
                                         const struct vf_series *quantity, const struct vf_series *price,
                                         struct vf_error *err);
 
-/* Learns the next rows. At most 4294967294 rows in all, less the number of inventory lots. */
+/* Learns the next rows. At most 4294967290 rows and inventory lots in all. */
 VF_API enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *batch, struct vf_error *err);
 
-/* Matches everything that was learnt. Fails, naming column, count and first row, on a negative, NaN or null
-   quantity, a null time or a null symbol on a trade row, and when rows exist but none carries a listed side.
-   A zero quantity is a piece of its own with quantity 0, not closed. A rest below 1e-9 of its row's quantity is
-   zero. */
+/* Matches everything that was learnt. Fails, naming column, count and first row, on a negative, NaN, infinite or null
+   quantity, a null time or a null symbol on a trade row (of several columns: the one whose first row comes first);
+   when rows exist but none carries a listed side (the message shows the values found); when the times are so far
+   apart that a holding period might not fit; and under VF_EXCESS_RAISE. The object is then as it was.
+   A zero quantity is a piece of its own with quantity 0, not closed. Integers are exact; of floats, a rest below 1e-9
+   of its row's quantity is zero. VF_ERROR_STATE when no batch was learnt, not even an empty one.
+   Memory: 20 bytes a row before, 28 with a `time` of its own, 8 more with prices; after it 24 bytes a piece and 8 a
+   row (8 more with prices); both while it works. */
 VF_API enum vf_status vf_fifo_match(struct vf_fifo *fifo, struct vf_error *err);
 
 VF_API int64_t vf_fifo_rows_in(const struct vf_fifo *fifo);
 VF_API int64_t vf_fifo_rows_out(const struct vf_fifo *fifo); /* after match; -1 before */
 
-/* Pieces of the input rows [first_row, first_row + n): writes the number of pieces of each row to counts[n] and
-   gives one column for each bit of `columns`, lowest bit first, into out[]. `again`, when not NULL, holds the
-   same rows read a second time; they are compared with what was learnt (VF_ERROR_REPLAY when they differ), in
-   order from row 0, and vf_fifo_replayed says at the end whether all were seen. */
+/* Pieces of the input rows [first_row, first_row + n): writes the number of pieces of each row to counts[n] (may be
+   NULL) and gives one column for each bit of `columns`, lowest bit first, into out[]. `again`, when not NULL, holds
+   the same rows read a second time; what matching used of them is compared with what was learnt, in order from row 0
+   (else VF_ERROR_STATE), 4096 rows at a time: VF_ERROR_REPLAY names the first row of the block that differs. A block
+   is judged when its last row is there, so ask vf_fifo_replayed at the end. Without `again`, rows may be asked for in
+   any order and more than once. */
 VF_API enum vf_status vf_fifo_emit(struct vf_fifo *fifo, const struct vf_fifo_batch *again, int64_t first_row,
                                    int64_t n, unsigned columns, uint32_t *counts, struct vf_column *out,
                                    struct vf_error *err);

@@ -2,6 +2,8 @@
    Not for choices: defaults, names and checks of options are the face's, checks of data the library's. */
 #include "convert.h"
 
+#include "pool.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,7 +50,6 @@ static PyObject *fifo_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     static char *names[] = {"sides", "rows", "on_excess", "columns", "n_threads", NULL};
     struct vf_side sides[SIDES_MAX];
     struct vf_fifo_options options = {.sides = sides};
-    struct vf_context ctx = {0};
     struct vf_error err = {0};
     PyObject *list;
     int rows, on_excess;
@@ -70,7 +71,7 @@ static PyObject *fifo_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     options.rows = (enum vf_fifo_rows)rows;
     options.on_excess = (enum vf_excess)on_excess;
     options.columns = columns;
-    ctx.n_threads = n_threads;
+    struct vf_context ctx = pool_context(n_threads);
     struct fifo_object *self = allocate_object(type);
     if (self == NULL) return NULL;
     if (vf_fifo_open(&ctx, &options, &self->fifo, &err) != VF_OK) {
@@ -161,6 +162,7 @@ struct emission {
 /* Without the GIL. The expanded columns take their inputs over, since views go on pointing into them. */
 static enum vf_status emit(struct emission *e, struct vf_error *err) {
     struct vf_fifo_batch batch;
+    struct vf_context ctx = pool_context(1);
     size_t rows = (size_t)e->n;
     uint32_t *counts = malloc((rows + 1) * sizeof *counts);
     if (counts == NULL) {
@@ -172,7 +174,7 @@ static enum vf_status emit(struct emission *e, struct vf_error *err) {
     if (status == VF_OK) e->n_out = e->n_columns;
     for (size_t i = 0; status == VF_OK && i < e->pass.n; i++) {
         struct column_in *owner = e->pass.items[i];
-        status = vf_column_expand(NULL, &owner->series, counts, e->n, owner, column_in_free,
+        status = vf_column_expand(&ctx, &owner->series, counts, e->n, owner, column_in_free,
                                   &e->out[e->n_out], err);
         if (status != VF_OK) break;
         e->pass.items[i] = NULL;
@@ -277,7 +279,6 @@ static PyObject *mark_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     static char *names[] = {"horizons_ns", "method", "tolerance_ns", "end_ns",
                             "quotes",      "names",  "n_threads",    NULL};
     struct vf_mark_options options = {0};
-    struct vf_context ctx = {0};
     struct vf_error err = {0};
     int64_t horizons[HORIZONS_MAX];
     PyObject *list;
@@ -307,7 +308,7 @@ static PyObject *mark_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
                                        .end_ns = end,
                                        .quotes = quotes != 0,
                                        .names = texts};
-    ctx.n_threads = n_threads;
+    struct vf_context ctx = pool_context(n_threads);
     struct mark_object *self = allocate_object(type);
     if (self == NULL) return NULL;
     self->n_horizons = (size_t)n;
@@ -443,7 +444,6 @@ struct agg_object {
 
 static PyObject *agg_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"leaves", "n_keys", "n_values", "n_threads", NULL};
-    struct vf_context ctx = {0};
     struct vf_error err = {0};
     PyObject *list;
     unsigned n_keys, n_values, n_threads;
@@ -468,7 +468,7 @@ static PyObject *agg_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
         Py_XDECREF(item); /* the list keeps it, and its name */
     }
     if (ok) {
-        ctx.n_threads = n_threads;
+        struct vf_context ctx = pool_context(n_threads);
         self->n_keys = n_keys;
         self->n_values = n_values;
         self->n_leaves = (size_t)n;

@@ -2,6 +2,7 @@
    Not for Python: nothing here touches the interpreter, so Polars may call it from any thread.
    ABI: crates/polars-ffi/src/version_0.rs and crates/polars-plan/src/dsl/.../plugin.rs of Polars. */
 #include "kwargs.h"
+#include "pool.h"
 
 #include "arrow/build.h"
 #include "base/base.h"
@@ -108,12 +109,14 @@ static void call(compute *function, size_t n_wanted, struct SeriesExport *in, si
     release_inputs(in, n);
 }
 
-/* Single-threaded contexts: Polars already runs a call a morsel. */
-static const struct vf_context one_thread = {.n_threads = 1};
+/* Single-threaded: Polars already runs a call a morsel. */
+static struct vf_context one_thread(void) {
+    return pool_context(1);
+}
 
 static void give_field(const struct ArrowSchema *in, size_t n, const char *format, struct ArrowSchema *out) {
     struct vf_error err = {0};
-    struct vf_context ctx = vf__context(&one_thread);
+    struct vf_context ctx = one_thread();
     if (vf__schema_new(&ctx, format, n > 0 && in[0].name != NULL ? in[0].name : "", out, &err) != VF_OK)
         keep_error(&err);
 }
@@ -145,7 +148,8 @@ static enum vf_status clock_elapsed(const struct vf_series *in, size_t n, const 
     struct vf_session sessions[KWARGS_LIST_MAX / 2];
     struct vf_clock_options options = {0};
     enum vf_status status = clock_kwargs(kwargs, sessions, &options, err);
-    return status != VF_OK ? status : vf_clock_elapsed(&one_thread, &in[0], &options, out, NULL, err);
+    struct vf_context ctx = one_thread();
+    return status != VF_OK ? status : vf_clock_elapsed(&ctx, &in[0], &options, out, NULL, err);
 }
 
 static enum vf_status bin_index(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
@@ -155,7 +159,8 @@ static enum vf_status bin_index(const struct vf_series *in, size_t n, const stru
     int64_t snap = 0;
     enum vf_status status = kwargs_float(kwargs, "width", &width, err);
     if (status == VF_OK) status = kwargs_int(kwargs, "snap", &snap, err);
-    return status != VF_OK ? status : vf_bin_index(&one_thread, &in[0], width, snap != 0, out, err);
+    struct vf_context ctx = one_thread();
+    return status != VF_OK ? status : vf_bin_index(&ctx, &in[0], width, snap != 0, out, err);
 }
 
 static enum vf_status cast_integer(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
@@ -165,14 +170,16 @@ static enum vf_status cast_integer(const struct vf_series *in, size_t n, const s
     double tolerance = 0;
     enum vf_status status = kwargs_text(kwargs, "format", format, sizeof format, err);
     if (status == VF_OK) status = kwargs_float(kwargs, "tolerance", &tolerance, err);
-    return status != VF_OK ? status : vf_cast_integer(&one_thread, &in[0], format, tolerance, out, err);
+    struct vf_context ctx = one_thread();
+    return status != VF_OK ? status : vf_cast_integer(&ctx, &in[0], format, tolerance, out, err);
 }
 
 static enum vf_status mid(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
                           struct vf_column *out, struct vf_error *err) {
     (void)n;
     (void)kwargs;
-    return vf_mid(&one_thread, &in[0], &in[1], out, err);
+    struct vf_context ctx = one_thread();
+    return vf_mid(&ctx, &in[0], &in[1], out, err);
 }
 
 #define PLUGIN(function, n_inputs)                                                                           \

@@ -41,11 +41,11 @@ def run_rules(
     def produce(wanted: list[str]) -> Iterator[pl.DataFrame]:
         passed = [name for name in wanted if name not in types]
         with translated():
-            frame = lf.select(dict.fromkeys([by, sort_by, *inputs, *passed])).collect(engine="streaming")
+            frame = lf.select(list(dict.fromkeys([by, sort_by, *inputs, *passed]))).collect(engine="streaming")
         rows, values = _Run(rules, inputs, by, sort_by, state_class).run(frame)
         columns = [_typed(name, values[name], types[name], rows) for name in wanted if name in types]
         ordered = pl.DataFrame([rows, *columns]).sort(_ROW, maintain_order=True)
-        yield frame.select(passed)[ordered[_ROW]].hstack(ordered.drop(_ROW)).select(wanted)
+        yield frame.select(passed or [by])[ordered[_ROW]].hstack(ordered.drop(_ROW)).select(wanted)
 
     return source(produce, {**schema, **types}, "rules")
 
@@ -70,7 +70,7 @@ def _output_types(
     missing = [name for name in names if name not in declared]
     if missing:
         with translated():
-            sample = lf.select(dict.fromkeys([by, sort_by, *inputs])).head(_SAMPLE_ROWS).collect()
+            sample = lf.select(list(dict.fromkeys([by, sort_by, *inputs]))).head(_SAMPLE_ROWS).collect()
         _, values = _Run(rules, inputs, by, sort_by, state_class).run(sample)
         declared |= {name: _infer(name, values[name]) for name in missing}
     return {name: pl.Series(dtype=declared[name]).dtype for name in names}

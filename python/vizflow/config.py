@@ -144,6 +144,10 @@ class Context:
         The config's market.
     date
         The day, ``YYYYMMDD``.
+
+    Examples
+    --------
+    See `run`.
     """
 
     config: Config

@@ -25,7 +25,12 @@ SideValue: TypeAlias = "str | int | bool"
 
 
 class State:
-    """Base class for a user's state, shared by an Enricher's rules. Reset before each symbol."""
+    """Base class for a user's state, shared by an Enricher's rules. Reset before each symbol.
+
+    Examples
+    --------
+    See `TagRule`.
+    """
 
     def reset(self, symbol: Any) -> None:
         """Forget the symbol before; called before the first row of each."""
@@ -46,6 +51,22 @@ class TagRule:
         error with its row.
     input_columns : list of str or None
         Columns `process` reads. None hands over all of them, which costs a dict of every column for every row.
+
+    Examples
+    --------
+    >>> import polars as pl, vizflow as vf
+    >>> class Held(vf.State):
+    ...     def reset(self, symbol):
+    ...         self.quantity = 0
+    >>> class TagHeld(vf.TagRule):
+    ...     output_columns = ["held"]
+    ...     output_schema = {"held": pl.Int64}
+    ...     def process(self, row, state):
+    ...         state.quantity += row["qty"] if row["side"] == "B" else -row["qty"]
+    ...         return {"held": state.quantity}
+    >>> df = pl.DataFrame({"symbol": ["a", "b", "a"], "timestamp": [1, 2, 3], "side": ["B", "S", "S"], "qty": [5, 7, 2]})
+    >>> vf.Enricher([TagHeld()], state_class=Held).run(df).collect()["held"].to_list()
+    [5, -7, 3]
     """
 
     output_schema: Mapping[str, Any] | None = None
@@ -531,8 +552,11 @@ class _FifoStep:
 
 
 def _is_gathered(dtype: pl.DataType) -> bool:
-    """Tell whether a column passed through is of a type that C does not expand: Polars gathers those."""
-    return dtype.is_nested() or dtype in (pl.Int128, pl.UInt128, pl.Object)
+    """Tell whether Polars gathers a passed-through column: types C does not expand, and text, which Polars would
+    validate anew on its way back from C.
+    """
+    fixed = dtype.is_integer() or dtype.is_float() or dtype.is_temporal() or dtype == pl.Boolean
+    return not fixed or dtype in (pl.Int128, pl.UInt128, pl.Float16)
 
 
 def _mask(columns: Sequence[str]) -> int:

@@ -53,6 +53,14 @@ def scan(path: str | os.PathLike[str], *, schema: Mapping[str, Mapping[str, Any]
         The suffix is not known.
     SchemaError
         A column that the schema names is missing and has no default.
+
+    Examples
+    --------
+    >>> import polars as pl, vizflow as vf
+    >>> path = vf.save(pl.DataFrame({"TickTime": [93000], "qty": [1.00000002]}), "day.feather")
+    >>> rules = {"ticktime": {"aliases": ["TickTime"]}, "qty": {"cast_to": pl.Int64}, "venue": {"default": "SSE"}}
+    >>> vf.scan(path, schema=rules).collect().row(0, named=True)
+    {'qty': 1, 'ticktime': 93000, 'venue': 'SSE'}
     """
     path = Path(os.fspath(path))
     reader = _reader(path)
@@ -67,7 +75,7 @@ def scan(path: str | os.PathLike[str], *, schema: Mapping[str, Mapping[str, Any]
 
 
 def load(path: str | os.PathLike[str], *, schema: Mapping[str, Mapping[str, Any]] | None = None) -> pl.DataFrame:
-    """Read a file whole; see `scan`."""
+    """Read a file whole: ``scan(path, schema=schema)`` collected; see `scan`."""
     lf = scan(path, schema=schema)
     with reading(Path(os.fspath(path)), lf.select(*(schema or ()))), translated():
         return lf.collect(engine="streaming")
@@ -94,6 +102,13 @@ def save(df: Frame, path: str | os.PathLike[str], *, metadata: Mapping[str, str]
     ------
     StorageError
         It could not be written; then nothing is there, and what was there before still is.
+
+    Examples
+    --------
+    >>> import polars as pl, vizflow as vf
+    >>> path = vf.save(pl.DataFrame({"side": ["B", "S"]}), "partials/20241001.parquet")
+    >>> vf.load(path)["side"].to_list()
+    ['B', 'S']
     """
     path = Path(os.fspath(path))
     write = _writer(path, metadata)

@@ -41,6 +41,10 @@ class Session:
     start, end
         Local time, ``"HH:MM"`` or ``"HH:MM:SS"``, up to ``"24:00"``. An end at or before the start crosses midnight,
         which only a market's first session may do (a futures night).
+
+    Examples
+    --------
+    See `Market`.
     """
 
     start: str

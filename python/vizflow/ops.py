@@ -15,7 +15,7 @@ from vizflow import _core
 from vizflow._metrics import Plan, leaf_type, make_plan
 from vizflow._plans import Frame, as_lazy, column_type, plugin, require, require_new, threads
 from vizflow._stream import batches, source, two_pass
-from vizflow.errors import ConfigError, SchemaError, near_names
+from vizflow.errors import ConfigError, DataError, SchemaError, near_names
 from vizflow.market import Market, Outside, _check_outside, grace_nanoseconds
 
 __all__ = ["aggregate", "bin", "forward_return", "mid", "near_integer", "parse_time", "time_report"]
@@ -25,13 +25,14 @@ Method: TypeAlias = Literal["backward", "forward", "nearest"]
 
 _OUTSIDE = {"null": 0, "clip": 1, "raise": 2}
 _LAYOUTS = {None: 0, "HHMMSS": 1, "HHMMSSmmm": 2}
-_EPOCHS = ("s", "ms", "us", "ns")
+_EPOCHS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _METHODS = {"backward": 0, "forward": 1, "nearest": 2}
 _INTEGER_FORMATS: dict[type[pl.DataType], str] = {
     pl.Int8: "c", pl.Int16: "s", pl.Int32: "i", pl.Int64: "l",
     pl.UInt8: "C", pl.UInt16: "S", pl.UInt32: "I", pl.UInt64: "L",
 }  # fmt: skip
 _SECOND = 1_000_000_000
+_YEAR_10000 = 253_402_300_800  # in seconds since 1970
 _NO_END = 2**63 - 1
 ELAPSED = "elapsed_seconds"
 
@@ -61,7 +62,8 @@ def parse_time(
     unit
         What integers are: ``"HHMMSS"``, ``"HHMMSSmmm"`` (93012145 is 09:30:12.145), or time since the Unix epoch in
         ``"s"``, ``"ms"``, ``"us"``, ``"ns"``. None takes 7 to 9 digits for HHMMSSmmm and up to 6 for HHMMSS, and raises
-        where a value could be either or a column has both: give `unit` where you know it.
+        where a value could be either or a column has both: give `unit` where you know it. A time since the epoch
+        that lies past the year 9999 (a wrong unit) is null.
     outside
         What a time in no session becomes: ``"null"``, ``"clip"`` (the nearest session end) or ``"raise"``. Impossible
         digits (99:99) are null, or raise under ``"raise"``. `time_report` counts them.
@@ -136,31 +138,32 @@ def _local_time(column: pl.Expr, dtype: pl.DataType, market: Market, unit: str |
             raise ConfigError(f"unit is {unit!r}; 'HHMMSS', 'HHMMSSmmm', 's', 'ms', 'us', 'ns' or None is accepted")
         if unit not in _EPOCHS:
             return column
-        stamp = (
-            (column.cast(pl.Int64) * 1000).cast(pl.Datetime("ms"))
-            if unit == "s"
-            else column.cast(pl.Int64).cast(
-                pl.Datetime(unit)  # type: ignore[arg-type]
-            )
+        last = min(_YEAR_10000 * _EPOCHS[unit], _NO_END)  # beyond it the unit is wrong, and Polars panics
+        count = column.cast(pl.Int64, strict=False)
+        count = pl.when(count.is_between(-last, last)).then(count)
+        stamp = (count * 1000).cast(pl.Datetime("ms")) if unit == "s" else count.cast(
+            pl.Datetime(unit)  # type: ignore[arg-type]
         )
         return stamp.dt.replace_time_zone("UTC").dt.convert_time_zone(market._zone()).dt.replace_time_zone(None)
+    if not isinstance(dtype, (pl.Datetime, pl.Time, pl.String, pl.Null)):
+        raise SchemaError(
+            f"timestamp_col is {dtype}; Datetime, Time, String and integers are accepted, so cast it first"
+            + (" (a Date has no time of day)" if dtype == pl.Date else ""),
+            column=column.meta.output_name(),
+        )
     if unit is not None:
         raise ConfigError(f"unit={unit!r} says what integers are, but the timestamp column is {dtype}; leave it out")
     if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
         return column.dt.convert_time_zone(market._zone()).dt.replace_time_zone(None)
-    if isinstance(dtype, (pl.Datetime, pl.Time, pl.String, pl.Null)):
-        return column
-    raise SchemaError(
-        f"timestamp_col is {dtype}; Datetime, Time, String and integers are accepted, so cast it first"
-        + (" (a Date has no time of day)" if dtype == pl.Date else ""),
-        column=column.meta.output_name(),
-    )
+    return column
 
 
 def time_report(
     df: Frame, market: Market | str, timestamp_col: str = "timestamp", *, unit: TimeUnit | None = None, grace: float = 0
 ) -> dict[str, int]:
     """Count what `parse_time` makes of a column: collects that column.
+
+    The parameters are those of `parse_time`: `df`, `market`, `timestamp_col`, `unit`, `grace`.
 
     Returns
     -------
@@ -216,7 +219,8 @@ def near_integer(
     dtype
         Integer type of the result.
     tolerance
-        How far from an integer a value may lie, relative to ``max(1, |value|)``; 0 <= tolerance < 0.5.
+        How far from an integer a value may lie, relative to ``max(1, |value|)``; 0 <= tolerance < 0.5. Never further
+        than 0.001, or `tolerance` itself where that is more: 1500000.5 is no integer, whatever is relative about it.
 
     Raises
     ------
@@ -300,7 +304,7 @@ def forward_return(
     >>> import polars as pl, vizflow as vf
     >>> df = pl.DataFrame({"symbol": ["a"] * 4, "elapsed_seconds": [0, 60, 90, 150], "price": [100.0, 101, 102, 99]})
     >>> vf.forward_return(df, [60]).collect()["return_60"].to_list()
-    [0.010000000000000009, 0.009900990099009901, -0.02941176470588236, None]
+    [0.010000000000000009, 0.00990099009900991, -0.02941176470588236, None]
     """
     lf = as_lazy(df)
     schema = lf.collect_schema()
@@ -312,7 +316,8 @@ def forward_return(
     require_new(schema, names, "forward_return")
     if method not in _METHODS:
         raise ConfigError(f"method is {method!r}; 'backward', 'forward' or 'nearest' is accepted")
-    if tolerance is not None and not 0 <= tolerance < 1e9:
+    number = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool)
+    if tolerance is not None and not (number and 0 <= tolerance < 1e9):
         raise ConfigError(f"tolerance is {tolerance!r}; seconds >= 0, or None, are accepted")
     quotes = None
     if prices is not None:
@@ -422,8 +427,10 @@ def bin(df: Frame, widths: Mapping[str, float], *, snap: bool = False) -> pl.Laz
     Returns
     -------
     LazyFrame
-        The input, and an Int64 column for each of `widths`: bit-equal to ``(pl.col(x) / w).round().cast(pl.Int64)``
-        on finite values without `snap`. Null, NaN and infinities give null. ``bin * width`` is the bin's centre.
+        The input, and an Int64 column for each of `widths`: bit-equal to ``(x / w).round().cast(pl.Int64)`` on finite
+        values without `snap`, where ``w`` is a column. (Polars divides a column by a number by multiplying it with the
+        number's reciprocal, but for chunks of one row, so at a boundary its bin depends on the chunks.) Null, NaN and
+        infinities give null. ``bin * width`` is the bin's centre.
 
     Raises
     ------
@@ -598,7 +605,20 @@ def _collect_leaves(lf: pl.LazyFrame, schema: pl.Schema, keys: list[str], plan: 
     for batch in batches(frame, ordered=False):
         height = batch.item() if rows_only else batch.height
         agg.update([batch[name] for name in key_names], [batch[name] for name in values], height)
-    out = [pl.Series(column) for column in agg.finish()]
+    out = [pl.Series(column) for column in _finish(agg, plan)]
     return pl.DataFrame(
         [series.alias(name) for series, name in zip(out, [*keys, *(leaf.name for leaf in plan.leaves)], strict=True)]
     )
+
+
+def _finish(agg: _core.Agg, plan: Plan) -> list[_core.Column]:
+    """Finish, and where a sum does not fit, name what was summed."""
+    try:
+        return agg.finish()
+    except DataError as error:
+        for leaf in plan.leaves:
+            if leaf.name == error.column:
+                value = plan.values[leaf.value]
+                text = str(error).replace(f'leaf "{leaf.name}"', f"sum of {value}")
+                raise DataError(text, column=value.meta.output_name(), count=error.count) from None
+        raise

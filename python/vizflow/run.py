@@ -57,6 +57,20 @@ def run(pipeline_fn: Pipeline, config: Config, date: str, save: bool = True) -> 
         The input cannot be read, or the result cannot be written. Then nothing is written.
     DataError
         The data are not acceptable; the message names column, count and first row.
+
+    Examples
+    --------
+    >>> import polars as pl, vizflow as vf
+    >>> path = vf.save(pl.DataFrame({"side": ["B", "S", "B"], "qty": [1.0, 2.0, 3.0]}), "days/20241001.feather")
+    >>> def process_day(df, ctx):
+    ...     return vf.aggregate(df, ["side"], {"total": pl.col(ctx.col("volume")).sum()})
+    >>> config = vf.Config(
+    ...     input_dir="days", output_dir="partials", columns={"volume": "qty"}, schema={"qty": {"cast_to": pl.Int64}}
+    ... )
+    >>> vf.run(process_day, config, "20241001").rows()
+    [('B', 4), ('S', 2)]
+    >>> vf.load("partials/20241001.parquet").columns
+    ['side', 'total']
     """
     ctx = context(config, date)
     path = config.get_file_path(date)

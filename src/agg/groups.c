@@ -1,4 +1,4 @@
-/* Three ways from a tuple of keys to its group, chosen by the ranges of the keys; see groups.h.
+/* Three ways from a tuple of keys to its group, chosen by the ranges of the keys; see groups.h. Not for states.
    The choice changes speed only: groups are numbered by first row in each of them. */
 #include "agg/groups.h"
 

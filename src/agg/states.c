@@ -1,4 +1,4 @@
-/* The loops that rows go through, one a kind of state, and the table they stand in; see states.h.
+/* The loops that rows go through, one a kind of state, and the table they stand in; see states.h. Not for groups.
    A new kind is a new line of the table. */
 #include "agg/states.h"
 

@@ -580,7 +580,7 @@ static enum vf_status run_shards(struct vf_agg *agg, size_t n_shards, int64_t n_
         const struct shard *shard = &agg->shards[s];
         if (shard->status == VF_OK) continue;
         if (err != NULL) *err = shard->error;
-        if (err != NULL && err->row >= 0) err->row += agg->n_rows;
+        vf__fail_from(err, agg->n_rows);
         return shard->status;
     }
     enum vf_status status = VF_OK;

@@ -12,7 +12,7 @@ enum layout { NOTHING, FIXED, BITS, OFFSETS32, OFFSETS64, VIEWS, DICTIONARY };
 
 struct chunk {
     const struct ArrowArray *array;
-    int64_t first; /* row */
+    int64_t first;        /* row */
     const uint8_t *valid; /* NULL: no nulls */
     int32_t shift;        /* of views' buffer numbers */
     uint32_t *keys;       /* dictionary keys to those of the common dictionary, or NULL: they stay */
@@ -66,23 +66,30 @@ static enum vf_status find_layout(struct expand *e, struct vf_error *err) {
     enum vf_status status = vf__type_parse(schema, &type, err);
     if (status != VF_OK) return status;
     e->width = type.dictionary ? type.index_width : type.width;
-    if (type.dictionary) e->layout = DICTIONARY;
-    else if (type.kind == VF__NULL) e->layout = NOTHING;
-    else if (type.kind == VF__BOOL) e->layout = BITS;
-    else if (type.kind != VF__TEXT) e->layout = FIXED;
-    else if (type.layout == VF__VIEWS) e->layout = VIEWS;
-    else e->layout = type.layout == VF__OFFSETS64 ? OFFSETS64 : OFFSETS32;
+    if (type.dictionary)
+        e->layout = DICTIONARY;
+    else if (type.kind == VF__NULL)
+        e->layout = NOTHING;
+    else if (type.kind == VF__BOOL)
+        e->layout = BITS;
+    else if (type.kind != VF__TEXT)
+        e->layout = FIXED;
+    else if (type.layout == VF__VIEWS)
+        e->layout = VIEWS;
+    else
+        e->layout = type.layout == VF__OFFSETS64 ? OFFSETS64 : OFFSETS32;
     return VF_OK;
 }
 
 /* ---- chunks ----------------------------------------------------------------------------------------------------- */
 
 static enum vf_status malformed(const struct expand *e, const char *what, struct vf_error *err) {
-    return vf__fail(err, VF_ERROR_ARROW, e->name, -1, "column \"%s\": malformed Arrow array: %s", e->name, what);
+    return vf__fail(err, VF_ERROR_ARROW, e->name, -1, "column \"%s\": malformed Arrow array: %s", e->name,
+                    what);
 }
 
 static enum vf_status check_chunk(const struct expand *e, const struct ArrowArray *a, struct vf_error *err) {
-    static const int64_t needs[] = {[NOTHING] = 0, [FIXED] = 2, [BITS] = 2,      [OFFSETS32] = 3,
+    static const int64_t needs[] = {[NOTHING] = 0,   [FIXED] = 2, [BITS] = 2,      [OFFSETS32] = 3,
                                     [OFFSETS64] = 3, [VIEWS] = 3, [DICTIONARY] = 2};
     int64_t end;
     if (a == NULL) return malformed(e, "a chunk is missing", err);
@@ -108,15 +115,16 @@ static enum vf_status find_chunks(struct expand *e, struct vf_error *err) {
         enum vf_status status = check_chunk(e, a, err);
         if (status != VF_OK) return status;
         if (a->length == 0) continue;
-        e->chunks[e->n_chunks++] = (struct chunk){
-            .array = a,
-            .first = row,
-            .valid = e->layout != NOTHING && a->null_count != 0 ? a->buffers[0] : NULL};
+        e->chunks[e->n_chunks++] =
+            (struct chunk){.array = a,
+                           .first = row,
+                           .valid = e->layout != NOTHING && a->null_count != 0 ? a->buffers[0] : NULL};
         if (!vf__add_i64(row, a->length, &row)) return malformed(e, "the chunks' lengths overflow", err);
     }
     if (row == e->n) return VF_OK;
-    return vf__fail(err, VF_ERROR_ARGUMENT, e->name, -1, "column \"%s\" has %lld rows and %lld counts were given",
-                    e->name, (long long)row, (long long)e->n);
+    return vf__fail(err, VF_ERROR_ARGUMENT, e->name, -1,
+                    "column \"%s\" has %lld rows and %lld counts were given", e->name, (long long)row,
+                    (long long)e->n);
 }
 
 /* ---- tasks ---------------------------------------------------------------------------------------------------------- */
@@ -160,8 +168,10 @@ static const struct chunk *chunk_of(const struct expand *e, int64_t row) {
     size_t low = 0, high = e->n_chunks;
     while (high - low > 1) {
         size_t middle = (low + high) / 2;
-        if (e->chunks[middle].first <= row) low = middle;
-        else high = middle;
+        if (e->chunks[middle].first <= row)
+            low = middle;
+        else
+            high = middle;
     }
     return &e->chunks[low];
 }
@@ -198,7 +208,8 @@ static void bits_task(const struct expand *e, size_t task, bool values, uint8_t 
     int64_t given;
     for (struct stretch s = first_stretch(e, task); s.room > 0; next_stretch(&s, given)) {
         const uint8_t *bits = values ? s.chunk->array->buffers[1] : s.chunk->valid;
-        given = vf__repeat_bits(bits, s.chunk->array->offset + s.start, counts_of(e, &s), s.n, s.skip, &w, s.room);
+        given = vf__repeat_bits(bits, s.chunk->array->offset + s.start, counts_of(e, &s), s.n, s.skip, &w,
+                                s.room);
     }
     vf__bits_flush(&w);
 }
@@ -211,10 +222,11 @@ static void values_task(const struct expand *e, size_t task) {
         uint8_t *out = e->values + (size_t)s.place * e->width;
         const uint32_t *counts = counts_of(e, &s);
         if (e->layout == VIEWS)
-            given = vf__repeat_views(in, s.chunk->valid, at, s.chunk->shift, counts, s.n, s.skip, out, s.room);
+            given =
+                vf__repeat_views(in, s.chunk->valid, at, s.chunk->shift, counts, s.n, s.skip, out, s.room);
         else if (s.chunk->keys != NULL)
-            given = vf__repeat_keys(e->width, in, s.chunk->valid, at, s.chunk->keys, s.chunk->n_keys, counts, s.n,
-                                    s.skip, out, s.room);
+            given = vf__repeat_keys(e->width, in, s.chunk->valid, at, s.chunk->keys, s.chunk->n_keys, counts,
+                                    s.n, s.skip, out, s.room);
         else
             given = vf__repeat_fixed(e->width, in, counts, s.n, s.skip, out, s.room);
     }
@@ -223,13 +235,16 @@ static void values_task(const struct expand *e, size_t task) {
 static void run_task(void *arg, size_t task) {
     const struct expand *e = arg;
     if (e->validity != NULL) bits_task(e, task, false, e->validity);
-    if (e->layout == BITS) bits_task(e, task, true, e->values);
-    else if (e->values != NULL) values_task(e, task);
+    if (e->layout == BITS)
+        bits_task(e, task, true, e->values);
+    else if (e->values != NULL)
+        values_task(e, task);
 }
 
 /* ---- strings with offsets ------------------------------------------------------------------------------------------------ */
 
-static void text_bounds(const struct expand *e, const struct ArrowArray *a, int64_t at, int64_t *from, int64_t *to) {
+static void text_bounds(const struct expand *e, const struct ArrowArray *a, int64_t at, int64_t *from,
+                        int64_t *to) {
     if (e->layout == OFFSETS64) {
         *from = ((const int64_t *)a->buffers[1])[at];
         *to = ((const int64_t *)a->buffers[1])[at + 1];
@@ -240,8 +255,10 @@ static void text_bounds(const struct expand *e, const struct ArrowArray *a, int6
 }
 
 static void put_offset(const struct expand *e, int64_t place, int64_t offset) {
-    if (e->layout == OFFSETS64) ((int64_t *)(void *)e->values)[place] = offset;
-    else ((int32_t *)(void *)e->values)[place] = (int32_t)offset;
+    if (e->layout == OFFSETS64)
+        ((int64_t *)(void *)e->values)[place] = offset;
+    else
+        ((int32_t *)(void *)e->values)[place] = (int32_t)offset;
 }
 
 /* copy false: only adds up the bytes. -1: malformed offsets. */
@@ -258,7 +275,8 @@ static int64_t text_stretch(const struct expand *e, const struct stretch *s, int
         for (int64_t k = 0; copy && k < times; k++) {
             put_offset(e, s->place + given + k, offset + k * (to - from));
             if (to > from)
-                memcpy(e->text + offset + k * (to - from), (const uint8_t *)a->buffers[2] + from, (size_t)(to - from));
+                memcpy(e->text + offset + k * (to - from), (const uint8_t *)a->buffers[2] + from,
+                       (size_t)(to - from));
         }
         offset += times * (to - from);
         given += times;
@@ -277,7 +295,8 @@ static int64_t text_given(const struct expand *e, const struct stretch *s) {
 static void measure_text(void *arg, size_t task) {
     struct expand *e = arg;
     int64_t bytes = 0;
-    for (struct stretch s = first_stretch(e, task); s.room > 0 && bytes >= 0; next_stretch(&s, text_given(e, &s)))
+    for (struct stretch s = first_stretch(e, task); s.room > 0 && bytes >= 0;
+         next_stretch(&s, text_given(e, &s)))
         bytes = text_stretch(e, &s, bytes, false);
     e->bytes[task + 1] = bytes;
 }
@@ -300,13 +319,15 @@ static enum vf_status expand_text(struct expand *e, struct ArrowArray *array, st
     }
     int64_t bytes = e->bytes[e->n_tasks];
     if (e->layout == OFFSETS32 && bytes > INT32_MAX)
-        return vf__fail(err, VF_ERROR_OVERFLOW, e->name, -1,
-                        "column \"%s\": %lld bytes of text do not fit 32-bit offsets; expand fewer rows at a time, or "
-                        "cast to large_string or string_view",
-                        e->name, (long long)bytes);
+        return vf__fail(
+            err, VF_ERROR_OVERFLOW, e->name, -1,
+            "column \"%s\": %lld bytes of text do not fit 32-bit offsets; expand fewer rows at a time, or "
+            "cast to large_string or string_view",
+            e->name, (long long)bytes);
     e->values = vf__array_buffer(array, 1, ((size_t)e->total + 1) * width, false);
     e->text = vf__array_buffer(array, 2, (size_t)bytes, false);
-    if (e->values == NULL || e->text == NULL) return vf__fail_memory(err, (size_t)bytes + (size_t)e->total * width);
+    if (e->values == NULL || e->text == NULL)
+        return vf__fail_memory(err, (size_t)bytes + (size_t)e->total * width);
     put_offset(e, e->total, bytes);
     vf__parallel(&e->ctx, e->n_tasks, copy_text, e);
     return VF_OK;
@@ -314,7 +335,9 @@ static enum vf_status expand_text(struct expand *e, struct ArrowArray *array, st
 
 /* ---- views --------------------------------------------------------------------------------------------------------------- */
 
-static int64_t texts_of(const struct chunk *c) { return c->array->n_buffers - 3; }
+static int64_t texts_of(const struct chunk *c) {
+    return c->array->n_buffers - 3;
+}
 
 static bool same_texts(const struct chunk *a, const struct chunk *b) {
     if (texts_of(a) != texts_of(b)) return false;
@@ -341,7 +364,8 @@ static int64_t number_texts(struct expand *e) {
 
 static enum vf_status new_views(struct expand *e, struct ArrowArray *array, struct vf_error *err) {
     int64_t n = number_texts(e);
-    if (n < 0) return vf__fail(err, VF_ERROR_OVERFLOW, e->name, -1, "column \"%s\": too many text buffers", e->name);
+    if (n < 0)
+        return vf__fail(err, VF_ERROR_OVERFLOW, e->name, -1, "column \"%s\": too many text buffers", e->name);
     enum vf_status status = vf__array_new(&e->ctx, n + 3, e->total, array, err);
     if (status != VF_OK) return status;
     int64_t *sizes = vf__array_buffer(array, n + 2, (size_t)n * sizeof *sizes, true);
@@ -362,7 +386,8 @@ static bool same_dictionary(const struct ArrowArray *a, const struct ArrowArray 
     if (a == b) return true;
     if (a->length != b->length || a->offset != b->offset || a->n_buffers != b->n_buffers) return false;
     for (int64_t k = 0; k < a->n_buffers; k++) {
-        bool sizes = a->n_buffers > 3 && k == a->n_buffers - 1; /* of views: may be made anew for each export */
+        bool sizes =
+            a->n_buffers > 3 && k == a->n_buffers - 1; /* of views: may be made anew for each export */
         if (!sizes && a->buffers[k] != b->buffers[k]) return false;
     }
     return true;
@@ -401,21 +426,23 @@ static enum vf_status add_dictionary(struct expand *e, struct chunk *chunk, stru
     status = vf__read_keys(&reader, 0, reader.n_rows, common, chunk->keys, err);
     for (size_t k = 0; status == VF_OK && k < chunk->n_keys; k++)
         if (chunk->keys[k] == VF__NO_KEY)
-            status = vf__fail(err, VF_ERROR_TYPE, e->name, -1,
-                              "column \"%s\" has chunks with dictionaries of their own, one of which holds a null; cast "
-                              "it to String first",
-                              e->name);
+            status = vf__fail(
+                err, VF_ERROR_TYPE, e->name, -1,
+                "column \"%s\" has chunks with dictionaries of their own, one of which holds a null; cast "
+                "it to String first",
+                e->name);
     return status;
 }
 
 /* The common dictionary in the layout of the schema's. */
-static enum vf_status build_dictionary(struct expand *e, const struct vf__keys *common, const struct vf__type *type,
-                                       struct ArrowArray *out, struct vf_error *err) {
+static enum vf_status build_dictionary(struct expand *e, const struct vf__keys *common,
+                                       const struct vf__type *type, struct ArrowArray *out,
+                                       struct vf_error *err) {
     size_t n = common->n, bytes = n > 0 ? (size_t)common->offsets[n] : 0;
     bool views = type->layout == VF__VIEWS;
     if (bytes > INT32_MAX && type->layout != VF__OFFSETS64)
-        return vf__fail(err, VF_ERROR_OVERFLOW, e->name, -1, "column \"%s\": too much text in its dictionaries",
-                        e->name);
+        return vf__fail(err, VF_ERROR_OVERFLOW, e->name, -1,
+                        "column \"%s\": too much text in its dictionaries", e->name);
     enum vf_status status = vf__array_new(&e->ctx, views ? 4 : 3, (int64_t)n, out, err);
     if (status != VF_OK) return status;
     uint8_t *values = vf__array_buffer(out, 1, (n + !views) * type->width, true);
@@ -429,7 +456,8 @@ static enum vf_status build_dictionary(struct expand *e, const struct vf__keys *
         uint32_t length = (uint32_t)(to - from), offset = (uint32_t)from;
         if (!views) {
             uint32_t narrow = (uint32_t)to;
-            memcpy(values + (k + 1) * type->width, type->width == 8 ? (void *)&to : (void *)&narrow, type->width);
+            memcpy(values + (k + 1) * type->width, type->width == 8 ? (void *)&to : (void *)&narrow,
+                   type->width);
             continue;
         }
         memcpy(values + 16 * k, &length, 4);
@@ -449,19 +477,21 @@ static enum vf_status unify(struct expand *e, struct ArrowArray *out, struct vf_
     enum vf_status status = vf__type_parse(e->series->schema, &type, err);
     if (status != VF_OK) return status;
     if (type.kind != VF__TEXT)
-        return vf__fail(err, VF_ERROR_TYPE, e->name, -1,
-                        "column \"%s\" has chunks with different dictionaries of %s; cast it to that type first", e->name,
-                        vf__type_name(&type));
+        return vf__fail(
+            err, VF_ERROR_TYPE, e->name, -1,
+            "column \"%s\" has chunks with different dictionaries of %s; cast it to that type first", e->name,
+            vf__type_name(&type));
     vf__keys_init(&common, &e->ctx, true);
     for (size_t c = 0; status == VF_OK && c < e->n_chunks; c++)
         status = add_dictionary(e, &e->chunks[c], &common, err);
     uint64_t limit = type.index_width >= 4 ? UINT32_MAX : (UINT64_C(1) << (8 * type.index_width));
     if (type.index_signed) limit /= 2;
     if (status == VF_OK && common.n > limit)
-        status = vf__fail(err, VF_ERROR_OVERFLOW, e->name, -1,
-                          "column \"%s\": the chunks' dictionaries hold %zu values together, more than its keys can "
-                          "number; cast it to String first",
-                          e->name, common.n);
+        status = vf__fail(
+            err, VF_ERROR_OVERFLOW, e->name, -1,
+            "column \"%s\": the chunks' dictionaries hold %zu values together, more than its keys can "
+            "number; cast it to String first",
+            e->name, common.n);
     if (status == VF_OK) status = build_dictionary(e, &common, &type, out, err);
     vf__keys_release(&common);
     return status;
@@ -469,7 +499,8 @@ static enum vf_status unify(struct expand *e, struct ArrowArray *out, struct vf_
 
 static enum vf_status give_dictionary(struct expand *e, struct ArrowArray *array, struct vf_error *err) {
     if (e->n_chunks == 0 && e->series->n_chunks == 0)
-        return vf__fail(err, VF_ERROR_ARROW, e->name, -1, "column \"%s\": a dictionary column without a chunk", e->name);
+        return vf__fail(err, VF_ERROR_ARROW, e->name, -1,
+                        "column \"%s\": a dictionary column without a chunk", e->name);
     struct ArrowArray *dictionary = vf__zalloc(&e->ctx, 1, sizeof *dictionary);
     if (dictionary == NULL) return vf__fail_memory(err, sizeof *dictionary);
     array->dictionary = dictionary; /* released with the array, half made or not */
@@ -489,9 +520,12 @@ static bool any_nulls(const struct expand *e) {
 
 static enum vf_status make_array(struct expand *e, struct ArrowArray *array, struct vf_error *err) {
     bool text = e->layout == OFFSETS32 || e->layout == OFFSETS64;
-    enum vf_status status = e->layout == VIEWS
-                                ? new_views(e, array, err)
-                                : vf__array_new(&e->ctx, e->layout == NOTHING ? 0 : text ? 3 : 2, e->total, array, err);
+    enum vf_status status = e->layout == VIEWS ? new_views(e, array, err)
+                                               : vf__array_new(&e->ctx,
+                                                               e->layout == NOTHING ? 0
+                                                               : text               ? 3
+                                                                                    : 2,
+                                                               e->total, array, err);
     if (status != VF_OK || e->layout == NOTHING) return status;
     size_t bits = vf__bitmap_bytes(e->total), bytes = bits;
     if (any_nulls(e)) {
@@ -501,7 +535,8 @@ static enum vf_status make_array(struct expand *e, struct ArrowArray *array, str
     if (text) return expand_text(e, array, err);
     if (e->layout == DICTIONARY) status = give_dictionary(e, array, err);
     if (status != VF_OK) return status;
-    if (e->layout != BITS && !vf__mul_size((size_t)e->total, e->width, &bytes)) return vf__fail_memory(err, SIZE_MAX);
+    if (e->layout != BITS && !vf__mul_size((size_t)e->total, e->width, &bytes))
+        return vf__fail_memory(err, SIZE_MAX);
     e->values = vf__array_buffer(array, 1, bytes, false);
     if (e->values == NULL) return vf__fail_memory(err, bytes);
     vf__parallel(&e->ctx, e->n_tasks, run_task, e);
@@ -517,8 +552,9 @@ static void release(struct expand *e) {
     vf__free(&e->ctx, e->bytes, e->n_tasks + 1, sizeof *e->bytes);
 }
 
-enum vf_status vf_column_expand(const struct vf_context *ctx, const struct vf_series *series, const uint32_t *counts,
-                                int64_t n, void *owner, void (*release_owner)(void *owner), struct vf_column *out,
+enum vf_status vf_column_expand(const struct vf_context *ctx, const struct vf_series *series,
+                                const uint32_t *counts, int64_t n, void *owner,
+                                void (*release_owner)(void *owner), struct vf_column *out,
                                 struct vf_error *err) {
     if (series == NULL || n < 0 || (n > 0 && counts == NULL))
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "no column or no counts were given");
@@ -538,8 +574,10 @@ enum vf_status vf_column_expand(const struct vf_context *ctx, const struct vf_se
         vf_column_release(&column);
         return status;
     }
-    if (e.layout == NOTHING) column.array.null_count = e.total;
-    else vf__column_done(&column);
+    if (e.layout == NOTHING)
+        column.array.null_count = e.total;
+    else
+        vf__column_done(&column);
     vf__array_own(&column.array, owner, release_owner);
     *out = column;
     return VF_OK;

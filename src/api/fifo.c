@@ -15,8 +15,8 @@ static void drop(const struct vf_context *ctx, struct vf__fifo_array *array, siz
 }
 
 /* Room for `count`. What grows large is made anew once, since only a new block can ask for huge pages. */
-enum vf_status vf__fifo_grow(const struct vf_context *ctx, struct vf__fifo_array *array, size_t count, size_t size,
-                             struct vf_error *err) {
+enum vf_status vf__fifo_grow(const struct vf_context *ctx, struct vf__fifo_array *array, size_t count,
+                             size_t size, struct vf_error *err) {
     if (array->data != NULL && count <= array->capacity) return VF_OK;
     size_t capacity = array->capacity + array->capacity / 2;
     if (capacity < count) capacity = count;
@@ -41,8 +41,8 @@ static enum vf_status check_options(const struct vf_fifo_options *options, struc
     if (options == NULL || (options->sides == NULL && options->n_sides > 0))
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "no options were given");
     if ((unsigned)options->rows > VF_FIFO_LOTS)
-        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "rows is %d; accepted: 0 (both), 1 (exits), 2 (lots)",
-                        (int)options->rows);
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1,
+                        "rows is %d; accepted: 0 (both), 1 (exits), 2 (lots)", (int)options->rows);
     if ((unsigned)options->on_excess > VF_EXCESS_RAISE)
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1,
                         "on_excess is %d; accepted: 0 (unclosed), 1 (open short), 2 (raise)",
@@ -72,8 +72,10 @@ enum vf_status vf_fifo_open(const struct vf_context *ctx, const struct vf_fifo_o
     fifo->scratch = vf__alloc(&context, 1, sizeof *fifo->scratch);
     if (fifo->scratch == NULL) status = vf__fail_memory(err, sizeof *fifo->scratch);
 done:
-    if (status != VF_OK) vf_fifo_close(fifo);
-    else *out = fifo;
+    if (status != VF_OK)
+        vf_fifo_close(fifo);
+    else
+        *out = fifo;
     return status;
 }
 
@@ -93,6 +95,8 @@ void vf_fifo_close(struct vf_fifo *fifo) {
     struct vf_context ctx = fifo->ctx;
     drop_inputs(fifo);
     drop(&ctx, &fifo->price, sizeof(double));
+    drop(&ctx, &fifo->view_slots, sizeof(uint32_t));
+    drop(&ctx, &fifo->views, sizeof(struct vf__view));
     drop(&ctx, &fifo->counts, sizeof(uint32_t));
     if (fifo->matched) vf__matches_release(&fifo->matches);
     if (fifo->symbols.ctx.allocator.allocate != NULL) vf__keys_release(&fifo->symbols);
@@ -113,7 +117,8 @@ static void remember(struct vf__fifo_known *known, const struct vf__reader *read
 
 static enum vf_status learning(const struct vf_fifo *fifo, struct vf_error *err) {
     if (!fifo->matched) return VF_OK;
-    return vf__fail(err, VF_ERROR_STATE, NULL, -1, "the rows were matched already; open another object for more");
+    return vf__fail(err, VF_ERROR_STATE, NULL, -1,
+                    "the rows were matched already; open another object for more");
 }
 
 /* The key table is of the kind of the first symbol column. */
@@ -141,7 +146,8 @@ static enum vf_status check_lots(struct vf_fifo *fifo, struct lots *lots, const 
     const struct vf__type *symbol = &lots->symbol.type;
     lots->n = lots->symbol.n_rows;
     if (symbol->kind == VF__FLOAT || !vf__type_is_number(&lots->quantity.type))
-        return vf__fail(err, VF_ERROR_TYPE, symbol->kind == VF__FLOAT ? lots->symbol.name : lots->quantity.name, -1,
+        return vf__fail(err, VF_ERROR_TYPE,
+                        symbol->kind == VF__FLOAT ? lots->symbol.name : lots->quantity.name, -1,
                         "inventory: symbols must not be floats, and quantities must be integers or floats");
     if (fifo->lot_symbol.known && (!same_keys(&fifo->lot_symbol.type, symbol) ||
                                    fifo->lot_quantity.type.kind != lots->quantity.type.kind))
@@ -159,8 +165,8 @@ static enum vf_status check_lots(struct vf_fifo *fifo, struct lots *lots, const 
 
 static enum vf_status bad_lot(const struct vf__reader *reader, int64_t row, const char *what,
                               struct vf_error *err) {
-    return vf__fail(err, VF_ERROR_DATA, reader->name, row, "inventory column \"%s\", row %lld: %s", reader->name,
-                    (long long)row, what);
+    return vf__fail(err, VF_ERROR_DATA, reader->name, row, "inventory column \"%s\", row %lld: %s",
+                    reader->name, (long long)row, what);
 }
 
 /* One lot's amount as sign and magnitude; 0 for none. */
@@ -174,8 +180,9 @@ static enum vf_status read_amount(struct lots *lots, int64_t row, bool shorts, u
     const int64_t *integers = &integer;
     uint8_t buffer;
     const uint8_t *valid;
-    enum vf_status status = is_float ? vf__read_f64(reader, row, 1, &number, &buffer, &numbers, &valid, err)
-                                     : vf__read_i64(reader, row, 1, &integer, &buffer, &integers, &valid, err);
+    enum vf_status status = is_float
+                                ? vf__read_f64(reader, row, 1, &number, &buffer, &numbers, &valid, err)
+                                : vf__read_i64(reader, row, 1, &integer, &buffer, &integers, &valid, err);
     if (status != VF_OK) return status;
     number = *numbers, integer = *integers;
     if (valid != NULL && !valid[0]) return bad_lot(reader, row, "the quantity is null", err);
@@ -183,9 +190,12 @@ static enum vf_status read_amount(struct lots *lots, int64_t row, bool shorts, u
     if (integer == INT64_MIN) return bad_lot(reader, row, "the quantity is beyond int64", err);
     negative = is_float ? number < 0 : integer < 0;
     if (negative && !shorts)
-        return bad_lot(reader, row, "a negative quantity is a short lot, which needs on_excess=\"open_short\"", err);
-    if (is_float) memcpy(out, &number, sizeof *out);
-    else *out = (uint64_t)(negative ? -integer : integer);
+        return bad_lot(reader, row,
+                       "a negative quantity is a short lot, which needs on_excess=\"open_short\"", err);
+    if (is_float)
+        memcpy(out, &number, sizeof *out);
+    else
+        *out = (uint64_t)(negative ? -integer : integer);
     *out = (*out & ~VF__EXIT_SIDE) | (negative ? VF__EXIT_SIDE : 0);
     return VF_OK;
 }
@@ -202,16 +212,18 @@ static enum vf_status check_directions(const struct vf_fifo *fifo, const struct 
     for (size_t k = 0; k < n_lots && status == VF_OK; k++) {
         sides[group[k]] |= amount[k] & VF__EXIT_SIDE ? 2 : 1;
         if (sides[group[k]] == 3)
-            status = vf__fail(err, VF_ERROR_DATA, lots->quantity.name, -1,
-                              "inventory column \"%s\": a symbol has both long and short lots; net them first",
-                              lots->quantity.name);
+            status =
+                vf__fail(err, VF_ERROR_DATA, lots->quantity.name, -1,
+                         "inventory column \"%s\": a symbol has both long and short lots; net them first",
+                         lots->quantity.name);
     }
     vf__free(&fifo->ctx, sides, n_groups, 1);
     return status;
 }
 
 /* Lots go behind the ones there are; none of no quantity. */
-static enum vf_status read_lots(struct vf_fifo *fifo, struct lots *lots, size_t *n_lots, struct vf_error *err) {
+static enum vf_status read_lots(struct vf_fifo *fifo, struct lots *lots, size_t *n_lots,
+                                struct vf_error *err) {
     uint32_t *group = fifo->lot_group.data;
     uint64_t *amount = fifo->lot_amount.data;
     double *price = fifo->lot_price.data;
@@ -297,12 +309,12 @@ static enum vf_status make_room(struct vf_fifo *fifo, const struct vf__fifo_read
 
 static struct vf__fifo_target target_at(const struct vf_fifo *fifo, int64_t row) {
     bool holding = (fifo->columns & VF_FIFO_HOLDING) != 0, priced = (fifo->columns & VF__FIFO_PRICES) != 0;
-    return (struct vf__fifo_target){
-        .group = (uint32_t *)fifo->group.data + row,
-        .quantity = (uint64_t *)fifo->quantity.data + row,
-        .sort = (int64_t *)fifo->sort.data + row,
-        .time = holding && !fifo->time_is_sort ? (int64_t *)fifo->time.data + row : NULL,
-        .price = priced ? (double *)fifo->price.data + row : NULL};
+    return (struct vf__fifo_target){.group = (uint32_t *)fifo->group.data + row,
+                                    .quantity = (uint64_t *)fifo->quantity.data + row,
+                                    .sort = (int64_t *)fifo->sort.data + row,
+                                    .time = holding && !fifo->time_is_sort ? (int64_t *)fifo->time.data + row
+                                                                           : NULL,
+                                    .price = priced ? (double *)fifo->price.data + row : NULL};
 }
 
 /* Times are no longer the sort keys: from here on they are kept apart. */
@@ -312,11 +324,13 @@ static void part_times(struct vf_fifo *fifo) {
         memcpy(fifo->time.data, fifo->sort.data, (size_t)fifo->n_rows * sizeof(int64_t));
 }
 
-static enum vf_status learn_rows(struct vf_fifo *fifo, struct vf__fifo_readers *readers, struct vf_error *err) {
+static enum vf_status learn_rows(struct vf_fifo *fifo, struct vf__fifo_readers *readers,
+                                 struct vf_error *err) {
     for (int64_t row = 0; row < readers->n_rows; row += VF__FIFO_BLOCK) {
         int64_t n = readers->n_rows - row < VF__FIFO_BLOCK ? readers->n_rows - row : VF__FIFO_BLOCK;
         struct vf__fifo_target target = target_at(fifo, fifo->n_rows + row);
-        enum vf_status status = vf__fifo_decode(fifo, readers, row, fifo->n_rows + row, n, &target, true, err);
+        enum vf_status status =
+            vf__fifo_decode(fifo, readers, row, fifo->n_rows + row, n, &target, true, err);
         if (status != VF_OK) return status;
         vf__replay_learn(&fifo->replay, fifo->scratch->words, n);
     }
@@ -327,7 +341,8 @@ enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *
     struct vf__fifo_readers readers;
     struct vf__fifo_problem problems[VF__FIFO_ROLES];
     enum vf_status status = learning(fifo, err);
-    if (status == VF_OK && batch == NULL) status = vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "no batch was given");
+    if (status == VF_OK && batch == NULL)
+        status = vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "no batch was given");
     if (status == VF_OK) status = vf__fifo_readers_open(fifo, batch, &readers, err);
     if (status == VF_OK) status = check_update(fifo, &readers, err);
     if (status == VF_OK) status = make_room(fifo, &readers, err);
@@ -342,7 +357,7 @@ enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *
     fifo->sides.dictionary = NULL;
     status = learn_rows(fifo, &readers, err);
     if (status != VF_OK) {
-        if (err != NULL && err->row >= 0) err->row += fifo->n_rows;
+        vf__fail_from(err, fifo->n_rows);
         vf__replay_back(&fifo->replay, &point);
         fifo->sides.seen = seen;
         fifo->n_trades = n_trades;
@@ -368,12 +383,12 @@ static enum vf_status check_problems(const struct vf_fifo *fifo, struct vf_error
     if (worst < 0) return VF_OK;
     const struct vf__fifo_problem *p = &fifo->problems[worst];
     const char *name = fifo->known[worst].name;
-    enum vf_status status = vf__fail(
-        err, VF_ERROR_DATA, name, p->first,
-        "column \"%s\": %lld trade row%s with %s; the first is row %lld, which is %s", name, (long long)p->count,
-        p->count == 1 ? "" : "s",
-        worst == VF__FIFO_QUANTITY ? "a quantity that is negative, null, NaN or infinite" : "a null",
-        (long long)p->first, p->what);
+    enum vf_status status =
+        vf__fail(err, VF_ERROR_DATA, name, p->first,
+                 "column \"%s\": %lld trade row%s with %s; the first is row %lld, which is %s", name,
+                 (long long)p->count, p->count == 1 ? "" : "s",
+                 worst == VF__FIFO_QUANTITY ? "a quantity that is negative, null, NaN or infinite" : "a null",
+                 (long long)p->first, p->what);
     if (err != NULL) err->count = p->count;
     return status;
 }
@@ -383,7 +398,8 @@ static enum vf_status check_sides(const struct vf_fifo *fifo, struct vf_error *e
     char text[400];
     vf__sides_describe(&fifo->sides, text, sizeof text);
     return vf__fail(err, VF_ERROR_DATA, fifo->known[VF__FIFO_SIDE].name, -1,
-                    "no row of column \"%s\" carries a listed side; %s", fifo->known[VF__FIFO_SIDE].name, text);
+                    "no row of column \"%s\" carries a listed side; %s", fifo->known[VF__FIFO_SIDE].name,
+                    text);
 }
 
 /* Every difference of two trade rows' times must fit int64 in the unit that is given. */
@@ -399,9 +415,10 @@ static enum vf_status check_times(const struct vf_fifo *fifo, struct vf_error *e
     }
     int64_t scale = vf__fifo_time_scale(&fifo->known[VF__FIFO_TIME].type);
     if (vf__sub_i64(most, least, &span) && span <= INT64_MAX / scale) return VF_OK;
-    return vf__fail(err, VF_ERROR_OVERFLOW, fifo->known[VF__FIFO_TIME].name, row,
-                    "column \"%s\": times from %lld to %lld (row %lld) are too far apart for a holding period",
-                    fifo->known[VF__FIFO_TIME].name, (long long)least, (long long)most, (long long)row);
+    return vf__fail(
+        err, VF_ERROR_OVERFLOW, fifo->known[VF__FIFO_TIME].name, row,
+        "column \"%s\": times from %lld to %lld (row %lld) are too far apart for a holding period",
+        fifo->known[VF__FIFO_TIME].name, (long long)least, (long long)most, (long long)row);
 }
 
 /* Lots behind the rows, in the type of the rows' quantities. */
@@ -436,9 +453,9 @@ static enum vf_status check_excess(const struct vf_fifo *fifo, const struct vf__
     if (fifo->on_excess != VF_EXCESS_RAISE || matches->n_over == 0) return VF_OK;
     const char *name = fifo->known[VF__FIFO_QUANTITY].name;
     enum vf_status status = vf__fail(err, VF_ERROR_DATA, name, matches->first_over,
-                                     "column \"%s\": %lld exit%s beyond the inventory; the first is row %lld", name,
-                                     (long long)matches->n_over, matches->n_over == 1 ? " goes" : "s go",
-                                     (long long)matches->first_over);
+                                     "column \"%s\": %lld exit%s beyond the inventory; the first is row %lld",
+                                     name, (long long)matches->n_over,
+                                     matches->n_over == 1 ? " goes" : "s go", (long long)matches->first_over);
     if (err != NULL) err->count = matches->n_over;
     return status;
 }
@@ -446,9 +463,12 @@ static enum vf_status check_excess(const struct vf_fifo *fifo, const struct vf__
 static int64_t count_out(const struct vf_fifo *fifo, const struct vf__matches *m) {
     int64_t passed = m->n_zero + m->n_no_trade;
     switch (fifo->rows) {
-    case VF_FIFO_BOTH: return 2 * m->n_matched - m->n_from_inventory + m->n_open + m->n_over + passed;
-    case VF_FIFO_EXITS: return m->n_matched + m->n_opened + m->n_over + passed;
-    case VF_FIFO_LOTS: return m->n_matched + m->n_open + m->n_over;
+    case VF_FIFO_BOTH:
+        return 2 * m->n_matched - m->n_from_inventory + m->n_open + m->n_over + passed;
+    case VF_FIFO_EXITS:
+        return m->n_matched + m->n_opened + m->n_over + passed;
+    case VF_FIFO_LOTS:
+        return m->n_matched + m->n_open + m->n_over;
     }
     return 0;
 }
@@ -457,7 +477,8 @@ enum vf_status vf_fifo_match(struct vf_fifo *fifo, struct vf_error *err) {
     struct vf__matches matches;
     enum vf_status status = learning(fifo, err);
     if (status == VF_OK && !fifo->known[VF__FIFO_SYMBOL].known)
-        status = vf__fail(err, VF_ERROR_STATE, NULL, -1, "no batch was learnt: the columns' types are not known");
+        status =
+            vf__fail(err, VF_ERROR_STATE, NULL, -1, "no batch was learnt: the columns' types are not known");
     if (status == VF_OK) status = check_problems(fifo, err);
     if (status == VF_OK) status = check_sides(fifo, err);
     if (status == VF_OK) status = check_times(fifo, err);
@@ -489,13 +510,19 @@ enum vf_status vf_fifo_match(struct vf_fifo *fifo, struct vf_error *err) {
     return VF_OK;
 }
 
-int64_t vf_fifo_rows_in(const struct vf_fifo *fifo) { return fifo->n_rows; }
+int64_t vf_fifo_rows_in(const struct vf_fifo *fifo) {
+    return fifo->n_rows;
+}
 
-int64_t vf_fifo_rows_out(const struct vf_fifo *fifo) { return fifo->rows_out; }
+int64_t vf_fifo_rows_out(const struct vf_fifo *fifo) {
+    return fifo->rows_out;
+}
 
 /* ---- replay ------------------------------------------------------------------------------------------------------------ */
 
-void vf_fifo_rewind(struct vf_fifo *fifo) { vf__replay_rewind(&fifo->replay); }
+void vf_fifo_rewind(struct vf_fifo *fifo) {
+    vf__replay_rewind(&fifo->replay);
+}
 
 enum vf_status vf_fifo_replayed(const struct vf_fifo *fifo, struct vf_error *err) {
     if (vf__replay_finished(&fifo->replay)) return VF_OK;

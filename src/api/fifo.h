@@ -8,11 +8,10 @@
 #include "match/fifo.h"
 #include "match/pieces.h"
 
-#define VF__FIFO_BLOCK 1024 /* rows decoded at a time: what they need stays in the first two caches */
+#define VF__FIFO_BLOCK 1024      /* rows decoded at a time: what they need stays in the first two caches */
 #define VF__FIFO_DICTIONARY 4096 /* dictionaries up to this size have their sides looked up once */
 
-#define VF__FIFO_PRICES                                                                                        \
-    (VF_FIFO_ENTRY_PRICE | VF_FIFO_EXIT_PRICE | VF_FIFO_CLOSE_MARKOUT | VF_FIFO_PNL)
+#define VF__FIFO_PRICES (VF_FIFO_ENTRY_PRICE | VF_FIFO_EXIT_PRICE | VF_FIFO_CLOSE_MARKOUT | VF_FIFO_PNL)
 
 /* ---- sides --------------------------------------------------------------------------------------------------- */
 
@@ -127,17 +126,20 @@ struct vf_fifo {
     struct vf__fifo_known known[VF__FIFO_ROLES];
     struct vf__fifo_problem problems[VF__FIFO_ROLES];
     struct vf__keys symbols;
+    struct vf__fifo_array view_slots, views; /* uint32, struct vf__view: see fifo_symbol.c */
     struct vf__fifo_known lot_symbol, lot_quantity;
     struct vf__fifo_scratch *scratch;
     struct vf__replay replay;
 
     int64_t n_rows, n_trades;
-    struct vf__fifo_array group, quantity, sort, time, price; /* uint32, uint64 (match/fifo.h), int64, int64, double */
+    struct vf__fifo_array group, quantity, sort, time,
+        price;         /* uint32, uint64 (match/fifo.h), int64, int64, double */
     bool time_is_sort; /* so far: `time` is not kept */
     bool wide_times;   /* some time is so far from 0 that a difference might overflow */
 
     size_t n_lots;
-    struct vf__fifo_array lot_group, lot_amount, lot_price; /* uint32, uint64 in lot_quantity's type, double */
+    struct vf__fifo_array lot_group, lot_amount,
+        lot_price; /* uint32, uint64 in lot_quantity's type, double */
 
     struct vf__matches matches;
     int64_t rows_out;
@@ -152,6 +154,15 @@ struct vf__fifo_readers {
     bool time_is_sort;
     int64_t n_rows;
 };
+
+/* A string view with nothing behind its text. */
+struct vf__view {
+    uint64_t low, high;
+};
+
+/* As vf__read_keys into fifo->symbols; valid_room is for n bytes. */
+enum vf_status vf__fifo_read_groups(struct vf_fifo *fifo, struct vf__reader *reader, int64_t row, int64_t n,
+                                    uint32_t *group, uint8_t *valid_room, struct vf_error *err);
 
 /* Where decoded rows go; time and price NULL where they are not wanted. */
 struct vf__fifo_target {
@@ -168,14 +179,15 @@ enum vf_status vf__fifo_readers_open(struct vf_fifo *fifo, const struct vf_fifo_
 
 /* n <= VF__FIFO_BLOCK rows from batch row `row`, which is row `row_in` of all. Words for the replay go to
    scratch->words. learn: problems, trades and seen sides are noted. */
-enum vf_status vf__fifo_decode(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t row, int64_t row_in,
-                               int64_t n, const struct vf__fifo_target *target, bool learn, struct vf_error *err);
+enum vf_status vf__fifo_decode(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t row,
+                               int64_t row_in, int64_t n, const struct vf__fifo_target *target, bool learn,
+                               struct vf_error *err);
 
 /* int64 units of holding_period a unit of the time column: Dates become microseconds, as in Polars. */
 int64_t vf__fifo_time_scale(const struct vf__type *type);
 
 bool vf__fifo_is_float(const struct vf__fifo_known *known);
-enum vf_status vf__fifo_grow(const struct vf_context *ctx, struct vf__fifo_array *array, size_t count, size_t size,
-                             struct vf_error *err);
+enum vf_status vf__fifo_grow(const struct vf_context *ctx, struct vf__fifo_array *array, size_t count,
+                             size_t size, struct vf_error *err);
 
 #endif

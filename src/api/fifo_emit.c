@@ -54,15 +54,15 @@ static double seconds(int64_t ns) {
     return (double)(ns / second) + (double)(ns % second) / 1e9;
 }
 
-#define NARROW(type)                                                                                           \
-    do {                                                                                                       \
-        type *narrow = (type *)values + place;                                                                 \
-        for (size_t i = 0; i < n; i++)                                                                         \
-            narrow[i] = (type)quantity[i];                                                                     \
+#define NARROW(type)                                                                                         \
+    do {                                                                                                     \
+        type *narrow = (type *)values + place;                                                               \
+        for (size_t i = 0; i < n; i++)                                                                       \
+            narrow[i] = (type)quantity[i];                                                                   \
     } while (0)
 
-static void fill_quantity(const struct emit *emit, const struct vf__pieces *pieces, void *values, int64_t place,
-                          uint8_t *valid) {
+static void fill_quantity(const struct emit *emit, const struct vf__pieces *pieces, void *values,
+                          int64_t place, uint8_t *valid) {
     const struct vf__fifo_known *known = &emit->fifo->known[VF__FIFO_QUANTITY];
     size_t n = pieces->n;
     if (known->type.width == 8) {
@@ -86,8 +86,8 @@ static void fill_quantity(const struct emit *emit, const struct vf__pieces *piec
     }
 }
 
-static void fill_holding(const struct emit *emit, const struct vf__pieces *pieces, void *values, int64_t place,
-                         uint8_t *valid) {
+static void fill_holding(const struct emit *emit, const struct vf__pieces *pieces, void *values,
+                         int64_t place, uint8_t *valid) {
     const struct vf__fifo_known *known = &emit->fifo->known[VF__FIFO_TIME];
     int64_t *out = (int64_t *)values + place, scale = vf__fifo_time_scale(&known->type);
     vf__pieces_holding(pieces, emit->source.n_rows, out, valid);
@@ -110,11 +110,21 @@ static void fill_block(const struct emit *emit, const struct vf__pieces *p, int6
         void *values = emit->values[c];
         uint8_t *valid = emit->valid[c] + place / 8;
         switch (1 << c) {
-        case VF_FIFO_ENTRY_ID: vf__pieces_ids(p, n_rows, false, (uint32_t *)values + place, valid); break;
-        case VF_FIFO_QTY: fill_quantity(emit, p, values, place, valid); break;
-        case VF_FIFO_HOLDING: fill_holding(emit, p, values, place, valid); break;
-        case VF_FIFO_CLOSED: vf__pieces_closed(p, (uint8_t *)values + place / 8, valid); break;
-        case VF_FIFO_EXIT_ID: vf__pieces_ids(p, n_rows, true, (uint32_t *)values + place, valid); break;
+        case VF_FIFO_ENTRY_ID:
+            vf__pieces_ids(p, n_rows, false, (uint32_t *)values + place, valid);
+            break;
+        case VF_FIFO_QTY:
+            fill_quantity(emit, p, values, place, valid);
+            break;
+        case VF_FIFO_HOLDING:
+            fill_holding(emit, p, values, place, valid);
+            break;
+        case VF_FIFO_CLOSED:
+            vf__pieces_closed(p, (uint8_t *)values + place / 8, valid);
+            break;
+        case VF_FIFO_EXIT_ID:
+            vf__pieces_ids(p, n_rows, true, (uint32_t *)values + place, valid);
+            break;
         case VF_FIFO_ENTRY_PRICE:
             vf__pieces_price(p, emit->n_prices, price, false, (double *)values + place, valid);
             break;
@@ -138,7 +148,7 @@ static void fill_rows(void *arg, size_t index) {
     struct vf__piece_cursor cursor = find_place(emit, place);
     struct vf__pieces pieces;
     while (place < last) {
-        vf__pieces_next(&emit->source, emit->first, emit->first + emit->n, emit->counts, &cursor, &pieces);
+        vf__pieces_next(&emit->source, emit->first + emit->n, &cursor, &pieces);
         fill_block(emit, &pieces, place);
         place += (int64_t)pieces.n;
     }
@@ -174,9 +184,13 @@ static void column_format(const struct vf_fifo *fifo, int c, char *format, uint3
         if (!vf__type_is_temporal(&time->type)) break;
         memcpy(format, "tDu", 4);
         if (time->type.kind == VF__DATE && time->type.width == 4) break;
-        format[2] = time->type.ns == 1 ? 'n' : time->type.ns == 1000 ? 'u' : time->type.ns == 1000000 ? 'm' : 's';
+        format[2] = time->type.ns == 1         ? 'n'
+                    : time->type.ns == 1000    ? 'u'
+                    : time->type.ns == 1000000 ? 'm'
+                                               : 's';
         break;
-    default: break;
+    default:
+        break;
     }
 }
 
@@ -187,8 +201,8 @@ static enum vf_status make_columns(struct emit *emit, struct vf_column *made, st
         char format[4];
         uint32_t width;
         column_format(emit->fifo, c, format, &width);
-        enum vf_status status = vf__column_new(&emit->fifo->ctx, format, column_names[c], emit->total, width, true,
-                                               &made[at++], &emit->values[c], &emit->valid[c], err);
+        enum vf_status status = vf__column_new(&emit->fifo->ctx, format, column_names[c], emit->total, width,
+                                               true, &made[at++], &emit->values[c], &emit->valid[c], err);
         if (status != VF_OK) return status;
     }
     return VF_OK;
@@ -199,17 +213,19 @@ static enum vf_status make_columns(struct emit *emit, struct vf_column *made, st
 static enum vf_status differs(const struct vf_fifo *fifo, int64_t bad_row, struct vf_error *err) {
     if (bad_row >= fifo->n_rows)
         return vf__fail(err, VF_ERROR_REPLAY, NULL, bad_row,
-                        "the second reading has more than the %lld rows of the first", (long long)fifo->n_rows);
-    return vf__fail(err, VF_ERROR_REPLAY, NULL, bad_row,
-                    "rows %lld to %lld read a second time are not the rows read first: the input must give the same "
-                    "rows in the same order each time it is read",
-                    (long long)bad_row,
-                    (long long)(bad_row + VF__REPLAY_BLOCK < fifo->n_rows ? bad_row + VF__REPLAY_BLOCK
-                                                                           : fifo->n_rows) - 1);
+                        "the second reading has more than the %lld rows of the first",
+                        (long long)fifo->n_rows);
+    return vf__fail(
+        err, VF_ERROR_REPLAY, NULL, bad_row,
+        "rows %lld to %lld read a second time are not the rows read first: the input must give the same "
+        "rows in the same order each time it is read",
+        (long long)bad_row,
+        (long long)(bad_row + VF__REPLAY_BLOCK < fifo->n_rows ? bad_row + VF__REPLAY_BLOCK : fifo->n_rows) -
+            1);
 }
 
-static enum vf_status compare(struct vf_fifo *fifo, const struct vf_fifo_batch *again, int64_t first_row, int64_t n,
-                              struct vf_error *err) {
+static enum vf_status compare(struct vf_fifo *fifo, const struct vf_fifo_batch *again, int64_t first_row,
+                              int64_t n, struct vf_error *err) {
     struct vf__fifo_scratch *s = fifo->scratch;
     struct vf__fifo_readers readers;
     bool holding = (fifo->columns & VF_FIFO_HOLDING) != 0, priced = (fifo->columns & VF__FIFO_PRICES) != 0;
@@ -233,7 +249,7 @@ static enum vf_status compare(struct vf_fifo *fifo, const struct vf_fifo_batch *
         int64_t k = n - row < VF__FIFO_BLOCK ? n - row : VF__FIFO_BLOCK, bad_row;
         status = vf__fifo_decode(fifo, &readers, row, first_row + row, k, &target, false, err);
         if (status != VF_OK) {
-            if (err != NULL && err->row >= 0) err->row += first_row;
+            vf__fail_from(err, first_row);
             return status;
         }
         if (!vf__replay_compare(&fifo->replay, s->words, first_row + row, k, &bad_row))
@@ -250,7 +266,8 @@ static enum vf_status check_emit(const struct vf_fifo *fifo, bool again, int64_t
         return vf__fail(err, VF_ERROR_STATE, NULL, -1, "pieces are there only after vf_fifo_match");
     if ((columns & ~fifo->columns) != 0)
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "a column was asked for that open was not told of");
-    if (columns != 0 && out == NULL) return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "nowhere to put the columns");
+    if (columns != 0 && out == NULL)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "nowhere to put the columns");
     if (first_row < 0 || n < 0 || first_row > fifo->n_rows || (!again && n > fifo->n_rows - first_row))
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, first_row, "rows %lld and %lld more, of %lld",
                         (long long)first_row, (long long)n, (long long)fifo->n_rows);
@@ -273,17 +290,16 @@ static enum vf_status emit_rows(struct vf_fifo *fifo, struct emit *emit, struct 
     return status;
 }
 
-enum vf_status vf_fifo_emit(struct vf_fifo *fifo, const struct vf_fifo_batch *again, int64_t first_row, int64_t n,
-                            unsigned columns, uint32_t *counts, struct vf_column *out, struct vf_error *err) {
+enum vf_status vf_fifo_emit(struct vf_fifo *fifo, const struct vf_fifo_batch *again, int64_t first_row,
+                            int64_t n, unsigned columns, uint32_t *counts, struct vf_column *out,
+                            struct vf_error *err) {
     struct vf_column made[VF_FIFO_N_COLUMNS] = {0};
     enum vf_status status = check_emit(fifo, again != NULL, first_row, n, columns, out, err);
     if (status != VF_OK) return status;
     struct vf__replay_point point = vf__replay_here(&fifo->replay);
     struct emit emit = {.fifo = fifo,
-                        .source = {.start = fifo->matches.start,
-                                   .counts = fifo->matches.counts,
+                        .source = {.places = fifo->matches.places,
                                    .records = fifo->matches.records,
-                                   .held = (columns & VF_FIFO_HOLDING) != 0 ? fifo->matches.held : NULL,
                                    .n_rows = (uint32_t)fifo->n_rows,
                                    .rows = fifo->rows,
                                    .is_float = vf__fifo_is_float(&fifo->known[VF__FIFO_QUANTITY])},

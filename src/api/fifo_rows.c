@@ -8,7 +8,9 @@
 
 /* ---- types ---------------------------------------------------------------------------------------------------- */
 
-bool vf__fifo_is_float(const struct vf__fifo_known *known) { return known->type.kind == VF__FLOAT; }
+bool vf__fifo_is_float(const struct vf__fifo_known *known) {
+    return known->type.kind == VF__FLOAT;
+}
 
 int64_t vf__fifo_time_scale(const struct vf__type *type) {
     return type->kind == VF__DATE && type->width == 4 ? VF_DAY_NS / 1000 : 1;
@@ -16,27 +18,39 @@ int64_t vf__fifo_time_scale(const struct vf__type *type) {
 
 static bool role_takes(enum vf__fifo_role role, const struct vf__type *type) {
     switch (role) {
-    case VF__FIFO_SYMBOL: return type->kind != VF__FLOAT;
+    case VF__FIFO_SYMBOL:
+        return type->kind != VF__FLOAT;
     case VF__FIFO_SORT:
     case VF__FIFO_TIME:
         return vf__type_is_number(type) || vf__type_is_temporal(type) || type->kind == VF__NULL;
-    case VF__FIFO_SIDE: return vf__sides_readable(type);
-    case VF__FIFO_QUANTITY: return vf__type_is_number(type);
-    case VF__FIFO_PRICE: return vf__type_is_number(type) || type->kind == VF__NULL;
-    case VF__FIFO_ROLES: break;
+    case VF__FIFO_SIDE:
+        return vf__sides_readable(type);
+    case VF__FIFO_QUANTITY:
+        return vf__type_is_number(type);
+    case VF__FIFO_PRICE:
+        return vf__type_is_number(type) || type->kind == VF__NULL;
+    case VF__FIFO_ROLES:
+        break;
     }
     return false;
 }
 
 static const char *role_wants(enum vf__fifo_role role) {
     switch (role) {
-    case VF__FIFO_SYMBOL: return "the symbol must be an integer, boolean, string or temporal column; cast it first";
-    case VF__FIFO_SORT: return "rows are put in order by a number, date, time, timestamp or duration";
-    case VF__FIFO_TIME: return "holding periods need a number, date, time, timestamp or duration";
-    case VF__FIFO_SIDE: return "the side must be a string, integer or boolean column";
-    case VF__FIFO_QUANTITY: return "the quantity must be an integer or float column";
-    case VF__FIFO_PRICE: return "the price must be an integer or float column";
-    case VF__FIFO_ROLES: break;
+    case VF__FIFO_SYMBOL:
+        return "the symbol must be an integer, boolean, string or temporal column; cast it first";
+    case VF__FIFO_SORT:
+        return "rows are put in order by a number, date, time, timestamp or duration";
+    case VF__FIFO_TIME:
+        return "holding periods need a number, date, time, timestamp or duration";
+    case VF__FIFO_SIDE:
+        return "the side must be a string, integer or boolean column";
+    case VF__FIFO_QUANTITY:
+        return "the quantity must be an integer or float column";
+    case VF__FIFO_PRICE:
+        return "the price must be an integer or float column";
+    case VF__FIFO_ROLES:
+        break;
     }
     return "";
 }
@@ -67,22 +81,25 @@ static bool same_buffers(const struct ArrowArray *a, const struct ArrowArray *b)
     if (a == b) return true;
     if (a->length != b->length) return false;
     if (a->length == 0) return true;
-    return a->offset == b->offset && a->n_buffers == 2 && b->n_buffers == 2 && a->buffers[0] == b->buffers[0] &&
-           a->buffers[1] == b->buffers[1] && a->dictionary == NULL && b->dictionary == NULL;
+    return a->offset == b->offset && a->n_buffers == 2 && b->n_buffers == 2 &&
+           a->buffers[0] == b->buffers[0] && a->buffers[1] == b->buffers[1] && a->dictionary == NULL &&
+           b->dictionary == NULL;
 }
 
 /* Two readings of one column, checked by where it lies. */
 static bool same_column(const struct vf__reader *a, const struct vf__reader *b) {
     if (a->series == b->series) return true;
-    if (a->series->n_chunks != b->series->n_chunks || !same_type(VF__FIFO_SORT, &a->type, &b->type)) return false;
+    if (a->series->n_chunks != b->series->n_chunks || !same_type(VF__FIFO_SORT, &a->type, &b->type))
+        return false;
     if (a->type.dictionary || b->type.dictionary) return false;
     for (size_t c = 0; c < a->series->n_chunks; c++)
         if (!same_buffers(a->series->chunks[c], b->series->chunks[c])) return false;
     return true;
 }
 
-static enum vf_status open_role(struct vf_fifo *fifo, struct vf__fifo_readers *readers, enum vf__fifo_role role,
-                                const struct vf_series *series, struct vf_error *err) {
+static enum vf_status open_role(struct vf_fifo *fifo, struct vf__fifo_readers *readers,
+                                enum vf__fifo_role role, const struct vf_series *series,
+                                struct vf_error *err) {
     struct vf__reader *reader = &readers->reader[role];
     enum vf_status status = vf__reader_open(reader, series, err);
     if (status == VF_OK) status = check_type(&fifo->known[role], role, reader, err);
@@ -90,8 +107,9 @@ static enum vf_status open_role(struct vf_fifo *fifo, struct vf__fifo_readers *r
     readers->used[role] = true;
     if (role == VF__FIFO_SYMBOL) readers->n_rows = reader->n_rows;
     if (reader->n_rows != readers->n_rows)
-        return vf__fail(err, VF_ERROR_ARGUMENT, reader->name, -1, "column \"%s\" has %lld rows and \"%s\" has %lld",
-                        reader->name, (long long)reader->n_rows, readers->reader[VF__FIFO_SYMBOL].name,
+        return vf__fail(err, VF_ERROR_ARGUMENT, reader->name, -1,
+                        "column \"%s\" has %lld rows and \"%s\" has %lld", reader->name,
+                        (long long)reader->n_rows, readers->reader[VF__FIFO_SYMBOL].name,
                         (long long)readers->n_rows);
     return VF_OK;
 }
@@ -121,8 +139,8 @@ enum vf_status vf__fifo_readers_open(struct vf_fifo *fifo, const struct vf_fifo_
 /* ---- columns ---------------------------------------------------------------------------------------------------- */
 
 /* Nanoseconds for floats, else the type's own unit. *valid is NULL when none is null. */
-static enum vf_status read_time(struct vf__reader *reader, int64_t row, int64_t n, int64_t *out, uint8_t *buffer,
-                                const uint8_t **valid, struct vf_error *err) {
+static enum vf_status read_time(struct vf__reader *reader, int64_t row, int64_t n, int64_t *out,
+                                uint8_t *buffer, const uint8_t **valid, struct vf_error *err) {
     const int64_t *values;
     enum vf_status status = reader->type.kind == VF__FLOAT
                                 ? vf__read_ns(reader, row, n, out, buffer, &values, valid, err)
@@ -130,7 +148,8 @@ static enum vf_status read_time(struct vf__reader *reader, int64_t row, int64_t 
     if (status != VF_OK) return status;
     if (values != out) memcpy(out, values, (size_t)n * sizeof *out);
     for (int64_t i = 0; *valid != NULL && i < n; i++)
-        if (!(*valid)[i]) out[i] = 0; /* what stands at a null is anything, and must be the same in a replay */
+        if (!(*valid)[i])
+            out[i] = 0; /* what stands at a null is anything, and must be the same in a replay */
     return VF_OK;
 }
 
@@ -228,8 +247,9 @@ static bool sign_quantities(const double *numbers, const int64_t *integers, cons
     return all;
 }
 
-static enum vf_status read_quantities(struct vf_fifo *fifo, struct vf__reader *reader, int64_t row, int64_t row_in,
-                                      int64_t n, uint64_t *out, bool learn, struct vf_error *err) {
+static enum vf_status read_quantities(struct vf_fifo *fifo, struct vf__reader *reader, int64_t row,
+                                      int64_t row_in, int64_t n, uint64_t *out, bool learn,
+                                      struct vf_error *err) {
     struct vf__fifo_scratch *s = fifo->scratch;
     bool is_float = reader->type.kind == VF__FLOAT;
     const double *numbers = NULL;
@@ -268,12 +288,13 @@ static enum vf_status read_prices(struct vf_fifo *fifo, struct vf__reader *reade
 /* ---- rows ------------------------------------------------------------------------------------------------------------ */
 
 static enum vf_status read_groups(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t row,
-                                  int64_t row_in, int64_t n, uint32_t *group, bool learn, struct vf_error *err) {
+                                  int64_t row_in, int64_t n, uint32_t *group, bool learn,
+                                  struct vf_error *err) {
     struct vf__fifo_scratch *s = fifo->scratch;
     enum vf_status status =
         vf__sides_read(&fifo->sides, &readers->reader[VF__FIFO_SIDE], row, n, &s->room, s->codes, err);
     if (status != VF_OK) return status;
-    status = vf__read_keys(&readers->reader[VF__FIFO_SYMBOL], row, n, &fifo->symbols, group, err);
+    status = vf__fifo_read_groups(fifo, &readers->reader[VF__FIFO_SYMBOL], row, n, group, s->valid, err);
     if (status != VF_OK) return status;
     uint32_t trades = 0, missing = 0;
     for (int64_t i = 0; i < n; i++)
@@ -290,8 +311,7 @@ static enum vf_status read_groups(struct vf_fifo *fifo, struct vf__fifo_readers 
     }
     if (!learn) return VF_OK;
     fifo->n_trades += trades;
-    if (fifo->n_trades == 0)
-        vf__sides_note(&fifo->sides, &readers->reader[VF__FIFO_SIDE], row, n, &s->room);
+    if (fifo->n_trades == 0) vf__sides_note(&fifo->sides, &readers->reader[VF__FIFO_SIDE], row, n, &s->room);
     return VF_OK;
 }
 
@@ -310,8 +330,9 @@ static void make_words(const struct vf__fifo_target *t, int64_t n, uint64_t *wor
     }
 }
 
-enum vf_status vf__fifo_decode(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t row, int64_t row_in,
-                               int64_t n, const struct vf__fifo_target *target, bool learn, struct vf_error *err) {
+enum vf_status vf__fifo_decode(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t row,
+                               int64_t row_in, int64_t n, const struct vf__fifo_target *target, bool learn,
+                               struct vf_error *err) {
     struct vf__fifo_scratch *s = fifo->scratch;
     struct vf__fifo_target words = *target;
     bool holding = (fifo->columns & VF_FIFO_HOLDING) != 0;

@@ -27,12 +27,14 @@ static bool same_value(const struct vf__side_pattern *a, const struct vf__side_p
 }
 
 static void describe_pattern(const struct vf__side_pattern *p, char *out, size_t size) {
-    if (p->text == NULL) (void)snprintf(out, size, "%lld", (long long)p->integer);
-    else (void)snprintf(out, size, "\"%.*s\"", (int)(p->length < 40 ? p->length : 40), (const char *)p->text);
+    if (p->text == NULL)
+        (void)snprintf(out, size, "%lld", (long long)p->integer);
+    else
+        (void)snprintf(out, size, "\"%.*s\"", (int)(p->length < 40 ? p->length : 40), (const char *)p->text);
 }
 
-static enum vf_status add_pattern(struct vf__sides *sides, const struct vf_context *ctx, const struct vf_side *side,
-                                  struct vf_error *err) {
+static enum vf_status add_pattern(struct vf__sides *sides, const struct vf_context *ctx,
+                                  const struct vf_side *side, struct vf_error *err) {
     struct vf__side_pattern p = {.integer = side->integer,
                                  .code = side->entry ? VF__SIDE_ENTRY : VF__SIDE_EXIT};
     if (side->text != NULL) {
@@ -42,15 +44,18 @@ static enum vf_status add_pattern(struct vf__sides *sides, const struct vf_conte
         p.text = vf__alloc(ctx, p.length, 1);
         if (p.text == NULL) return vf__fail_memory(err, p.length);
         memcpy(p.text, side->text, p.length);
-        if (p.length <= INLINE_BYTES) make_view(&p);
-        else sides->any_long = true;
+        if (p.length <= INLINE_BYTES)
+            make_view(&p);
+        else
+            sides->any_long = true;
     }
     sides->patterns[sides->n++] = p;
     for (size_t k = 0; k + 1 < sides->n; k++) {
         if (!same_value(&sides->patterns[k], &p) || sides->patterns[k].code == p.code) continue;
         char text[64];
         describe_pattern(&p, text, sizeof text);
-        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "side %s is listed both as entry and as exit", text);
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "side %s is listed both as entry and as exit",
+                        text);
     }
     return VF_OK;
 }
@@ -84,7 +89,8 @@ void vf__sides_release(struct vf__sides *sides, const struct vf_context *ctx) {
 }
 
 bool vf__sides_readable(const struct vf__type *type) {
-    return type->kind == VF__TEXT || vf__type_is_integer(type) || type->kind == VF__BOOL || type->kind == VF__NULL;
+    return type->kind == VF__TEXT || vf__type_is_integer(type) || type->kind == VF__BOOL ||
+           type->kind == VF__NULL;
 }
 
 /* ---- rows to codes ------------------------------------------------------------------------------------------------ */
@@ -117,14 +123,16 @@ static bool match_two(const struct vf__sides *sides, const uint8_t *views, int64
     for (int64_t i = 0; i < n; i++) {
         uint64_t low;
         memcpy(&low, views + 16 * i, 8);
-        uint8_t first = (low & a.low_mask) == a.low ? a.code : 0, second = (low & b.low_mask) == b.low ? b.code : 0;
+        uint8_t first = (low & a.low_mask) == a.low ? a.code : 0,
+                second = (low & b.low_mask) == b.low ? b.code : 0;
         codes[i] = first | second;
     }
     return true;
 }
 
-static enum vf_status read_views(const struct vf__sides *sides, struct vf__reader *reader, int64_t row, int64_t n,
-                                 struct vf__side_room *room, uint8_t *codes, struct vf_error *err) {
+static enum vf_status read_views(const struct vf__sides *sides, struct vf__reader *reader, int64_t row,
+                                 int64_t n, struct vf__side_room *room, uint8_t *codes,
+                                 struct vf_error *err) {
     const uint8_t *valid = NULL;
     if (reader->n_nulls != 0) {
         enum vf_status status = vf__read_valid(reader, row, n, room->valid, &valid, err);
@@ -159,8 +167,9 @@ static uint8_t code_of_text(const struct vf__sides *sides, const struct vf__text
     return VF__SIDE_NONE;
 }
 
-static enum vf_status read_texts(const struct vf__sides *sides, struct vf__reader *reader, int64_t row, int64_t n,
-                                 struct vf__side_room *room, uint8_t *codes, struct vf_error *err) {
+static enum vf_status read_texts(const struct vf__sides *sides, struct vf__reader *reader, int64_t row,
+                                 int64_t n, struct vf__side_room *room, uint8_t *codes,
+                                 struct vf_error *err) {
     const uint8_t *valid;
     enum vf_status status = vf__read_text(reader, row, n, room->text, room->valid, &valid, err);
     for (int64_t i = 0; status == VF_OK && i < n; i++)
@@ -169,7 +178,8 @@ static enum vf_status read_texts(const struct vf__sides *sides, struct vf__reade
 }
 
 static enum vf_status read_integers(const struct vf__sides *sides, struct vf__reader *reader, int64_t row,
-                                    int64_t n, struct vf__side_room *room, uint8_t *codes, struct vf_error *err) {
+                                    int64_t n, struct vf__side_room *room, uint8_t *codes,
+                                    struct vf_error *err) {
     const int64_t *values;
     const uint8_t *valid;
     enum vf_status status = vf__read_i64(reader, row, n, room->values, room->valid, &values, &valid, err);
@@ -205,14 +215,14 @@ static bool learn_dictionary(struct vf__sides *sides, const struct ArrowSchema *
     return true;
 }
 
-#define LOOK_UP(type)                                                                                          \
-    do {                                                                                                       \
-        const type *index = (const type *)a->buffers[1] + at;                                                  \
-        for (int64_t i = 0; i < n; i++) {                                                                      \
-            uint64_t k = (uint64_t)index[i];                                                                   \
-            codes[i] = k < size ? sides->codes[k] : 0;                                                         \
-            beyond |= k >= size;                                                                               \
-        }                                                                                                      \
+#define LOOK_UP(type)                                                                                        \
+    do {                                                                                                     \
+        const type *index = (const type *)a->buffers[1] + at;                                                \
+        for (int64_t i = 0; i < n; i++) {                                                                    \
+            uint64_t k = (uint64_t)index[i];                                                                 \
+            codes[i] = k < size ? sides->codes[k] : 0;                                                       \
+            beyond |= k >= size;                                                                             \
+        }                                                                                                    \
     } while (0)
 
 /* One chunk's rows; an index beyond the dictionary is only harmless at a null. */
@@ -222,18 +232,26 @@ static bool look_up(const struct vf__sides *sides, const struct vf__type *type, 
     bool beyond = false;
     switch (type->index_width) {
     case 1:
-        if (type->index_signed) LOOK_UP(int8_t);
-        else LOOK_UP(uint8_t);
+        if (type->index_signed)
+            LOOK_UP(int8_t);
+        else
+            LOOK_UP(uint8_t);
         break;
     case 2:
-        if (type->index_signed) LOOK_UP(int16_t);
-        else LOOK_UP(uint16_t);
+        if (type->index_signed)
+            LOOK_UP(int16_t);
+        else
+            LOOK_UP(uint16_t);
         break;
     case 4:
-        if (type->index_signed) LOOK_UP(int32_t);
-        else LOOK_UP(uint32_t);
+        if (type->index_signed)
+            LOOK_UP(int32_t);
+        else
+            LOOK_UP(uint32_t);
         break;
-    default: LOOK_UP(uint64_t); break;
+    default:
+        LOOK_UP(uint64_t);
+        break;
     }
     if (a->buffers[0] == NULL || a->null_count == 0) return !beyond;
     for (int64_t i = 0; i < n; i++)
@@ -300,8 +318,9 @@ void vf__sides_note(struct vf__sides *sides, struct vf__reader *reader, int64_t 
     const uint8_t *valid;
     bool text = reader->type.kind == VF__TEXT;
     if (seen->n == VF__SEEN) return;
-    enum vf_status status = text ? vf__read_text(reader, row, n, room->text, room->valid, &valid, NULL)
-                                 : vf__read_i64(reader, row, n, room->values, room->valid, &values, &valid, NULL);
+    enum vf_status status =
+        text ? vf__read_text(reader, row, n, room->text, room->valid, &valid, NULL)
+             : vf__read_i64(reader, row, n, room->values, room->valid, &values, &valid, NULL);
     for (int64_t i = 0; status == VF_OK && i < n && seen->n < VF__SEEN; i++) {
         char number[24];
         if (valid != NULL && !valid[i]) {
@@ -322,7 +341,9 @@ static void append(char *out, size_t size, const char *text, size_t length) {
     out[have + length] = '\0';
 }
 
-static void append_text(char *out, size_t size, const char *text) { append(out, size, text, strlen(text)); }
+static void append_text(char *out, size_t size, const char *text) {
+    append(out, size, text, strlen(text));
+}
 
 void vf__sides_describe(const struct vf__sides *sides, char *out, size_t size) {
     out[0] = '\0';

@@ -399,11 +399,6 @@ static enum vf_status read_words(const struct batch *batch, int64_t row, int64_t
     return status;
 }
 
-/* A reader counts rows from its batch's first; the caller's rows go on from batch to batch. */
-static void count_from(struct vf_error *err, int64_t first_row) {
-    if (err != NULL && err->row >= 0) err->row += first_row;
-}
-
 static enum vf_status learn(struct vf_mark *mark, const struct batch *batch, struct vf__runs *runs,
                             int64_t row, struct vf_error *err) {
     struct block block;
@@ -441,7 +436,7 @@ static enum vf_status take(struct vf_mark *mark, const struct vf_mark_batch *in,
     if (status == VF_OK && rows) status = vf__replay_reserve(&mark->replay, batch.n_rows, err);
     for (int64_t row = 0; status == VF_OK && row < batch.n_rows; row += BLOCK) {
         status = learn(mark, &batch, runs, row, err);
-        if (status != VF_OK) count_from(err, first_row);
+        if (status != VF_OK) vf__fail_from(err, first_row);
     }
     if (status == VF_OK) {
         settle(mark, &batch);
@@ -635,7 +630,7 @@ static enum vf_status emit(struct vf_mark *mark, const struct batch *again, int6
     vf__parallel(&mark->ctx, e.n_tasks, emit_task, &e);
     for (size_t task = 0; task < e.n_tasks; task++) {
         if (e.errors[task].code == VF_OK) continue;
-        count_from(&e.errors[task], first_row);
+        vf__fail_from(&e.errors[task], first_row);
         if (err != NULL) *err = e.errors[task];
         status = e.errors[task].code;
         goto done;

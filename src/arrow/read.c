@@ -1,5 +1,5 @@
-/* Decodes Arrow arrays into plain ones, chunk by chunk; see read.h.
-   Every length, offset and index that comes from outside is checked here, so that no kernel has to. */
+/* Decodes Arrow arrays into plain ones, chunk by chunk; see read.h. Not for trusting them: every length, offset and
+   index that comes from outside is checked here, so that no kernel has to. */
 #include "arrow/read.h"
 
 #include <math.h>
@@ -31,10 +31,8 @@ static enum vf_status check_array(const struct vf__reader *reader, const struct 
     if (array->null_count < -1 || array->null_count > array->length)
         return malformed(reader, err, "impossible null count");
     bool views = !index && type->kind == VF__TEXT && type->layout == VF__VIEWS;
-    int64_t most = views                              ? INT32_MAX
-                   : type->kind == VF__NULL && !index ? 1
-                                                      : need; /* some, Polars too, give null
-                                                                                     columns an empty buffer */
+    /* null columns have no buffer, but Polars and older producers give them an empty one */
+    int64_t most = views ? INT32_MAX : need == 0 ? 1 : need;
     if (array->n_buffers < need || array->n_buffers > most)
         return malformed(reader, err, "wrong number of buffers");
     if (need == 0 || array->length == 0) return VF_OK;
@@ -269,8 +267,8 @@ static enum vf_status read_indexes(const struct vf__reader *reader, const struct
         }
         if (index[i] < 0 || index[i] >= dictionary->length)
             return vf__fail(err, VF_ERROR_ARROW, reader->name, row + i,
-                            "column \"%s\", row %lld: dictionary index %lld of %lld", reader->name,
-                            (long long)(row + i), (long long)index[i], (long long)dictionary->length);
+                            "column \"%s\": dictionary index %lld of %lld", reader->name, (long long)index[i],
+                            (long long)dictionary->length);
         if (reader->type.kind == VF__NULL || (bits != NULL && !vf__bit(bits, dictionary->offset + index[i])))
             valid[i] = 0;
     }
@@ -286,8 +284,7 @@ static enum vf_status wrong_type(const struct vf__reader *reader, const char *wa
 
 static enum vf_status too_large(const struct vf__reader *reader, int64_t row, struct vf_error *err) {
     return vf__fail(err, VF_ERROR_OVERFLOW, reader->name, row,
-                    "column \"%s\", row %lld: a UInt64 value does not fit Int64", reader->name,
-                    (long long)row);
+                    "column \"%s\": a UInt64 value does not fit Int64", reader->name);
 }
 
 /* Where [row, row + n) is in one chunk that already holds plain values of `width` bytes: a pointer to them.
@@ -322,7 +319,11 @@ static enum vf_status piece_i64(const struct vf__reader *reader, const struct pi
         else
             widen_i64(type, p->array, p->array->offset + p->start, p->n, out);
     }
-    if (!strict || type->kind != VF__UINT || type->width != 8) return status;
+    if (!strict || type->kind != VF__UINT || type->width != 8 || status != VF_OK) return status;
+    int64_t all = 0;
+    for (int64_t i = 0; i < p->n; i++)
+        all |= out[i];
+    if (all >= 0) return VF_OK;
     for (int64_t i = 0; status == VF_OK && i < p->n; i++)
         if (out[i] < 0 && valid[i]) status = too_large(reader, row + i, err);
     return status;
@@ -447,11 +448,10 @@ enum vf_status vf__read_valid(struct vf__reader *reader, int64_t row, int64_t n,
  */
 
 static enum vf_status no_such_time(const struct vf__reader *reader, int64_t row, struct vf_error *err) {
-    return vf__fail(
-        err, VF_ERROR_OVERFLOW, reader->name, row,
-        "column \"%s\", row %lld: a time beyond the +-292 years that int64 nanoseconds hold; numbers are "
-        "read as seconds",
-        reader->name, (long long)row);
+    return vf__fail(err, VF_ERROR_OVERFLOW, reader->name, row,
+                    "column \"%s\": a time beyond the +-292 years that int64 nanoseconds hold; numbers are "
+                    "read as seconds",
+                    reader->name);
 }
 
 static enum vf_status floats_to_ns(struct vf__reader *reader, int64_t row, int64_t n, int64_t *out,
@@ -558,8 +558,8 @@ static bool text_at(const struct vf__type *type, const struct ArrowArray *a, int
 }
 
 static enum vf_status bad_text(const struct vf__reader *reader, int64_t row, struct vf_error *err) {
-    return vf__fail(err, VF_ERROR_ARROW, reader->name, row,
-                    "column \"%s\", row %lld: malformed string offsets", reader->name, (long long)row);
+    return vf__fail(err, VF_ERROR_ARROW, reader->name, row, "column \"%s\": malformed string offsets",
+                    reader->name);
 }
 
 enum vf_status vf__read_text(struct vf__reader *reader, int64_t row, int64_t n, struct vf__text *value_buffer,
@@ -649,7 +649,9 @@ enum vf_status vf__read_keys(struct vf__reader *reader, int64_t row, int64_t n, 
             if (valid != NULL && !valid[i]) continue;
             if (values[i] != last || last_id == VF__NO_KEY) {
                 last = values[i];
-                status = vf__keys_add(keys, (uint64_t)last, &last_id, err);
+                last_id = vf__keys_find(keys, (uint64_t)last);
+                if (VF__UNLIKELY(last_id == VF__NO_KEY))
+                    status = vf__keys_add(keys, (uint64_t)last, &last_id, err);
             }
             ids[done + i] = last_id;
         }

@@ -6,7 +6,8 @@
 #include "arrow/type.h"
 #include "base/keys.h"
 
-/* A checked series and a place in it. Reading goes forward best; any row may be asked for. */
+/* A checked series and a place in it. Errors carry the row within the series, in err->row only: a caller that reads
+   batch after batch says where the batch began with vf__fail_from. Reading goes forward best; any row may be asked for. */
 struct vf__reader {
     const struct vf_series *series;
     struct vf__type type;

@@ -29,6 +29,8 @@
    row < 0: no row to name; column may be NULL. */
 enum vf_status vf__fail(struct vf_error *err, enum vf_status code, const char *column, int64_t row,
                         const char *format, ...) VF__PRINTF(5, 6);
+/* Counts the error's row, if it has one, from `first_row` on, and names it at the end of the message. */
+void vf__fail_from(struct vf_error *err, int64_t first_row);
 enum vf_status vf__fail_memory(struct vf_error *err, size_t bytes);
 
 /* ---- memory ---- */

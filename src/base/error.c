@@ -72,6 +72,13 @@ enum vf_status vf__fail(struct vf_error *err, enum vf_status code, const char *c
     return code;
 }
 
+void vf__fail_from(struct vf_error *err, int64_t first_row) {
+    if (err == NULL || err->row < 0) return;
+    err->row += first_row;
+    size_t used = strlen(err->message);
+    (void)snprintf(err->message + used, sizeof err->message - used, " (row %lld)", (long long)err->row);
+}
+
 enum vf_status vf__fail_memory(struct vf_error *err, size_t bytes) {
     return vf__fail(err, VF_ERROR_MEMORY, NULL, -1, "out of memory: %zu more bytes were asked for", bytes);
 }

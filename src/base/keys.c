@@ -3,6 +3,7 @@
 #include "base/keys.h"
 
 #define FIRST_SLOTS ((size_t)64)
+#define FIRST_SHIFT 58
 
 void vf__keys_init(struct vf__keys *keys, const struct vf_context *ctx, bool bytes) {
     *keys = (struct vf__keys){.ctx = *ctx, .bytes = bytes};
@@ -16,23 +17,25 @@ void vf__keys_release(struct vf__keys *keys) {
     *keys = (struct vf__keys){.ctx = keys->ctx, .bytes = keys->bytes};
 }
 
-static uint64_t hash_of(const struct vf__keys *keys, uint64_t value) {
-    return keys->bytes ? value : vf__mix(value);
+/* A place: a byte table's values are hashes already. */
+static size_t place_of(const struct vf__keys *keys, uint64_t value) {
+    return (size_t)((keys->bytes ? value : value * VF__FIBONACCI) >> keys->shift);
 }
 
 static enum vf_status grow_slots(struct vf__keys *keys, struct vf_error *err) {
     size_t n_slots = keys->n_slots != 0 ? keys->n_slots * 2 : FIRST_SLOTS;
     uint32_t *slots = vf__zalloc(&keys->ctx, n_slots, sizeof *slots);
     if (slots == NULL) return vf__fail_memory(err, n_slots * sizeof *slots);
+    vf__free(&keys->ctx, keys->slots, keys->n_slots, sizeof *keys->slots);
+    keys->slots = slots;
+    keys->shift = keys->n_slots != 0 ? keys->shift - 1 : FIRST_SHIFT;
+    keys->n_slots = n_slots;
     for (size_t i = 0; i < keys->n; i++) {
-        size_t at = hash_of(keys, keys->values[i]) & (n_slots - 1);
+        size_t at = place_of(keys, keys->values[i]);
         while (slots[at] != 0)
             at = (at + 1) & (n_slots - 1);
         slots[at] = (uint32_t)i + 1;
     }
-    vf__free(&keys->ctx, keys->slots, keys->n_slots, sizeof *keys->slots);
-    keys->slots = slots;
-    keys->n_slots = n_slots;
     return VF_OK;
 }
 
@@ -63,18 +66,10 @@ static enum vf_status reserve(struct vf__keys *keys, struct vf_error *err) {
     return status;
 }
 
-uint32_t vf__keys_find(const struct vf__keys *keys, uint64_t key) {
-    if (keys->n_slots == 0) return VF__NO_KEY;
-    size_t mask = keys->n_slots - 1;
-    for (size_t at = vf__mix(key) & mask; keys->slots[at] != 0; at = (at + 1) & mask)
-        if (keys->values[keys->slots[at] - 1] == key) return keys->slots[at] - 1;
-    return VF__NO_KEY;
-}
-
 static uint32_t find_hashed(const struct vf__keys *keys, uint64_t hash, const void *data, size_t length) {
     if (keys->n_slots == 0) return VF__NO_KEY;
     size_t mask = keys->n_slots - 1;
-    for (size_t at = hash & mask; keys->slots[at] != 0; at = (at + 1) & mask) {
+    for (size_t at = place_of(keys, hash); keys->slots[at] != 0; at = (at + 1) & mask) {
         uint32_t id = keys->slots[at] - 1;
         if (keys->values[id] != hash) continue;
         size_t have;
@@ -90,7 +85,7 @@ uint32_t vf__keys_find_bytes(const struct vf__keys *keys, const void *data, size
 
 static void put(struct vf__keys *keys, uint64_t value, uint32_t *id) {
     size_t mask = keys->n_slots - 1;
-    size_t at = hash_of(keys, value) & mask;
+    size_t at = place_of(keys, value);
     while (keys->slots[at] != 0)
         at = (at + 1) & mask;
     keys->values[keys->n] = value;

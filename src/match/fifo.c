@@ -5,16 +5,15 @@
    - The records of a symbol are one stretch of `records`. A record ends a row: the closer's need, the opener's
      lot, or a rest that nothing more can happen to. So a symbol has at most as many records as it has trade rows
      and lots, and the stretch is cut before the walk.
-   - The records of one row are next to each other, so `start` and a look at the neighbours is all it takes to find
-     them. As a closer: they are written one after the other while the row is handled. As an opener: only the head
+   - The records of one row are next to each other, so a place is all it takes to find them. As a closer: they are written one after the other while the row is handled. As an opener: only the head
      of the queue is ever matched, and while a lot is the head every record of the symbol names it (an exit finds
      the queue not empty, so it has no unmatched part before the lot is gone; rows of the lot's own direction
      write nothing); its rest, if any, is the first record written at the end. As both (a row that closes shorts
      and opens a long with what is left): the queue is empty when it opens, so its lot is the head at once, and
      its next record follows the last one it closed. Inventory lots are rows that came first, so nothing changes.
-   - Hence the next record of a symbol always belongs to the head of its queue, and start[lot] is known as soon as
-     the lot becomes the head. Until then start[lot] is not needed, and holds the next lot of the queue: a queue
-     costs no memory of its own. */
+   - Hence the next record of a symbol always belongs to the head of its queue, and a lot's place is known when it
+     stops being the head. Until then the place is not needed, and holds the next lot of the queue: a queue costs
+     no memory of its own. */
 #include "match/fifo.h"
 
 #include "base/rows.h"
@@ -27,30 +26,24 @@
 
 /* A symbol's queue. One cache line each, so that threads do not pull at each other's. */
 struct lane {
-    int64_t last;     /* first pass: the last sort key; then the head lot's time */
-    uint64_t rest;    /* of the head lot */
-    uint64_t whole;   /* the head lot's full quantity */
-    uint32_t head;    /* NONE: nothing is open */
-    uint32_t next;    /* lots[next .. tail) are behind the head */
+    int64_t last;   /* first pass: the last sort key; then the head lot's time */
+    uint64_t rest;  /* of the head lot */
+    uint64_t whole; /* the head lot's full quantity */
+    uint32_t head;  /* NONE: nothing is open */
+    uint32_t next;  /* the lot behind the head, or NONE */
     uint32_t tail;
-    uint32_t first;   /* the head row's first record */
+    uint32_t first;   /* the head row's first record ... */
+    uint32_t closed;  /* ... and how many it has as a closer */
     uint32_t at;      /* next record */
     uint32_t end;     /* of the symbol's stretch */
     uint32_t count;   /* rows */
     uint32_t ordered; /* unsorted groups: where their sorted rows end */
     bool lot_exit;    /* the exit side opened the lots */
     bool unsorted;
-    char pad[LANE_BYTES - 3 * 8 - 8 * 4 - 2];
+    char pad[LANE_BYTES - 3 * 8 - 9 * 4 - 2];
 };
 
 _Static_assert(sizeof(struct lane) == LANE_BYTES, "a lane is a cache line");
-
-/* What waits behind a head: all that pop needs, so that it reads one stream and not three far arrays. */
-struct lot {
-    uint64_t quantity;
-    int64_t time;
-    uint32_t row;
-};
 
 struct tally {
     int64_t n_matched, n_from_inventory, n_open, n_over, n_opened, n_zero;
@@ -65,13 +58,14 @@ struct job {
     size_t n_parts;
     struct lane *lanes;
     void *lanes_block;
-    uint32_t *order; /* rows of unsorted groups, group after group */
+    uint32_t *order; /* rows to be put in order: of unsorted groups, group after group, or all */
     size_t n_order;
     uint32_t *scratch;
     size_t n_scratch; /* a part */
     uint32_t *open;   /* groups, part after part */
     size_t open_start[VF__MAX_PARTS + 1];
     bool any_unsorted[VF__MAX_PARTS];
+    bool interleaved[VF__MAX_PARTS]; /* most rows are of another group than the row before */
     struct tally tallies[VF__MAX_PARTS];
 };
 
@@ -93,10 +87,14 @@ static void measure(void *arg, size_t part) {
     struct lane *lanes = job->lanes;
     size_t n = part_rows(job, part, &rows);
     bool unsorted = false;
+    size_t changes = 0;
+    uint32_t before = VF__NO_KEY;
     for (size_t i = 0; i < n; i++) {
         size_t row = rows != NULL ? rows[i] : i;
         uint32_t g = group[row];
         if (g == VF__NO_KEY) continue;
+        changes += g != before;
+        before = g;
         struct lane *lane = &lanes[g];
         bool back = sort[row] < lane->last;
         lane->count++;
@@ -105,6 +103,7 @@ static void measure(void *arg, size_t part) {
         lane->last = sort[row];
     }
     job->any_unsorted[part] = unsorted;
+    job->interleaved[part] = changes > n / 2;
 }
 
 /* ---- the walk --------------------------------------------------------------------------------------------------- */
@@ -113,11 +112,8 @@ static void measure(void *arg, size_t part) {
 struct walk {
     const uint64_t *quantity;
     const int64_t *time;
-    uint32_t *start;
-    uint8_t *counts;
+    struct vf__place *places;
     struct vf__record *records;
-    int64_t *held;
-    struct lot *lots;
     uint32_t n_rows;
     enum vf_fifo_rows rows;
     bool shorts;
@@ -143,107 +139,131 @@ static inline bool is_dust(uint64_t rest, uint64_t whole, bool is_float) {
     return rest == 0 || (is_float && as_double(rest) < DUST * as_double(whole));
 }
 
-static inline void put(struct walk *w, struct lane *lane, uint32_t opener, uint32_t closer, uint64_t quantity) {
+static inline int64_t time_of(const struct walk *w, uint32_t row) {
+    return w->time != NULL && row < w->n_rows ? w->time[row] : 0;
+}
+
+static inline void put(struct walk *w, struct lane *lane, uint32_t opener, uint32_t closer,
+                       uint64_t quantity) {
     w->records[lane->at++] = (struct vf__record){.opener = opener, .closer = closer, .quantity = quantity};
 }
 
-static inline void put_match(struct walk *w, struct lane *lane, uint32_t closer, uint64_t quantity) {
-    if (w->held != NULL) w->held[lane->at] = w->time[closer] - lane->last; /* fits: the caller looked at all times */
-    put(w, lane, lane->head, closer, quantity);
+static inline void put_match(struct walk *w, struct lane *lane, uint32_t closer, int64_t now,
+                             uint64_t quantity) {
+    struct vf__record record = {.opener = lane->head, .closer = closer, .quantity = quantity};
+    /* a row's lot: fits, the caller looked at all times; an inventory lot: anything, nobody reads it */
+    record.held = (int64_t)((uint64_t)now - (uint64_t)lane->last);
+    w->records[lane->at++] = record;
     w->tally.n_matched++;
     w->tally.n_from_inventory += lane->head >= w->n_rows;
 }
 
-static inline void tell(struct walk *w, uint32_t row, uint32_t n) {
-    w->counts[row] = (uint8_t)(n < VF__MANY ? n : VF__MANY);
-}
-
-/* first: where the row's records begin. */
-static inline void make_head(struct lane *lane, uint32_t row, uint32_t first, uint64_t quantity, int64_t time) {
+/* first: where the row's records begin; closed: how many it has as a closer. */
+static inline void make_head(struct walk *w, struct lane *lane, uint32_t row, uint32_t first,
+                             uint32_t closed) {
     lane->head = row;
     lane->first = first;
-    lane->rest = lane->whole = quantity;
-    lane->last = time;
+    lane->closed = closed;
+    lane->rest = lane->whole = w->quantity[row] & ~VF__EXIT_SIDE;
+    lane->last = time_of(w, row);
 }
 
-static inline int64_t time_of(const struct walk *w, uint32_t row) {
-    return w->held != NULL && row < w->n_rows ? w->time[row] : 0;
-}
-
-static inline void push(struct walk *w, struct lane *lane, uint32_t row, uint64_t quantity) {
-    if (w->rows != VF_FIFO_BOTH) w->counts[row] = w->rows == VF_FIFO_EXITS;
-    w->tally.n_opened += row < w->n_rows;
+static inline void push(struct walk *w, struct lane *lane, uint32_t row) {
     if (lane->head == NONE) {
-        make_head(lane, row, lane->at, quantity, time_of(w, row));
-        w->start[row] = lane->at;
+        make_head(w, lane, row, lane->at, 0);
+        lane->next = NONE;
+    } else if (lane->next == NONE) {
+        lane->next = row;
     } else {
-        w->lots[lane->tail++] = (struct lot){.quantity = quantity, .time = time_of(w, row), .row = row};
+        w->places[lane->tail].start = row;
     }
+    lane->tail = row;
+    w->tally.n_opened += row < w->n_rows;
 }
 
-/* The head lot is gone, and its last record is written. */
-static inline void pop(struct walk *w, struct lane *lane) {
-    if (w->rows == VF_FIFO_BOTH) tell(w, lane->head, lane->at - lane->first);
-    if (lane->next == lane->tail) {
+static inline void fetch_lot(const struct walk *w, uint32_t row) {
+    VF__PREFETCH(&w->places[row]);
+    VF__PREFETCH(&w->quantity[row]);
+    if (w->time != NULL && row < w->n_rows) VF__PREFETCH(&w->time[row]);
+}
+
+/* The head lot is gone, and its last record is written. `rest`: that record is its rest at the end. */
+static inline void pop(struct walk *w, struct lane *lane, bool rest) {
+    uint32_t row = lane->next, count = lane->at - lane->first;
+    if (w->rows != VF_FIFO_BOTH) count = lane->closed + (w->rows == VF_FIFO_EXITS || rest);
+    w->places[lane->head] = (struct vf__place){.start = lane->first, .count = count};
+    if (row == NONE) {
         lane->head = NONE;
         return;
     }
-    const struct lot *lot = &w->lots[lane->next++];
-    make_head(lane, lot->row, lane->at, lot->quantity, lot->time);
-    w->start[lot->row] = lane->at;
+    lane->next = row == lane->tail ? NONE : w->places[row].start;
+    make_head(w, lane, row, lane->at, 0);
+    if (lane->next != NONE) fetch_lot(w, lane->next);
 }
 
 /* `left` of `row` has nothing to close; its records begin at `first`. */
-static void exceed(struct walk *w, struct lane *lane, uint32_t row, uint32_t first, uint64_t left, bool is_exit) {
+static void exceed(struct walk *w, struct lane *lane, uint32_t row, uint32_t first, uint64_t left,
+                   bool is_exit) {
     if (w->shorts) {
-        tell(w, row, lane->at - first + (w->rows == VF_FIFO_EXITS));
-        make_head(lane, row, first, w->quantity[row] & ~VF__EXIT_SIDE, time_of(w, row));
+        make_head(w, lane, row, first, lane->at - first);
         lane->rest = left;
+        lane->next = NONE;
+        lane->tail = row;
         lane->lot_exit = is_exit;
         w->tally.n_opened++;
         return;
     }
     put(w, lane, NONE, row, left);
-    tell(w, row, lane->at - first);
+    w->places[row] = (struct vf__place){.start = first, .count = lane->at - first};
     w->tally.n_over++;
     if (row < w->tally.first_over) w->tally.first_over = row;
 }
 
-static inline void take(struct walk *w, struct lane *lane, uint32_t row, bool is_float) {
+static void take_nothing(struct walk *w, uint32_t row, uint32_t mark) {
+    w->places[row] = (struct vf__place){.start = mark, .count = w->rows != VF_FIFO_LOTS};
+}
+
+/* A row against the lots of the other side. */
+static inline void close_lots(struct walk *w, struct lane *lane, uint32_t row, bool is_exit, bool is_float) {
     uint64_t whole = w->quantity[row] & ~VF__EXIT_SIDE, left = whole;
+    uint64_t direction = lane->lot_exit ? VF__EXIT_SIDE : 0;
+    uint32_t first = lane->at;
+    int64_t now = time_of(w, row);
+    while (lane->head != NONE) {
+        uint64_t rest = lane->rest;
+        if (rest > left) {
+            put_match(w, lane, row, now, left | direction);
+            lane->rest = subtract(rest, left, is_float);
+            if (is_float && is_dust(lane->rest, lane->whole, true)) pop(w, lane, false);
+            left = 0;
+            break;
+        }
+        put_match(w, lane, row, now, rest | direction);
+        pop(w, lane, false);
+        left = subtract(left, rest, is_float);
+        if (is_dust(left, whole, is_float)) {
+            left = 0;
+            break;
+        }
+    }
+    if (left != 0)
+        exceed(w, lane, row, first, left, is_exit);
+    else
+        w->places[row] = (struct vf__place){.start = first, .count = lane->at - first};
+}
+
+static inline void take(struct walk *w, struct lane *lane, uint32_t row, bool is_float) {
     bool is_exit = (w->quantity[row] & VF__EXIT_SIDE) != 0;
-    if (VF__UNLIKELY(whole == 0)) {
-        w->start[row] = is_exit ? VF__START_ZERO_EXIT : VF__START_ZERO_ENTRY;
-        w->counts[row] = w->rows != VF_FIFO_LOTS;
+    if (VF__UNLIKELY((w->quantity[row] & ~VF__EXIT_SIDE) == 0)) {
+        take_nothing(w, row, is_exit ? VF__START_ZERO_EXIT : VF__START_ZERO_ENTRY);
         w->tally.n_zero++;
         return;
     }
     if (w->shorts && lane->head == NONE) lane->lot_exit = is_exit;
-    if (is_exit == lane->lot_exit) {
-        push(w, lane, row, whole);
-        return;
-    }
-    uint64_t direction = lane->lot_exit ? VF__EXIT_SIDE : 0;
-    uint32_t first = lane->at;
-    w->start[row] = first;
-    while (lane->head != NONE) {
-        uint64_t rest = lane->rest;
-        if (rest > left) {
-            put_match(w, lane, row, left | direction);
-            lane->rest = subtract(rest, left, is_float);
-            if (is_float && is_dust(lane->rest, lane->whole, true)) pop(w, lane);
-            tell(w, row, lane->at - first);
-            return;
-        }
-        put_match(w, lane, row, rest | direction);
-        pop(w, lane);
-        left = subtract(left, rest, is_float);
-        if (is_dust(left, whole, is_float)) {
-            tell(w, row, lane->at - first);
-            return;
-        }
-    }
-    exceed(w, lane, row, first, left, is_exit);
+    if (is_exit == lane->lot_exit)
+        push(w, lane, row);
+    else
+        close_lots(w, lane, row, is_exit, is_float);
 }
 
 /* rows NULL: all rows from 0, and those of no group are marked. skip: leave unsorted groups out. */
@@ -258,15 +278,12 @@ static inline void walk_rows(const struct job *job, struct walk *w, const uint32
             g = group[rows != NULL ? rows[i + NEAR] : i + NEAR];
             const struct lane *soon = &lanes[g != VF__NO_KEY ? g : 0];
             VF__PREFETCH(&w->records[soon->at]);
-            if (w->held != NULL) VF__PREFETCH(&w->held[soon->at]);
-            VF__PREFETCH(&w->lots[soon->next]);
-            VF__PREFETCH(&w->lots[soon->tail]);
+            fetch_lot(w, soon->next != NONE ? soon->next : 0);
         }
         uint32_t row = rows != NULL ? rows[i] : (uint32_t)i;
         uint32_t g = group[row];
         if (VF__UNLIKELY(g == VF__NO_KEY)) {
-            w->start[row] = VF__START_NO_TRADE;
-            w->counts[row] = w->rows != VF_FIFO_LOTS;
+            take_nothing(w, row, VF__START_NO_TRADE);
         } else if (!skip || !lanes[g].unsorted) {
             take(w, &lanes[g], row, is_float);
         }
@@ -274,18 +291,36 @@ static inline void walk_rows(const struct job *job, struct walk *w, const uint32
 }
 
 static void walk(const struct job *job, struct walk *w, const uint32_t *rows, size_t n, bool skip) {
-    if (job->in->is_float) walk_rows(job, w, rows, n, skip, true);
-    else walk_rows(job, w, rows, n, skip, false);
+    if (job->in->is_float)
+        walk_rows(job, w, rows, n, skip, true);
+    else
+        walk_rows(job, w, rows, n, skip, false);
 }
 
 static void walk_lots(const struct job *job, struct walk *w, size_t part) {
     for (size_t k = 0; k < job->in->n_lots; k++) {
         uint32_t g = job->in->lot_group[k];
-        if (in_part(job, g, part)) take(w, &job->lanes[g], (uint32_t)(job->in->n_rows + k), job->in->is_float);
+        if (in_part(job, g, part))
+            take(w, &job->lanes[g], (uint32_t)(job->in->n_rows + k), job->in->is_float);
     }
 }
 
-/* Puts the rows of each unsorted group in order, and walks them. */
+/* Interleaved groups that are not all in order, such as a day's with late prints: rows are put in order as a whole, so
+   that the walk still goes through memory from one end to the other. Group after group would jump a page a row. */
+static void walk_interleaved(struct job *job, struct walk *w, size_t part) {
+    uint32_t *mine = job->cut ? job->parts.rows + job->parts.start[part] : job->order;
+    size_t n = job->cut ? job->parts.start[part + 1] - job->parts.start[part] : 0;
+    for (size_t row = 0; !job->cut && row < job->in->n_rows; row++) {
+        if (job->in->group[row] == VF__NO_KEY)
+            take_nothing(w, (uint32_t)row, VF__START_NO_TRADE);
+        else
+            mine[n++] = (uint32_t)row;
+    }
+    vf__rows_sort(job->in->sort, mine, job->scratch + part * job->n_scratch, n);
+    walk(job, w, mine, n, false);
+}
+
+/* Puts the rows of each unsorted group in order, and walks them: good where a group's rows lie together. */
 static void walk_unsorted(struct job *job, struct walk *w, size_t part) {
     const uint32_t *group = job->in->group, *rows;
     size_t n = part_rows(job, part, &rows);
@@ -311,9 +346,8 @@ static inline bool close_head(struct walk *w, struct lane *lane) {
     if (lane->head < w->n_rows) {
         put(w, lane, lane->head, NONE, lane->rest | (lane->lot_exit ? VF__EXIT_SIDE : 0));
         w->tally.n_open++;
-        if (w->rows == VF_FIFO_LOTS && w->counts[lane->head] < VF__MANY) w->counts[lane->head]++;
     }
-    pop(w, lane);
+    pop(w, lane, true);
     return lane->head != NONE;
 }
 
@@ -343,10 +377,8 @@ static void match_part(void *arg, size_t part) {
     struct job *job = arg;
     struct walk w = {.quantity = job->in->quantity,
                      .time = job->in->time,
-                     .start = job->out->start,
-                     .counts = job->out->counts,
+                     .places = job->out->places,
                      .records = job->out->records,
-                     .held = job->out->held,
                      .n_rows = (uint32_t)job->in->n_rows,
                      .rows = job->in->rows,
                      .shorts = job->in->on_excess == VF_EXCESS_OPEN_SHORT,
@@ -354,8 +386,12 @@ static void match_part(void *arg, size_t part) {
     const uint32_t *rows;
     size_t n = part_rows(job, part, &rows), first = job->open_start[part], last = job->open_start[part + 1];
     walk_lots(job, &w, part);
-    walk(job, &w, rows, n, job->any_unsorted[part]);
-    if (job->any_unsorted[part]) walk_unsorted(job, &w, part);
+    if (job->any_unsorted[part] && job->interleaved[part]) {
+        walk_interleaved(job, &w, part);
+    } else {
+        walk(job, &w, rows, n, job->any_unsorted[part]);
+        if (job->any_unsorted[part]) walk_unsorted(job, &w, part);
+    }
     close_queues(&w, job->lanes, job->open + first, last - first);
     job->tallies[part] = w.tally;
 }
@@ -373,6 +409,16 @@ static enum vf_status make_lanes(struct job *job, const struct vf_context *ctx, 
     return VF_OK;
 }
 
+/* Room that a part's interleaved rows need to be put in order. */
+static void plan_interleaved(struct job *job, size_t *largest) {
+    for (size_t p = 0; p < job->n_parts; p++) {
+        if (!job->any_unsorted[p] || !job->interleaved[p]) continue;
+        size_t n = job->cut ? job->parts.start[p + 1] - job->parts.start[p] : job->in->n_rows;
+        if (!job->cut) job->n_order = n;
+        if (n / 2 + 1 > *largest) *largest = n / 2 + 1;
+    }
+}
+
 /* Groups of each part, and how many rows must be put in order. */
 static void plan_groups(struct job *job, size_t *largest) {
     size_t n = job->in->n_groups, at[VF__MAX_PARTS] = {0};
@@ -387,11 +433,12 @@ static void plan_groups(struct job *job, size_t *largest) {
     *largest = 0;
     for (size_t g = 0; g < n; g++) {
         struct lane *lane = &job->lanes[g];
-        if (!lane->unsorted) continue;
+        if (!lane->unsorted || job->interleaved[job->cut ? job->parts.part_of_group[g] : 0]) continue;
         lane->ordered = (uint32_t)job->n_order;
         job->n_order += lane->count;
         if (lane->count > *largest) *largest = lane->count;
     }
+    plan_interleaved(job, largest);
 }
 
 /* Cuts `records` into the symbols' stretches. */
@@ -406,7 +453,8 @@ static size_t plan_records(struct job *job) {
         lane->end = (uint32_t)at;
         job->out->n_no_trade -= lane->count;
     }
-    job->lanes[job->in->n_groups].at = (uint32_t)at; /* the lane of rows of no group is looked at, never used */
+    job->lanes[job->in->n_groups].at =
+        (uint32_t)at; /* the lane of rows of no group is looked at, never used */
     return at;
 }
 
@@ -417,7 +465,7 @@ static enum vf_status make_room(struct job *job, const struct vf_context *ctx, s
     if (job->open == NULL) return vf__fail_memory(err, job->in->n_groups * sizeof *job->open);
     plan_groups(job, &largest);
     job->n_scratch = largest;
-    if (job->n_order > 0) {
+    if (largest > 0) {
         job->order = vf__alloc(ctx, job->n_order, sizeof *job->order);
         job->scratch = vf__alloc(ctx, job->n_parts * largest, sizeof *job->scratch);
         if (job->order == NULL || job->scratch == NULL)
@@ -429,17 +477,12 @@ static enum vf_status make_room(struct job *job, const struct vf_context *ctx, s
     out->n_records = n_records;
     for (size_t k = n_records - 4; k < n_records; k++)
         out->records[k] = (struct vf__record){.opener = NONE, .closer = NONE};
-    if (job->in->time != NULL) {
-        out->held = vf__alloc(ctx, n_records, sizeof *out->held);
-        if (out->held == NULL) return vf__fail_memory(err, n_records * sizeof *out->held);
-    }
-    out->start = vf__alloc(ctx, out->n_start, sizeof *out->start);
-    out->counts = vf__alloc(ctx, out->n_start, sizeof *out->counts);
-    if (out->start == NULL || out->counts == NULL) return vf__fail_memory(err, out->n_start * sizeof *out->start);
-    if (job->cut) { /* rows of no group are in no part: only a walk over all rows meets them */
-        memset(out->start, 0xff, out->n_start * sizeof *out->start);
-        memset(out->counts, job->in->rows != VF_FIFO_LOTS, out->n_start);
-    }
+    out->places = vf__alloc(ctx, out->n_places, sizeof *out->places);
+    if (out->places == NULL) return vf__fail_memory(err, out->n_places * sizeof *out->places);
+    /* rows of no group are in no part: only a walk over all rows meets them */
+    for (size_t k = 0; job->cut && k < out->n_places; k++)
+        out->places[k] =
+            (struct vf__place){.start = VF__START_NO_TRADE, .count = job->in->rows != VF_FIFO_LOTS};
     return VF_OK;
 }
 
@@ -465,8 +508,10 @@ enum vf_status vf__match_run(const struct vf_context *ctx, const struct vf__matc
                              struct vf__matches *out, struct vf_error *err) {
     struct job job = {.in = in, .out = out, .n_parts = 1};
     enum vf_status status = VF_OK;
-    *out = (struct vf__matches){
-        .ctx = *ctx, .n_start = in->n_rows + in->n_lots, .n_no_trade = (int64_t)in->n_rows, .first_over = -1};
+    *out = (struct vf__matches){.ctx = *ctx,
+                                .n_places = in->n_rows + in->n_lots,
+                                .n_no_trade = (int64_t)in->n_rows,
+                                .first_over = -1};
     if (in->n_rows > VF__MATCH_MAX_ROWS || in->n_lots > VF__MATCH_MAX_ROWS - in->n_rows)
         return vf__fail(err, VF_ERROR_OVERFLOW, NULL, -1, "more than %u rows and inventory lots",
                         VF__MATCH_MAX_ROWS);
@@ -497,12 +542,8 @@ done:
 }
 
 void vf__matches_release(struct vf__matches *matches) {
-    vf__free(&matches->ctx, matches->start, matches->n_start, sizeof *matches->start);
-    vf__free(&matches->ctx, matches->counts, matches->n_start, sizeof *matches->counts);
+    vf__free(&matches->ctx, matches->places, matches->n_places, sizeof *matches->places);
     vf__free(&matches->ctx, matches->records, matches->n_records, sizeof *matches->records);
-    vf__free(&matches->ctx, matches->held, matches->n_records, sizeof *matches->held);
-    matches->start = NULL;
-    matches->counts = NULL;
+    matches->places = NULL;
     matches->records = NULL;
-    matches->held = NULL;
 }

@@ -26,6 +26,13 @@ struct vf__record {
     uint32_t opener;
     uint32_t closer;
     uint64_t quantity;
+    int64_t held; /* of a match with a row's lot: closer's time - opener's time, where times were given */
+};
+
+/* A row's records are records[start] and on, as long as they name the row. */
+struct vf__place {
+    uint32_t start; /* or a mark */
+    uint32_t count; /* of pieces in the mode asked for; in VF_FIFO_BOTH also of records */
 };
 
 /* Rows n_rows .. n_rows + n_lots - 1 are the inventory lots, oldest first; they stand in `quantity` only, and take
@@ -39,19 +46,15 @@ struct vf__match_input {
     size_t n_rows, n_lots, n_groups;
     bool is_float;
     enum vf_excess on_excess;
-    enum vf_fifo_rows rows; /* what `counts` counts */
+    enum vf_fifo_rows rows; /* what is a piece */
 };
 
-/* The records of a row are records[start[row]] and on, as long as they name the row. Three records past any record
-   may be read. `counts` is the number of pieces of a row in the mode asked for; VF__MANY: that many or more. */
-#define VF__MANY 255
+/* Three records past any record may be read. */
 struct vf__matches {
     struct vf_context ctx;
-    uint32_t *start;  /* n_start = n_rows + n_lots */
-    uint8_t *counts;  /* n_start */
-    size_t n_start;
+    struct vf__place *places; /* n_places = n_rows + n_lots */
+    size_t n_places;
     struct vf__record *records;
-    int64_t *held;    /* of matches with a row's lot: closer's time - opener's time; NULL without times */
     size_t n_records; /* allocated; not all are in use */
     int64_t n_matched;
     int64_t n_from_inventory; /* of n_matched: the opener is an inventory lot */

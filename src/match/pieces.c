@@ -1,4 +1,4 @@
-/* Reads the records of rows in row order; see pieces.h.
+/* Reads the records of rows in row order; see pieces.h. Not for columns.
    Most rows have one to four pieces, so four are handled without a branch and the rest in loops. */
 #include "match/pieces.h"
 
@@ -7,35 +7,12 @@
 #define NONE VF__MATCH_NONE
 #define AHEAD 24
 
-/* ---- counting ------------------------------------------------------------------------------------------------- */
-
-/* The long way, for rows of many pieces. As a closer a row stands first; what it opened follows: in full, as one
-   sum, or as its rest. */
-static uint32_t count_row(const struct vf__piece_source *source, uint32_t row) {
-    const struct vf__record *r = source->records + source->start[row];
-    uint32_t count = 0;
-    for (; r->closer == row; r++)
-        count++;
-    if (source->rows == VF_FIFO_EXITS) return count + (r->opener == row);
-    for (; r->opener == row; r++)
-        count += source->rows == VF_FIFO_BOTH || r->closer == NONE;
-    return count;
-}
-
 int64_t vf__pieces_count(const struct vf__piece_source *source, int64_t first, int64_t n, uint32_t *counts) {
-    const uint8_t *known = source->counts + first;
+    const struct vf__place *places = source->places + first;
     int64_t total = 0;
-    bool many = false;
     for (int64_t i = 0; i < n; i++) {
-        counts[i] = known[i];
-        total += known[i];
-        many |= known[i] == VF__MANY;
-    }
-    if (!many) return total;
-    for (int64_t i = 0; i < n; i++) {
-        if (counts[i] != VF__MANY) continue;
-        counts[i] = count_row(source, (uint32_t)(first + i));
-        total += (int64_t)counts[i] - VF__MANY;
+        counts[i] = places[i].count;
+        total += places[i].count;
     }
     return total;
 }
@@ -45,11 +22,10 @@ int64_t vf__pieces_count(const struct vf__piece_source *source, int64_t first, i
 /* A row's records may lie across two cache lines. */
 static inline void fetch_ahead(const struct vf__piece_source *source, int64_t row, int64_t end) {
     if (row + AHEAD >= end) return;
-    uint32_t start = source->start[row + AHEAD];
+    uint32_t start = source->places[row + AHEAD].start;
     if (VF__UNLIKELY(start >= VF__START_LIMIT)) return;
     VF__PREFETCH(&source->records[start]);
-    VF__PREFETCH(&source->records[start + 3]);
-    if (source->held != NULL) VF__PREFETCH(&source->held[start]);
+    VF__PREFETCH(&source->records[start + 2]);
 }
 
 static struct vf__record no_record(uint32_t row, uint32_t start) {
@@ -68,17 +44,20 @@ static inline uint64_t add(uint64_t a, uint64_t b, bool is_float) {
 }
 
 /* All that `row` opened as one piece: its closed part, and whether that is all. */
-static struct vf__record summary(const struct vf__piece_source *source, const struct vf__record *r, uint32_t row) {
+static struct vf__record summary(const struct vf__piece_source *source, const struct vf__record *r,
+                                 uint32_t row) {
     struct vf__record out = {.opener = row, .closer = VF__WHOLE};
     for (; r->opener == row; r++) {
-        if (r->closer == NONE) out.closer = NONE;
-        else out.quantity = add(out.quantity, r->quantity & ~VF__EXIT_SIDE, source->is_float);
+        if (r->closer == NONE)
+            out.closer = NONE;
+        else
+            out.quantity = add(out.quantity, r->quantity & ~VF__EXIT_SIDE, source->is_float);
     }
     return out;
 }
 
 static struct vf__record piece_of(const struct vf__piece_source *source, uint32_t row, uint32_t piece) {
-    uint32_t start = source->start[row];
+    uint32_t start = source->places[row].start;
     if (start >= VF__START_LIMIT) return no_record(row, start);
     const struct vf__record *r = source->records + start + piece;
     if (source->rows == VF_FIFO_BOTH || r->closer == row) return *r;
@@ -88,30 +67,29 @@ static struct vf__record piece_of(const struct vf__piece_source *source, uint32_
     return *r;
 }
 
-void vf__pieces_next(const struct vf__piece_source *source, int64_t first, int64_t end, const uint32_t *counts,
-                     struct vf__piece_cursor *cursor, struct vf__pieces *pieces) {
+void vf__pieces_next(const struct vf__piece_source *source, int64_t end, struct vf__piece_cursor *cursor,
+                     struct vf__pieces *pieces) {
     size_t n = 0;
     int64_t row = cursor->row;
     uint32_t piece = cursor->piece;
     bool both = source->rows == VF_FIFO_BOTH;
     while (row < end && n < VF__PIECES) {
-        uint32_t count = counts[row - first], start = source->start[row];
+        const struct vf__place place = source->places[row];
         if (piece == 0) fetch_ahead(source, row, end);
-        if (both && piece == 0 && count <= 4 && n + count <= VF__PIECES && start < VF__START_LIMIT) {
-            memcpy(&pieces->record[n], &source->records[start], 4 * sizeof(struct vf__record));
-            if (source->held != NULL) memcpy(&pieces->held[n], &source->held[start], 4 * sizeof(int64_t));
+        if (both && piece == 0 && place.count <= 4 && n + place.count <= VF__PIECES &&
+            place.start < VF__START_LIMIT) {
+            memcpy(&pieces->record[n], &source->records[place.start], 4 * sizeof(struct vf__record));
             for (size_t k = 0; k < 4; k++)
                 pieces->row[n + k] = (uint32_t)row;
-            n += count;
+            n += place.count;
             row++;
             continue;
         }
-        for (; piece < count && n < VF__PIECES; piece++, n++) {
+        for (; piece < place.count && n < VF__PIECES; piece++, n++) {
             pieces->record[n] = piece_of(source, (uint32_t)row, piece);
             pieces->row[n] = (uint32_t)row;
-            if (source->held != NULL && start < VF__START_LIMIT) pieces->held[n] = source->held[start + piece];
         }
-        if (piece < count) break;
+        if (piece < place.count) break;
         piece = 0;
         row++;
     }
@@ -139,7 +117,8 @@ void vf__pack_bits(const uint8_t *flags, size_t n, uint8_t *bits) {
     }
 }
 
-void vf__pieces_ids(const struct vf__pieces *pieces, uint32_t n_rows, bool closer, uint32_t *out, uint8_t *valid) {
+void vf__pieces_ids(const struct vf__pieces *pieces, uint32_t n_rows, bool closer, uint32_t *out,
+                    uint8_t *valid) {
     uint8_t flags[VF__PIECES];
     for (size_t i = 0; i < pieces->n; i++) {
         uint32_t id = closer ? pieces->record[i].closer : pieces->record[i].opener;
@@ -165,7 +144,7 @@ void vf__pieces_holding(const struct vf__pieces *pieces, uint32_t n_rows, int64_
     for (size_t i = 0; i < pieces->n; i++) {
         const struct vf__record *r = &pieces->record[i];
         flags[i] = (r->opener < n_rows) & (r->closer < n_rows);
-        out[i] = flags[i] ? pieces->held[i] : 0;
+        out[i] = flags[i] ? r->held : 0;
     }
     vf__pack_bits(flags, pieces->n, valid);
 }
@@ -217,8 +196,10 @@ void vf__pieces_pnl(const struct vf__pieces *pieces, size_t n_prices, const doub
         double from = price_at(price, n_prices, r->opener), to = price_at(price, n_prices, r->closer);
         uint64_t magnitude = r->quantity & ~VF__EXIT_SIDE;
         double quantity;
-        if (is_float) memcpy(&quantity, &magnitude, sizeof quantity);
-        else quantity = (double)(int64_t)magnitude;
+        if (is_float)
+            memcpy(&quantity, &magnitude, sizeof quantity);
+        else
+            quantity = (double)(int64_t)magnitude;
         double pnl = (to - from) * quantity;
         flags[i] = r->closer == pieces->row[i] && isfinite(pnl);
         out[i] = !flags[i] ? 0 : r->quantity & VF__EXIT_SIDE ? -pnl : pnl;

@@ -11,42 +11,39 @@
 #define VF__PIECES 1024 /* a multiple of 8, so that blocks share no byte of a bitmap */
 
 struct vf__piece_source {
-    const uint32_t *start;
-    const uint8_t *counts;
+    const struct vf__place *places;
     const struct vf__record *records;
-    const int64_t *held; /* may be NULL */
     uint32_t n_rows;
     enum vf_fifo_rows rows;
     bool is_float;
 };
 
-/* A place among the pieces of rows that have been counted. */
+/* Where the next piece is. */
 struct vf__piece_cursor {
     int64_t row;
     uint32_t piece; /* of the row */
 };
 
-/* Pieces in output order. A row that is no trade has neither opener nor closer. `held` is only meant where both
-   are rows. */
+/* Pieces in output order. A row that is no trade has neither opener nor closer. */
 struct vf__pieces {
     size_t n;
     struct vf__record record[VF__PIECES + 4];
-    int64_t held[VF__PIECES + 4];
     uint32_t row[VF__PIECES + 4];
 };
 
 /* Writes the number of pieces of the rows [first, first + n); returns their sum. */
 int64_t vf__pieces_count(const struct vf__piece_source *source, int64_t first, int64_t n, uint32_t *counts);
 
-/* The next pieces, at most VF__PIECES and fewer only at `end`; counts[0] is row `first`. */
-void vf__pieces_next(const struct vf__piece_source *source, int64_t first, int64_t end, const uint32_t *counts,
-                     struct vf__piece_cursor *cursor, struct vf__pieces *pieces);
+/* The next pieces of the rows before `end`: VF__PIECES of them, fewer only where there are no more. */
+void vf__pieces_next(const struct vf__piece_source *source, int64_t end, struct vf__piece_cursor *cursor,
+                     struct vf__pieces *pieces);
 
 /* n flags of 0 or 1 to bits from bits[0] on; the last byte is filled up with zeros. */
 void vf__pack_bits(const uint8_t *flags, size_t n, uint8_t *bits);
 
 /* Columns of a block. Values of nulls are zero. */
-void vf__pieces_ids(const struct vf__pieces *pieces, uint32_t n_rows, bool closer, uint32_t *out, uint8_t *valid);
+void vf__pieces_ids(const struct vf__pieces *pieces, uint32_t n_rows, bool closer, uint32_t *out,
+                    uint8_t *valid);
 void vf__pieces_closed(const struct vf__pieces *pieces, uint8_t *bits, uint8_t *valid);
 void vf__pieces_holding(const struct vf__pieces *pieces, uint32_t n_rows, int64_t *out, uint8_t *valid);
 

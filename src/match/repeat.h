@@ -7,8 +7,8 @@
 
 /* Every kernel: row i of n is given counts[i] times, of which row 0 has had `skip` already; no more than `room` are
    given. Returns how many were. Nothing is written past them. */
-int64_t vf__repeat_fixed(uint32_t width, const uint8_t *values, const uint32_t *counts, int64_t n, uint32_t skip,
-                         uint8_t *out, int64_t room);
+int64_t vf__repeat_fixed(uint32_t width, const uint8_t *values, const uint32_t *counts, int64_t n,
+                         uint32_t skip, uint8_t *out, int64_t room);
 
 /* Views (16 bytes); those of more than 12 bytes of text have `shift` added to their buffer number. Where `valid` (a
    bitmap from bit `first`, or NULL) has a 0, the view is empty. */

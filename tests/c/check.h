@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,20 +130,34 @@ static inline bool check__fails(struct check_faults *f) {
     f->calls++;
     return f->fail_at != 0 && (f->calls == f->fail_at || (f->for_ever && f->calls > f->fail_at));
 }
+/* Each block remembers its size: release and resize must be told the truth, since allocators may rely on it. */
+union check__header {
+    size_t size;
+    max_align_t align;
+};
+
 static inline void *check__allocate(void *state, size_t size) {
     struct check_faults *f = state;
     if (check__fails(f)) return NULL;
-    void *block = malloc(size);
-    f->live += block != NULL;
-    return block;
+    union check__header *block = malloc(sizeof *block + size);
+    if (block == NULL) return NULL;
+    block->size = size;
+    f->live++;
+    return block + 1;
 }
-static inline void *check__resize(void *state, void *block, size_t old_size, size_t new_size) {
-    (void)old_size;
-    return check__fails(state) ? NULL : realloc(block, new_size);
+static inline void *check__resize(void *state, void *data, size_t old_size, size_t new_size) {
+    union check__header *block = (union check__header *)data - 1;
+    CHECK_I64(old_size, block->size);
+    if (check__fails(state)) return NULL;
+    block = realloc(block, sizeof *block + new_size);
+    if (block == NULL) return NULL;
+    block->size = new_size;
+    return block + 1;
 }
-static inline void check__release(void *state, void *block, size_t size) {
+static inline void check__release(void *state, void *data, size_t size) {
     struct check_faults *f = state;
-    (void)size;
+    union check__header *block = (union check__header *)data - 1;
+    CHECK_I64(size, block->size);
     f->live--;
     free(block);
 }

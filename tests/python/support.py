@@ -23,7 +23,8 @@ def chunked(frame: pl.DataFrame, rows: int = 0) -> pl.DataFrame:
     rows = rows or CHUNK_ROWS
     if rows <= 0 or frame.height <= rows:
         return frame
-    parts = [frame.slice(start, rows) for start in range(0, frame.height, rows)]
+    whole = frame.rechunk()
+    parts = [whole.slice(start, rows) for start in range(0, frame.height, rows)]
     return pl.concat(parts, rechunk=False)
 
 

@@ -54,7 +54,8 @@ static int64_t emit_all(struct vf_fifo *fifo, enum vf_status *status) {
         if (first != VF_OK) {
             /* a call that failed has changed nothing: the same call goes on from the same place */
             *status = first;
-            first = vf_fifo_emit(fifo, &again, row, 2500, (1u << VF_FIFO_N_COLUMNS) - 1, counts, out, &check_error);
+            first = vf_fifo_emit(fifo, &again, row, 2500, (1u << VF_FIFO_N_COLUMNS) - 1, counts, out,
+                                 &check_error);
         }
         if (first != VF_OK) return -1;
         for (int64_t k = 0; k < out[1].array.length; k++)
@@ -65,11 +66,15 @@ static int64_t emit_all(struct vf_fifo *fifo, enum vf_status *status) {
     return sum;
 }
 
-static enum vf_status keep(enum vf_status status, enum vf_status now) { return status != VF_OK ? status : now; }
+static enum vf_status keep(enum vf_status status, enum vf_status now) {
+    return status != VF_OK ? status : now;
+}
 
 static enum vf_status scenario(const struct vf_context *ctx, uint32_t n_threads, size_t n_sides) {
     struct vf_context context = *ctx;
-    struct vf_fifo_options options = {.sides = sides, .n_sides = n_sides, .on_excess = VF_EXCESS_OPEN_SHORT,
+    struct vf_fifo_options options = {.sides = sides,
+                                      .n_sides = n_sides,
+                                      .on_excess = VF_EXCESS_OPEN_SHORT,
                                       .columns = (1u << VF_FIFO_N_COLUMNS) - 1};
     struct vf_fifo *fifo = NULL;
     struct check_column c[6], held[3];
@@ -105,19 +110,26 @@ static enum vf_status scenario(const struct vf_context *ctx, uint32_t n_threads,
     return status;
 }
 
-static enum vf_status one_thread(const struct vf_context *ctx) { return scenario(ctx, 1, 2); }
-static enum vf_status three_threads(const struct vf_context *ctx) { return scenario(ctx, 3, 3); }
+static enum vf_status one_thread(const struct vf_context *ctx) {
+    return scenario(ctx, 1, 2);
+}
+static enum vf_status three_threads(const struct vf_context *ctx) {
+    return scenario(ctx, 3, 3);
+}
 
 /* ---- expanding -------------------------------------------------------------------------------------------------- */
 
 static int owned;
-static void release_owner(void *owner) { (*(int *)owner)--; }
+static void release_owner(void *owner) {
+    (*(int *)owner)--;
+}
 
 /* The owner is released with the column, and left alone when there is none. */
 static enum vf_status expand(const struct vf_context *ctx, const struct vf_series *series) {
     struct vf_column out;
     owned = 1;
-    enum vf_status status = vf_column_expand(ctx, series, counts, ROWS, &owned, release_owner, &out, &check_error);
+    enum vf_status status =
+        vf_column_expand(ctx, series, counts, ROWS, &owned, release_owner, &out, &check_error);
     CHECK_I64(owned, 1);
     if (status != VF_OK) return status;
     vf_column_release(&out);

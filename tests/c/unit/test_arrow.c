@@ -219,12 +219,12 @@ static void some_nulls(uint8_t *valid, uint32_t seed) {
         static type values[N];                                                                               \
         static int64_t i64[N];                                                                               \
         static double f64[N];                                                                                \
+        bool is_float = (format)[0] == 'f' || (format)[0] == 'g', is_time = (format)[0] == 't';              \
         for (int64_t i = 0; i < N; i++) {                                                                    \
             values[i] = (type)(expression);                                                                  \
-            i64[i] = (int64_t)values[i];                                                                     \
+            i64[i] = is_float ? 0 : (int64_t)values[i];                                                      \
             f64[i] = (double)values[i];                                                                      \
         }                                                                                                    \
-        bool is_float = (format)[0] == 'f' || (format)[0] == 'g', is_time = (format)[0] == 't';              \
         for (uint32_t seed = 0; seed < 6; seed++) {                                                          \
             uint8_t valid[N];                                                                                \
             some_nulls(valid, seed);                                                                         \

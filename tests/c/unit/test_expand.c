@@ -37,11 +37,13 @@ struct chunked {
 };
 
 static uint8_t valid_bits[ROWS / 8 + 9];
-static bool is_valid(int64_t row) { return (valid_bits[row >> 3] >> (row & 7)) & 1; }
+static bool is_valid(int64_t row) {
+    return (valid_bits[row >> 3] >> (row & 7)) & 1;
+}
 
 /* All chunks look into the same buffers at their own offset; the last buffer may be given later. */
-static void cut(struct chunked *c, const char *format, int64_t n, size_t n_chunks, bool nulls, const void *values,
-                int64_t n_buffers) {
+static void cut(struct chunked *c, const char *format, int64_t n, size_t n_chunks, bool nulls,
+                const void *values, int64_t n_buffers) {
     memset(c, 0, sizeof *c);
     c->schema.format = format;
     c->schema.name = "x";
@@ -62,7 +64,9 @@ static void cut(struct chunked *c, const char *format, int64_t n, size_t n_chunk
 }
 
 static int released;
-static void count_release(void *owner) { *(int *)owner += 1; }
+static void count_release(void *owner) {
+    *(int *)owner += 1;
+}
 
 static bool expand(const struct chunked *c, int64_t n, uint32_t n_threads, struct vf_column *out) {
     struct vf_context ctx = {.n_threads = n_threads};
@@ -98,8 +102,8 @@ static void test_fixed(int64_t n, size_t n_chunks, bool nulls, uint32_t n_thread
     static const struct {
         const char *format;
         size_t width;
-    } types[] = {{"c", 1},  {"C", 1},    {"s", 2},    {"e", 2},        {"i", 4},      {"f", 4},
-                 {"tdD", 4}, {"l", 8},    {"g", 8},    {"tsn:UTC", 8},  {"tDu", 8},    {"ttn", 8},
+    } types[] = {{"c", 1},   {"C", 1},    {"s", 2},      {"e", 2},          {"i", 4},   {"f", 4},
+                 {"tdD", 4}, {"l", 8},    {"g", 8},      {"tsn:UTC", 8},    {"tDu", 8}, {"ttn", 8},
                  {"tiM", 4}, {"tin", 16}, {"d:9,2", 16}, {"d:9,2,256", 32}, {"w:3", 3}, {"w:12", 12}};
     static uint8_t values[ROWS * 32];
     for (size_t i = 0; i < sizeof values; i++)
@@ -204,8 +208,10 @@ static bool text_is(const char *format, const struct ArrowArray *a, int64_t k, c
         if (offset + have > ((const int64_t *)a->buffers[a->n_buffers - 1])[buffer]) return false;
         return memcmp((const uint8_t *)a->buffers[2 + buffer] + offset, text, length) == 0;
     }
-    int64_t from = format[0] == 'U' ? ((const int64_t *)a->buffers[1])[k] : ((const int32_t *)a->buffers[1])[k];
-    int64_t to = format[0] == 'U' ? ((const int64_t *)a->buffers[1])[k + 1] : ((const int32_t *)a->buffers[1])[k + 1];
+    int64_t from =
+        format[0] == 'U' ? ((const int64_t *)a->buffers[1])[k] : ((const int32_t *)a->buffers[1])[k];
+    int64_t to =
+        format[0] == 'U' ? ((const int64_t *)a->buffers[1])[k + 1] : ((const int32_t *)a->buffers[1])[k + 1];
     return (size_t)(to - from) == length && memcmp((const uint8_t *)a->buffers[2] + from, text, length) == 0;
 }
 
@@ -217,7 +223,9 @@ static void test_texts(int64_t n, size_t n_chunks, bool nulls, uint32_t n_thread
         struct chunked c;
         struct vf_column out;
         int64_t bad = 0;
-        const void *values = f == 0 ? (const void *)text32 : f == 1 ? (const void *)text64 : (const void *)text_views;
+        const void *values = f == 0   ? (const void *)text32
+                             : f == 1 ? (const void *)text64
+                                      : (const void *)text_views;
         cut(&c, formats[f], n, n_chunks, nulls, values, f == 2 ? 5 : 3);
         if (f == 2) make_views();
         for (size_t k = 0; k < n_chunks; k++) {
@@ -238,8 +246,8 @@ static void test_texts(int64_t n, size_t n_chunks, bool nulls, uint32_t n_thread
 /* Views of chunks with buffers of their own: the numbers in the views must move. */
 static void test_view_buffers(void) {
     static uint8_t views[3][2 * 16];
-    static const char *const texts[6] = {"first text of chunk 0", "short", "first text of chunk 1",
-                                         "second text of chunk 1", "", "a text of the last chunk"};
+    static const char *const texts[6] = {"first text of chunk 0",  "short", "first text of chunk 1",
+                                         "second text of chunk 1", "",      "a text of the last chunk"};
     static char data[3][64];
     static int64_t sizes[3];
     struct chunked c;
@@ -369,7 +377,8 @@ static void test_dictionary_limits(void) {
     for (int k = 0; k < 2; k++) {
         c.values_buffers[k][1] = offsets[k];
         c.values_buffers[k][2] = data[k];
-        c.dictionaries[k] = (struct ArrowArray){.length = 200, .n_buffers = 3, .buffers = c.values_buffers[k]};
+        c.dictionaries[k] =
+            (struct ArrowArray){.length = 200, .n_buffers = 3, .buffers = c.values_buffers[k]};
         c.arrays[k].dictionary = &c.dictionaries[k];
     }
     CHECK_STATUS(vf_column_expand(NULL, &c.series, counts, 4, &released, count_release, &out, &check_error),
@@ -403,7 +412,8 @@ static void test_refusals(void) {
     CHECK_STATUS(vf_column_expand(NULL, &c.series, counts, 3, &released, count_release, &out, &check_error),
                  VF_ERROR_ARGUMENT);
     CHECK_STATUS(vf_column_expand(NULL, NULL, counts, 4, NULL, NULL, &out, &check_error), VF_ERROR_ARGUMENT);
-    CHECK_STATUS(vf_column_expand(NULL, &c.series, NULL, 4, NULL, NULL, &out, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_column_expand(NULL, &c.series, NULL, 4, NULL, NULL, &out, &check_error),
+                 VF_ERROR_ARGUMENT);
     c.schema.format = "+s";
     CHECK_STATUS(vf_column_expand(NULL, &c.series, counts, 4, &released, count_release, &out, &check_error),
                  VF_ERROR_TYPE);
@@ -416,7 +426,8 @@ static void test_refusals(void) {
     CHECK_STATUS(vf_column_expand(NULL, &c.series, counts, 4, &released, count_release, &out, &check_error),
                  VF_ERROR_ARROW);
     CHECK_I64(released, 0);
-    counts[0] = UINT32_MAX; /* 3 bytes each: more text than 32-bit offsets reach, found out before it is copied */
+    counts[0] =
+        UINT32_MAX; /* 3 bytes each: more text than 32-bit offsets reach, found out before it is copied */
     counts[1] = counts[2] = counts[3] = 0;
     offsets[2] = 3;
     struct check_faults faults = {0};
@@ -441,8 +452,10 @@ int main(void) {
         test_bits(n, n_chunks, nulls, 1 + (uint32_t)(round % 3));
         test_texts(n, n_chunks, nulls, 1 + (uint32_t)(round % 3));
         test_null(n, n_chunks);
-        if (round < 8) test_dictionaries(n, n_chunks, nulls, round % 2 == 1);
-        else test_dictionaries(n, n_chunks, nulls, n_chunks > 1);
+        if (round < 8)
+            test_dictionaries(n, n_chunks, nulls, round % 2 == 1);
+        else
+            test_dictionaries(n, n_chunks, nulls, n_chunks > 1);
     }
     test_view_buffers();
     test_dictionary_limits();

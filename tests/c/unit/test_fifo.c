@@ -31,8 +31,8 @@ struct ask {
 };
 
 struct piece {
-    int64_t row, entry, exit, holding; /* INT64_MIN: null */
-    int closed;                        /* -1: null */
+    int64_t row, entry, exit, holding;                      /* INT64_MIN: null */
+    int closed;                                             /* -1: null */
     double quantity, entry_price, exit_price, markout, pnl; /* NaN: null */
 };
 
@@ -45,22 +45,22 @@ static double number_at(const struct vf_column *c, int64_t i, bool integer) {
     return integer ? (double)check_i64(c, i) : check_f64(c, i);
 }
 
-static void collect(const struct vf_column *c, const uint32_t *counts, int64_t first, int64_t n, bool integers,
-                    struct piece *out, int64_t *n_out) {
+static void collect(const struct vf_column *c, const uint32_t *counts, int64_t first, int64_t n,
+                    bool integers, struct piece *out, int64_t *n_out) {
     int64_t at = 0;
     for (int64_t row = 0; row < n; row++)
         for (uint32_t k = 0; k < counts[row]; k++, at++)
-            out[(*n_out)++] = (struct piece){
-                .row = first + row,
-                .entry = check_valid(&c[0], at) ? (int64_t)check_u32(&c[0], at) : NULL_ID,
-                .quantity = number_at(&c[1], at, integers),
-                .holding = check_valid(&c[2], at) ? check_i64(&c[2], at) : INT64_MIN,
-                .closed = check_valid(&c[3], at) ? check_bool(&c[3], at) : -1,
-                .exit = check_valid(&c[4], at) ? (int64_t)check_u32(&c[4], at) : NULL_ID,
-                .entry_price = number_at(&c[5], at, false),
-                .exit_price = number_at(&c[6], at, false),
-                .markout = number_at(&c[7], at, false),
-                .pnl = number_at(&c[8], at, false)};
+            out[(*n_out)++] =
+                (struct piece){.row = first + row,
+                               .entry = check_valid(&c[0], at) ? (int64_t)check_u32(&c[0], at) : NULL_ID,
+                               .quantity = number_at(&c[1], at, integers),
+                               .holding = check_valid(&c[2], at) ? check_i64(&c[2], at) : INT64_MIN,
+                               .closed = check_valid(&c[3], at) ? check_bool(&c[3], at) : -1,
+                               .exit = check_valid(&c[4], at) ? (int64_t)check_u32(&c[4], at) : NULL_ID,
+                               .entry_price = number_at(&c[5], at, false),
+                               .exit_price = number_at(&c[6], at, false),
+                               .markout = number_at(&c[7], at, false),
+                               .pnl = number_at(&c[8], at, false)};
     CHECK_I64(c[0].array.length, at);
 }
 
@@ -69,13 +69,15 @@ struct batch {
     struct vf_fifo_batch series;
 };
 
-static void make_batch(struct batch *b, const struct day *day, const int64_t *whole, int64_t first, int64_t n) {
+static void make_batch(struct batch *b, const struct day *day, const int64_t *whole, int64_t first,
+                       int64_t n) {
     b->series.symbol = check_series(&b->symbol, "l", "symbol", n, NULL, day->symbol + first, NULL);
     b->series.side = check_series(&b->side, "l", "side", n, NULL, day->side + first, NULL);
     b->series.sort = check_series(&b->time, "l", "t", n, NULL, day->time + first, NULL);
     b->series.time = b->series.sort;
-    b->series.quantity = whole != NULL ? check_series(&b->quantity, "l", "qty", n, NULL, whole + first, NULL)
-                                       : check_series(&b->quantity, "g", "qty", n, NULL, day->quantity + first, NULL);
+    b->series.quantity = whole != NULL
+                             ? check_series(&b->quantity, "l", "qty", n, NULL, whole + first, NULL)
+                             : check_series(&b->quantity, "g", "qty", n, NULL, day->quantity + first, NULL);
     b->series.price = check_series(&b->price, "g", "price", n, NULL, day->price + first, NULL);
 }
 
@@ -103,8 +105,11 @@ static enum vf_status give_inventory(struct vf_fifo *fifo, const struct day *day
 /* Matches the day and gives all its pieces; the status is that of the first call that fails. */
 static enum vf_status run(const struct day *day, const struct ask *ask, struct piece *out, int64_t *n_out) {
     struct vf_context ctx = {.n_threads = ask->n_threads};
-    struct vf_fifo_options options = {
-        .sides = plain_sides, .n_sides = 2, .rows = ask->rows, .on_excess = ask->on_excess, .columns = ALL_COLUMNS};
+    struct vf_fifo_options options = {.sides = plain_sides,
+                                      .n_sides = 2,
+                                      .rows = ask->rows,
+                                      .on_excess = ask->on_excess,
+                                      .columns = ALL_COLUMNS};
     struct vf_fifo *fifo = NULL;
     struct batch b;
     int64_t *whole = ask->integers ? to_whole(day->quantity, day->n) : NULL;
@@ -159,9 +164,12 @@ static int64_t n_founds;
 
 static const struct day *the_day;
 
-static double price_of(int64_t row) { return row >= 0 ? the_day->price[row] : the_day->lot_price[-1 - row]; }
+static double price_of(int64_t row) {
+    return row >= 0 ? the_day->price[row] : the_day->lot_price[-1 - row];
+}
 
-static void found(int64_t of_row, bool open_leg, int64_t opener, int64_t closer, double quantity, bool is_short) {
+static void found(int64_t of_row, bool open_leg, int64_t opener, int64_t closer, double quantity,
+                  bool is_short) {
     struct piece p = {.row = of_row,
                       .entry = NULL_ID,
                       .exit = NULL_ID,
@@ -192,7 +200,8 @@ static double rest_of(double left, double whole, bool integers) {
     return !integers && left < 1e-9 * whole ? 0 : left;
 }
 
-static void oracle_trade(struct lot *queue, int64_t *head, int64_t *tail, int64_t row, const struct ask *ask) {
+static void oracle_trade(struct lot *queue, int64_t *head, int64_t *tail, int64_t row,
+                         const struct ask *ask) {
     bool is_exit = the_day->side[row] == 2;
     double whole = the_day->quantity[row], left = whole;
     if (whole == 0) {
@@ -201,7 +210,8 @@ static void oracle_trade(struct lot *queue, int64_t *head, int64_t *tail, int64_
         founds[n_founds - 1].open_leg = false;
         return;
     }
-    bool adds = ask->on_excess == VF_EXCESS_OPEN_SHORT ? *head == *tail || queue[*head].is_short == is_exit : !is_exit;
+    bool adds = ask->on_excess == VF_EXCESS_OPEN_SHORT ? *head == *tail || queue[*head].is_short == is_exit
+                                                       : !is_exit;
     while (!adds && left > 0 && *head < *tail) {
         struct lot *lot = &queue[*head];
         double take = lot->left < left ? lot->left : left;
@@ -257,8 +267,10 @@ static int64_t shape(enum vf_fifo_rows rows, struct piece *out) {
                                           .markout = NAN,
                                           .pnl = NAN};
         }
-        if (f->piece.closed == 1) out[summary].quantity += f->piece.quantity;
-        else out[summary].closed = 0;
+        if (f->piece.closed == 1)
+            out[summary].quantity += f->piece.quantity;
+        else
+            out[summary].closed = 0;
     }
     return n;
 }
@@ -295,7 +307,8 @@ static int64_t oracle(const struct day *day, const struct ask *ask, struct piece
             oracle_trade(queue, &head, &tail, rows[k], ask);
         for (; head < tail; head++)
             if (queue[head].row >= 0)
-                found(queue[head].row, true, queue[head].row, INT64_MIN, queue[head].left, queue[head].is_short);
+                found(queue[head].row, true, queue[head].row, INT64_MIN, queue[head].left,
+                      queue[head].is_short);
     }
     qsort(founds, (size_t)n_founds, sizeof *founds, by_row);
     free(queue);
@@ -306,7 +319,9 @@ static int64_t oracle(const struct day *day, const struct ask *ask, struct piece
 
 /* ---- comparing -------------------------------------------------------------------------------------------------------- */
 
-static bool same_number(double a, double b) { return a == b || (isnan(a) && isnan(b)); }
+static bool same_number(double a, double b) {
+    return a == b || (isnan(a) && isnan(b));
+}
 
 static bool same_piece(const struct piece *a, const struct piece *b) {
     return a->row == b->row && a->entry == b->entry && a->exit == b->exit && a->holding == b->holding &&
@@ -316,9 +331,11 @@ static bool same_piece(const struct piece *a, const struct piece *b) {
 }
 
 static void print_piece(const char *who, const struct piece *p) {
-    fprintf(stderr, "  %s: row %" PRId64 " entry %" PRId64 " exit %" PRId64 " qty %.17g hold %" PRId64 " closed %d "
-            "prices %g %g markout %g pnl %g\n", who, p->row, p->entry, p->exit, p->quantity, p->holding, p->closed,
-            p->entry_price, p->exit_price, p->markout, p->pnl);
+    fprintf(stderr,
+            "  %s: row %" PRId64 " entry %" PRId64 " exit %" PRId64 " qty %.17g hold %" PRId64 " closed %d "
+            "prices %g %g markout %g pnl %g\n",
+            who, p->row, p->entry, p->exit, p->quantity, p->holding, p->closed, p->entry_price, p->exit_price,
+            p->markout, p->pnl);
 }
 
 /* EXACT, all nine columns. */
@@ -345,7 +362,8 @@ struct line {
     int closed;
 };
 
-static void check_lines(const struct day *day, const struct ask *ask, const struct line *lines, int64_t n_lines) {
+static void check_lines(const struct day *day, const struct ask *ask, const struct line *lines,
+                        int64_t n_lines) {
     int64_t n = 0, n_want;
     CHECK_OK(run(day, ask, got, &n));
     CHECK_I64(n, n_lines);
@@ -360,8 +378,9 @@ static void check_lines(const struct day *day, const struct ask *ask, const stru
     (void)same_pieces(got, n, want, n_want);
 }
 
-#define LINES(...) (const struct line[]){__VA_ARGS__}, \
-    (int64_t)(sizeof((const struct line[]){__VA_ARGS__}) / sizeof(struct line))
+#define LINES(...)                                                                                           \
+    (const struct line[]){__VA_ARGS__},                                                                      \
+        (int64_t)(sizeof((const struct line[]){__VA_ARGS__}) / sizeof(struct line))
 
 /* ---- by hand ------------------------------------------------------------------------------------------------------------ */
 
@@ -400,19 +419,21 @@ static void test_specification(void) {
 static void test_open_short(void) {
     static const int64_t side[5] = {1, 2, 1, 2, 2}, time[5] = {0, 10, 30, 60, 61};
     static const double quantity[5] = {10, 25, 20, 5, 3};
-    struct day day = {.n = 5, .symbol = ones, .side = side, .time = time, .quantity = quantity, .price = prices};
-    struct ask ask = {.on_excess = VF_EXCESS_OPEN_SHORT, .integers = true, .n_threads = 1, .batch = 2, .slice = 3};
+    struct day day = {
+        .n = 5, .symbol = ones, .side = side, .time = time, .quantity = quantity, .price = prices};
+    struct ask ask = {
+        .on_excess = VF_EXCESS_OPEN_SHORT, .integers = true, .n_threads = 1, .batch = 2, .slice = 3};
     check_lines(&day, &ask,
-                LINES({0, 0, 10, 10, 1}, {1, 0, 10, 10, 1}, {1, 1, 15, 20, 1}, {2, 1, 15, 20, 1}, {2, 2, 5, 30, 1},
-                      {3, 2, 5, 30, 1}, {4, 4, 3, -1, 0}));
+                LINES({0, 0, 10, 10, 1}, {1, 0, 10, 10, 1}, {1, 1, 15, 20, 1}, {2, 1, 15, 20, 1},
+                      {2, 2, 5, 30, 1}, {3, 2, 5, 30, 1}, {4, 4, 3, -1, 0}));
     CHECK_I64(got[3].exit, 2);
     CHECK_F64(got[3].pnl, -(12.0 - 11.0) * 15); /* sold at 11, bought back at 12 */
     CHECK_F64(got[3].markout, -(12.0 / 11.0 - 1));
     CHECK_F64(got[2].pnl, NAN); /* the opening leg */
     ask.rows = VF_FIFO_EXITS;
     check_lines(&day, &ask,
-                LINES({0, 0, 10, -1, 1}, {1, 0, 10, 10, 1}, {1, 1, 15, -1, 1}, {2, 1, 15, 20, 1}, {2, 2, 5, -1, 1},
-                      {3, 2, 5, 30, 1}, {4, 4, 0, -1, 0}));
+                LINES({0, 0, 10, -1, 1}, {1, 0, 10, 10, 1}, {1, 1, 15, -1, 1}, {2, 1, 15, 20, 1},
+                      {2, 2, 5, -1, 1}, {3, 2, 5, 30, 1}, {4, 4, 0, -1, 0}));
     ask.rows = VF_FIFO_LOTS;
     check_lines(&day, &ask, LINES({1, 0, 10, 10, 1}, {2, 1, 15, 20, 1}, {3, 2, 5, 30, 1}, {4, 4, 3, -1, 0}));
 }
@@ -420,8 +441,16 @@ static void test_open_short(void) {
 static void test_inventory(void) {
     static const int64_t side[4] = {2, 1, 2, 2}, time[4] = {5, 6, 7, 8}, held[3] = {1, 9, 1};
     static const double quantity[4] = {30, 10, 45, 4}, amounts[3] = {40, 7, 20}, costs[3] = {5, 6, NAN};
-    struct day day = {.n = 4, .symbol = ones, .side = side, .time = time, .quantity = quantity, .price = prices,
-                      .n_lots = 3, .lot_symbol = held, .lot_quantity = amounts, .lot_price = costs};
+    struct day day = {.n = 4,
+                      .symbol = ones,
+                      .side = side,
+                      .time = time,
+                      .quantity = quantity,
+                      .price = prices,
+                      .n_lots = 3,
+                      .lot_symbol = held,
+                      .lot_quantity = amounts,
+                      .lot_price = costs};
     struct ask ask = {.n_threads = 1, .batch = 9, .slice = 9};
     check_lines(&day, &ask,
                 LINES({0, -1, 30, -1, 1}, {1, 1, 10, 1, 1}, {2, -1, 10, -1, 1}, {2, -1, 20, -1, 1},
@@ -454,15 +483,18 @@ static void test_inventory(void) {
 static void test_zero_quantities(void) {
     static const int64_t side[5] = {1, 1, 2, 2, 2}, time[5] = {1, 2, 3, 4, 5};
     static const double quantity[5] = {0, 5, 0, 5, -0.0};
-    struct day day = {.n = 5, .symbol = ones, .side = side, .time = time, .quantity = quantity, .price = prices};
+    struct day day = {
+        .n = 5, .symbol = ones, .side = side, .time = time, .quantity = quantity, .price = prices};
     for (int integers = 0; integers < 2; integers++) {
         struct ask ask = {.integers = integers != 0, .n_threads = 1, .batch = 5, .slice = 5};
-        check_lines(&day, &ask,
-                    LINES({0, 0, 0, -1, 0}, {1, 1, 5, 2, 1}, {2, -1, 0, -1, 0}, {3, 1, 5, 2, 1}, {4, -1, 0, -1, 0}));
+        check_lines(
+            &day, &ask,
+            LINES({0, 0, 0, -1, 0}, {1, 1, 5, 2, 1}, {2, -1, 0, -1, 0}, {3, 1, 5, 2, 1}, {4, -1, 0, -1, 0}));
         CHECK_I64(got[2].exit, 2);
         ask.rows = VF_FIFO_EXITS;
-        check_lines(&day, &ask,
-                    LINES({0, 0, 0, -1, 0}, {1, 1, 5, -1, 1}, {2, -1, 0, -1, 0}, {3, 1, 5, 2, 1}, {4, -1, 0, -1, 0}));
+        check_lines(
+            &day, &ask,
+            LINES({0, 0, 0, -1, 0}, {1, 1, 5, -1, 1}, {2, -1, 0, -1, 0}, {3, 1, 5, 2, 1}, {4, -1, 0, -1, 0}));
         ask.rows = VF_FIFO_LOTS;
         check_lines(&day, &ask, LINES({3, 1, 5, 2, 1}));
     }
@@ -472,7 +504,8 @@ static void test_zero_quantities(void) {
 static void test_fractions(void) {
     static const int64_t side[4] = {1, 2, 2, 2}, time[4] = {1, 2, 3, 4};
     static const double quantity[4] = {0.3, 0.1, 0.2, 0.5};
-    struct day day = {.n = 4, .symbol = ones, .side = side, .time = time, .quantity = quantity, .price = prices};
+    struct day day = {
+        .n = 4, .symbol = ones, .side = side, .time = time, .quantity = quantity, .price = prices};
     struct ask ask = {.n_threads = 1, .batch = 5, .slice = 5};
     check_lines(&day, &ask,
                 LINES({0, 0, 0.1, 1, 1}, {0, 0, 0.3 - 0.1, 2, 1}, {1, 0, 0.1, 1, 1}, {2, 0, 0.3 - 0.1, 2, 1},
@@ -480,18 +513,21 @@ static void test_fractions(void) {
     static const double billion[4] = {1e9, 999999999, 0.25, 0.25};
     day.quantity = billion;
     check_lines(&day, &ask,
-                LINES({0, 0, 999999999, 1, 1}, {0, 0, 0.25, 2, 1}, {1, 0, 999999999, 1, 1}, {2, 0, 0.25, 2, 1},
-                      {3, -1, 0.25, -1, 0}));
+                LINES({0, 0, 999999999, 1, 1}, {0, 0, 0.25, 2, 1}, {1, 0, 999999999, 1, 1},
+                      {2, 0, 0.25, 2, 1}, {3, -1, 0.25, -1, 0}));
     static const double tiny[4] = {5e-324, 5e-324, 1e-300, 1.7e308};
     day.quantity = tiny;
-    check_lines(&day, &ask,
-                LINES({0, 0, 5e-324, 1, 1}, {1, 0, 5e-324, 1, 1}, {2, -1, 1e-300, -1, 0}, {3, -1, 1.7e308, -1, 0}));
+    check_lines(
+        &day, &ask,
+        LINES({0, 0, 5e-324, 1, 1}, {1, 0, 5e-324, 1, 1}, {2, -1, 1e-300, -1, 0}, {3, -1, 1.7e308, -1, 0}));
 }
 
 static void test_order(void) {
-    static const int64_t symbol[6] = {1, 2, 1, 2, 1, 2}, side[6] = {2, 1, 1, 2, 1, 2}, time[6] = {9, 1, 3, 1, 3, 1};
+    static const int64_t symbol[6] = {1, 2, 1, 2, 1, 2}, side[6] = {2, 1, 1, 2, 1, 2},
+                         time[6] = {9, 1, 3, 1, 3, 1};
     static const double quantity[6] = {5, 4, 3, 2, 7, 2};
-    struct day day = {.n = 6, .symbol = symbol, .side = side, .time = time, .quantity = quantity, .price = prices};
+    struct day day = {
+        .n = 6, .symbol = symbol, .side = side, .time = time, .quantity = quantity, .price = prices};
     struct ask ask = {.integers = true, .n_threads = 2, .batch = 1, .slice = 2};
     check_lines(&day, &ask,
                 LINES({0, 2, 3, 6, 1}, {0, 4, 2, 6, 1}, {1, 1, 2, 0, 1}, {1, 1, 2, 0, 1}, {2, 2, 3, 6, 1},
@@ -499,7 +535,11 @@ static void test_order(void) {
 }
 
 static void test_no_rows(void) {
-    struct day day = {.n = 0, .symbol = ones, .side = spec_side, .time = spec_time, .quantity = spec_quantity,
+    struct day day = {.n = 0,
+                      .symbol = ones,
+                      .side = spec_side,
+                      .time = spec_time,
+                      .quantity = spec_quantity,
                       .price = prices};
     struct ask ask = {.n_threads = 2, .batch = 5, .slice = 5};
     check_lines(&day, &ask, NULL, 0);
@@ -534,9 +574,16 @@ static struct day random_day(int64_t n, int64_t n_symbols, int flavour) {
         r_lot_quantity[k] = (double)draw(20);
         r_lot_price[k] = 9 + (double)draw(10);
     }
-    return (struct day){.n = n, .symbol = r_symbol, .side = r_side, .time = r_time, .quantity = r_quantity,
-                        .price = r_price, .n_lots = held ? 40 : 0, .lot_symbol = r_lot_symbol,
-                        .lot_quantity = r_lot_quantity, .lot_price = r_lot_price};
+    return (struct day){.n = n,
+                        .symbol = r_symbol,
+                        .side = r_side,
+                        .time = r_time,
+                        .quantity = r_quantity,
+                        .price = r_price,
+                        .n_lots = held ? 40 : 0,
+                        .lot_symbol = r_lot_symbol,
+                        .lot_quantity = r_lot_quantity,
+                        .lot_price = r_lot_price};
 }
 
 /* Pieces of a trade row add up to its quantity, except for what the 1e-9 rule drops. */
@@ -580,8 +627,11 @@ static void test_cuts(void) {
     for (int rows = 0; rows < 3; rows++) {
         seed = (uint64_t)rows + 77;
         struct day day = random_day(DAY, 50, 7);
-        struct ask ask = {.rows = (enum vf_fifo_rows)rows, .on_excess = VF_EXCESS_OPEN_SHORT, .n_threads = 1,
-                          .batch = DAY, .slice = DAY};
+        struct ask ask = {.rows = (enum vf_fifo_rows)rows,
+                          .on_excess = VF_EXCESS_OPEN_SHORT,
+                          .n_threads = 1,
+                          .batch = DAY,
+                          .slice = DAY};
         int64_t n, n_want;
         CHECK_OK(run(&day, &ask, want, &n_want));
         static const int64_t cuts[4] = {1, 13, 1024, DAY};
@@ -607,7 +657,11 @@ static void test_many_pieces(void) {
         r_side[i] = i < DAY - 1 ? 1 : 2;
         r_quantity[i] = i < DAY - 1 ? 1 : DAY;
     }
-    struct day day = {.n = DAY, .symbol = r_symbol, .side = r_side, .time = r_time, .quantity = r_quantity,
+    struct day day = {.n = DAY,
+                      .symbol = r_symbol,
+                      .side = r_side,
+                      .time = r_time,
+                      .quantity = r_quantity,
                       .price = r_price};
     int64_t n, n_want;
     for (int rows = 0; rows < 3; rows++) {
@@ -665,11 +719,14 @@ struct columns {
     struct check_column symbol, sort, time, side, quantity, price;
 };
 
-static enum vf_status match_columns(struct columns *c, const struct vf_side *sides, size_t n_sides, unsigned bits,
-                                    struct vf_column *out) {
+static enum vf_status match_columns(struct columns *c, const struct vf_side *sides, size_t n_sides,
+                                    unsigned bits, struct vf_column *out) {
     struct vf_fifo_options options = {.sides = sides, .n_sides = n_sides, .columns = bits};
-    struct vf_fifo_batch batch = {.symbol = &c->symbol.series, .sort = &c->sort.series, .time = &c->time.series,
-                                  .side = &c->side.series, .quantity = &c->quantity.series,
+    struct vf_fifo_batch batch = {.symbol = &c->symbol.series,
+                                  .sort = &c->sort.series,
+                                  .time = &c->time.series,
+                                  .side = &c->side.series,
+                                  .quantity = &c->quantity.series,
                                   .price = c->price.series.schema != NULL ? &c->price.series : NULL};
     struct vf_fifo *fifo = NULL;
     enum vf_status status = vf_fifo_open(NULL, &options, &fifo, &check_error);
@@ -729,16 +786,36 @@ static void check_spec_quantities(const struct vf_column *c) {
         const void *data = c->array.buffers[1];
         double x = 0;
         switch (c->schema.format[0]) {
-        case 'c': x = ((const int8_t *)data)[k]; break;
-        case 'C': x = ((const uint8_t *)data)[k]; break;
-        case 's': x = ((const int16_t *)data)[k]; break;
-        case 'S': x = ((const uint16_t *)data)[k]; break;
-        case 'i': x = ((const int32_t *)data)[k]; break;
-        case 'I': x = ((const uint32_t *)data)[k]; break;
-        case 'l': x = (double)((const int64_t *)data)[k]; break;
-        case 'L': x = (double)((const uint64_t *)data)[k]; break;
-        case 'f': x = (double)((const float *)data)[k]; break;
-        default: x = ((const double *)data)[k]; break;
+        case 'c':
+            x = ((const int8_t *)data)[k];
+            break;
+        case 'C':
+            x = ((const uint8_t *)data)[k];
+            break;
+        case 's':
+            x = ((const int16_t *)data)[k];
+            break;
+        case 'S':
+            x = ((const uint16_t *)data)[k];
+            break;
+        case 'i':
+            x = ((const int32_t *)data)[k];
+            break;
+        case 'I':
+            x = ((const uint32_t *)data)[k];
+            break;
+        case 'l':
+            x = (double)((const int64_t *)data)[k];
+            break;
+        case 'L':
+            x = (double)((const uint64_t *)data)[k];
+            break;
+        case 'f':
+            x = (double)((const float *)data)[k];
+            break;
+        default:
+            x = ((const double *)data)[k];
+            break;
         }
         CHECK_F64(x, (double)quantities[k]);
     }
@@ -775,7 +852,8 @@ static void test_side_types(void) {
     }
     /* booleans: true enters; a null side is no trade */
     static const uint8_t bits[1] = {0x13}, valid[1] = {0x5f};
-    static const struct vf_side truth[3] = {{.integer = 1, .entry = true}, {.integer = 0, .entry = false},
+    static const struct vf_side truth[3] = {{.integer = 1, .entry = true},
+                                            {.integer = 0, .entry = false},
                                             {.text = "B", .length = 1, .entry = true}};
     spec_columns(&c);
     (void)check_series(&c.side, "b", "side", 7, valid, bits, NULL);
@@ -805,7 +883,9 @@ static void test_quantity_types(void) {
             int64_t whole = (int64_t)x;
             float single = (float)x;
             size_t width = f < 2 ? 1 : f < 4 ? 2 : f < 6 || f == 8 ? 4 : 8;
-            const void *from = f == 8 ? (const void *)&single : f == 9 ? (const void *)&x : (const void *)&whole;
+            const void *from = f == 8   ? (const void *)&single
+                               : f == 9 ? (const void *)&x
+                                        : (const void *)&whole;
             memcpy(data + (size_t)i * width, from, width);
         }
         spec_columns(&c);
@@ -888,8 +968,11 @@ static void test_time_types(void) {
     struct check_column when;
     (void)check_series(&c.time, "l", "t", 7, NULL, spec_time, NULL);
     (void)check_series(&when, "l", "t", 7, NULL, days, NULL);
-    struct vf_fifo_batch batch = {.symbol = &c.symbol.series, .sort = &c.sort.series, .time = &c.sort.series,
-                                  .side = &c.side.series, .quantity = &c.quantity.series};
+    struct vf_fifo_batch batch = {.symbol = &c.symbol.series,
+                                  .sort = &c.sort.series,
+                                  .time = &c.sort.series,
+                                  .side = &c.side.series,
+                                  .quantity = &c.quantity.series};
     CHECK_OK(vf_fifo_open(NULL, &options, &fifo, &check_error));
     CHECK_OK(vf_fifo_update(fifo, &batch, &check_error));
     batch.time = &when.series;
@@ -966,7 +1049,8 @@ static void test_bad_values(void) {
 }
 
 static void test_no_side_found(void) {
-    static const char *const texts[7] = {"Buy", "Buy", "Verkauf", "Buy", "", "a long value of a side \xc3\xa4\xc3\xa4\xc3\xa4", "Buy"};
+    static const char *const texts[7] = {
+        "Buy", "Buy", "Verkauf", "Buy", "", "a long value of a side \xc3\xa4\xc3\xa4\xc3\xa4", "Buy"};
     struct text_column t;
     struct columns c;
     struct vf_column out;
@@ -989,7 +1073,8 @@ static void test_options(void) {
     struct vf_fifo_options options = {.sides = plain_sides, .n_sides = 1};
     CHECK_STATUS(vf_fifo_open(NULL, &options, &fifo, &check_error), VF_ERROR_ARGUMENT);
     CHECK_STATUS(vf_fifo_open(NULL, NULL, &fifo, &check_error), VF_ERROR_ARGUMENT);
-    const struct vf_side twice[3] = {text_sides[0], text_sides[1], {.text = "B", .length = 1, .entry = false}};
+    const struct vf_side twice[3] = {
+        text_sides[0], text_sides[1], {.text = "B", .length = 1, .entry = false}};
     options.sides = twice;
     options.n_sides = 3;
     CHECK_STATUS(vf_fifo_open(NULL, &options, &fifo, &check_error), VF_ERROR_ARGUMENT);
@@ -1030,12 +1115,15 @@ static void test_states_and_replay(void) {
     b.quantity.schema.format = "l";
     CHECK_STATUS(vf_fifo_update(fifo, &b.series, &check_error), VF_ERROR_TYPE);
     b.quantity.schema.format = "g";
-    CHECK_STATUS(vf_fifo_inventory(fifo, b.series.symbol, b.series.quantity, NULL, &check_error), VF_ERROR_STATE);
+    CHECK_STATUS(vf_fifo_inventory(fifo, b.series.symbol, b.series.quantity, NULL, &check_error),
+                 VF_ERROR_STATE);
     CHECK_OK(vf_fifo_match(fifo, &check_error));
     CHECK_STATUS(vf_fifo_match(fifo, &check_error), VF_ERROR_STATE);
     CHECK_STATUS(vf_fifo_update(fifo, &b.series, &check_error), VF_ERROR_STATE);
-    CHECK_STATUS(vf_fifo_emit(fifo, NULL, 0, DAY, VF_FIFO_HOLDING, counts, &out, &check_error), VF_ERROR_ARGUMENT);
-    CHECK_STATUS(vf_fifo_emit(fifo, NULL, 1, DAY, VF_FIFO_QTY, counts, &out, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_fifo_emit(fifo, NULL, 0, DAY, VF_FIFO_HOLDING, counts, &out, &check_error),
+                 VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_fifo_emit(fifo, NULL, 1, DAY, VF_FIFO_QTY, counts, &out, &check_error),
+                 VF_ERROR_ARGUMENT);
     CHECK_STATUS(vf_fifo_replayed(fifo, &check_error), VF_ERROR_REPLAY);
     make_batch(&b, &day, NULL, 5, 10);
     CHECK_STATUS(vf_fifo_emit(fifo, &b.series, 5, 10, 0, counts, NULL, &check_error), VF_ERROR_STATE);

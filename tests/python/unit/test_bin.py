@@ -7,15 +7,17 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support import chunked, raises
 
 import vizflow as vf
+from support import chunked, raises
 from vizflow.errors import ConfigError, DataError, SchemaError
 
 HALVES = [-2.5, -1.5, -0.5, -0.0, 0.5, 1.5, 2.5]
 
 
-def bins(values: list[Any], width: float = 1.0, dtype: Any = pl.Float64, engine: Any = "auto", **options: Any) -> list[Any]:
+def bins(
+    values: list[Any], width: float = 1.0, dtype: Any = pl.Float64, engine: Any = "auto", **options: Any
+) -> list[Any]:
     frame = chunked(pl.DataFrame({"x": pl.Series(values, dtype=dtype, strict=False)}))
     out = vf.bin(frame, {"x": width}, **options).collect(engine=engine)
     assert out.schema == {"x": dtype, "x_bin": pl.Int64}
@@ -37,6 +39,13 @@ def test_several_columns_and_names() -> None:
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf])
 def test_what_is_no_number_is_in_no_bin(value: float | None) -> None:
     assert bins([value, 1.0]) == [None, 1]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_quotient_is_rounded_once_whatever_the_rows_beside_it(engine: Any, rows: int) -> None:
+    """x * (1 / w), as Polars computes x / w for two rows or more, would be 501 here."""
+    assert 0.050050000000000004 / 1e-4 == 500.5
+    assert bins([0.050050000000000004] * rows, 1e-4, engine=engine) == [500] * rows
 
 
 def test_snap_takes_a_quotient_next_to_a_half_for_the_half() -> None:
@@ -86,4 +95,6 @@ def test_empty_and_all_null(values: list[None], engine: Any) -> None:
 
 @pytest.mark.parametrize("values", [[], [None], [None, None]])
 def test_column_of_type_null(values: list[None]) -> None:
-    assert vf.bin(pl.DataFrame({"x": pl.Series(values, dtype=pl.Null)}), {"x": 1.0}).collect()["x_bin"].to_list() == values
+    assert (
+        vf.bin(pl.DataFrame({"x": pl.Series(values, dtype=pl.Null)}), {"x": 1.0}).collect()["x_bin"].to_list() == values
+    )

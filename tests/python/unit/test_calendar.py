@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support import raises
 
 import vizflow as vf
+from support import raises
 from vizflow import calendar
 from vizflow.errors import CalendarRangeError, ConfigError, SchemaError, StorageError
 
@@ -100,7 +100,13 @@ def test_load_needs_a_date_column(tmp_path: Path) -> None:
 
 
 def test_from_files_reads_the_names_of_a_folder(tmp_path: Path) -> None:
-    for name in ("alpha_20240103.feather", "alpha_20240102.feather", "alpha_2024.feather", "x_20240105.feather", "alpha_20240108.feather.tmp"):
+    for name in (
+        "alpha_20240103.feather",
+        "alpha_20240102.feather",
+        "alpha_2024.feather",
+        "x_20240105.feather",
+        "alpha_20240108.feather.tmp",
+    ):
         (tmp_path / name).touch()
     found = calendar.from_files(tmp_path, "alpha_{date}.feather")
     assert found["date"].to_list() == [dt.date(2024, 1, 2), dt.date(2024, 1, 3)]

@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support import chunked, raises
 
 import vizflow as vf
+from support import chunked, raises
 from vizflow.errors import ConfigError, DataError
 
 INF, NAN = math.inf, math.nan
@@ -79,7 +79,14 @@ def test_near_integer_refuses_what_is_no_integer(value: float) -> None:
 
 @pytest.mark.parametrize(
     ("value", "dtype"),
-    [(128.0, pl.Int8), (-129.0, pl.Int8), (-1.0, pl.UInt64), (2.0**63, pl.Int64), (2.0**64, pl.UInt64), (1e300, pl.Int64)],
+    [
+        (128.0, pl.Int8),
+        (-129.0, pl.Int8),
+        (-1.0, pl.UInt64),
+        (2.0**63, pl.Int64),
+        (2.0**64, pl.UInt64),
+        (1e300, pl.Int64),
+    ],
 )
 def test_near_integer_refuses_what_does_not_fit(value: float, dtype: Any) -> None:
     with raises(DataError, column="q", row=0):
@@ -92,11 +99,18 @@ def test_near_integer_reaches_the_limits_exactly() -> None:
 
 
 def test_tolerance_is_relative_above_one_and_absolute_below() -> None:
-    assert near([1e6 + 0.4], tolerance=1e-6).to_list() == [1_000_000]
+    assert near([500.0004, 1e6 + 0.0009]).to_list() == [500, 1_000_000]
     assert near([1e-7, -1e-7]).to_list() == [0, 0]
     with raises(DataError, "1e-09"):
         near([1.00000002], tolerance=1e-9)
     assert near([7.0], tolerance=0).to_list() == [7]
+
+
+def test_half_of_a_large_number_is_no_noise() -> None:
+    """1e-6 of 1 500 000.5 is more than its half."""
+    with raises(DataError, "1500000.5"):
+        near([1_500_000.5])
+    assert near([1_500_000.4], tolerance=0.4).to_list() == [1_500_000]
 
 
 @pytest.mark.parametrize("tolerance", [-1e-9, 0.5, NAN, INF])

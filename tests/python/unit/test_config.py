@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support import raises
 
 import vizflow as vf
+from support import raises
 from vizflow.config import check_date
 from vizflow.errors import ConfigError
 from vizflow.run import context

@@ -6,9 +6,9 @@ import pickle
 
 import polars as pl
 import pytest
-from support import raises
 
 import vizflow as vf
+from support import raises
 from vizflow.errors import from_c, from_polars, near_names, translated
 
 

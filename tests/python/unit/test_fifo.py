@@ -8,9 +8,9 @@ from typing import Any
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from support import chunked, raises
 
 import vizflow as vf
+from support import chunked, raises
 from vizflow.errors import ConfigError, DataError, SchemaError
 
 COLUMNS = ["matched_entry_id", "matched_qty", "holding_period", "is_closed"]
@@ -134,7 +134,9 @@ def test_types_and_column_order() -> None:
     assert out.dtypes == [*WORKED.dtypes, *types]
 
 
-@pytest.mark.parametrize("dtype", [pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt32, pl.UInt64, pl.Float32, pl.Float64])
+@pytest.mark.parametrize(
+    "dtype", [pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt32, pl.UInt64, pl.Float32, pl.Float64]
+)
 def test_matched_qty_has_the_type_of_the_quantity(dtype: Any) -> None:
     out = match(WORKED.with_columns(pl.col("qty").cast(dtype)))
     assert out.schema["matched_qty"] == dtype
@@ -177,7 +179,11 @@ def test_symbols_of_any_type_do_not_touch_each_other(dtype: Any) -> None:
     two = pl.concat([WORKED.with_columns(symbol=pl.lit("0")), WORKED.with_columns(symbol=pl.lit("1"))])
     number = pl.col("symbol").cast(pl.Int64)
     frame = two.with_columns(
-        symbol=number == 1 if dtype == pl.Boolean else number.cast(dtype) if dtype.is_integer() else pl.col("symbol").cast(dtype)
+        symbol=number == 1
+        if dtype == pl.Boolean
+        else number.cast(dtype)
+        if dtype.is_integer()
+        else pl.col("symbol").cast(dtype)
     )
     shift = [(None if entry is None else entry + 7, *rest) for _, entry, *rest in BOTH]
     assert match(frame).select(COLUMNS).rows() == [tuple(piece[1:]) for piece in BOTH] + shift
@@ -188,10 +194,7 @@ def test_row_order_is_kept_and_input_may_be_unsorted() -> None:
     frame = WORKED.with_row_index("row")[order]
     place = {row: position for position, row in enumerate(order)}
     expected = [
-        (row, None if entry is None else place[entry], *rest)
-        for row in order
-        for at, entry, *rest in BOTH
-        if at == row
+        (row, None if entry is None else place[entry], *rest) for row in order for at, entry, *rest in BOTH if at == row
     ]
     assert match(frame).select("row", *COLUMNS).rows() == expected
 
@@ -251,7 +254,9 @@ def test_one_and_two_rows() -> None:
 
 
 def test_rows_that_are_no_trades_may_hold_anything() -> None:
-    frame = trades((None, None, None, None), ("x", "B", 5, 1), ("x", "C", -5, None), (None, "Q", None, 3), ("x", "S", 5, 4))
+    frame = trades(
+        (None, None, None, None), ("x", "B", 5, 1), ("x", "C", -5, None), (None, "Q", None, 3), ("x", "S", 5, 4)
+    )
     nothing = (None, None, None, None)
     assert pieces(frame) == [(0, *nothing), (1, 1, 5, 3, True), (2, *nothing), (3, *nothing), (4, 1, 5, 3, True)]
 
@@ -264,7 +269,9 @@ def test_zero_quantity_is_a_piece_of_its_own() -> None:
 def test_limits_of_int64() -> None:
     top = 2**63 - 1
     for zero in (-(2**63), -1, top - 3):
-        frame = trades(("x", "B", top, zero), ("x", "S", top, zero + 1), ("x", "B", 1, zero + 2), ("x", "S", 1, zero + 3))
+        frame = trades(
+            ("x", "B", top, zero), ("x", "S", top, zero + 1), ("x", "B", 1, zero + 2), ("x", "S", 1, zero + 3)
+        )
         assert pieces(frame) == [(0, 0, top, 1, True), (1, 0, top, 1, True), (2, 2, 1, 1, True), (3, 2, 1, 1, True)]
     assert pieces(trades(("x", "B", 1, 0), ("x", "S", 1, top)))[0] == (0, 0, 1, top, True)
 
@@ -417,9 +424,13 @@ def test_inventory_is_checked() -> None:
         ("qty", float("inf"), pl.Float64), ("t", None, pl.Int64), ("t", float("nan"), pl.Float64), ("symbol", None, pl.String),
     ],
 )  # fmt: skip
-def test_bad_values_on_trade_rows_name_column_count_and_first_row(column: str, value: Any, dtype: Any, engine: Any) -> None:
+def test_bad_values_on_trade_rows_name_column_count_and_first_row(
+    column: str, value: Any, dtype: Any, engine: Any
+) -> None:
     bad = pl.int_range(pl.len()).is_in([3, 4, 5])  # row 5 is no trade
-    frame = WORKED.with_columns(pl.when(bad).then(pl.lit(value, dtype=dtype)).otherwise(pl.col(column).cast(dtype)).alias(column))
+    frame = WORKED.with_columns(
+        pl.when(bad).then(pl.lit(value, dtype=dtype)).otherwise(pl.col(column).cast(dtype)).alias(column)
+    )
     with raises(DataError, f'"{column}"', "row 3", column=column, row=3, count=2):
         match(frame, engine=engine)
 
@@ -449,7 +460,8 @@ def test_missing_by_and_sort_by() -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "values"), [("qty", ["1"] * 7), ("qty", [True] * 7), ("t", ["1"] * 7), ("side", [1.0] * 7), ("symbol", [1.0] * 7)]
+    ("column", "values"),
+    [("qty", ["1"] * 7), ("qty", [True] * 7), ("t", ["1"] * 7), ("side", [1.0] * 7), ("symbol", [1.0] * 7)],
 )
 def test_wrong_types(column: str, values: list[Any]) -> None:
     with raises(SchemaError, column, column=column):

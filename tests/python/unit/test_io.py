@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from support import chunked, raises
 
 import vizflow as vf
+from support import chunked, raises
 from vizflow.errors import ConfigError, DataError, SchemaError, StorageError
 
 FRAME = pl.DataFrame({"ukey": [1, 2, 3], "side": ["B", None, "S"], "qty": [1.0, 2.5, None]})

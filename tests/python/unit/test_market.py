@@ -6,9 +6,9 @@ import datetime as dt
 import pickle
 
 import pytest
-from support import raises
 
 import vizflow as vf
+from support import raises
 from vizflow.errors import ConfigError, DataError
 
 LUNCH_TO_NIGHT = [vf.Session("21:00", "02:30"), vf.Session("09:00", "10:15"), vf.Session("10:30", "11:30")]
@@ -16,7 +16,14 @@ LUNCH_TO_NIGHT = [vf.Session("21:00", "02:30"), vf.Session("09:00", "10:15"), vf
 
 @pytest.mark.parametrize(
     ("market", "seconds"),
-    [(vf.CN, 14_400), (vf.KR, 23_400), (vf.HK, 19_800), (vf.HKEX_NORTHBOUND, 14_400), (vf.US, 23_400), (vf.CRYPTO, 86_400)],
+    [
+        (vf.CN, 14_400),
+        (vf.KR, 23_400),
+        (vf.HK, 19_800),
+        (vf.HKEX_NORTHBOUND, 14_400),
+        (vf.US, 23_400),
+        (vf.CRYPTO, 86_400),
+    ],
 )
 def test_presets_have_the_specified_hours(market: vf.Market, seconds: int) -> None:
     assert market.seconds == seconds
@@ -25,7 +32,14 @@ def test_presets_have_the_specified_hours(market: vf.Market, seconds: int) -> No
 
 @pytest.mark.parametrize(
     ("time", "elapsed"),
-    [("09:30:00", 0), ("11:29:59", 7199), ("11:30:00", 7200), ("13:00:00", 7200), ("13:00:01", 7201), ("15:00:00", 14_400)],
+    [
+        ("09:30:00", 0),
+        ("11:29:59", 7199),
+        ("11:30:00", 7200),
+        ("13:00:00", 7200),
+        ("13:00:01", 7201),
+        ("15:00:00", 14_400),
+    ],
 )
 def test_design_document_examples_of_elapsed_seconds(time: str, elapsed: int) -> None:
     result = vf.CN.elapsed_seconds(dt.datetime.fromisoformat(f"2024-10-01T{time}"))
@@ -75,7 +89,9 @@ def test_datetime_with_a_zone_is_converted() -> None:
         vf.Market("local", [vf.Session("09:00", "10:00")]).elapsed_seconds(moment)
 
 
-@pytest.mark.parametrize("text", ["9:30", "24:01", "25:00", "12:60", "12:00:60", "", "０９:30", "12:00 ", "-1:00", None, 930])
+@pytest.mark.parametrize(
+    "text", ["9:30", "24:01", "25:00", "12:60", "12:00:60", "", "０９:30", "12:00 ", "-1:00", None, 930]
+)
 def test_session_times_that_are_none_are_refused(text: str) -> None:
     with raises(ConfigError, "'HH:MM'"):
         vf.Session(text, "23:00")

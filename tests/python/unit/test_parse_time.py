@@ -8,9 +8,9 @@ from typing import Any
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from support import chunked, raises
 
 import vizflow as vf
+from support import chunked, raises
 from vizflow.errors import ConfigError, DataError, SchemaError
 
 CLOCK = [(9, 30, 0), (11, 30, 0), (12, 0, 0), (13, 0, 0), (15, 0, 0), (15, 0, 1)]
@@ -77,7 +77,10 @@ def test_zone_is_converted_to_the_markets() -> None:
 
 
 def test_summer_time_is_the_markets_matter() -> None:
-    stamps = [dt.datetime(2024, 1, 5, 14, 30, tzinfo=dt.timezone.utc), dt.datetime(2024, 7, 5, 13, 30, tzinfo=dt.timezone.utc)]
+    stamps = [
+        dt.datetime(2024, 1, 5, 14, 30, tzinfo=dt.timezone.utc),
+        dt.datetime(2024, 7, 5, 13, 30, tzinfo=dt.timezone.utc),
+    ]
     assert parse(stamps, pl.Datetime("ns", "UTC"), market="US").to_list() == [0.0, 0.0]
 
 
@@ -87,6 +90,13 @@ def test_epoch_integers(engine: Any, unit: Any, per: int) -> None:
     out = parse([epoch * per, None], engine=engine, unit=unit)
     assert out.to_list() == [7, None]
     assert out.dtype == (pl.Int64 if unit == "s" else pl.Float64)
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("value", [1727746200 * 10**9, 2**63 - 1, -(2**63), 2**64 - 1])
+def test_epoch_of_a_wrong_unit_is_null_and_no_panic(unit: Any, value: int) -> None:
+    if (unit, value) != ("ns", 1727746200 * 10**9):
+        assert parse([value], pl.UInt64 if value >= 2**63 else pl.Int64, unit=unit).to_list() == [None]
 
 
 def test_time_and_text() -> None:
@@ -163,7 +173,9 @@ def test_missing_column_shows_near_names() -> None:
         vf.parse_time(pl.DataFrame({"ticktime": [93000]}), vf.CN, "tick_time")
 
 
-@pytest.mark.parametrize(("values", "hint"), [([1.5], "Float64"), ([True], "Boolean"), ([dt.date(2024, 1, 2)], "time of day")])
+@pytest.mark.parametrize(
+    ("values", "hint"), [([1.5], "Float64"), ([True], "Boolean"), ([dt.date(2024, 1, 2)], "time of day")]
+)
 def test_type_that_is_no_time(values: list[Any], hint: str) -> None:
     with raises(SchemaError, hint, column="t"):
         parse(values)

@@ -3,6 +3,7 @@
 Not a documentation system: the docstrings are the text, and this puts them on one page in the public API's order.
 """
 
+import contextlib
 import inspect
 import sys
 from pathlib import Path
@@ -27,10 +28,8 @@ SECTIONS = {
 def _block(name: str, item: object, level: str) -> list[str]:
     lines = [f"{level} `{name}`", ""]
     if inspect.isfunction(item) or inspect.isclass(item):
-        try:
+        with contextlib.suppress(ValueError):
             lines += ["```python", f"{name.rpartition('.')[2]}{inspect.signature(item)}", "```", ""]
-        except ValueError:
-            pass
         lines += ["```text", inspect.getdoc(item) or "", "```", ""]
     else:
         lines += [f"`{item!r}`", ""]

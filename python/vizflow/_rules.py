@@ -38,7 +38,7 @@ def run_rules(
     inputs = _inputs(rules, schema, added)
     types = _output_types(lf, rules, inputs, by, sort_by, state_class)
 
-    def produce(wanted: list[str]) -> Iterator[pl.DataFrame]:
+    def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
         passed = [name for name in wanted if name not in types]
         with translated():
             frame = lf.select(list(dict.fromkeys([by, sort_by, *inputs, *passed]))).collect(engine="streaming")
@@ -81,7 +81,8 @@ def _infer(name: str, values: list[Any]) -> pl.DataType:
         if value is not None:
             return pl.Series([value]).dtype
     raise SchemaError(
-        f"the type of {name!r} cannot be inferred: no value in the first {_SAMPLE_ROWS} rows; declare it in output_schema",
+        f"the type of {name!r} cannot be inferred from the first {_SAMPLE_ROWS} rows, which hold no value; declare it "
+        "in output_schema",
         column=name,
     )
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import re
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import polars as pl
@@ -117,6 +119,35 @@ def _leave(key: int, step: Step) -> None:
             _scopes[-1].steps[key] = step
 
 
+# ---- frames that repeat the rows of another ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a row-repeating frame was made of: `rebuild(frame)` is that frame."""
+
+    frame: pl.LazyFrame
+    rebuild: Callable[[pl.LazyFrame], pl.LazyFrame]
+
+
+_origins: dict[int, tuple[weakref.ref[pl.LazyFrame], Origin]] = {}
+
+
+def _remember(frame: pl.LazyFrame, origin: Origin) -> None:
+    key = id(frame)
+    _origins[key] = weakref.ref(frame, lambda _: _origins.pop(key, None)), origin
+
+
+def origin(frame: pl.LazyFrame) -> Origin | None:
+    """Give the origin of a frame that is, itself and untouched, what a row-repeating step gave.
+
+    A step whose answer for a row does not change when rows are repeated next to themselves may then work before the
+    repetition: fewer rows, the same result.
+    """
+    found = _origins.get(id(frame))
+    return found[1] if found is not None and found[0]() is frame else None
+
+
 # ---- sources ----------------------------------------------------------------------------------------------------
 
 
@@ -137,9 +168,9 @@ def _limited(
 
 
 def source(
-    produce: Callable[[list[str]], Iterator[pl.DataFrame]], schema: Mapping[str, Any], name: str
+    produce: Callable[[list[str], bool], Iterator[pl.DataFrame]], schema: Mapping[str, Any], name: str
 ) -> pl.LazyFrame:
-    """Make a LazyFrame of a generator of frames that is told which columns are wanted."""
+    """Make a LazyFrame of a generator of frames, told which columns are wanted and whether it may be stopped early."""
     names = list(schema)
     empty = pl.DataFrame(schema=schema)
 
@@ -148,7 +179,7 @@ def source(
     ) -> Iterator[pl.DataFrame]:
         columns = names if wanted is None else wanted
         some = False
-        for frame in _limited(produce(columns), wanted, predicate, n_rows):
+        for frame in _limited(produce(columns, n_rows is not None), wanted, predicate, n_rows):
             some = True
             yield frame
         if not some:
@@ -164,6 +195,8 @@ def two_pass(
     schema: Mapping[str, Any],
     added: list[str],
     name: str,
+    one_to_one: bool,
+    rebuild: Callable[[pl.LazyFrame], pl.LazyFrame] | None = None,
 ) -> pl.LazyFrame:
     """Make the lazy frame of a step that learns from all rows before it emits the first.
 
@@ -179,26 +212,37 @@ def two_pass(
         Columns that the step adds.
     name
         Shown in query plans.
+    one_to_one
+        Every input row is one output row.
+    rebuild
+        Of a step that gives each row once or more: the same step over another input; see `origin`.
     """
     replayable = is_replayable(frame)
     new = set(added)
     token = object()
 
-    def produce(wanted: list[str]) -> Iterator[pl.DataFrame]:
+    def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
+        if one_to_one and not new.intersection(wanted):
+            yield from batches(frame.select(wanted))  # nothing to learn for
+            return
+        again_is_cheap = replayable and not limited  # a replay that is stopped early cannot be judged
         step = _take(id(token), wanted)
         if step is None:
             fresh = make_step([*wanted, *(new & _upcoming())])
             needed = _needed(fresh, wanted, new)
             with _scope(needed):
-                again = _read(frame, needed, replayable)
+                again = _read(frame, needed, again_is_cheap)
                 _learn(fresh, again)
                 yield from _emit(fresh, again, wanted)
             step = fresh
         else:
-            yield from _emit(step, _read(frame, _needed(step, wanted, new), replayable), wanted)
+            yield from _emit(step, _read(frame, _needed(step, wanted, new), again_is_cheap), wanted)
         _leave(id(token), step)
 
-    return source(produce, schema, name)
+    out = source(produce, schema, name)
+    if rebuild is not None:
+        _remember(out, Origin(frame, rebuild))
+    return out
 
 
 def _needed(step: Step, wanted: Sequence[str], new: set[str]) -> list[str]:

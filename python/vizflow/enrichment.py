@@ -64,7 +64,7 @@ class TagRule:
     ...     def process(self, row, state):
     ...         state.quantity += row["qty"] if row["side"] == "B" else -row["qty"]
     ...         return {"held": state.quantity}
-    >>> df = pl.DataFrame({"symbol": ["a", "b", "a"], "timestamp": [1, 2, 3], "side": ["B", "S", "S"], "qty": [5, 7, 2]})
+    >>> df = pl.DataFrame({"symbol": ["a", "b", "a"], "timestamp": [1, 2, 3], "side": list("BSS"), "qty": [5, 7, 2]})
     >>> vf.Enricher([TagHeld()], state_class=Held).run(df).collect()["held"].to_list()
     [5, -7, 3]
     """
@@ -133,6 +133,7 @@ class TagCondition(TagRule):
         self.input_columns = input_columns
 
     def process(self, row: dict[str, Any], state: Any) -> dict[str, Any]:
+        """Evaluate the callable for one row."""
         assert not isinstance(self.condition, pl.Expr)
         value = self.condition(row)
         return {self.name: None if value is None else bool(value)}
@@ -188,6 +189,7 @@ class TagRunning(TagRule):
         self._running = self.initial
 
     def process(self, row: dict[str, Any], state: Any) -> dict[str, Any]:
+        """Move the accumulator on by one row."""
         assert not isinstance(self.update_fn, pl.Expr)
         self._running = self.update_fn(self._running, row)
         return {self.name: self._running}
@@ -241,7 +243,8 @@ class FIFOMatch(TagRule):
     ...     "symbol": ["a"] * 3, "side": ["B", "B", "S"], "quantity": [100, 50, 120], "price": [10.0, 11.0, 12.0],
     ...     "elapsed_seconds": [0, 60, 100],
     ... })
-    >>> enricher = vf.Enricher([vf.FIFOMatch("side", "quantity", "elapsed_seconds", "price")], sort_by="elapsed_seconds")
+    >>> rule = vf.FIFOMatch("side", "quantity", "elapsed_seconds", "price")
+    >>> enricher = vf.Enricher([rule], sort_by="elapsed_seconds")
     >>> enricher.run(trades).collect().select("side", "matched_entry_id", "matched_qty", "holding_period", "is_closed")
     shape: (5, 5)
     ┌──────┬──────────────────┬─────────────┬────────────────┬───────────┐
@@ -257,8 +260,7 @@ class FIFOMatch(TagRule):
     └──────┴──────────────────┴─────────────┴────────────────┴───────────┘
     """
 
-    output_columns: list[str]
-    base_columns = ("matched_entry_id", "matched_qty", "holding_period", "is_closed")
+    output_columns: Sequence[str] = ["matched_entry_id", "matched_qty", "holding_period", "is_closed"]
     extra_columns = ("matched_exit_id", "entry_price", "exit_price", "close_markout", "realized_pnl")
 
     def __init__(
@@ -285,16 +287,17 @@ class FIFOMatch(TagRule):
         self.on_excess = _choice("on_excess", on_excess, _EXCESS)
         self.opening = opening
         self.id_col = id_col
-        self.output_columns = [*FIFOMatch.base_columns, *(FIFOMatch.extra_columns if extras else ())]
+        self.output_columns = [*FIFOMatch.output_columns, *(FIFOMatch.extra_columns if extras else ())]
 
     def process(self, row: dict[str, Any], state: Any) -> dict[str, Any]:
+        """Refuse: matching works on columns."""
         raise TypeError("FIFOMatch works on columns; run it through an Enricher")
 
 
 _ROWS = {"both": 0, "exits": 1, "lots": 2}
 _EXCESS = {"unclosed": 0, "open_short": 1, "raise": 2}
 # Bits of enum vf_fifo_column, lowest first.
-_FIFO_COLUMNS = (*FIFOMatch.base_columns, *FIFOMatch.extra_columns)
+_FIFO_COLUMNS = (*FIFOMatch.output_columns, *FIFOMatch.extra_columns)
 _NEEDS_PRICE = {"entry_price", "exit_price", "close_markout", "realized_pnl"}
 
 
@@ -431,6 +434,8 @@ class Enricher:
             schema={**schema, **added},
             added=list(added),
             name="FIFOMatch",
+            one_to_one=False,
+            rebuild=None if rule.rows == "lots" else lambda frame: self._run_fifo(frame, rule),
         )
 
     # ---- Python rules ----
@@ -552,8 +557,9 @@ class _FifoStep:
 
 
 def _is_gathered(dtype: pl.DataType) -> bool:
-    """Tell whether Polars gathers a passed-through column: types C does not expand, and text, which Polars would
-    validate anew on its way back from C.
+    """Tell whether Polars gathers a passed-through column.
+
+    Those are the types C does not expand, and text, which Polars would validate anew on its way back from C.
     """
     fixed = dtype.is_integer() or dtype.is_float() or dtype.is_temporal() or dtype == pl.Boolean
     return not fixed or dtype in (pl.Int128, pl.UInt128, pl.Float16)

@@ -239,7 +239,7 @@ def atomic(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         _fsync(temporary)
-        os.chmod(temporary, 0o666 & ~_umask())
+        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
         _fsync(path.parent)
     except BaseException as error:

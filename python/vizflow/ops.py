@@ -14,7 +14,7 @@ import polars as pl
 from vizflow import _core
 from vizflow._metrics import Plan, leaf_type, make_plan
 from vizflow._plans import Frame, as_lazy, column_type, plugin, require, require_new, threads
-from vizflow._stream import batches, source, two_pass
+from vizflow._stream import batches, origin, source, two_pass
 from vizflow.errors import ConfigError, DataError, SchemaError, near_names
 from vizflow.market import Market, Outside, _check_outside, grace_nanoseconds
 
@@ -141,8 +141,12 @@ def _local_time(column: pl.Expr, dtype: pl.DataType, market: Market, unit: str |
         last = min(_YEAR_10000 * _EPOCHS[unit], _NO_END)  # beyond it the unit is wrong, and Polars panics
         count = column.cast(pl.Int64, strict=False)
         count = pl.when(count.is_between(-last, last)).then(count)
-        stamp = (count * 1000).cast(pl.Datetime("ms")) if unit == "s" else count.cast(
-            pl.Datetime(unit)  # type: ignore[arg-type]
+        stamp = (
+            (count * 1000).cast(pl.Datetime("ms"))
+            if unit == "s"
+            else count.cast(
+                pl.Datetime(unit)  # type: ignore[arg-type]
+            )
         )
         return stamp.dt.replace_time_zone("UTC").dt.convert_time_zone(market._zone()).dt.replace_time_zone(None)
     if not isinstance(dtype, (pl.Datetime, pl.Time, pl.String, pl.Null)):
@@ -311,8 +315,7 @@ def forward_return(
     seconds = _check_horizons(horizons)
     names = [f"return_{_spell(h)}" for h in seconds]
     keys = [symbol_col, *(["date"] if "date" in schema and symbol_col != "date" else [])]
-    for name, option in ((price_col, "price_col"), (time_col, "time_col"), (symbol_col, "symbol_col")):
-        column_type(schema, name, option)
+    _check_observations(schema, price_col, time_col, symbol_col)
     require_new(schema, names, "forward_return")
     if method not in _METHODS:
         raise ConfigError(f"method is {method!r}; 'backward', 'forward' or 'nearest' is accepted")
@@ -322,8 +325,8 @@ def forward_return(
     quotes = None
     if prices is not None:
         quotes = as_lazy(prices)
-        for name in (time_col, price_col, *keys):
-            column_type(quotes.collect_schema(), name, "prices")
+        require(quotes.collect_schema(), [price_col, time_col, *keys], "prices")
+        _check_observations(quotes.collect_schema(), price_col, time_col, symbol_col)
     options = {
         "horizons_ns": [round(h * _SECOND) for h in seconds],
         "method": _METHODS[method],
@@ -334,13 +337,41 @@ def forward_return(
         "n_threads": threads(),
     }
     columns = [time_col, price_col, *keys]
-    return two_pass(
-        lf,
-        lambda wanted: _MarkStep(columns, names, options, quotes),
-        schema={**schema, **dict.fromkeys(names, pl.Float64())},
-        added=names,
-        name="forward_return",
-    )
+
+    def marked(frame: pl.LazyFrame) -> pl.LazyFrame:
+        return two_pass(
+            frame,
+            lambda wanted: _MarkStep(columns, names, options, quotes),
+            schema={**frame.collect_schema(), **dict.fromkeys(names, pl.Float64())},
+            added=names,
+            name="forward_return",
+            one_to_one=True,
+        )
+
+    under = origin(lf)
+    if under is None or not set(columns) <= set(under.frame.collect_schema()):
+        return marked(lf)
+    # The frame repeats rows (FIFO pieces). Neighbours that are the same observation change no return, so the rows are
+    # marked before they are repeated: the same result from fewer rows.
+    return under.rebuild(marked(under.frame)).select(*schema.names(), *names)
+
+
+def _check_observations(schema: pl.Schema, price_col: str, time_col: str, symbol_col: str) -> None:
+    price = column_type(schema, price_col, "price_col")
+    time = column_type(schema, time_col, "time_col")
+    symbol = column_type(schema, symbol_col, "symbol_col")
+    if not (price.is_integer() or price.is_float() or price == pl.Null):
+        raise SchemaError(f"price_col {price_col!r} is {price}; a number is needed, so cast it first", column=price_col)
+    if not (time.is_integer() or time.is_float() or time.is_temporal() or time == pl.Null):
+        raise SchemaError(
+            f"time_col {time_col!r} is {time}; seconds, Duration, Time, Datetime and Date are accepted", column=time_col
+        )
+    if symbol.is_float() or symbol.is_nested() or symbol.is_decimal():
+        raise SchemaError(
+            f"symbol_col {symbol_col!r} is {symbol}; integers, strings, categoricals, booleans and temporal types are "
+            "accepted",
+            column=symbol_col,
+        )
 
 
 def _check_horizons(horizons: Sequence[float]) -> list[float]:
@@ -521,7 +552,7 @@ def aggregate(df: Frame, group_by: Sequence[str], metrics: Mapping[str, pl.Expr]
     plan = make_plan(metrics, schema)
     out = _result_schema(schema, keys, metrics, plan)
 
-    def produce(wanted: list[str]) -> Iterator[pl.DataFrame]:
+    def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
         yield _collect_groups(lf, schema, keys, plan, list(metrics))
 
     return source(produce, out, "aggregate")

@@ -61,12 +61,14 @@ def stages(ctx: Context) -> dict[str, Stage]:
     )
     cfg = ctx.config
     return {
-        "clock": lambda df: parse_time(df, ctx.market, ctx.col("timestamp"), unit="HHMMSSmmm", grace=300).filter(
-            pl.col(ELAPSED).is_not_null()
+        "clock, mid": lambda df: (
+            parse_time(df, ctx.market, ctx.col("timestamp"), unit="HHMMSSmmm", grace=300)
+            .filter(pl.col(ELAPSED).is_not_null())
+            .with_columns(mid=mid("BidPrice1", "AskPrice1"))
         ),
         "FIFO": enricher.run,
-        "mid, forward returns": lambda df: forward_return(
-            df.with_columns(mid=mid("BidPrice1", "AskPrice1")),
+        "forward returns": lambda df: forward_return(
+            df,
             horizons=cfg.horizons,
             price_col=ctx.col("price"),
             symbol_col=ctx.col("symbol"),

@@ -43,17 +43,21 @@ def raises(kind: type[Error], *parts: str, **attributes: Any) -> Iterator[Caught
     caught = Caught()
     try:
         yield caught
-    except (Error, pl.exceptions.PolarsError) as error:
-        ours = error if isinstance(error, Error) else from_polars(error)
-        assert ours is not None, f"not an error of VizFlow's: {type(error).__name__}: {error}"
-        assert type(ours) is kind, f"{type(ours).__name__} in place of {kind.__name__}: {ours}"
-        for part in parts:
-            assert part in str(ours), f"{part!r} is not in {str(ours)!r}"
-        for name, value in attributes.items():
-            assert getattr(ours, name) == value, f"{name} is {getattr(ours, name)!r}, not {value!r}: {ours}"
+    except Error as error:
+        caught.error = error
+    except pl.exceptions.PolarsError as error:
+        ours = from_polars(error)
+        if ours is None:
+            raise
         caught.error = ours
-        return
-    raise AssertionError(f"{kind.__name__} was not raised")
+    else:
+        raise AssertionError(f"{kind.__name__} was not raised")
+    ours = caught.error
+    assert type(ours) is kind, f"{type(ours).__name__} in place of {kind.__name__}: {ours}"
+    for part in parts:
+        assert part in str(ours), f"{part!r} is not in {str(ours)!r}"
+    for name, value in attributes.items():
+        assert getattr(ours, name) == value, f"{name} is {getattr(ours, name)!r}, not {value!r}: {ours}"
 
 
 class Watched:

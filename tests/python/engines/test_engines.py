@@ -82,7 +82,7 @@ def test_the_job_is_worth_comparing(rows: pl.DataFrame, partial: pl.DataFrame) -
 
 
 def test_quantities_of_the_day_add_up(day: pl.DataFrame, partial: pl.DataFrame, ctx: vf.Context) -> None:
-    timed = showcase.stages(ctx)["clock"](day.lazy()).collect()
+    timed = showcase.stages(ctx)["clock, mid"](day.lazy()).collect()
     traded = timed.filter(pl.col("orderSide").is_in(["Buy", "Sell"]))["quantity"].sum()
     assert partial["total_qty"].sum() == traded
 

@@ -193,7 +193,7 @@ def fifo_oracle(
     rows_in: list[dict[str, Any]],
     *,
     entry: Any,
-    exit: Any,  # noqa: A002
+    exit: Any,
     rows: str = "both",
     on_excess: str = "unclosed",
     opening: Iterable[tuple[Any, ...]] = (),

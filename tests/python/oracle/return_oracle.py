@@ -79,7 +79,8 @@ def forward_return_oracle(
     out: dict[float, list[float | None]] = {}
     for horizon in horizons:
         h = to_ns(horizon)
-        assert h is not None and h > 0
+        assert h is not None
+        assert h > 0
         out[horizon] = [_one(row, h, method, tolerance_ns, end_ns, seen) for row in rows]
     return out
 

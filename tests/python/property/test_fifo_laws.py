@@ -17,10 +17,11 @@ from support import chunked
 
 Trade = dict[str, Any]
 SCHEMA = {"symbol": pl.String, "side": pl.String, "qty": pl.Int64, "t": pl.Int64, "price": pl.Float64}
+WHOLE = st.integers(0, 12)
 NO_TRADE = st.sampled_from(["C", None, "", "b"])
 
 
-def rows(quantities: st.SearchStrategy[Any] = st.integers(0, 12), *, sides: int = 8) -> st.SearchStrategy[list[Trade]]:
+def rows(quantities: st.SearchStrategy[Any] = WHOLE, *, sides: int = 8) -> st.SearchStrategy[list[Trade]]:
     """Lists of rows of few symbols and few times, so that ties, excess and splits are common."""
     side = st.sampled_from(["B", "S"])
     return st.lists(

@@ -1,5 +1,6 @@
 """`Enricher` with rules of the user's own: State, TagRule, TagCondition, TagRunning, chains of them."""
 
+# ruff: noqa: RUF012  (rules name their columns in lists, as their users do)
 from __future__ import annotations
 
 import datetime as dt

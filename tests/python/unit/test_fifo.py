@@ -93,9 +93,9 @@ def test_worked_example_extras() -> None:
 
 def test_worked_example_open_short() -> None:
     assert pieces(on_excess="open_short") == [
-        (0, 0, 100, 100, True), (1, 1, 20, 40, True), (1, 1, 30, 100, True), (2, 0, 100, 100, True), (2, 1, 20, 40, True),
-        (3, 1, 30, 100, True), (3, 3, 40, 40, True), (3, 3, 10, None, False), (4, 3, 40, 40, True),
-        (5, None, None, None, None), (6, 6, 10, None, False),
+        (0, 0, 100, 100, True), (1, 1, 20, 40, True), (1, 1, 30, 100, True), (2, 0, 100, 100, True),
+        (2, 1, 20, 40, True), (3, 1, 30, 100, True), (3, 3, 40, 40, True), (3, 3, 10, None, False),
+        (4, 3, 40, 40, True), (5, None, None, None, None), (6, 6, 10, None, False),
     ]  # fmt: skip
     out = match(on_excess="open_short", extras=True)
     short = out.filter(pl.col("matched_exit_id") == 4)
@@ -106,9 +106,9 @@ def test_worked_example_open_short() -> None:
 def test_worked_example_with_inventory() -> None:
     opening = pl.DataFrame({"symbol": ["x", "y"], "qty": [70, 5], "price": [9.0, 1.0]})
     assert pieces(opening=opening) == [
-        (0, 0, 50, 100, True), (0, 0, 50, 160, True), (1, 1, 30, 100, True), (1, 1, 10, 200, True), (1, 1, 10, None, False),
-        (2, None, 70, None, True), (2, 0, 50, 100, True), (3, 0, 50, 160, True), (3, 1, 30, 100, True),
-        (4, 4, 40, None, False), (5, None, None, None, None), (6, 1, 10, 200, True),
+        (0, 0, 50, 100, True), (0, 0, 50, 160, True), (1, 1, 30, 100, True), (1, 1, 10, 200, True),
+        (1, 1, 10, None, False), (2, None, 70, None, True), (2, 0, 50, 100, True), (3, 0, 50, 160, True),
+        (3, 1, 30, 100, True), (4, 4, 40, None, False), (5, None, None, None, None), (6, 1, 10, 200, True),
     ]  # fmt: skip
     first = match(opening=opening.lazy(), extras=True).filter(pl.col("t") == 100).row(0, named=True)
     assert (first["entry_price"], first["realized_pnl"], first["matched_exit_id"]) == (9.0, 210.0, 2)
@@ -298,7 +298,8 @@ def test_floats_leave_no_dust() -> None:
 def test_fractional_quantities() -> None:
     frame = trades(("x", "B", 1.5, 1), ("x", "S", 0.5, 2), ("x", "S", 2.0, 3), qty=pl.Float64)
     assert pieces(frame) == [
-        (0, 0, 0.5, 1, True), (0, 0, 1.0, 2, True), (1, 0, 0.5, 1, True), (2, 0, 1.0, 2, True), (2, None, 1.0, None, False),
+        (0, 0, 0.5, 1, True), (0, 0, 1.0, 2, True), (1, 0, 0.5, 1, True), (2, 0, 1.0, 2, True),
+        (2, None, 1.0, None, False),
     ]  # fmt: skip
 
 
@@ -421,7 +422,8 @@ def test_inventory_is_checked() -> None:
     ("column", "value", "dtype"),
     [
         ("qty", None, pl.Int64), ("qty", -1, pl.Int64), ("qty", -0.5, pl.Float64), ("qty", float("nan"), pl.Float64),
-        ("qty", float("inf"), pl.Float64), ("t", None, pl.Int64), ("t", float("nan"), pl.Float64), ("symbol", None, pl.String),
+        ("qty", float("inf"), pl.Float64), ("t", None, pl.Int64), ("t", float("nan"), pl.Float64),
+        ("symbol", None, pl.String),
     ],
 )  # fmt: skip
 def test_bad_values_on_trade_rows_name_column_count_and_first_row(

@@ -120,7 +120,8 @@ def test_sides_s_and_null_are_not_counted_as_buys() -> None:
     )
     out = match(frame, entry_side="Buy", exit_side="Sell")
     assert out.select("side", "matched_qty", "is_closed").rows() == [
-        ("Buy", 5, True), ("S", None, None), (None, None, None), ("B", None, None), ("Sell", 5, True), ("Sell", 1, False),
+        ("Buy", 5, True), ("S", None, None), (None, None, None), ("B", None, None), ("Sell", 5, True),
+        ("Sell", 1, False),
     ]  # fmt: skip
 
 

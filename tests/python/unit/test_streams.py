@@ -106,7 +106,7 @@ def test_schema_is_known_before_collect_and_is_what_comes(step: Step, engine: An
         (returns, ["note", "return_60"], {"symbol", "t", "price", "note"}),
         (python_rule, ["n"], {"symbol", "t", "qty"}),
         (groups, ["n"], {"side", "qty"}),
-        (lambda lf: groups(returns(fifo(lf))), ["n"], {"symbol", "t", "side", "qty", "price"}),
+        (lambda lf: groups(returns(fifo(lf))), ["n"], {"symbol", "t", "side", "qty"}),
     ],
 )
 @pytest.mark.parametrize("cheap", [True, False])

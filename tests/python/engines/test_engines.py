@@ -23,7 +23,7 @@ from vizflow import showcase
 from vizflow.run import context
 
 DATE = "20240102"
-ROWS = 20_000
+ROWS = 3_000 if "POLARS_IDEAL_MORSEL_SIZE" in os.environ else 20_000  # a morsel of 7 rows costs Polars a lot
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def bits(column: pl.Series) -> pl.Series:
 
 def test_the_job_is_worth_comparing(rows: pl.DataFrame, partial: pl.DataFrame) -> None:
     assert rows.height > ROWS
-    assert partial.height > 500
+    assert partial.height > ROWS // 40
     assert rows["is_closed"].value_counts().height == 3
     for name in ("return_60", "return_300", "alpha1_bin"):
         assert 0 < rows[name].null_count() < rows.height

@@ -28,11 +28,18 @@ WIDTHS = st.one_of(st.sampled_from([1.0, 1e-4, 0.1, 3.0, 1e-9, 7e5]), st.floats(
 
 @settings(max_examples=150)
 @given(values=st.lists(VALUES, max_size=40), width=WIDTHS, chunk=st.integers(1, 9))
-def test_bin_is_bit_equal_to_polars(values: list[float | None], width: float, chunk: int) -> None:
-    """Bit-equal to column by column: Polars takes a column by a number times 1 / w, unless a chunk is one row long."""
-    frame = chunked(
-        pl.DataFrame({"x": values, "w": [width] * len(values)}, schema={"x": pl.Float64, "w": pl.Float64}), chunk
-    )
+def test_bin_is_round_half_even_of_the_true_quotient(values: list[float | None], width: float, chunk: int) -> None:
+    """EXACT. Python divides as IEEE 754 says and rounds halves to even."""
+    frame = chunked(pl.DataFrame({"x": values}, schema={"x": pl.Float64}), chunk)
+    expected = [None if x is None or not math.isfinite(x) else round(x / width) for x in values]
+    assert vf.bin(frame, {"x": width}).collect()["x_bin"].to_list() == expected
+
+
+@settings(max_examples=150)
+@given(values=st.lists(VALUES, min_size=2, max_size=40), width=WIDTHS)
+def test_bin_is_bit_equal_to_polars_column_by_column(values: list[float | None], width: float) -> None:
+    """EXACT, against Polars' quotient of two columns: by a scalar it multiplies with 1 / w, which rounds twice."""
+    frame = pl.DataFrame({"x": values, "w": [width] * len(values)}, schema={"x": pl.Float64, "w": pl.Float64})
     finite = pl.when(pl.col("x").is_finite()).then(pl.col("x"))
     expected = frame.select((finite / pl.col("w")).round().cast(pl.Int64).alias("x_bin"))["x_bin"]
     assert_series_equal(vf.bin(frame, {"x": width}).collect()["x_bin"], expected)

@@ -94,7 +94,8 @@ def test_worked_example_extras() -> None:
 def test_worked_example_open_short() -> None:
     assert pieces(on_excess="open_short") == [
         (0, 0, 100, 100, True), (1, 1, 20, 40, True), (1, 1, 30, 100, True), (2, 0, 100, 100, True),
-        (2, 1, 20, 40, True), (3, 1, 30, 100, True), (3, 3, 40, 40, True), (3, 3, 10, None, False),
+        (2, 1, 20, 40, True), (3, 1, 30, 100, True), (3, 3, 40, 40, True),
+        (3, 3, 10, None, False),
         (4, 3, 40, 40, True), (5, None, None, None, None), (6, 6, 10, None, False),
     ]  # fmt: skip
     out = match(on_excess="open_short", extras=True)
@@ -107,7 +108,8 @@ def test_worked_example_with_inventory() -> None:
     opening = pl.DataFrame({"symbol": ["x", "y"], "qty": [70, 5], "price": [9.0, 1.0]})
     assert pieces(opening=opening) == [
         (0, 0, 50, 100, True), (0, 0, 50, 160, True), (1, 1, 30, 100, True), (1, 1, 10, 200, True),
-        (1, 1, 10, None, False), (2, None, 70, None, True), (2, 0, 50, 100, True), (3, 0, 50, 160, True),
+        (1, 1, 10, None, False), (2, None, 70, None, True), (2, 0, 50, 100, True),
+        (3, 0, 50, 160, True),
         (3, 1, 30, 100, True), (4, 4, 40, None, False), (5, None, None, None, None), (6, 1, 10, 200, True),
     ]  # fmt: skip
     first = match(opening=opening.lazy(), extras=True).filter(pl.col("t") == 100).row(0, named=True)

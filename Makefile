@@ -60,9 +60,10 @@ test-install: ## install the C library alone, and build the examples through pkg
 test-python: setup ## Python tests: both engines, tiny chunks, one and two threads
 	@$(PY) tools/run_python_tests.py
 
-lint: setup ## ruff and mypy
+lint: setup ## ruff, mypy, and whether the reference page is what the docstrings say
 	@$(VENV)/bin/ruff check python tests/python bench tools examples
 	@$(VENV)/bin/mypy
+	@$(PY) tools/make_reference.py --check
 
 bench: setup ## the benchmark against Polars + numba and DuckDB; writes docs/benchmarks.md
 	@$(PY) -m pip install --quiet --disable-pip-version-check ".[bench]"

@@ -21,11 +21,11 @@ CHUNK_ROWS = int(os.environ.get("VIZFLOW_TEST_CHUNKS", "0"))
 def chunked(frame: pl.DataFrame, rows: int = 0) -> pl.DataFrame:
     """Cut a frame into chunks of `rows` rows; by default of VIZFLOW_TEST_CHUNKS rows, or not at all."""
     rows = rows or CHUNK_ROWS
-    if rows <= 0 or frame.height <= rows:
+    if rows <= 0:
         return frame
     whole = frame.rechunk()
     parts = [whole.slice(start, rows) for start in range(0, frame.height, rows)]
-    return pl.concat(parts, rechunk=False)
+    return pl.concat(parts, rechunk=False) if parts else whole
 
 
 class Caught:

@@ -13,7 +13,7 @@ passed = failed = skipped = 0
 for failures, total in re.findall(r"tests passed, (\d+) tests failed out of (\d+)", text):
     passed += int(total) - int(failures)
     failed += int(failures)
-for line in re.findall(r"^=+ (.*) in [\d.]+s.*=+$", text, re.MULTILINE):
+for line in re.findall(r"^(?:=+ )?((?:\d+ \w+, )*\d+ \w+) in [\d.]+s", text, re.MULTILINE):
     for count, word in re.findall(r"(\d+) (passed|failed|error|errors|skipped)", line):
         passed += int(count) if word == "passed" else 0
         failed += int(count) if word in ("failed", "error", "errors") else 0

@@ -23,7 +23,7 @@ _SAMPLE_ROWS = 1000
 
 
 def run_rules(
-    lf: pl.LazyFrame, rules: Sequence[TagRule], by: str, sort_by: str, state_class: type[State]
+    lf: pl.LazyFrame, rules: Sequence[TagRule], by: str, sort_by: str, state_class: type[State], *, may_expand: bool
 ) -> pl.LazyFrame:
     """Give the lazy frame of rules that share one pass over the rows."""
     schema = lf.collect_schema()
@@ -42,7 +42,13 @@ def run_rules(
         passed = [name for name in wanted if name not in types]
         with translated():
             frame = lf.select(list(dict.fromkeys([by, sort_by, *inputs, *passed]))).collect(engine="streaming")
-        rows, values = _Run(rules, inputs, by, sort_by, state_class).run(frame)
+        run = _Run(rules, inputs, by, sort_by, state_class)
+        rows, values = run.run(frame)
+        if run.expanding >= 0 and not may_expand:
+            raise ConfigError(
+                f"{type(rules[run.expanding]).__name__} expands rows, and so does FIFOMatch: one rule of an Enricher "
+                "may; chain two Enrichers"
+            )
         columns = [_typed(name, values[name], types[name], rows) for name in wanted if name in types]
         ordered = pl.DataFrame([rows, *columns]).sort(_ROW, maintain_order=True)
         yield frame.select(passed or [by])[ordered[_ROW]].hstack(ordered.drop(_ROW)).select(wanted)

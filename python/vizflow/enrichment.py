@@ -443,7 +443,8 @@ class Enricher:
     def _run_python(self, lf: pl.LazyFrame, rules: list[TagRule]) -> pl.LazyFrame:
         from vizflow._rules import run_rules
 
-        return run_rules(lf, rules, self.by, self.sort_by, self.state_class)
+        may_expand = not any(isinstance(rule, FIFOMatch) for rule in self.rules)
+        return run_rules(lf, rules, self.by, self.sort_by, self.state_class, may_expand=may_expand)
 
 
 def _is_python(rule: TagRule) -> bool:

@@ -229,7 +229,8 @@ def near_integer(
     Raises
     ------
     DataError
-        When collected: values that are no integers, NaN, infinite, or do not fit, with count and first row.
+        When collected: values that are no integers, NaN, infinite, or do not fit, with count and first row. Those are
+        the batch's where the streaming engine hands rows over in batches; `run` and `load` give the file's.
 
     Examples
     --------
@@ -470,7 +471,8 @@ def bin(df: Frame, widths: Mapping[str, float], *, snap: bool = False) -> pl.Laz
     ConfigError
         A width is not finite and positive.
     DataError
-        When collected: ``|value / width|`` reaches 2^53, where bins would no longer be exact.
+        When collected: ``|value / width|`` reaches 2^53, where bins would no longer be exact. (Count and row are those
+        of the batch, where the streaming engine hands rows over in batches.)
 
     Examples
     --------

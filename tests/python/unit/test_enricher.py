@@ -388,3 +388,20 @@ def test_design_document_attributes() -> None:
     assert (condition.name, condition.condition, condition.output_columns) == ("c", len, ["c"])
     running = vf.TagRunning("r", max, 1)
     assert (running.name, running.update_fn, running.initial) == ("r", max, 1)
+
+
+class TagTwice(vf.TagRule):
+    output_columns = ("copy",)
+    output_schema = {"copy": pl.Int64}
+    input_columns = ("qty",)
+
+    def process(self, row: dict[str, Any], state: Any) -> list[dict[str, Any]]:
+        return [{"copy": 0}, {"copy": 1}]
+
+
+def test_only_one_rule_of_an_enricher_may_expand_rows() -> None:
+    trades = pl.DataFrame({"symbol": ["a"], "t": [0], "side": ["B"], "qty": [1], "price": [1.0]})
+    fifo = vf.FIFOMatch("side", "qty", "t", "price")
+    with pytest.raises(vf.ConfigError, match="TagTwice expands rows, and so does FIFOMatch"):
+        vf.Enricher([TagTwice(), fifo], sort_by="t").run(trades).collect()
+    assert vf.Enricher([TagTwice()], sort_by="t").run(trades).collect()["copy"].to_list() == [0, 1]

@@ -237,6 +237,9 @@ def render(
     traffic: dict[str, int],
 ) -> str:
     command = f"python bench/day.py --rows {options.rows} --repeat {options.repeat}"
+    left_out = [TITLES[name] for name in TITLES if name not in options.contestants]
+    if left_out:
+        command += f" --contestants {' '.join(options.contestants)}"
     names = ["vizflow", "polars", "numba", "numpy", "duckdb", "pyarrow"]
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     lines = [
@@ -254,6 +257,7 @@ def render(
         " the *limit* below is what a stage would take if it did nothing but move its input and output once",
         "- The job is described in `bench/job.py`; the peers are `bench/peers_polars.py` and"
         " `bench/peers_duckdb.py`, and a faster one is welcome",
+        *([f"- Left out of this run: {', '.join(left_out)}"] if left_out else []),
         "",
         f"Each contestant runs in its own process, in turns, {options.repeat} times, on a warm page cache."
         " Imports and compilation are not timed. The time is the median, with the fastest and slowest run."

@@ -1,4 +1,4 @@
-/* The extension's allocator: malloc, with large blocks kept for the next batch.
+/* The extension's allocator: the library's default one, with large blocks kept for the next batch.
    A day goes through in hundreds of batches of the same size; without this, a tenth of the time went into the kernel
    zeroing the pages of blocks that had just been given back. Not for small blocks, and not for the C library, which
    takes its allocator from the caller. */
@@ -7,10 +7,9 @@
 #include "base/base.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 
 #define LARGE_FROM ((size_t)256 << 10)
-#define LARGE_TO ((size_t)64 << 20) /* larger ones are not batches */
+#define LARGE_TO ((size_t)64 << 20)  /* larger ones are not batches */
 #define KEPT_MAX ((size_t)192 << 20) /* bytes kept in all */
 #define CLASSES 40                   /* four to a doubling of size */
 #define PER_CLASS 64
@@ -67,13 +66,12 @@ static void pool_release(void *state, void *block, size_t size) {
     (void)state;
     if (is_pooled(size)) {
         unsigned class;
-        size_t rounded = class_size(size, &class);
-        size = rounded;
+        size = class_size(size, &class);
         (void)pthread_mutex_lock(&pool.lock);
         struct shelf *shelf = &pool.shelves[class];
-        if (shelf->n < PER_CLASS && pool.kept + rounded <= KEPT_MAX) {
+        if (shelf->n < PER_CLASS && pool.kept + size <= KEPT_MAX) {
             shelf->blocks[shelf->n++] = block;
-            pool.kept += rounded;
+            pool.kept += size;
             block = NULL;
         }
         (void)pthread_mutex_unlock(&pool.lock);

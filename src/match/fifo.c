@@ -76,8 +76,8 @@ static size_t part_rows(const struct job *job, size_t part, const uint32_t **row
     return job->cut ? job->parts.start[part + 1] - job->parts.start[part] : job->in->n_rows;
 }
 
-static bool in_part(const struct job *job, uint32_t group, size_t part) {
-    return !job->cut || job->parts.part_of_group[group] == part;
+static size_t part_of(const struct job *job, size_t group) {
+    return job->cut ? job->parts.part_of_group[group] : 0;
 }
 
 static void measure(void *arg, size_t part) {
@@ -300,7 +300,7 @@ static void walk(const struct job *job, struct walk *w, const uint32_t *rows, si
 static void walk_lots(const struct job *job, struct walk *w, size_t part) {
     for (size_t k = 0; k < job->in->n_lots; k++) {
         uint32_t g = job->in->lot_group[k];
-        if (in_part(job, g, part))
+        if (part_of(job, g) == part)
             take(w, &job->lanes[g], (uint32_t)(job->in->n_rows + k), job->in->is_float);
     }
 }
@@ -413,7 +413,8 @@ static enum vf_status make_lanes(struct job *job, const struct vf_context *ctx, 
 static void plan_interleaved(struct job *job, size_t *largest) {
     for (size_t p = 0; p < job->n_parts; p++) {
         if (!job->any_unsorted[p] || !job->interleaved[p]) continue;
-        size_t n = job->cut ? job->parts.start[p + 1] - job->parts.start[p] : job->in->n_rows;
+        const uint32_t *rows;
+        size_t n = part_rows(job, p, &rows);
         if (!job->cut) job->n_order = n;
         if (n / 2 + 1 > *largest) *largest = n / 2 + 1;
     }
@@ -423,17 +424,17 @@ static void plan_interleaved(struct job *job, size_t *largest) {
 static void plan_groups(struct job *job, size_t *largest) {
     size_t n = job->in->n_groups, at[VF__MAX_PARTS] = {0};
     for (size_t g = 0; g < n; g++)
-        at[job->cut ? job->parts.part_of_group[g] : 0]++;
+        at[part_of(job, g)]++;
     for (size_t p = 0; p < job->n_parts; p++) {
         job->open_start[p + 1] = job->open_start[p] + at[p];
         at[p] = job->open_start[p];
     }
     for (size_t g = 0; g < n; g++)
-        job->open[at[job->cut ? job->parts.part_of_group[g] : 0]++] = (uint32_t)g;
+        job->open[at[part_of(job, g)]++] = (uint32_t)g;
     *largest = 0;
     for (size_t g = 0; g < n; g++) {
         struct lane *lane = &job->lanes[g];
-        if (!lane->unsorted || job->interleaved[job->cut ? job->parts.part_of_group[g] : 0]) continue;
+        if (!lane->unsorted || job->interleaved[part_of(job, g)]) continue;
         lane->ordered = (uint32_t)job->n_order;
         job->n_order += lane->count;
         if (lane->count > *largest) *largest = lane->count;

@@ -426,7 +426,8 @@ VF_API void vf_mark_close(struct vf_mark *mark);
 VF_API enum vf_status vf_mark_observe(struct vf_mark *mark, const struct vf_mark_batch *batch, struct vf_error *err);
 
 /* The next rows to be marked, at most 4294967294 in all. Without `quotes` they are observations too. Adjacent rows of
-   the same keys, time and price, which row expansion leaves, are kept once: 20 bytes, and a bit for each row. */
+   the same keys, time and price, which row expansion leaves, are kept once: 16 bytes for up to two horizons, 8 more for
+   each further one. */
 VF_API enum vf_status vf_mark_update(struct vf_mark *mark, const struct vf_mark_batch *batch, struct vf_error *err);
 
 /* Looks everything up. Afterwards observe, update and finish are VF_ERROR_STATE; if it fails nothing has changed. */
@@ -441,9 +442,9 @@ VF_API int64_t vf_mark_rows(const struct vf_mark *mark);
    observation itself (its key, time or price), when t + h is past the instrument's last observation (by any method:
    a trade near the close is never priced with the last quote), when nothing matches, when the match is out of
    tolerance, or when t + h is past end_ns. Never NaN; infinite only where the quotient leaves float64.
-   `again`, when not NULL, holds the same rows read a second time: keys, time and price are compared with what was
-   learnt, in order from row 0, and a block of 4096 rows that differs is VF_ERROR_REPLAY with its first row. Without
-   it rows may be asked for in any order. */
+   `again` holds the same rows read a second time, in order from row 0: what is kept of a row does not say which row it
+   was. Its keys, time and price are compared with what was learnt, and a block of 4096 rows that differs is
+   VF_ERROR_REPLAY with its first row. A call that fails gives nothing and may be made again. */
 VF_API enum vf_status vf_mark_emit(struct vf_mark *mark, const struct vf_mark_batch *again, int64_t first_row,
                                    int64_t n, struct vf_column *out, struct vf_error *err);
 /* Starts another replay from row 0. */

@@ -1,0 +1,98 @@
+/* Sequences that grow side by side, one a group: rows come in any group's turn, and each group's cells lie together.
+   A cell is written once, where it stays; later each group's cells are walked, changed in place and read again in the
+   order they were written. Not for random access: cells are found from the start of their group only.
+
+   A group's cells lie in blocks of 2, 2, 4, 8, ... 256, 256, ... cells, so that small groups waste little and a large
+   one is read in long stretches. Behind each block stands a pointer to the next. */
+#ifndef VF_BASE_CHAINS_H
+#define VF_BASE_CHAINS_H
+
+#include "base/base.h"
+
+#define VF__CHAIN_PAD 128 /* bytes that may be read past any cell */
+
+struct vf__lane {
+    uint8_t *first; /* block, or NULL */
+    uint8_t *at;    /* the next cell to be written, or read */
+    int64_t last;   /* the caller's: the last cell's order key */
+    uint32_t left;  /* cells from `at` to the end of its block */
+    uint32_t n;     /* cells written */
+    uint32_t read;  /* cells read */
+    bool unsorted;  /* the caller's */
+};
+
+struct vf__chains {
+    struct vf_context ctx;
+    size_t stride; /* bytes a cell, a multiple of 4 */
+    struct vf__lane *lanes;
+    size_t n_lanes, lanes_room;
+    void **slabs;
+    size_t *slab_sizes;
+    size_t n_slabs, slabs_room, used; /* bytes of the last slab */
+};
+
+void vf__chains_init(struct vf__chains *chains, const struct vf_context *ctx, size_t stride);
+void vf__chains_release(struct vf__chains *chains);
+
+/* Lanes for the groups 0 .. n - 1. */
+enum vf_status vf__chains_reach(struct vf__chains *chains, size_t n, struct vf_error *err);
+
+/* Cells of a block that begins after `before` cells of its group. */
+static inline uint32_t vf__chain_block(uint32_t before) {
+    return before < 2 ? 2 : before < 256 ? before : 256;
+}
+
+/* The slow part of the two below: the block is at its end. False where memory was refused. */
+bool vf__chain_grow(struct vf__chains *chains, struct vf__lane *lane);
+
+/* Where the group's next cell is to be written; NULL where memory was refused. */
+static inline void *vf__chain_push(struct vf__chains *chains, struct vf__lane *lane) {
+    if (VF__UNLIKELY(lane->left == 0) && !vf__chain_grow(chains, lane)) return NULL;
+    uint8_t *cell = lane->at;
+    lane->at += chains->stride;
+    lane->left--;
+    lane->n++;
+    return cell;
+}
+
+/* Takes the last cell back. */
+void vf__chain_pop(struct vf__chains *chains, struct vf__lane *lane);
+
+/* ---- reading: after vf__chains_rewind, and with no push in between */
+
+void vf__chains_rewind(struct vf__chains *chains);
+
+/* The group's next cell. There must be one. */
+static inline void *vf__chain_next(const struct vf__chains *chains, struct vf__lane *lane) {
+    if (VF__UNLIKELY(lane->left == 0)) {
+        memcpy(&lane->at, lane->at, sizeof lane->at);
+        lane->left = vf__chain_block(lane->read);
+    }
+    uint8_t *cell = lane->at;
+    lane->at += chains->stride;
+    lane->left--;
+    lane->read++;
+    return cell;
+}
+
+/* Takes the last vf__chain_next back. */
+void vf__chain_back(const struct vf__chains *chains, struct vf__lane *lane);
+
+/* The next stretch of a group's cells, `done` cells after its start: at most `n` of them. *at is NULL at the start. */
+static inline uint32_t vf__chain_stretch(const struct vf__chains *chains, const struct vf__lane *lane, uint32_t done,
+                                         uint8_t **at) {
+    uint32_t n = vf__chain_block(done);
+    if (done == 0)
+        *at = lane->first;
+    else
+        memcpy(at, *at, sizeof *at); /* the end of the stretch before, where its successor is named */
+    (void)chains;
+    return n < lane->n - done ? n : lane->n - done;
+}
+
+/* All cells of a group to or from one array; each is `size` bytes from byte `from` of its cell. */
+void vf__chain_load(const struct vf__chains *chains, const struct vf__lane *lane, size_t from, size_t size, void *out);
+void vf__chain_store(const struct vf__chains *chains, const struct vf__lane *lane, size_t from, size_t size,
+                     const void *in);
+
+#endif

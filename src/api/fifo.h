@@ -108,8 +108,8 @@ struct vf__fifo_scratch {
     uint8_t valid[VF__FIFO_BLOCK];
     uint8_t codes[VF__FIFO_BLOCK];
     uint64_t words[VF__FIFO_BLOCK];
-    /* where rows go that are read again, and times that only have to be there */
-    uint32_t group[VF__FIFO_BLOCK];
+    /* decoded rows; times also where they only have to be there */
+    uint32_t start[VF__FIFO_BLOCK];
     uint64_t quantity[VF__FIFO_BLOCK];
     int64_t sort[VF__FIFO_BLOCK];
     int64_t time[VF__FIFO_BLOCK];
@@ -132,19 +132,23 @@ struct vf_fifo {
     struct vf__replay replay;
 
     int64_t n_rows, n_trades;
-    struct vf__fifo_array group, quantity, sort, time,
-        price;         /* uint32, uint64 (match/fifo.h), int64, int64, double */
-    bool time_is_sort; /* so far: `time` is not kept */
-    bool wide_times;   /* some time is so far from 0 that a difference might overflow */
+    struct vf__chains cells;     /* trades by symbol: see match/fifo.h */
+    struct vf__fifo_array group; /* uint32: of the rows of the batch in hand, to take it back */
+    struct vf__fifo_array price; /* double: of all rows, then of the lots */
+    bool wide_times;             /* some time is so far from 0 that a difference might overflow */
 
     size_t n_lots;
     struct vf__fifo_array lot_group, lot_amount,
         lot_price; /* uint32, uint64 in lot_quantity's type, double */
 
-    struct vf__matches matches;
     int64_t rows_out;
     struct vf__fifo_array counts; /* uint32, for emit */
+    struct vf__piece_list pieces; /* of the batch that is being given */
 };
+
+static inline bool vf__fifo_timed(const struct vf_fifo *fifo) {
+    return (fifo->columns & VF_FIFO_HOLDING) != 0;
+}
 
 /* ---- batches ------------------------------------------------------------------------------------------------------ */
 

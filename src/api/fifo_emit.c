@@ -3,48 +3,17 @@
 #include "api/fifo.h"
 #include "arrow/build.h"
 
-#define COUNT_ROWS ((int64_t)1 << 14) /* rows a counting task takes */
-#define FILL_ROWS ((int64_t)1 << 16)  /* pieces a filling task gives: whole bytes of every bitmap */
+#define READ_AHEAD 12
+#define FILL_ROWS ((int64_t)1 << 16) /* pieces a filling task gives: whole bytes of every bitmap */
 
 struct emit {
     const struct vf_fifo *fifo;
-    struct vf__piece_source source;
     size_t n_prices;
-    int64_t first, n, total;
-    uint32_t *counts;
-    int64_t *offsets; /* pieces before each counting task's rows */
+    int64_t n, total;
     unsigned columns;
     void *values[VF_FIFO_N_COLUMNS];
     uint8_t *valid[VF_FIFO_N_COLUMNS];
 };
-
-/* ---- counting -------------------------------------------------------------------------------------------------- */
-
-static void count_rows(void *arg, size_t index) {
-    struct emit *emit = arg;
-    int64_t from = (int64_t)index * COUNT_ROWS, n = emit->n - from < COUNT_ROWS ? emit->n - from : COUNT_ROWS;
-    emit->offsets[index + 1] = vf__pieces_count(&emit->source, emit->first + from, n, emit->counts + from);
-}
-
-static void count_all(struct emit *emit) {
-    size_t n_tasks = (size_t)((emit->n + COUNT_ROWS - 1) / COUNT_ROWS);
-    emit->offsets[0] = 0;
-    vf__parallel(&emit->fifo->ctx, n_tasks, count_rows, emit);
-    for (size_t k = 0; k < n_tasks; k++)
-        emit->offsets[k + 1] += emit->offsets[k];
-    emit->total = emit->offsets[n_tasks];
-}
-
-/* The row and its piece that stand at `place` in the output. */
-static struct vf__piece_cursor find_place(const struct emit *emit, int64_t place) {
-    int64_t task = 0, last = (emit->n + COUNT_ROWS - 1) / COUNT_ROWS;
-    while (task + 1 < last && emit->offsets[task + 1] <= place)
-        task++;
-    int64_t row = task * COUNT_ROWS, left = place - emit->offsets[task];
-    while (left >= emit->counts[row])
-        left -= emit->counts[row++];
-    return (struct vf__piece_cursor){.row = emit->first + row, .piece = (uint32_t)left};
-}
 
 /* ---- filling ----------------------------------------------------------------------------------------------------- */
 
@@ -90,7 +59,7 @@ static void fill_holding(const struct emit *emit, const struct vf__pieces *piece
                          int64_t place, uint8_t *valid) {
     const struct vf__fifo_known *known = &emit->fifo->known[VF__FIFO_TIME];
     int64_t *out = (int64_t *)values + place, scale = vf__fifo_time_scale(&known->type);
-    vf__pieces_holding(pieces, emit->source.n_rows, out, valid);
+    vf__pieces_holding(pieces, (uint32_t)emit->fifo->n_rows, out, valid);
     if (vf__fifo_is_float(known)) {
         for (size_t i = 0; i < pieces->n; i++) {
             double x = seconds(out[i]);
@@ -104,7 +73,8 @@ static void fill_holding(const struct emit *emit, const struct vf__pieces *piece
 
 static void fill_block(const struct emit *emit, const struct vf__pieces *p, int64_t place) {
     const double *price = emit->fifo->price.data;
-    uint32_t n_rows = emit->source.n_rows;
+    uint32_t n_rows = (uint32_t)emit->fifo->n_rows;
+    bool is_float = vf__fifo_is_float(&emit->fifo->known[VF__FIFO_QUANTITY]);
     for (int c = 0; c < VF_FIFO_N_COLUMNS; c++) {
         if ((emit->columns >> c & 1) == 0) continue;
         void *values = emit->values[c];
@@ -135,7 +105,7 @@ static void fill_block(const struct emit *emit, const struct vf__pieces *p, int6
             vf__pieces_markout(p, emit->n_prices, price, (double *)values + place, valid);
             break;
         default:
-            vf__pieces_pnl(p, emit->n_prices, price, emit->source.is_float, (double *)values + place, valid);
+            vf__pieces_pnl(p, emit->n_prices, price, is_float, (double *)values + place, valid);
             break;
         }
     }
@@ -143,14 +113,14 @@ static void fill_block(const struct emit *emit, const struct vf__pieces *p, int6
 
 static void fill_rows(void *arg, size_t index) {
     struct emit *emit = arg;
+    const struct vf__piece_list *list = &emit->fifo->pieces;
     int64_t place = (int64_t)index * FILL_ROWS;
     int64_t last = emit->total - place < FILL_ROWS ? emit->total : place + FILL_ROWS;
-    struct vf__piece_cursor cursor = find_place(emit, place);
-    struct vf__pieces pieces;
-    while (place < last) {
-        vf__pieces_next(&emit->source, emit->first + emit->n, &cursor, &pieces);
+    for (int64_t n; place < last; place += n) {
+        n = last - place < VF__PIECES ? last - place : VF__PIECES;
+        const struct vf__pieces pieces = {
+            .n = (size_t)n, .record = list->record + place, .row = list->row + place};
         fill_block(emit, &pieces, place);
-        place += (int64_t)pieces.n;
     }
 }
 
@@ -224,98 +194,136 @@ static enum vf_status differs(const struct vf_fifo *fifo, int64_t bad_row, struc
             1);
 }
 
-static enum vf_status compare(struct vf_fifo *fifo, const struct vf_fifo_batch *again, int64_t first_row,
-                              int64_t n, struct vf_error *err) {
-    struct vf__fifo_scratch *s = fifo->scratch;
-    struct vf__fifo_readers readers;
-    bool holding = (fifo->columns & VF_FIFO_HOLDING) != 0, priced = (fifo->columns & VF__FIFO_PRICES) != 0;
-    const struct vf__fifo_target target = {.group = s->group,
-                                           .quantity = s->quantity,
-                                           .sort = s->sort,
-                                           .time = holding ? s->time : NULL,
-                                           .price = priced ? s->price : NULL};
-    enum vf_status status = vf__fifo_readers_open(fifo, again, &readers, err);
+static enum vf_status open_again(struct vf_fifo *fifo, const struct vf_fifo_batch *again, int64_t first_row,
+                                 int64_t n, struct vf__fifo_readers *readers, struct vf_error *err) {
+    enum vf_status status = vf__fifo_readers_open(fifo, again, readers, err);
     if (status != VF_OK) return status;
     if (first_row != fifo->replay.next)
         return vf__fail(err, VF_ERROR_STATE, NULL, first_row,
                         "rows read again must come in order: row %lld is next, not %lld",
                         (long long)fifo->replay.next, (long long)first_row);
-    if (readers.n_rows != n)
+    if (readers->n_rows != n)
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "%lld rows were asked for and %lld were read again",
-                        (long long)n, (long long)readers.n_rows);
-    if (n > fifo->n_rows - first_row) return differs(fifo, fifo->n_rows, err);
-    fifo->sides.dictionary = NULL;
-    for (int64_t row = 0; row < n; row += VF__FIFO_BLOCK) {
-        int64_t k = n - row < VF__FIFO_BLOCK ? n - row : VF__FIFO_BLOCK, bad_row;
-        status = vf__fifo_decode(fifo, &readers, row, first_row + row, k, &target, false, err);
-        if (status != VF_OK) {
-            vf__fail_from(err, first_row);
-            return status;
-        }
-        if (!vf__replay_compare(&fifo->replay, s->words, first_row + row, k, &bad_row))
-            return differs(fifo, bad_row, err);
+                        (long long)n, (long long)readers->n_rows);
+    return n > fifo->n_rows - first_row ? differs(fifo, fifo->n_rows, err) : VF_OK;
+}
+
+/* Starts of n rows' records, of which group[i] is a trade's. Fewer than n are read where a symbol has no row left: then
+   these are not the rows that were learnt. */
+static int64_t read_starts(struct vf_fifo *fifo, const uint32_t *group, int64_t n, uint32_t *start) {
+    struct vf__chains *cells = &fifo->cells;
+    size_t size = cells->stride - sizeof(uint32_t);
+    for (int64_t i = 0; i < n; i++) {
+        if (i + READ_AHEAD < n && group[i + READ_AHEAD] != VF__NO_KEY)
+            VF__PREFETCH(cells->lanes[group[i + READ_AHEAD]].at + size);
+        if (group[i] == VF__NO_KEY) continue;
+        struct vf__lane *lane = &cells->lanes[group[i]];
+        if (VF__UNLIKELY(lane->read == lane->n)) return i;
+        memcpy(&start[i], (uint8_t *)vf__chain_next(cells, lane) + size, sizeof *start);
     }
-    return VF_OK;
+    return n;
+}
+
+static void unread(struct vf_fifo *fifo, int64_t n) {
+    const uint32_t *group = fifo->group.data;
+    while (n-- > 0)
+        if (group[n] != VF__NO_KEY) vf__chain_back(&fifo->cells, &fifo->cells.lanes[group[n]]);
+}
+
+/* Pieces of n <= VF__FIFO_BLOCK rows from batch row `row` on, after comparing them; *n_read of them have been read. */
+static enum vf_status find_block(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t first_row,
+                                 int64_t row, int64_t n, int64_t *n_read, struct vf_error *err) {
+    struct vf__fifo_scratch *s = fifo->scratch;
+    bool priced = (fifo->columns & VF__FIFO_PRICES) != 0;
+    uint32_t *group = (uint32_t *)fifo->group.data + row;
+    int64_t row_in = first_row + row, bad_row;
+    const struct vf__fifo_target target = {.group = group,
+                                           .quantity = s->quantity,
+                                           .sort = s->sort,
+                                           .time = vf__fifo_timed(fifo) ? s->time : NULL,
+                                           .price = priced ? s->price : NULL};
+    const struct vf__piece_finder finder = {.cells = &fifo->cells,
+                                            .timed = vf__fifo_timed(fifo),
+                                            .rows = fifo->rows,
+                                            .is_float = vf__fifo_is_float(&fifo->known[VF__FIFO_QUANTITY])};
+    enum vf_status status = vf__fifo_decode(fifo, readers, row, row_in, n, &target, false, err);
+    if (status != VF_OK) {
+        vf__fail_from(err, first_row);
+        return status;
+    }
+    if (!vf__replay_compare(&fifo->replay, s->words, row_in, n, &bad_row)) return differs(fifo, bad_row, err);
+    for (int64_t i = 0; i < n; i++)
+        if (group[i] != VF__NO_KEY && group[i] >= fifo->cells.n_lanes) /* a symbol that was not there */
+            return differs(fifo, row_in / VF__REPLAY_BLOCK * VF__REPLAY_BLOCK, err);
+    *n_read = read_starts(fifo, group, n, s->start);
+    if (*n_read < n) return differs(fifo, row_in / VF__REPLAY_BLOCK * VF__REPLAY_BLOCK, err);
+    return vf__pieces_find(&finder, group, s->start, (uint32_t)row_in, (size_t)n,
+                           (uint32_t *)fifo->counts.data + row, &fifo->pieces, err);
+}
+
+/* All pieces of a batch's rows into fifo->pieces. On failure the rows are yet to be read. */
+static enum vf_status find_pieces(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t first_row,
+                                  struct vf_error *err) {
+    enum vf_status status =
+        vf__fifo_grow(&fifo->ctx, &fifo->counts, (size_t)readers->n_rows, sizeof(uint32_t), err);
+    if (status == VF_OK)
+        status = vf__fifo_grow(&fifo->ctx, &fifo->group, (size_t)readers->n_rows, sizeof(uint32_t), err);
+    fifo->sides.dictionary = NULL;
+    fifo->pieces.n = 0;
+    int64_t row = 0;
+    for (int64_t n, n_read; status == VF_OK && row < readers->n_rows; row += n_read) {
+        n = readers->n_rows - row < VF__FIFO_BLOCK ? readers->n_rows - row : VF__FIFO_BLOCK;
+        n_read = 0;
+        status = find_block(fifo, readers, first_row, row, n, &n_read, err);
+    }
+    if (status != VF_OK) unread(fifo, row);
+    return status;
 }
 
 /* ---- emit ---------------------------------------------------------------------------------------------------------- */
 
-static enum vf_status check_emit(const struct vf_fifo *fifo, bool again, int64_t first_row, int64_t n,
-                                 unsigned columns, const struct vf_column *out, struct vf_error *err) {
+static enum vf_status check_emit(const struct vf_fifo *fifo, const struct vf_fifo_batch *again, int64_t first_row,
+                                 int64_t n, unsigned columns, const struct vf_column *out, struct vf_error *err) {
     if (!fifo->matched)
         return vf__fail(err, VF_ERROR_STATE, NULL, -1, "pieces are there only after vf_fifo_match");
+    if (again == NULL)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "the rows must be read again: no batch was given");
     if ((columns & ~fifo->columns) != 0)
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "a column was asked for that open was not told of");
     if (columns != 0 && out == NULL)
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "nowhere to put the columns");
-    if (first_row < 0 || n < 0 || first_row > fifo->n_rows || (!again && n > fifo->n_rows - first_row))
+    if (first_row < 0 || n < 0 || first_row > fifo->n_rows)
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, first_row, "rows %lld and %lld more, of %lld",
                         (long long)first_row, (long long)n, (long long)fifo->n_rows);
     return VF_OK;
-}
-
-static enum vf_status emit_rows(struct vf_fifo *fifo, struct emit *emit, struct vf_column *made,
-                                struct vf_error *err) {
-    size_t n_tasks = (size_t)((emit->n + COUNT_ROWS - 1) / COUNT_ROWS);
-    enum vf_status status = vf__fifo_grow(&fifo->ctx, &fifo->counts, (size_t)emit->n, sizeof(uint32_t), err);
-    if (status != VF_OK) return status;
-    emit->offsets = vf__alloc(&fifo->ctx, n_tasks + 1, sizeof *emit->offsets);
-    if (emit->offsets == NULL) return vf__fail_memory(err, (n_tasks + 1) * sizeof *emit->offsets);
-    emit->counts = fifo->counts.data;
-    count_all(emit);
-    status = make_columns(emit, made, err);
-    if (status == VF_OK && emit->columns != 0)
-        vf__parallel(&fifo->ctx, (size_t)((emit->total + FILL_ROWS - 1) / FILL_ROWS), fill_rows, emit);
-    vf__free(&fifo->ctx, emit->offsets, n_tasks + 1, sizeof *emit->offsets);
-    return status;
 }
 
 enum vf_status vf_fifo_emit(struct vf_fifo *fifo, const struct vf_fifo_batch *again, int64_t first_row,
                             int64_t n, unsigned columns, uint32_t *counts, struct vf_column *out,
                             struct vf_error *err) {
     struct vf_column made[VF_FIFO_N_COLUMNS] = {0};
-    enum vf_status status = check_emit(fifo, again != NULL, first_row, n, columns, out, err);
+    struct vf__fifo_readers readers;
+    enum vf_status status = check_emit(fifo, again, first_row, n, columns, out, err);
+    if (status == VF_OK) status = open_again(fifo, again, first_row, n, &readers, err);
     if (status != VF_OK) return status;
     struct vf__replay_point point = vf__replay_here(&fifo->replay);
-    struct emit emit = {.fifo = fifo,
-                        .source = {.places = fifo->matches.places,
-                                   .records = fifo->matches.records,
-                                   .n_rows = (uint32_t)fifo->n_rows,
-                                   .rows = fifo->rows,
-                                   .is_float = vf__fifo_is_float(&fifo->known[VF__FIFO_QUANTITY])},
-                        .n_prices = (size_t)fifo->n_rows + fifo->n_lots,
-                        .first = first_row,
-                        .n = n,
-                        .columns = columns};
-    if (again != NULL) status = compare(fifo, again, first_row, n, err);
-    if (status == VF_OK) status = emit_rows(fifo, &emit, made, err);
+    struct emit emit = {
+        .fifo = fifo, .n_prices = (size_t)fifo->n_rows + fifo->n_lots, .n = n, .columns = columns};
+    status = find_pieces(fifo, &readers, first_row, err);
+    if (status == VF_OK) {
+        emit.total = (int64_t)fifo->pieces.n;
+        status = make_columns(&emit, made, err);
+        if (status != VF_OK) unread(fifo, n);
+    }
     if (status != VF_OK) {
         vf__replay_back(&fifo->replay, &point);
         for (int c = 0; c < VF_FIFO_N_COLUMNS; c++)
             vf_column_release(&made[c]);
         return status;
     }
-    if (counts != NULL && n > 0) memcpy(counts, emit.counts, (size_t)n * sizeof *counts);
+    if (columns != 0)
+        vf__parallel(&fifo->ctx, (size_t)((emit.total + FILL_ROWS - 1) / FILL_ROWS), fill_rows, &emit);
+    if (counts != NULL && n > 0) memcpy(counts, fifo->counts.data, (size_t)n * sizeof *counts);
     for (int c = 0, at = 0; c < VF_FIFO_N_COLUMNS; c++) {
         if ((columns >> c & 1) == 0) continue;
         vf__column_done(&made[at]);

@@ -14,6 +14,7 @@ void vf__chains_release(struct vf__chains *chains) {
         vf__free(&ctx, chains->slabs[i], chains->slab_sizes[i], 1);
     vf__free(&ctx, chains->slabs, chains->slabs_room, sizeof *chains->slabs);
     vf__free(&ctx, chains->slab_sizes, chains->slabs_room, sizeof *chains->slab_sizes);
+    vf__chains_unnumber(chains);
     vf__free(&ctx, chains->lanes, chains->lanes_room, sizeof *chains->lanes);
     vf__chains_init(chains, &ctx, chains->stride);
 }
@@ -125,6 +126,46 @@ void vf__chains_rewind(struct vf__chains *chains) {
 void vf__chain_back(const struct vf__chains *chains, struct vf__lane *lane) {
     lane->read--;
     go_to(chains, lane, lane->read);
+}
+
+void vf__chains_unnumber(struct vf__chains *chains) {
+    vf__free(&chains->ctx, chains->blocks, chains->n_blocks, sizeof *chains->blocks);
+    vf__free(&chains->ctx, chains->block_start, chains->n_numbered + 1, sizeof *chains->block_start);
+    chains->blocks = NULL;
+    chains->block_start = NULL;
+    chains->n_blocks = chains->n_numbered = 0;
+}
+
+enum vf_status vf__chains_number(struct vf__chains *chains, struct vf_error *err) {
+    size_t n = 0;
+    for (size_t g = 0; g < chains->n_lanes; g++) {
+        uint32_t start;
+        if (chains->lanes[g].n > 0) n += vf__chain_block_of(chains->lanes[g].n - 1, &start) + (size_t)1;
+    }
+    uint8_t **blocks = vf__alloc(&chains->ctx, n, sizeof *blocks);
+    uint32_t *block_start = vf__alloc(&chains->ctx, chains->n_lanes + 1, sizeof *block_start);
+    if (blocks == NULL || block_start == NULL) {
+        vf__free(&chains->ctx, blocks, n, sizeof *blocks);
+        vf__free(&chains->ctx, block_start, chains->n_lanes + 1, sizeof *block_start);
+        return vf__fail_memory(err, n * sizeof *blocks);
+    }
+    uint32_t at = 0;
+    for (size_t g = 0; g < chains->n_lanes; g++) {
+        const struct vf__lane *lane = &chains->lanes[g];
+        uint8_t *cell = NULL;
+        block_start[g] = at;
+        for (uint32_t done = 0, k; done < lane->n; done += k) {
+            k = vf__chain_stretch(chains, lane, done, &cell);
+            blocks[at++] = cell;
+            cell += k * chains->stride;
+        }
+    }
+    block_start[chains->n_lanes] = at;
+    chains->blocks = blocks;
+    chains->block_start = block_start;
+    chains->n_blocks = n;
+    chains->n_numbered = chains->n_lanes;
+    return VF_OK;
 }
 
 void vf__chain_load(const struct vf__chains *chains, const struct vf__lane *lane, size_t from, size_t size, void *out) {

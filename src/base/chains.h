@@ -1,6 +1,6 @@
 /* Sequences that grow side by side, one a group: rows come in any group's turn, and each group's cells lie together.
    A cell is written once, where it stays; later each group's cells are walked, changed in place and read again in the
-   order they were written. Not for random access: cells are found from the start of their group only.
+   order they were written. Cells are found by number only after vf__chains_number.
 
    A group's cells lie in blocks of 2, 2, 4, 8, ... 256, 256, ... cells, so that small groups waste little and a large
    one is read in long stretches. Behind each block stands a pointer to the next. */
@@ -29,6 +29,9 @@ struct vf__chains {
     void **slabs;
     size_t *slab_sizes;
     size_t n_slabs, slabs_room, used; /* bytes of the last slab */
+    uint8_t **blocks;                 /* of all groups, one after the other; NULL before vf__chains_number */
+    uint32_t *block_start;            /* n_numbered + 1 */
+    size_t n_blocks, n_numbered;
 };
 
 void vf__chains_init(struct vf__chains *chains, const struct vf_context *ctx, size_t stride);
@@ -88,6 +91,56 @@ static inline uint32_t vf__chain_stretch(const struct vf__chains *chains, const 
         memcpy(at, *at, sizeof *at); /* the end of the stretch before, where its successor is named */
     (void)chains;
     return n < lane->n - done ? n : lane->n - done;
+}
+
+/* ---- by number: after the last push */
+
+enum vf_status vf__chains_number(struct vf__chains *chains, struct vf_error *err);
+void vf__chains_unnumber(struct vf__chains *chains); /* there may be pushes again */
+
+/* A place in a group's chain. */
+struct vf__chain_place {
+    const uint8_t *at;
+    uint32_t k;    /* the cell's number */
+    uint32_t left; /* cells from it to the end of its block */
+};
+
+static inline uint32_t vf__top_bit(uint32_t k) { /* of k > 0 */
+#if defined(__GNUC__) || defined(__clang__)
+    return 31u - (uint32_t)__builtin_clz(k);
+#else
+    uint32_t bit = 0;
+    while (k >> (bit + 1) != 0)
+        bit++;
+    return bit;
+#endif
+}
+
+/* The block that cell k is in, and where that begins. */
+static inline uint32_t vf__chain_block_of(uint32_t k, uint32_t *start) {
+    if (k >= 512) {
+        *start = k & ~UINT32_C(255);
+        return 9 + ((k - 512) >> 8);
+    }
+    uint32_t block = vf__top_bit(k | 1);
+    *start = k < 2 ? 0 : UINT32_C(1) << block;
+    return block;
+}
+
+static inline struct vf__chain_place vf__chain_find(const struct vf__chains *chains, uint32_t group, uint32_t k) {
+    uint32_t start, block = vf__chain_block_of(k, &start);
+    const uint8_t *first = chains->blocks[chains->block_start[group] + block];
+    return (struct vf__chain_place){
+        .at = first + (k - start) * chains->stride, .k = k, .left = start + vf__chain_block(start) - k};
+}
+
+/* The next cell; there must be one. */
+static inline void vf__chain_step(const struct vf__chains *chains, struct vf__chain_place *place) {
+    place->at += chains->stride;
+    place->k++;
+    if (VF__LIKELY(--place->left != 0)) return;
+    memcpy(&place->at, place->at, sizeof place->at);
+    place->left = vf__chain_block(place->k);
 }
 
 /* All cells of a group to or from one array; each is `size` bytes from byte `from` of its cell. */

@@ -1,36 +1,46 @@
-/* Reads the records of rows in row order; see pieces.h. Not for columns.
-   Most rows have one to four pieces, so four are handled without a branch and the rest in loops. */
+/* Finds the pieces of rows among their symbols' records, and makes columns of them; see pieces.h. Not for the batch
+   that the rows are in. */
 #include "match/pieces.h"
 
 #include <math.h>
 
 #define NONE VF__MATCH_NONE
-#define AHEAD 24
 
-int64_t vf__pieces_count(const struct vf__piece_source *source, int64_t first, int64_t n, uint32_t *counts) {
-    const struct vf__place *places = source->places + first;
-    int64_t total = 0;
-    for (int64_t i = 0; i < n; i++) {
-        counts[i] = places[i].count;
-        total += places[i].count;
+/* ---- the list --------------------------------------------------------------------------------------------------- */
+
+void vf__piece_list_release(struct vf__piece_list *list) {
+    vf__free(&list->ctx, list->record, list->room, sizeof *list->record);
+    vf__free(&list->ctx, list->row, list->room, sizeof *list->row);
+    list->record = NULL;
+    list->row = NULL;
+    list->n = list->room = 0;
+}
+
+static enum vf_status make_room(struct vf__piece_list *list, size_t n, struct vf_error *err) {
+    if (VF__LIKELY(list->room - list->n >= n)) return VF_OK;
+    size_t room = list->n + n + list->room / 2;
+    struct vf__record *record = vf__alloc(&list->ctx, room, sizeof *record);
+    uint32_t *row = vf__alloc(&list->ctx, room, sizeof *row);
+    if (record == NULL || row == NULL) {
+        vf__free(&list->ctx, record, room, sizeof *record);
+        vf__free(&list->ctx, row, room, sizeof *row);
+        return vf__fail_memory(err, room * (sizeof *record + sizeof *row));
     }
-    return total;
+    if (list->n > 0) memcpy(record, list->record, list->n * sizeof *record);
+    if (list->n > 0) memcpy(row, list->row, list->n * sizeof *row);
+    vf__free(&list->ctx, list->record, list->room, sizeof *record);
+    vf__free(&list->ctx, list->row, list->room, sizeof *row);
+    list->record = record;
+    list->row = row;
+    list->room = room;
+    return VF_OK;
 }
 
-/* ---- pieces ---------------------------------------------------------------------------------------------------- */
+/* ---- finding ---------------------------------------------------------------------------------------------------- */
 
-/* A row's records may lie across two cache lines. */
-static inline void fetch_ahead(const struct vf__piece_source *source, int64_t row, int64_t end) {
-    if (row + AHEAD >= end) return;
-    uint32_t start = source->places[row + AHEAD].start;
-    if (VF__UNLIKELY(start >= VF__START_LIMIT)) return;
-    VF__PREFETCH(&source->records[start]);
-    VF__PREFETCH(&source->records[start + 2]);
-}
-
-static struct vf__record no_record(uint32_t row, uint32_t start) {
-    return (struct vf__record){.opener = start == VF__START_ZERO_ENTRY ? row : NONE,
-                               .closer = start == VF__START_ZERO_EXIT ? row : NONE};
+static inline void append(struct vf__piece_list *list, struct vf__record record, uint32_t row) {
+    list->record[list->n] = record;
+    list->row[list->n++] = row;
 }
 
 static inline uint64_t add(uint64_t a, uint64_t b, bool is_float) {
@@ -43,58 +53,148 @@ static inline uint64_t add(uint64_t a, uint64_t b, bool is_float) {
     return a;
 }
 
-/* All that `row` opened as one piece: its closed part, and whether that is all. */
-static struct vf__record summary(const struct vf__piece_source *source, const struct vf__record *r,
-                                 uint32_t row) {
-    struct vf__record out = {.opener = row, .closer = VF__WHOLE};
-    for (; r->opener == row; r++) {
-        if (r->closer == NONE)
-            out.closer = NONE;
+/* A cell's record; `held` stays what it was where it is not kept. Constant sizes: a call a record costs more. */
+static inline void copy_record(struct vf__record *to, const uint8_t *cell, bool timed) {
+    if (timed)
+        memcpy(to, cell, sizeof *to);
+    else
+        memcpy(to, cell, offsetof(struct vf__record, held));
+}
+
+/* The records of one row, one after the other. */
+struct reading {
+    const struct vf__chains *cells;
+    struct vf__chain_place place;
+    uint32_t n; /* cells of the group */
+    bool timed;
+    bool there; /* `record` is one of the group's */
+    struct vf__record record;
+};
+
+static inline void read_record(struct reading *r) {
+    r->there = r->place.k < r->n;
+    if (VF__LIKELY(r->there)) copy_record(&r->record, r->place.at, r->timed);
+}
+
+static inline void next_record(struct reading *r) {
+    if (r->place.k + 1 < r->n) {
+        vf__chain_step(r->cells, &r->place);
+        copy_record(&r->record, r->place.at, r->timed);
+    } else {
+        r->there = false;
+    }
+}
+
+/* Every record that names the row. */
+static enum vf_status find_both(struct reading *r, uint32_t row, struct vf__piece_list *out, struct vf_error *err) {
+    for (; r->there && (r->record.closer == row || r->record.opener == row); next_record(r)) {
+        if (VF__UNLIKELY(out->n == out->room)) {
+            enum vf_status status = make_room(out, VF__PIECES, err);
+            if (status != VF_OK) return status;
+        }
+        append(out, r->record, row);
+    }
+    return VF_OK;
+}
+
+/* What the row closed; then, of what it opened, one piece (EXITS) or the rest (LOTS). */
+static enum vf_status find_legs(struct reading *r, const struct vf__piece_finder *finder, uint32_t row,
+                                struct vf__piece_list *out, struct vf_error *err) {
+    enum vf_status status = make_room(out, 2, err);
+    for (; status == VF_OK && r->there && r->record.closer == row; next_record(r)) {
+        append(out, r->record, row);
+        status = make_room(out, 2, err);
+    }
+    if (status != VF_OK || !r->there || r->record.opener != row) return status;
+    struct vf__record whole = {.opener = row, .closer = VF__WHOLE};
+    for (; r->there && r->record.opener == row; next_record(r)) {
+        if (r->record.closer != NONE)
+            whole.quantity = add(whole.quantity, r->record.quantity & ~VF__EXIT_SIDE, finder->is_float);
+        else if (finder->rows == VF_FIFO_LOTS)
+            append(out, r->record, row);
         else
-            out.quantity = add(out.quantity, r->quantity & ~VF__EXIT_SIDE, source->is_float);
+            whole.closer = NONE;
     }
-    return out;
+    if (finder->rows == VF_FIFO_EXITS) append(out, whole, row);
+    return VF_OK;
 }
 
-static struct vf__record piece_of(const struct vf__piece_source *source, uint32_t row, uint32_t piece) {
-    uint32_t start = source->places[row].start;
-    if (start >= VF__START_LIMIT) return no_record(row, start);
-    const struct vf__record *r = source->records + start + piece;
-    if (source->rows == VF_FIFO_BOTH || r->closer == row) return *r;
-    if (source->rows == VF_FIFO_EXITS) return summary(source, r, row);
-    while (r->closer != NONE)
-        r++;
-    return *r;
+/* Any row, in any mode. */
+static enum vf_status find_row(const struct vf__piece_finder *finder, const struct vf__chain_place *place,
+                               uint32_t n_cells, uint32_t row, struct vf__piece_list *out, struct vf_error *err) {
+    struct reading r = {.cells = finder->cells, .place = *place, .n = n_cells, .timed = finder->timed};
+    read_record(&r);
+    if (finder->rows == VF_FIFO_BOTH) return find_both(&r, row, out, err);
+    return find_legs(&r, finder, row, out, err);
 }
 
-void vf__pieces_next(const struct vf__piece_source *source, int64_t end, struct vf__piece_cursor *cursor,
-                     struct vf__pieces *pieces) {
-    size_t n = 0;
-    int64_t row = cursor->row;
-    uint32_t piece = cursor->piece;
-    bool both = source->rows == VF_FIFO_BOTH;
-    while (row < end && n < VF__PIECES) {
-        const struct vf__place place = source->places[row];
-        if (piece == 0) fetch_ahead(source, row, end);
-        if (both && piece == 0 && place.count <= 4 && n + place.count <= VF__PIECES &&
-            place.start < VF__START_LIMIT) {
-            memcpy(&pieces->record[n], &source->records[place.start], 4 * sizeof(struct vf__record));
-            for (size_t k = 0; k < 4; k++)
-                pieces->row[n + k] = (uint32_t)row;
-            n += place.count;
-            row++;
-            continue;
-        }
-        for (; piece < place.count && n < VF__PIECES; piece++, n++) {
-            pieces->record[n] = piece_of(source, (uint32_t)row, piece);
-            pieces->row[n] = (uint32_t)row;
-        }
-        if (piece < place.count) break;
-        piece = 0;
-        row++;
+/* A row of up to three records that lie together, in VF_FIFO_BOTH: without a branch a record. False: not such a row. */
+static inline bool find_few(const uint8_t *at, size_t stride, uint32_t row, bool timed, struct vf__piece_list *out) {
+    struct vf__record *to = out->record + out->n;
+    uint32_t named = 1, n = 0;
+    for (size_t k = 0; k < 4; k++) {
+        copy_record(&to[k], at + k * stride, timed);
+        named &= (uint32_t)((to[k].closer == row) | (to[k].opener == row));
+        n += named;
+        out->row[out->n + k] = row;
     }
-    pieces->n = n;
-    *cursor = (struct vf__piece_cursor){.row = row, .piece = piece};
+    if (VF__UNLIKELY(n == 4)) return false;
+    out->n += n;
+    return true;
+}
+
+static inline void find_nothing(enum vf_fifo_rows rows, uint32_t start, uint32_t row, struct vf__piece_list *out) {
+    if (rows == VF_FIFO_LOTS) return;
+    append(out,
+           (struct vf__record){.opener = start == VF__START_ZERO_ENTRY ? row : NONE,
+                               .closer = start == VF__START_ZERO_EXIT ? row : NONE},
+           row);
+}
+
+#define AT_ONCE 64 /* rows whose records are asked for before the first is read */
+
+static inline enum vf_status find_some(const struct vf__piece_finder *finder, const uint32_t *group,
+                                       const uint32_t *start, uint32_t first_row, size_t n, uint32_t *counts,
+                                       struct vf__piece_list *out, bool timed, struct vf_error *err) {
+    struct vf__chain_place places[AT_ONCE];
+    size_t stride = finder->cells->stride;
+    for (size_t i = 0; i < n; i++) {
+        if (group[i] == VF__NO_KEY || start[i] >= VF__START_LIMIT) continue;
+        places[i] = vf__chain_find(finder->cells, group[i], start[i]);
+        VF__PREFETCH(places[i].at);
+        VF__PREFETCH(places[i].at + 2 * stride);
+    }
+    enum vf_status status = make_room(out, 5 * AT_ONCE, err);
+    for (size_t i = 0; status == VF_OK && i < n; i++) {
+        uint32_t row = first_row + (uint32_t)i;
+        size_t before = out->n;
+        if (group[i] == VF__NO_KEY || start[i] >= VF__START_LIMIT) {
+            find_nothing(finder->rows, group[i] == VF__NO_KEY ? VF__START_NO_TRADE : start[i], row, out);
+        } else {
+            const struct vf__chain_place *place = &places[i];
+            uint32_t n_cells = finder->cells->lanes[group[i]].n;
+            bool together = (finder->rows == VF_FIFO_BOTH) & (place->left >= 4) & (place->k + 4 <= n_cells);
+            if (!together || !find_few(place->at, stride, row, timed, out)) {
+                status = find_row(finder, place, n_cells, row, out, err);
+                if (status == VF_OK) status = make_room(out, 5 * AT_ONCE, err);
+            }
+        }
+        counts[i] = (uint32_t)(out->n - before);
+    }
+    return status;
+}
+
+enum vf_status vf__pieces_find(const struct vf__piece_finder *finder, const uint32_t *group, const uint32_t *start,
+                               uint32_t first_row, size_t n, uint32_t *counts, struct vf__piece_list *out,
+                               struct vf_error *err) {
+    enum vf_status status = VF_OK;
+    for (size_t i = 0, k; status == VF_OK && i < n; i += k) {
+        k = n - i < AT_ONCE ? n - i : AT_ONCE;
+        uint32_t first = first_row + (uint32_t)i;
+        status = finder->timed ? find_some(finder, group + i, start + i, first, k, counts + i, out, true, err)
+                               : find_some(finder, group + i, start + i, first, k, counts + i, out, false, err);
+    }
+    return status;
 }
 
 /* ---- columns ---------------------------------------------------------------------------------------------------- */

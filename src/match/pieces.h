@@ -10,33 +10,36 @@
 
 #define VF__PIECES 1024 /* a multiple of 8, so that blocks share no byte of a bitmap */
 
-struct vf__piece_source {
-    const struct vf__place *places;
-    const struct vf__record *records;
-    uint32_t n_rows;
+/* Pieces in output order, up to VF__PIECES of them, and the row that each is of. A row that is no trade has neither
+   opener nor closer. */
+struct vf__pieces {
+    size_t n;
+    const struct vf__record *record;
+    const uint32_t *row;
+};
+
+/* Pieces as they are found. */
+struct vf__piece_list {
+    struct vf_context ctx;
+    struct vf__record *record;
+    uint32_t *row;
+    size_t n, room;
+};
+
+/* Finds pieces: `cells` as vf__match_run left them, numbered. */
+struct vf__piece_finder {
+    const struct vf__chains *cells;
+    bool timed;
     enum vf_fifo_rows rows;
     bool is_float;
 };
 
-/* Where the next piece is. */
-struct vf__piece_cursor {
-    int64_t row;
-    uint32_t piece; /* of the row */
-};
-
-/* Pieces in output order. A row that is no trade has neither opener nor closer. */
-struct vf__pieces {
-    size_t n;
-    struct vf__record record[VF__PIECES + 4];
-    uint32_t row[VF__PIECES + 4];
-};
-
-/* Writes the number of pieces of the rows [first, first + n); returns their sum. */
-int64_t vf__pieces_count(const struct vf__piece_source *source, int64_t first, int64_t n, uint32_t *counts);
-
-/* The next pieces of the rows before `end`: VF__PIECES of them, fewer only where there are no more. */
-void vf__pieces_next(const struct vf__piece_source *source, int64_t end, struct vf__piece_cursor *cursor,
-                     struct vf__pieces *pieces);
+/* Appends the pieces of n rows from `first_row` on: group[i] VF__NO_KEY is no trade, else start[i] is its start. Writes
+   their numbers to counts[]. VF_ERROR_MEMORY: some may have been appended. */
+enum vf_status vf__pieces_find(const struct vf__piece_finder *finder, const uint32_t *group, const uint32_t *start,
+                               uint32_t first_row, size_t n, uint32_t *counts, struct vf__piece_list *out,
+                               struct vf_error *err);
+void vf__piece_list_release(struct vf__piece_list *list);
 
 /* n flags of 0 or 1 to bits from bits[0] on; the last byte is filled up with zeros. */
 void vf__pack_bits(const uint8_t *flags, size_t n, uint8_t *bits);

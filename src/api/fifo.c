@@ -6,7 +6,6 @@
 #include <stdio.h>
 
 #define LARGE ((size_t)8 << 20)
-#define KEEP_AHEAD 12
 
 /* ---- memory ---------------------------------------------------------------------------------------------------- */
 
@@ -67,6 +66,7 @@ enum vf_status vf_fifo_open(const struct vf_context *ctx, const struct vf_fifo_o
     fifo->columns = options->columns;
     fifo->rows_out = -1;
     fifo->pieces.ctx = context;
+    vf__grouping_init(&fifo->grouping, &context);
     vf__chains_init(&fifo->cells, &context, vf__match_stride(vf__fifo_timed(fifo)));
     vf__replay_init(&fifo->replay, &context);
     status = vf__sides_init(&fifo->sides, &context, options, err);
@@ -97,6 +97,8 @@ void vf_fifo_close(struct vf_fifo *fifo) {
     drop(&ctx, &fifo->views, sizeof(struct vf__view));
     drop(&ctx, &fifo->group, sizeof(uint32_t));
     drop(&ctx, &fifo->counts, sizeof(uint32_t));
+    drop(&ctx, &fifo->piece_at, sizeof(uint32_t));
+    vf__grouping_release(&fifo->grouping);
     vf__chains_release(&fifo->cells);
     vf__piece_list_release(&fifo->pieces);
     if (fifo->symbols.ctx.allocator.allocate != NULL) vf__keys_release(&fifo->symbols);
@@ -308,56 +310,78 @@ static void forget(struct vf_fifo *fifo, int64_t n) {
         if (group[n] != VF__NO_KEY) vf__chain_pop(&fifo->cells, &fifo->cells.lanes[group[n]]);
 }
 
-/* n decoded rows to their symbols' chains, the first being row `row` of all; VF_ERROR_MEMORY: none of them. */
-static enum vf_status keep(struct vf_fifo *fifo, const struct vf__fifo_target *t, int64_t row, int64_t n,
-                           struct vf_error *err) {
-    struct vf__chains *cells = &fifo->cells;
-    const uint32_t *group = t->group;
+/* Writes one trade to its symbol's chain. */
+static inline bool keep_row(struct vf__chains *cells, struct vf__lane *lane, const struct vf__fifo_scratch *s,
+                            uint32_t i, uint32_t row, bool timed) {
     size_t size = cells->stride - sizeof(uint32_t);
-    for (int64_t i = 0; i < n; i++) {
-        if (i + KEEP_AHEAD < n && group[i + KEEP_AHEAD] != VF__NO_KEY)
-            VF__PREFETCH(cells->lanes[group[i + KEEP_AHEAD]].at);
-        if (group[i] == VF__NO_KEY) continue;
-        struct vf__lane *lane = &cells->lanes[group[i]];
-        uint8_t *cell = vf__chain_push(cells, lane);
-        if (VF__UNLIKELY(cell == NULL)) {
-            while (i-- > 0)
-                if (group[i] != VF__NO_KEY) vf__chain_pop(cells, &cells->lanes[group[i]]);
-            return vf__fail_memory(err, cells->stride * lane->n);
+    uint8_t *cell = vf__chain_push(cells, lane);
+    if (VF__UNLIKELY(cell == NULL)) return false;
+    memcpy(cell, &s->quantity[i], sizeof(uint64_t)); /* struct vf__trade, by its fields: constant sizes */
+    memcpy(cell + offsetof(struct vf__trade, sort), &s->sort[i], sizeof(int64_t));
+    if (timed) memcpy(cell + offsetof(struct vf__trade, time), &s->time[i], sizeof(int64_t));
+    memcpy(cell + size, &row, sizeof row);
+    lane->unsorted |= s->sort[i] < lane->last; /* of what is taken back it may stay: it costs a look */
+    lane->last = s->sort[i];
+    return true;
+}
+
+/* The rows in hand, decoded and grouped, the first being row `row` of all; VF_ERROR_MEMORY: none of them. */
+static enum vf_status keep(struct vf_fifo *fifo, int64_t row, struct vf_error *err) {
+    struct vf__chains *cells = &fifo->cells;
+    const struct vf__grouping *grouping = &fifo->grouping;
+    bool timed = vf__fifo_timed(fifo);
+    for (size_t k = 0, i = 0; k < grouping->n_groups; k++) {
+        if (k + 12 < grouping->n_groups) VF__PREFETCH(&cells->lanes[grouping->groups[k + 12]]);
+        if (k + 6 < grouping->n_groups) VF__PREFETCH(cells->lanes[grouping->groups[k + 6]].at);
+        struct vf__lane *lane = &cells->lanes[grouping->groups[k]];
+        for (; i < grouping->ends[k]; i++) {
+            uint32_t at = grouping->rows[i];
+            if (VF__LIKELY(keep_row(cells, lane, fifo->scratch, at, (uint32_t)row + at, timed))) continue;
+            for (size_t from = k > 0 ? grouping->ends[k - 1] : 0; i > from; i--)
+                vf__chain_pop(cells, lane);
+            while (k-- > 0)
+                for (size_t from = k > 0 ? grouping->ends[k - 1] : 0; i > from; i--)
+                    vf__chain_pop(cells, &cells->lanes[grouping->groups[k]]);
+            return vf__fail_memory(err, cells->stride);
         }
-        uint32_t number = (uint32_t)(row + i);
-        memcpy(cell, &t->quantity[i], sizeof(uint64_t)); /* struct vf__trade, by its fields: constant sizes */
-        memcpy(cell + offsetof(struct vf__trade, sort), &t->sort[i], sizeof(int64_t));
-        if (t->time != NULL) memcpy(cell + offsetof(struct vf__trade, time), &t->time[i], sizeof(int64_t));
-        memcpy(cell + size, &number, sizeof number);
-        lane->unsorted |= t->sort[i] < lane->last; /* of what is taken back it may stay: it costs a look */
-        lane->last = t->sort[i];
     }
     return VF_OK;
 }
 
-static enum vf_status learn_rows(struct vf_fifo *fifo, struct vf__fifo_readers *readers,
+/* n rows from batch row `row` on, as many as are put in order at a time. */
+static enum vf_status learn_some(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t row, int64_t n,
                                  struct vf_error *err) {
     struct vf__fifo_scratch *s = fifo->scratch;
+    uint32_t *group = (uint32_t *)fifo->group.data + row;
+    bool priced = (fifo->columns & VF__FIFO_PRICES) != 0;
     enum vf_status status = VF_OK;
-    int64_t row = 0;
-    for (int64_t n; row < readers->n_rows; row += n) {
-        int64_t row_in = fifo->n_rows + row;
-        n = readers->n_rows - row < VF__FIFO_BLOCK ? readers->n_rows - row : VF__FIFO_BLOCK;
-        const struct vf__fifo_target target = {
-            .group = (uint32_t *)fifo->group.data + row,
-            .quantity = s->quantity,
-            .sort = s->sort,
-            .time = vf__fifo_timed(fifo) ? s->time : NULL,
-            .price = (fifo->columns & VF__FIFO_PRICES) != 0 ? (double *)fifo->price.data + row_in : NULL};
-        status = vf__fifo_decode(fifo, readers, row, row_in, n, &target, true, err);
-        if (status == VF_OK) status = vf__chains_reach(&fifo->cells, fifo->symbols.n, err);
-        if (status == VF_OK) status = keep(fifo, &target, row_in, n, err);
-        if (status != VF_OK) break;
-        vf__replay_learn(&fifo->replay, s->words, n);
+    for (int64_t done = 0, k; done < n; done += k) {
+        int64_t row_in = fifo->n_rows + row + done;
+        k = n - done < VF__FIFO_BLOCK ? n - done : VF__FIFO_BLOCK;
+        const struct vf__fifo_target target = {.group = group + done,
+                                               .quantity = s->quantity + done,
+                                               .sort = s->sort + done,
+                                               .time = vf__fifo_timed(fifo) ? s->time + done : NULL,
+                                               .price = priced ? (double *)fifo->price.data + row_in : NULL};
+        status = vf__fifo_decode(fifo, readers, row + done, row_in, k, &target, true, err);
+        if (status != VF_OK) return status;
+        vf__replay_learn(&fifo->replay, s->words, k);
     }
-    if (status != VF_OK) forget(fifo, row);
-    return status;
+    status = vf__chains_reach(&fifo->cells, fifo->symbols.n, err);
+    if (status == VF_OK) status = vf__grouping_make(&fifo->grouping, group, (size_t)n, fifo->symbols.n, err);
+    return status == VF_OK ? keep(fifo, fifo->n_rows + row, err) : status;
+}
+
+static enum vf_status learn_rows(struct vf_fifo *fifo, struct vf__fifo_readers *readers,
+                                 struct vf_error *err) {
+    for (int64_t row = 0, n; row < readers->n_rows; row += n) {
+        n = readers->n_rows - row < (int64_t)VF__GROUPING_ROWS ? readers->n_rows - row : (int64_t)VF__GROUPING_ROWS;
+        enum vf_status status = learn_some(fifo, readers, row, n, err);
+        if (status == VF_OK) continue;
+        forget(fifo, row);
+        return status;
+    }
+    return VF_OK;
 }
 
 enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *batch, struct vf_error *err) {

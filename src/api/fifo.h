@@ -4,6 +4,7 @@
 #define VF_API_FIFO_H
 
 #include "arrow/read.h"
+#include "base/grouping.h"
 #include "base/replay.h"
 #include "match/fifo.h"
 #include "match/pieces.h"
@@ -108,11 +109,11 @@ struct vf__fifo_scratch {
     uint8_t valid[VF__FIFO_BLOCK];
     uint8_t codes[VF__FIFO_BLOCK];
     uint64_t words[VF__FIFO_BLOCK];
-    /* decoded rows; times also where they only have to be there */
-    uint32_t start[VF__FIFO_BLOCK];
-    uint64_t quantity[VF__FIFO_BLOCK];
-    int64_t sort[VF__FIFO_BLOCK];
-    int64_t time[VF__FIFO_BLOCK];
+    /* decoded rows, as many as are put in order of their symbols at a time; times also where they only have to be there
+     */
+    uint64_t quantity[VF__GROUPING_ROWS];
+    int64_t sort[VF__GROUPING_ROWS];
+    int64_t time[VF__GROUPING_ROWS];
     double price[VF__FIFO_BLOCK];
 };
 
@@ -142,8 +143,9 @@ struct vf_fifo {
         lot_price; /* uint32, uint64 in lot_quantity's type, double */
 
     int64_t rows_out;
-    struct vf__fifo_array counts; /* uint32, for emit */
-    struct vf__piece_list pieces; /* of the batch that is being given */
+    struct vf__grouping grouping;             /* of the rows in hand */
+    struct vf__fifo_array piece_at, counts;   /* uint32, by row of the batch that is being given */
+    struct vf__piece_list pieces;             /* of that batch */
 };
 
 static inline bool vf__fifo_timed(const struct vf_fifo *fifo) {

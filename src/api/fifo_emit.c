@@ -3,13 +3,16 @@
 #include "api/fifo.h"
 #include "arrow/build.h"
 
-#define READ_AHEAD 12
+#define COUNT_ROWS ((int64_t)1 << 12) /* rows that one of the offsets stands for */
 #define FILL_ROWS ((int64_t)1 << 16) /* pieces a filling task gives: whole bytes of every bitmap */
 
 struct emit {
     const struct vf_fifo *fifo;
     size_t n_prices;
+    uint32_t first_row;
     int64_t n, total;
+    int64_t *offsets; /* pieces before each COUNT_ROWS rows */
+    size_t n_offsets;
     unsigned columns;
     void *values[VF_FIFO_N_COLUMNS];
     uint8_t *valid[VF_FIFO_N_COLUMNS];
@@ -111,17 +114,44 @@ static void fill_block(const struct emit *emit, const struct vf__pieces *p, int6
     }
 }
 
+/* The row and its piece that stand at `place` in the output. */
+static struct vf__piece_cursor find_place(const struct emit *emit, int64_t place) {
+    const uint32_t *counts = emit->fifo->counts.data;
+    size_t k = 0;
+    while (k + 1 < emit->n_offsets && emit->offsets[k + 1] <= place)
+        k++;
+    int64_t row = (int64_t)k * COUNT_ROWS, left = place - emit->offsets[k];
+    while (left >= counts[row])
+        left -= counts[row++];
+    return (struct vf__piece_cursor){.row = row, .piece = (uint32_t)left};
+}
+
 static void fill_rows(void *arg, size_t index) {
     struct emit *emit = arg;
-    const struct vf__piece_list *list = &emit->fifo->pieces;
+    const struct vf_fifo *fifo = emit->fifo;
     int64_t place = (int64_t)index * FILL_ROWS;
     int64_t last = emit->total - place < FILL_ROWS ? emit->total : place + FILL_ROWS;
-    for (int64_t n; place < last; place += n) {
-        n = last - place < VF__PIECES ? last - place : VF__PIECES;
-        const struct vf__pieces pieces = {
-            .n = (size_t)n, .record = list->record + place, .row = list->row + place};
+    struct vf__piece_cursor cursor = find_place(emit, place);
+    struct vf__pieces pieces;
+    while (place < last) {
+        vf__pieces_next(&fifo->pieces, fifo->piece_at.data, fifo->counts.data, emit->first_row, emit->n, &cursor,
+                        &pieces);
         fill_block(emit, &pieces, place);
+        place += (int64_t)pieces.n;
     }
+}
+
+static enum vf_status count_pieces(struct emit *emit, struct vf_error *err) {
+    const uint32_t *counts = emit->fifo->counts.data;
+    emit->n_offsets = (size_t)(emit->n / COUNT_ROWS) + 1;
+    emit->offsets = vf__alloc(&emit->fifo->ctx, emit->n_offsets, sizeof *emit->offsets);
+    if (emit->offsets == NULL) return vf__fail_memory(err, emit->n_offsets * sizeof *emit->offsets);
+    for (int64_t row = 0; row < emit->n; row++) {
+        if (row % COUNT_ROWS == 0) emit->offsets[row / COUNT_ROWS] = emit->total;
+        emit->total += counts[row];
+    }
+    if (emit->n % COUNT_ROWS == 0) emit->offsets[emit->n / COUNT_ROWS] = emit->total;
+    return VF_OK;
 }
 
 /* ---- columns ------------------------------------------------------------------------------------------------------- */
@@ -208,76 +238,84 @@ static enum vf_status open_again(struct vf_fifo *fifo, const struct vf_fifo_batc
     return n > fifo->n_rows - first_row ? differs(fifo, fifo->n_rows, err) : VF_OK;
 }
 
-/* Starts of n rows' records, of which group[i] is a trade's. Fewer than n are read where a symbol has no row left: then
-   these are not the rows that were learnt. */
-static int64_t read_starts(struct vf_fifo *fifo, const uint32_t *group, int64_t n, uint32_t *start) {
-    struct vf__chains *cells = &fifo->cells;
-    size_t size = cells->stride - sizeof(uint32_t);
-    for (int64_t i = 0; i < n; i++) {
-        if (i + READ_AHEAD < n && group[i + READ_AHEAD] != VF__NO_KEY)
-            VF__PREFETCH(cells->lanes[group[i + READ_AHEAD]].at + size);
-        if (group[i] == VF__NO_KEY) continue;
-        struct vf__lane *lane = &cells->lanes[group[i]];
-        if (VF__UNLIKELY(lane->read == lane->n)) return i;
-        memcpy(&start[i], (uint8_t *)vf__chain_next(cells, lane) + size, sizeof *start);
-    }
-    return n;
-}
-
-static void unread(struct vf_fifo *fifo, int64_t n) {
-    const uint32_t *group = fifo->group.data;
+/* Rows that had been read are so no longer. */
+static void unread(struct vf_fifo *fifo, const uint32_t *group, int64_t n) {
     while (n-- > 0)
         if (group[n] != VF__NO_KEY) vf__chain_back(&fifo->cells, &fifo->cells.lanes[group[n]]);
 }
 
-/* Pieces of n <= VF__FIFO_BLOCK rows from batch row `row` on, after comparing them; *n_read of them have been read. */
-static enum vf_status find_block(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t first_row,
-                                 int64_t row, int64_t n, int64_t *n_read, struct vf_error *err) {
+/* n rows from batch row `row` on: their groups, after comparing them. */
+static enum vf_status compare(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t first_row, int64_t row,
+                              int64_t n, uint32_t *group, struct vf_error *err) {
     struct vf__fifo_scratch *s = fifo->scratch;
     bool priced = (fifo->columns & VF__FIFO_PRICES) != 0;
-    uint32_t *group = (uint32_t *)fifo->group.data + row;
-    int64_t row_in = first_row + row, bad_row;
-    const struct vf__fifo_target target = {.group = group,
-                                           .quantity = s->quantity,
-                                           .sort = s->sort,
-                                           .time = vf__fifo_timed(fifo) ? s->time : NULL,
-                                           .price = priced ? s->price : NULL};
+    for (int64_t done = 0, k; done < n; done += k) {
+        const struct vf__fifo_target target = {.group = group + done,
+                                               .quantity = s->quantity,
+                                               .sort = s->sort,
+                                               .time = vf__fifo_timed(fifo) ? s->time : NULL,
+                                               .price = priced ? s->price : NULL};
+        int64_t row_in = first_row + row + done, bad_row = row_in / VF__REPLAY_BLOCK * VF__REPLAY_BLOCK;
+        k = n - done < VF__FIFO_BLOCK ? n - done : VF__FIFO_BLOCK;
+        enum vf_status status = vf__fifo_decode(fifo, readers, row + done, row_in, k, &target, false, err);
+        if (status != VF_OK) {
+            vf__fail_from(err, first_row);
+            return status;
+        }
+        if (!vf__replay_compare(&fifo->replay, s->words, row_in, k, &bad_row)) return differs(fifo, bad_row, err);
+        for (int64_t i = 0; i < k; i++)
+            if (target.group[i] != VF__NO_KEY && target.group[i] >= fifo->cells.n_lanes) /* a new symbol */
+                return differs(fifo, bad_row, err);
+    }
+    return VF_OK;
+}
+
+/* Pieces of n rows from batch row `row` on, group by group. On failure none of them counts as read. */
+static enum vf_status find_some(struct vf_fifo *fifo, int64_t first_row, int64_t row, int64_t n, const uint32_t *group,
+                                struct vf_error *err) {
     const struct vf__piece_finder finder = {.cells = &fifo->cells,
                                             .timed = vf__fifo_timed(fifo),
                                             .rows = fifo->rows,
                                             .is_float = vf__fifo_is_float(&fifo->known[VF__FIFO_QUANTITY])};
-    enum vf_status status = vf__fifo_decode(fifo, readers, row, row_in, n, &target, false, err);
-    if (status != VF_OK) {
-        vf__fail_from(err, first_row);
-        return status;
+    struct vf__grouping *grouping = &fifo->grouping;
+    uint32_t *at = (uint32_t *)fifo->piece_at.data + row, *counts = (uint32_t *)fifo->counts.data + row;
+    enum vf_status status = vf__grouping_make(grouping, group, (size_t)n, fifo->cells.n_lanes, err);
+    if (status != VF_OK) return status;
+    for (int64_t i = 0; i < n; i++) { /* what stays for the rows that are no trade */
+        at[i] = 0;
+        counts[i] = fifo->rows != VF_FIFO_LOTS;
     }
-    if (!vf__replay_compare(&fifo->replay, s->words, row_in, n, &bad_row)) return differs(fifo, bad_row, err);
-    for (int64_t i = 0; i < n; i++)
-        if (group[i] != VF__NO_KEY && group[i] >= fifo->cells.n_lanes) /* a symbol that was not there */
-            return differs(fifo, row_in / VF__REPLAY_BLOCK * VF__REPLAY_BLOCK, err);
-    *n_read = read_starts(fifo, group, n, s->start);
-    if (*n_read < n) return differs(fifo, row_in / VF__REPLAY_BLOCK * VF__REPLAY_BLOCK, err);
-    return vf__pieces_find(&finder, group, s->start, (uint32_t)row_in, (size_t)n,
-                           (uint32_t *)fifo->counts.data + row, &fifo->pieces, err);
+    if (vf__pieces_find(&finder, grouping, (uint32_t)(first_row + row), at, counts, &fifo->pieces, &status, err))
+        return VF_OK;
+    return status != VF_OK ? status : differs(fifo, (first_row + row) / VF__REPLAY_BLOCK * VF__REPLAY_BLOCK, err);
 }
 
 /* All pieces of a batch's rows into fifo->pieces. On failure the rows are yet to be read. */
 static enum vf_status find_pieces(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t first_row,
                                   struct vf_error *err) {
-    enum vf_status status =
-        vf__fifo_grow(&fifo->ctx, &fifo->counts, (size_t)readers->n_rows, sizeof(uint32_t), err);
-    if (status == VF_OK)
-        status = vf__fifo_grow(&fifo->ctx, &fifo->group, (size_t)readers->n_rows, sizeof(uint32_t), err);
+    const struct vf_context *ctx = &fifo->ctx;
+    size_t n_rows = (size_t)readers->n_rows;
+    enum vf_status status = vf__fifo_grow(ctx, &fifo->counts, n_rows, sizeof(uint32_t), err);
+    if (status == VF_OK) status = vf__fifo_grow(ctx, &fifo->piece_at, n_rows, sizeof(uint32_t), err);
+    if (status == VF_OK) status = vf__fifo_grow(ctx, &fifo->group, n_rows, sizeof(uint32_t), err);
+    if (status == VF_OK) status = vf__piece_list_start(&fifo->pieces, err);
+    if (status != VF_OK) return status;
+    uint32_t *group = fifo->group.data;
     fifo->sides.dictionary = NULL;
-    fifo->pieces.n = 0;
-    int64_t row = 0;
-    for (int64_t n, n_read; status == VF_OK && row < readers->n_rows; row += n_read) {
-        n = readers->n_rows - row < VF__FIFO_BLOCK ? readers->n_rows - row : VF__FIFO_BLOCK;
-        n_read = 0;
-        status = find_block(fifo, readers, first_row, row, n, &n_read, err);
+    for (int64_t row = 0, n; row < readers->n_rows; row += n) {
+        n = readers->n_rows - row < (int64_t)VF__GROUPING_ROWS ? readers->n_rows - row : (int64_t)VF__GROUPING_ROWS;
+        status = compare(fifo, readers, first_row, row, n, group + row, err);
+        if (status == VF_OK) status = find_some(fifo, first_row, row, n, group + row, err);
+        if (status == VF_OK && fifo->pieces.n > UINT32_MAX) {
+            status = vf__fail(err, VF_ERROR_OVERFLOW, NULL, first_row + row,
+                              "more than %u pieces in one batch; ask for fewer rows at a time", UINT32_MAX);
+            unread(fifo, group + row, n);
+        }
+        if (status == VF_OK) continue;
+        unread(fifo, group, row);
+        return status;
     }
-    if (status != VF_OK) unread(fifo, row);
-    return status;
+    return VF_OK;
 }
 
 /* ---- emit ---------------------------------------------------------------------------------------------------------- */
@@ -307,13 +345,19 @@ enum vf_status vf_fifo_emit(struct vf_fifo *fifo, const struct vf_fifo_batch *ag
     if (status == VF_OK) status = open_again(fifo, again, first_row, n, &readers, err);
     if (status != VF_OK) return status;
     struct vf__replay_point point = vf__replay_here(&fifo->replay);
-    struct emit emit = {
-        .fifo = fifo, .n_prices = (size_t)fifo->n_rows + fifo->n_lots, .n = n, .columns = columns};
+    struct emit emit = {.fifo = fifo,
+                        .n_prices = (size_t)fifo->n_rows + fifo->n_lots,
+                        .first_row = (uint32_t)first_row,
+                        .n = n,
+                        .columns = columns};
     status = find_pieces(fifo, &readers, first_row, err);
     if (status == VF_OK) {
-        emit.total = (int64_t)fifo->pieces.n;
-        status = make_columns(&emit, made, err);
-        if (status != VF_OK) unread(fifo, n);
+        status = count_pieces(&emit, err);
+        if (status == VF_OK) status = make_columns(&emit, made, err);
+        if (status == VF_OK && columns != 0)
+            vf__parallel(&fifo->ctx, (size_t)((emit.total + FILL_ROWS - 1) / FILL_ROWS), fill_rows, &emit);
+        vf__free(&fifo->ctx, emit.offsets, emit.n_offsets, sizeof *emit.offsets);
+        if (status != VF_OK) unread(fifo, fifo->group.data, n);
     }
     if (status != VF_OK) {
         vf__replay_back(&fifo->replay, &point);
@@ -321,8 +365,6 @@ enum vf_status vf_fifo_emit(struct vf_fifo *fifo, const struct vf_fifo_batch *ag
             vf_column_release(&made[c]);
         return status;
     }
-    if (columns != 0)
-        vf__parallel(&fifo->ctx, (size_t)((emit.total + FILL_ROWS - 1) / FILL_ROWS), fill_rows, &emit);
     if (counts != NULL && n > 0) memcpy(counts, fifo->counts.data, (size_t)n * sizeof *counts);
     for (int c = 0, at = 0; c < VF_FIFO_N_COLUMNS; c++) {
         if ((columns >> c & 1) == 0) continue;

@@ -44,6 +44,7 @@ struct vf_mark {
     struct vf__chains rows, quotes;
     struct vf__mark_last last, last_quote, last_given;
     struct vf__replay replay;
+    struct vf__grouping grouping;
     double *before; /* results of the row that was given last, and room to put them back */
 };
 
@@ -121,6 +122,7 @@ enum vf_status vf_mark_open(const struct vf_context *ctx, const struct vf_mark_o
     *mark = (struct vf_mark){.ctx = context, .has_quotes = options->quotes};
     vf__chains_init(&mark->rows, &context, vf__mark_stride(n));
     vf__chains_init(&mark->quotes, &context, sizeof(struct vf__cell));
+    vf__grouping_init(&mark->grouping, &context);
     vf__replay_init(&mark->replay, &context);
     mark->last = mark->last_quote = mark->last_given = vf__mark_first();
     mark->rule = (struct vf__mark_rule){.n_horizons = n,
@@ -160,6 +162,7 @@ void vf_mark_close(struct vf_mark *mark) {
     keys_release(mark);
     vf__chains_release(&mark->rows);
     vf__chains_release(&mark->quotes);
+    vf__grouping_release(&mark->grouping);
     vf__replay_release(&mark->replay);
     vf__free(&ctx, mark->before, 2 * mark->rule.n_horizons, sizeof *mark->before);
     vf__free(&ctx, mark->names, mark->name_bytes, 1);
@@ -419,17 +422,30 @@ static enum vf_status read_rows(struct vf_mark *mark, const struct batch *batch,
     return VF_OK;
 }
 
+/* Rows in hand, as many as are put in order of their groups at a time. */
+struct hand {
+    int64_t time[VF__GROUPING_ROWS];
+    double price[VF__GROUPING_ROWS];
+};
+
 static enum vf_status learn(struct vf_mark *mark, const struct batch *batch, struct vf__chains *to,
-                            struct vf__mark_last *last, const struct sorted_out *out, int64_t row,
-                            struct vf_error *err) {
+                            struct vf__mark_last *last, const struct sorted_out *out, int64_t row, int64_t n,
+                            struct hand *hand, struct vf_error *err) {
     struct block block;
-    int64_t n = batch->n_rows - row < BLOCK ? batch->n_rows - row : BLOCK;
     uint32_t *group = out->group + row;
     uint8_t *kind = out->kind + row;
-    enum vf_status status = read_rows(mark, batch, row, n, last, group, kind, &block, err);
+    enum vf_status status = VF_OK;
+    for (int64_t done = 0, k; status == VF_OK && done < n; done += k) {
+        k = n - done < BLOCK ? n - done : BLOCK;
+        status = read_rows(mark, batch, row + done, k, last, group + done, kind + done, &block, err);
+        if (status != VF_OK) break;
+        memcpy(hand->time + done, block.time, (size_t)k * sizeof *hand->time);
+        memcpy(hand->price + done, block.price, (size_t)k * sizeof *hand->price);
+        if (to == &mark->rows) vf__replay_learn(&mark->replay, block.words, k);
+    }
     if (status == VF_OK) status = vf__chains_reach(to, n_groups(mark), err);
-    if (status == VF_OK) status = vf__mark_keep(to, group, block.time, block.price, kind, (size_t)n, err);
-    if (status == VF_OK && to == &mark->rows) vf__replay_learn(&mark->replay, block.words, n);
+    if (status == VF_OK) status = vf__grouping_make(&mark->grouping, group, (size_t)n, to->n_lanes, err);
+    if (status == VF_OK) status = vf__mark_keep(to, &mark->grouping, hand->time, hand->price, kind, err);
     return status;
 }
 
@@ -444,6 +460,7 @@ static enum vf_status take(struct vf_mark *mark, const struct vf_mark_batch *in,
     struct vf__replay_point replay_point = vf__replay_here(&mark->replay);
     bool rows = to == &mark->rows;
     int64_t first_row = rows ? mark->n_rows : 0, row = 0;
+    struct hand *hand = NULL;
     status = check_shared(mark, &batch, err);
     if (status != VF_OK) goto done;
     if (rows && batch.n_rows > MAX_ROWS - first_row) {
@@ -454,18 +471,27 @@ static enum vf_status take(struct vf_mark *mark, const struct vf_mark_batch *in,
     if (status == VF_OK) status = prepare_keys(mark, &batch, err);
     if (status == VF_OK && rows) status = vf__replay_reserve(&mark->replay, batch.n_rows, err);
     if (status != VF_OK) goto done;
-    for (; status == VF_OK && row < batch.n_rows; row += BLOCK)
-        status = learn(mark, &batch, to, last, &out, row, err);
+    hand = vf__alloc(&mark->ctx, 1, sizeof *hand);
+    if (hand == NULL) {
+        status = vf__fail_memory(err, sizeof *hand);
+        goto done;
+    }
+    for (int64_t n; row < batch.n_rows; row += n) {
+        n = batch.n_rows - row < (int64_t)VF__GROUPING_ROWS ? batch.n_rows - row : (int64_t)VF__GROUPING_ROWS;
+        status = learn(mark, &batch, to, last, &out, row, n, hand, err);
+        if (status != VF_OK) break;
+    }
     if (status == VF_OK) {
         settle(mark, &batch);
         if (rows) mark->n_rows += batch.n_rows;
     } else {
         vf__fail_from(err, first_row);
-        vf__mark_forget(to, out.group, out.kind, (size_t)(row - BLOCK)); /* the block that failed kept nothing */
+        vf__mark_forget(to, out.group, out.kind, (size_t)row); /* the rows that failed kept nothing */
         *last = last_before;
         vf__replay_back(&mark->replay, &replay_point);
     }
 done:
+    vf__free(&mark->ctx, hand, 1, sizeof *hand);
     sorted_out_release(mark, &out);
     batch_close(mark, &batch);
     return status;
@@ -627,24 +653,34 @@ static enum vf_status check_emit(const struct vf_mark *mark, const struct batch 
     return n > mark->n_rows - first_row ? other_rows(mark, mark->n_rows, err) : VF_OK;
 }
 
+/* Results of the rows from `done` on, as many as are put in order at a time; how many, or 0 with a status. */
+static size_t give_some(struct emission *e, size_t done, enum vf_status *status, struct vf_error *err) {
+    struct vf_mark *mark = e->mark;
+    size_t n = e->rows.n - done < VF__GROUPING_ROWS ? e->rows.n - done : VF__GROUPING_ROWS;
+    *status = vf__grouping_make(&mark->grouping, e->rows.group + done, n, mark->rows.n_lanes, err);
+    if (*status != VF_OK) return 0;
+    if (vf__mark_give(&mark->rows, mark->rule.n_horizons, &mark->grouping, e->rows.kind + done, n, mark->before,
+                      e->values, e->validity, done))
+        return n;
+    *status = other_rows(mark, (e->first_row + (int64_t)done) / VF__REPLAY_BLOCK * VF__REPLAY_BLOCK, err);
+    return 0;
+}
+
 /* The results, rows and groups being known. Whatever fails here is as if it had not begun. */
 static enum vf_status give(struct emission *e, struct vf_error *err) {
     struct vf_mark *mark = e->mark;
-    size_t n_horizons = mark->rule.n_horizons, done = 0, given = 0;
+    size_t n_horizons = mark->rule.n_horizons, done = 0;
+    int64_t bad_row;
+    enum vf_status status = VF_OK;
     memcpy(mark->before + n_horizons, mark->before, n_horizons * sizeof *mark->before);
-    while (done < e->rows.n) {
-        size_t n = e->rows.n - done < BLOCK ? e->rows.n - done : BLOCK;
-        given = vf__mark_give(&mark->rows, n_horizons, e->rows.group + done, e->rows.kind + done, n, mark->before,
-                              e->values, e->validity, done);
-        done += given;
-        if (given < n) break;
-    }
-    int64_t bad_row = (e->first_row + (int64_t)done) / VF__REPLAY_BLOCK * VF__REPLAY_BLOCK;
-    if (done == e->rows.n && vf__replay_compare_sums(&mark->replay, e->sums, e->first_row, e->n, &bad_row))
-        return VF_OK;
+    while (status == VF_OK && done < e->rows.n)
+        done += give_some(e, done, &status, err);
+    if (status == VF_OK && !vf__replay_compare_sums(&mark->replay, e->sums, e->first_row, e->n, &bad_row))
+        status = other_rows(mark, bad_row, err);
+    if (status == VF_OK) return VF_OK;
     vf__mark_unread(&mark->rows, e->rows.group, e->rows.kind, done);
     memcpy(mark->before, mark->before + n_horizons, n_horizons * sizeof *mark->before);
-    return other_rows(mark, bad_row, err);
+    return status;
 }
 
 static enum vf_status emit(struct vf_mark *mark, const struct batch *again, int64_t first_row, int64_t n,

@@ -10,9 +10,7 @@
 
 void vf__piece_list_release(struct vf__piece_list *list) {
     vf__free(&list->ctx, list->record, list->room, sizeof *list->record);
-    vf__free(&list->ctx, list->row, list->room, sizeof *list->row);
     list->record = NULL;
-    list->row = NULL;
     list->n = list->room = 0;
 }
 
@@ -20,27 +18,25 @@ static enum vf_status make_room(struct vf__piece_list *list, size_t n, struct vf
     if (VF__LIKELY(list->room - list->n >= n)) return VF_OK;
     size_t room = list->n + n + list->room / 2;
     struct vf__record *record = vf__alloc(&list->ctx, room, sizeof *record);
-    uint32_t *row = vf__alloc(&list->ctx, room, sizeof *row);
-    if (record == NULL || row == NULL) {
-        vf__free(&list->ctx, record, room, sizeof *record);
-        vf__free(&list->ctx, row, room, sizeof *row);
-        return vf__fail_memory(err, room * (sizeof *record + sizeof *row));
-    }
+    if (record == NULL) return vf__fail_memory(err, room * sizeof *record);
     if (list->n > 0) memcpy(record, list->record, list->n * sizeof *record);
-    if (list->n > 0) memcpy(row, list->row, list->n * sizeof *row);
     vf__free(&list->ctx, list->record, list->room, sizeof *record);
-    vf__free(&list->ctx, list->row, list->room, sizeof *row);
     list->record = record;
-    list->row = row;
     list->room = room;
     return VF_OK;
 }
 
+enum vf_status vf__piece_list_start(struct vf__piece_list *list, struct vf_error *err) {
+    list->n = 0;
+    enum vf_status status = make_room(list, 1, err);
+    if (status == VF_OK) list->record[list->n++] = (struct vf__record){.opener = NONE, .closer = NONE};
+    return status;
+}
+
 /* ---- finding ---------------------------------------------------------------------------------------------------- */
 
-static inline void append(struct vf__piece_list *list, struct vf__record record, uint32_t row) {
-    list->record[list->n] = record;
-    list->row[list->n++] = row;
+static inline void append(struct vf__piece_list *list, struct vf__record record) {
+    list->record[list->n++] = record;
 }
 
 static inline uint64_t add(uint64_t a, uint64_t b, bool is_float) {
@@ -92,7 +88,7 @@ static enum vf_status find_both(struct reading *r, uint32_t row, struct vf__piec
             enum vf_status status = make_room(out, VF__PIECES, err);
             if (status != VF_OK) return status;
         }
-        append(out, r->record, row);
+        append(out, r->record);
     }
     return VF_OK;
 }
@@ -102,7 +98,7 @@ static enum vf_status find_legs(struct reading *r, const struct vf__piece_finder
                                 struct vf__piece_list *out, struct vf_error *err) {
     enum vf_status status = make_room(out, 2, err);
     for (; status == VF_OK && r->there && r->record.closer == row; next_record(r)) {
-        append(out, r->record, row);
+        append(out, r->record);
         status = make_room(out, 2, err);
     }
     if (status != VF_OK || !r->there || r->record.opener != row) return status;
@@ -111,11 +107,11 @@ static enum vf_status find_legs(struct reading *r, const struct vf__piece_finder
         if (r->record.closer != NONE)
             whole.quantity = add(whole.quantity, r->record.quantity & ~VF__EXIT_SIDE, finder->is_float);
         else if (finder->rows == VF_FIFO_LOTS)
-            append(out, r->record, row);
+            append(out, r->record);
         else
             whole.closer = NONE;
     }
-    if (finder->rows == VF_FIFO_EXITS) append(out, whole, row);
+    if (finder->rows == VF_FIFO_EXITS) append(out, whole);
     return VF_OK;
 }
 
@@ -136,65 +132,131 @@ static inline bool find_few(const uint8_t *at, size_t stride, uint32_t row, bool
         copy_record(&to[k], at + k * stride, timed);
         named &= (uint32_t)((to[k].closer == row) | (to[k].opener == row));
         n += named;
-        out->row[out->n + k] = row;
     }
     if (VF__UNLIKELY(n == 4)) return false;
     out->n += n;
     return true;
 }
 
-static inline void find_nothing(enum vf_fifo_rows rows, uint32_t start, uint32_t row, struct vf__piece_list *out) {
-    if (rows == VF_FIFO_LOTS) return;
-    append(out,
-           (struct vf__record){.opener = start == VF__START_ZERO_ENTRY ? row : NONE,
-                               .closer = start == VF__START_ZERO_EXIT ? row : NONE},
-           row);
+/* The block that the last records were found in: a group's rows find theirs nearly in order. */
+struct nearby {
+    const uint8_t *first;
+    uint32_t start, end;
+};
+
+static inline struct vf__chain_place find_place(const struct vf__chains *cells, uint32_t group, uint32_t k,
+                                                struct nearby *nearby) {
+    if (k - nearby->start >= nearby->end - nearby->start) {
+        uint32_t block = vf__chain_block_of(k, &nearby->start);
+        nearby->first = cells->blocks[cells->block_start[group] + block];
+        nearby->end = nearby->start + vf__chain_block(nearby->start);
+    }
+    return (struct vf__chain_place){
+        .at = nearby->first + (k - nearby->start) * cells->stride, .k = k, .left = nearby->end - k};
 }
 
-#define AT_ONCE 64 /* rows whose records are asked for before the first is read */
-
-static inline enum vf_status find_some(const struct vf__piece_finder *finder, const uint32_t *group,
-                                       const uint32_t *start, uint32_t first_row, size_t n, uint32_t *counts,
-                                       struct vf__piece_list *out, bool timed, struct vf_error *err) {
-    struct vf__chain_place places[AT_ONCE];
-    size_t stride = finder->cells->stride;
-    for (size_t i = 0; i < n; i++) {
-        if (group[i] == VF__NO_KEY || start[i] >= VF__START_LIMIT) continue;
-        places[i] = vf__chain_find(finder->cells, group[i], start[i]);
-        VF__PREFETCH(places[i].at);
-        VF__PREFETCH(places[i].at + 2 * stride);
-    }
-    enum vf_status status = make_room(out, 5 * AT_ONCE, err);
-    for (size_t i = 0; status == VF_OK && i < n; i++) {
-        uint32_t row = first_row + (uint32_t)i;
+static inline enum vf_status find_group(const struct vf__piece_finder *finder, uint32_t group, uint32_t first_row,
+                                        const uint32_t *rows, size_t n, uint32_t *at, uint32_t *counts,
+                                        size_t *n_read, struct vf__piece_list *out, bool timed, struct vf_error *err) {
+    struct vf__chains *cells = finder->cells;
+    struct vf__lane *lane = &cells->lanes[group];
+    size_t stride = cells->stride, start_at = stride - sizeof(uint32_t);
+    bool both = finder->rows == VF_FIFO_BOTH;
+    struct nearby nearby = {0};
+    enum vf_status status = make_room(out, 4 * n + 4, err);
+    for (size_t i = 0; status == VF_OK && i < n && lane->read < lane->n; i++) {
+        uint32_t start, row = first_row + rows[i];
+        memcpy(&start, (const uint8_t *)vf__chain_next(cells, lane) + start_at, sizeof start);
+        ++*n_read;
         size_t before = out->n;
-        if (group[i] == VF__NO_KEY || start[i] >= VF__START_LIMIT) {
-            find_nothing(finder->rows, group[i] == VF__NO_KEY ? VF__START_NO_TRADE : start[i], row, out);
+        if (VF__UNLIKELY(start >= VF__START_LIMIT)) {
+            if (finder->rows != VF_FIFO_LOTS)
+                append(out, (struct vf__record){.opener = start == VF__START_ZERO_ENTRY ? row : NONE,
+                                                .closer = start == VF__START_ZERO_EXIT ? row : NONE});
         } else {
-            const struct vf__chain_place *place = &places[i];
-            uint32_t n_cells = finder->cells->lanes[group[i]].n;
-            bool together = (finder->rows == VF_FIFO_BOTH) & (place->left >= 4) & (place->k + 4 <= n_cells);
-            if (!together || !find_few(place->at, stride, row, timed, out)) {
-                status = find_row(finder, place, n_cells, row, out, err);
-                if (status == VF_OK) status = make_room(out, 5 * AT_ONCE, err);
+            struct vf__chain_place place = find_place(cells, group, start, &nearby);
+            bool together = both & (place.left >= 4) & (place.k + 4 <= lane->n);
+            if (!together || !find_few(place.at, stride, row, timed, out)) {
+                status = find_row(finder, &place, lane->n, row, out, err);
+                if (status == VF_OK) status = make_room(out, 4 * (n - i) + 4, err);
             }
         }
-        counts[i] = (uint32_t)(out->n - before);
+        at[rows[i]] = (uint32_t)before;
+        counts[rows[i]] = (uint32_t)(out->n - before);
     }
     return status;
 }
 
-enum vf_status vf__pieces_find(const struct vf__piece_finder *finder, const uint32_t *group, const uint32_t *start,
-                               uint32_t first_row, size_t n, uint32_t *counts, struct vf__piece_list *out,
-                               struct vf_error *err) {
-    enum vf_status status = VF_OK;
-    for (size_t i = 0, k; status == VF_OK && i < n; i += k) {
-        k = n - i < AT_ONCE ? n - i : AT_ONCE;
-        uint32_t first = first_row + (uint32_t)i;
-        status = finder->timed ? find_some(finder, group + i, start + i, first, k, counts + i, out, true, err)
-                               : find_some(finder, group + i, start + i, first, k, counts + i, out, false, err);
+/* A group's lane, its next cell, the place of that cell's block and its records follow from each other, and each is a
+   miss of the cache: so each is asked for some groups before it is needed. */
+static inline void fetch_ahead(const struct vf__chains *cells, const struct vf__grouping *grouping, size_t k) {
+    size_t start_at = cells->stride - sizeof(uint32_t), n = grouping->n_groups;
+    if (k + 16 < n) VF__PREFETCH(&cells->lanes[grouping->groups[k + 16]]);
+    if (k + 12 < n) {
+        const uint8_t *at = cells->lanes[grouping->groups[k + 12]].at;
+        VF__PREFETCH(at + start_at);
+        VF__PREFETCH(at + start_at + 64);
     }
-    return status;
+    for (size_t ahead = 8; ahead > 0; ahead -= 4) {
+        if (k + ahead >= n) continue;
+        uint32_t group = grouping->groups[k + ahead], start, first;
+        const struct vf__lane *lane = &cells->lanes[group];
+        if (lane->left == 0 || lane->read == lane->n) continue;
+        memcpy(&start, lane->at + start_at, sizeof start);
+        if (start >= lane->n) continue;
+        uint8_t *const *block = &cells->blocks[cells->block_start[group] + vf__chain_block_of(start, &first)];
+        if (ahead == 8) {
+            VF__PREFETCH(block);
+        } else {
+            VF__PREFETCH(*block + (start - first) * cells->stride);
+            VF__PREFETCH(*block + (start - first) * cells->stride + 64);
+        }
+    }
+}
+
+bool vf__pieces_find(const struct vf__piece_finder *finder, const struct vf__grouping *grouping, uint32_t first_row,
+                     uint32_t *at, uint32_t *counts, struct vf__piece_list *out, enum vf_status *status,
+                     struct vf_error *err) {
+    size_t from = 0;
+    *status = VF_OK;
+    for (size_t k = 0; k < grouping->n_groups; k++) {
+        uint32_t group = grouping->groups[k];
+        size_t n = grouping->ends[k] - from, n_read = 0;
+        const uint32_t *rows = grouping->rows + from;
+        fetch_ahead(finder->cells, grouping, k);
+        *status = finder->timed
+                      ? find_group(finder, group, first_row, rows, n, at, counts, &n_read, out, true, err)
+                      : find_group(finder, group, first_row, rows, n, at, counts, &n_read, out, false, err);
+        from = grouping->ends[k];
+        if (VF__LIKELY(*status == VF_OK && n_read == n)) continue;
+        for (; n_read > 0; n_read--)
+            vf__chain_back(finder->cells, &finder->cells->lanes[group]);
+        while (k-- > 0)
+            for (n = grouping->ends[k] - (k > 0 ? grouping->ends[k - 1] : 0); n > 0; n--)
+                vf__chain_back(finder->cells, &finder->cells->lanes[grouping->groups[k]]);
+        return false;
+    }
+    return true;
+}
+
+/* ---- in row order ----------------------------------------------------------------------------------------------- */
+
+void vf__pieces_next(const struct vf__piece_list *list, const uint32_t *at, const uint32_t *counts, uint32_t first_row,
+                     int64_t end, struct vf__piece_cursor *cursor, struct vf__pieces *pieces) {
+    size_t n = 0;
+    int64_t row = cursor->row;
+    uint32_t piece = cursor->piece;
+    for (; row < end && n < VF__PIECES; row++, piece = 0) {
+        const struct vf__record *from = list->record + at[row];
+        uint32_t count = counts[row];
+        for (; piece < count && n < VF__PIECES; piece++, n++) {
+            pieces->record[n] = from[piece];
+            pieces->row[n] = first_row + (uint32_t)row;
+        }
+        if (piece < count) break;
+    }
+    pieces->n = n;
+    *cursor = (struct vf__piece_cursor){.row = row, .piece = piece};
 }
 
 /* ---- columns ---------------------------------------------------------------------------------------------------- */

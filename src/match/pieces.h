@@ -3,6 +3,7 @@
 #ifndef VF_MATCH_PIECES_H
 #define VF_MATCH_PIECES_H
 
+#include "base/grouping.h"
 #include "match/fifo.h"
 
 /* As a closer: an entry whose lot is closed as a whole, told in one piece (VF_FIFO_EXITS). */
@@ -10,36 +11,49 @@
 
 #define VF__PIECES 1024 /* a multiple of 8, so that blocks share no byte of a bitmap */
 
-/* Pieces in output order, up to VF__PIECES of them, and the row that each is of. A row that is no trade has neither
-   opener nor closer. */
+/* Pieces in output order, and the row that each is of. A row that is no trade has neither opener nor closer. */
 struct vf__pieces {
     size_t n;
-    const struct vf__record *record;
-    const uint32_t *row;
+    struct vf__record record[VF__PIECES];
+    uint32_t row[VF__PIECES];
 };
 
-/* Pieces as they are found. */
+/* Pieces as they are found, a row's next to each other. The first is that of all rows that are no trade. */
 struct vf__piece_list {
     struct vf_context ctx;
     struct vf__record *record;
-    uint32_t *row;
     size_t n, room;
 };
 
-/* Finds pieces: `cells` as vf__match_run left them, numbered. */
+void vf__piece_list_release(struct vf__piece_list *list);
+/* Empties it. */
+enum vf_status vf__piece_list_start(struct vf__piece_list *list, struct vf_error *err);
+
+/* Finds pieces: `cells` as vf__match_run left them, numbered and rewound. */
 struct vf__piece_finder {
-    const struct vf__chains *cells;
+    struct vf__chains *cells;
     bool timed;
     enum vf_fifo_rows rows;
     bool is_float;
 };
 
-/* Appends the pieces of n rows from `first_row` on: group[i] VF__NO_KEY is no trade, else start[i] is its start. Writes
-   their numbers to counts[]. VF_ERROR_MEMORY: some may have been appended. */
-enum vf_status vf__pieces_find(const struct vf__piece_finder *finder, const uint32_t *group, const uint32_t *start,
-                               uint32_t first_row, size_t n, uint32_t *counts, struct vf__piece_list *out,
-                               struct vf_error *err);
-void vf__piece_list_release(struct vf__piece_list *list);
+/* Appends the pieces of a batch's rows, which `grouping` puts in order: the next of their groups that are to be read.
+   Row i is row first_row + i of all; where its pieces are goes to at[i], and how many to counts[i] (rows of no group are
+   left alone). False, and then none of them counts as read: memory was refused, which *status says, or a group has no
+   row left, so that these are not the rows that were matched (*status is VF_OK). */
+bool vf__pieces_find(const struct vf__piece_finder *finder, const struct vf__grouping *grouping, uint32_t first_row,
+                     uint32_t *at, uint32_t *counts, struct vf__piece_list *out, enum vf_status *status,
+                     struct vf_error *err);
+
+/* Where the next piece is: rows are counted from the batch's first. */
+struct vf__piece_cursor {
+    int64_t row;
+    uint32_t piece; /* of the row */
+};
+
+/* The next pieces of the rows before `end`: VF__PIECES of them, fewer only where there are no more. */
+void vf__pieces_next(const struct vf__piece_list *list, const uint32_t *at, const uint32_t *counts, uint32_t first_row,
+                     int64_t end, struct vf__piece_cursor *cursor, struct vf__pieces *pieces);
 
 /* n flags of 0 or 1 to bits from bits[0] on; the last byte is filled up with zeros. */
 void vf__pack_bits(const uint8_t *flags, size_t n, uint8_t *bits);

@@ -2,13 +2,15 @@
    A cell is written once, where it stays; later each group's cells are walked, changed in place and read again in the
    order they were written. Cells are found by number only after vf__chains_number.
 
-   A group's cells lie in blocks of 2, 2, 4, 8, ... 256, 256, ... cells, so that small groups waste little and a large
+   A group's cells lie in blocks of 2, 2, 4, 8, ... MOST, MOST, ... cells, so that small groups waste little and a large
    one is read in long stretches. Behind each block stands a pointer to the next. */
 #ifndef VF_BASE_CHAINS_H
 #define VF_BASE_CHAINS_H
 
 #include "base/base.h"
 
+#define VF__CHAIN_BITS 6
+#define VF__CHAIN_MOST (UINT32_C(1) << VF__CHAIN_BITS)
 #define VF__CHAIN_PAD 128 /* bytes that may be read past any cell */
 
 struct vf__lane {
@@ -42,7 +44,7 @@ enum vf_status vf__chains_reach(struct vf__chains *chains, size_t n, struct vf_e
 
 /* Cells of a block that begins after `before` cells of its group. */
 static inline uint32_t vf__chain_block(uint32_t before) {
-    return before < 2 ? 2 : before < 256 ? before : 256;
+    return before < 2 ? 2 : before < VF__CHAIN_MOST ? before : VF__CHAIN_MOST;
 }
 
 /* The slow part of the two below: the block is at its end. False where memory was refused. */
@@ -118,9 +120,9 @@ static inline uint32_t vf__top_bit(uint32_t k) { /* of k > 0 */
 
 /* The block that cell k is in, and where that begins. */
 static inline uint32_t vf__chain_block_of(uint32_t k, uint32_t *start) {
-    if (k >= 512) {
-        *start = k & ~UINT32_C(255);
-        return 9 + ((k - 512) >> 8);
+    if (k >= 2 * VF__CHAIN_MOST) {
+        *start = k & ~(VF__CHAIN_MOST - 1);
+        return VF__CHAIN_BITS + 1 + ((k - 2 * VF__CHAIN_MOST) >> VF__CHAIN_BITS);
     }
     uint32_t block = vf__top_bit(k | 1);
     *start = k < 2 ? 0 : UINT32_C(1) << block;

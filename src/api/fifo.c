@@ -100,7 +100,8 @@ void vf_fifo_close(struct vf_fifo *fifo) {
     drop(&ctx, &fifo->piece_at, sizeof(uint32_t));
     vf__grouping_release(&fifo->grouping);
     vf__chains_release(&fifo->cells);
-    vf__piece_list_release(&fifo->pieces);
+    drop(&ctx, &fifo->find_room, sizeof(uint32_t));
+    vf__piece_lists_release(&fifo->pieces);
     if (fifo->symbols.ctx.allocator.allocate != NULL) vf__keys_release(&fifo->symbols);
     vf__sides_release(&fifo->sides, &ctx);
     vf__replay_release(&fifo->replay);

@@ -145,7 +145,8 @@ struct vf_fifo {
     int64_t rows_out;
     struct vf__grouping grouping;             /* of the rows in hand */
     struct vf__fifo_array piece_at, counts;   /* uint32, by row of the batch that is being given */
-    struct vf__piece_list pieces;             /* of that batch */
+    struct vf__piece_lists pieces;            /* of that batch */
+    struct vf__fifo_array find_room;          /* uint32, for vf__pieces_find */
 };
 
 static inline bool vf__fifo_timed(const struct vf_fifo *fifo) {

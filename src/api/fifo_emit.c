@@ -285,9 +285,11 @@ static enum vf_status find_some(struct vf_fifo *fifo, int64_t first_row, int64_t
         at[i] = 0;
         counts[i] = fifo->rows != VF_FIFO_LOTS;
     }
-    if (vf__pieces_find(&finder, grouping, (uint32_t)(first_row + row), at, counts, &fifo->pieces, &status, err))
-        return VF_OK;
-    return status != VF_OK ? status : differs(fifo, (first_row + row) / VF__REPLAY_BLOCK * VF__REPLAY_BLOCK, err);
+    bool other;
+    status = vf__pieces_find(&finder, grouping, (uint32_t)(first_row + row), fifo->find_room.data, at, counts,
+                             &fifo->pieces, &other, err);
+    if (status != VF_OK || !other) return status;
+    return differs(fifo, (first_row + row) / VF__REPLAY_BLOCK * VF__REPLAY_BLOCK, err);
 }
 
 /* All pieces of a batch's rows into fifo->pieces. On failure the rows are yet to be read. */
@@ -298,7 +300,9 @@ static enum vf_status find_pieces(struct vf_fifo *fifo, struct vf__fifo_readers 
     enum vf_status status = vf__fifo_grow(ctx, &fifo->counts, n_rows, sizeof(uint32_t), err);
     if (status == VF_OK) status = vf__fifo_grow(ctx, &fifo->piece_at, n_rows, sizeof(uint32_t), err);
     if (status == VF_OK) status = vf__fifo_grow(ctx, &fifo->group, n_rows, sizeof(uint32_t), err);
-    if (status == VF_OK) status = vf__piece_list_start(&fifo->pieces, err);
+    if (status == VF_OK)
+        status = vf__fifo_grow(ctx, &fifo->find_room, 2 * VF__GROUPING_ROWS, sizeof(uint32_t), err);
+    if (status == VF_OK) status = vf__piece_lists_start(&fifo->pieces, err);
     if (status != VF_OK) return status;
     uint32_t *group = fifo->group.data;
     fifo->sides.dictionary = NULL;
@@ -306,11 +310,6 @@ static enum vf_status find_pieces(struct vf_fifo *fifo, struct vf__fifo_readers 
         n = readers->n_rows - row < (int64_t)VF__GROUPING_ROWS ? readers->n_rows - row : (int64_t)VF__GROUPING_ROWS;
         status = compare(fifo, readers, first_row, row, n, group + row, err);
         if (status == VF_OK) status = find_some(fifo, first_row, row, n, group + row, err);
-        if (status == VF_OK && fifo->pieces.n > UINT32_MAX) {
-            status = vf__fail(err, VF_ERROR_OVERFLOW, NULL, first_row + row,
-                              "more than %u pieces in one batch; ask for fewer rows at a time", UINT32_MAX);
-            unread(fifo, group + row, n);
-        }
         if (status == VF_OK) continue;
         unread(fifo, group, row);
         return status;

@@ -6,30 +6,38 @@
 
 #define NONE VF__MATCH_NONE
 
-/* ---- the list --------------------------------------------------------------------------------------------------- */
+/* ---- the lists -------------------------------------------------------------------------------------------------- */
 
-void vf__piece_list_release(struct vf__piece_list *list) {
-    vf__free(&list->ctx, list->record, list->room, sizeof *list->record);
-    list->record = NULL;
-    list->n = list->room = 0;
-}
-
-static enum vf_status make_room(struct vf__piece_list *list, size_t n, struct vf_error *err) {
-    if (VF__LIKELY(list->room - list->n >= n)) return VF_OK;
+static enum vf_status make_room(const struct vf_context *ctx, struct vf__piece_list *list, size_t n,
+                                struct vf_error *err) {
+    if (list->room - list->n >= n) return VF_OK;
     size_t room = list->n + n + list->room / 2;
-    struct vf__record *record = vf__alloc(&list->ctx, room, sizeof *record);
+    if (list->n + n > VF__PIECE_MASK)
+        return vf__fail(err, VF_ERROR_OVERFLOW, NULL, -1,
+                        "too many pieces in one batch (%zu); ask for fewer rows at a time", list->n + n);
+    struct vf__record *record = vf__alloc(ctx, room, sizeof *record);
     if (record == NULL) return vf__fail_memory(err, room * sizeof *record);
     if (list->n > 0) memcpy(record, list->record, list->n * sizeof *record);
-    vf__free(&list->ctx, list->record, list->room, sizeof *record);
+    vf__free(ctx, list->record, list->room, sizeof *list->record);
     list->record = record;
     list->room = room;
     return VF_OK;
 }
 
-enum vf_status vf__piece_list_start(struct vf__piece_list *list, struct vf_error *err) {
-    list->n = 0;
-    enum vf_status status = make_room(list, 1, err);
-    if (status == VF_OK) list->record[list->n++] = (struct vf__record){.opener = NONE, .closer = NONE};
+void vf__piece_lists_release(struct vf__piece_lists *lists) {
+    for (size_t i = 0; i < VF__PIECE_LISTS; i++) {
+        struct vf__piece_list *list = &lists->list[i];
+        vf__free(&lists->ctx, list->record, list->room, sizeof *list->record);
+        *list = (struct vf__piece_list){0};
+    }
+}
+
+enum vf_status vf__piece_lists_start(struct vf__piece_lists *lists, struct vf_error *err) {
+    for (size_t i = 0; i < VF__PIECE_LISTS; i++)
+        lists->list[i].n = 0;
+    struct vf__piece_list *first = &lists->list[0];
+    enum vf_status status = make_room(&lists->ctx, first, 1, err);
+    if (status == VF_OK) first->record[first->n++] = (struct vf__record){.opener = NONE, .closer = NONE};
     return status;
 }
 
@@ -81,27 +89,28 @@ static inline void next_record(struct reading *r) {
     }
 }
 
-/* Every record that names the row. */
-static enum vf_status find_both(struct reading *r, uint32_t row, struct vf__piece_list *out, struct vf_error *err) {
-    for (; r->there && (r->record.closer == row || r->record.opener == row); next_record(r)) {
-        if (VF__UNLIKELY(out->n == out->room)) {
-            enum vf_status status = make_room(out, VF__PIECES, err);
-            if (status != VF_OK) return status;
-        }
-        append(out, r->record);
-    }
-    return VF_OK;
+static inline bool is_full(const struct vf__piece_list *list, size_t n) {
+    return list->room - list->n < n;
 }
 
-/* What the row closed; then, of what it opened, one piece (EXITS) or the rest (LOTS). */
-static enum vf_status find_legs(struct reading *r, const struct vf__piece_finder *finder, uint32_t row,
-                                struct vf__piece_list *out, struct vf_error *err) {
-    enum vf_status status = make_room(out, 2, err);
-    for (; status == VF_OK && r->there && r->record.closer == row; next_record(r)) {
+/* Every record that names the row. False: the list is full. */
+static bool find_both(struct reading *r, uint32_t row, struct vf__piece_list *out) {
+    for (; r->there && (r->record.closer == row || r->record.opener == row); next_record(r)) {
+        if (VF__UNLIKELY(is_full(out, 1))) return false;
         append(out, r->record);
-        status = make_room(out, 2, err);
     }
-    if (status != VF_OK || !r->there || r->record.opener != row) return status;
+    return true;
+}
+
+/* What the row closed; then, of what it opened, one piece (EXITS) or the rest (LOTS). False: the list is full. */
+static bool find_legs(struct reading *r, const struct vf__piece_finder *finder, uint32_t row,
+                      struct vf__piece_list *out) {
+    for (; r->there && r->record.closer == row; next_record(r)) {
+        if (VF__UNLIKELY(is_full(out, 1))) return false;
+        append(out, r->record);
+    }
+    if (!r->there || r->record.opener != row) return true;
+    if (VF__UNLIKELY(is_full(out, 1))) return false;
     struct vf__record whole = {.opener = row, .closer = VF__WHOLE};
     for (; r->there && r->record.opener == row; next_record(r)) {
         if (r->record.closer != NONE)
@@ -112,16 +121,15 @@ static enum vf_status find_legs(struct reading *r, const struct vf__piece_finder
             whole.closer = NONE;
     }
     if (finder->rows == VF_FIFO_EXITS) append(out, whole);
-    return VF_OK;
+    return true;
 }
 
 /* Any row, in any mode. */
-static enum vf_status find_row(const struct vf__piece_finder *finder, const struct vf__chain_place *place,
-                               uint32_t n_cells, uint32_t row, struct vf__piece_list *out, struct vf_error *err) {
+static bool find_row(const struct vf__piece_finder *finder, const struct vf__chain_place *place, uint32_t n_cells,
+                     uint32_t row, struct vf__piece_list *out) {
     struct reading r = {.cells = finder->cells, .place = *place, .n = n_cells, .timed = finder->timed};
     read_record(&r);
-    if (finder->rows == VF_FIFO_BOTH) return find_both(&r, row, out, err);
-    return find_legs(&r, finder, row, out, err);
+    return finder->rows == VF_FIFO_BOTH ? find_both(&r, row, out) : find_legs(&r, finder, row, out);
 }
 
 /* A row of up to three records that lie together, in VF_FIFO_BOTH: without a branch a record. False: not such a row. */
@@ -155,17 +163,20 @@ static inline struct vf__chain_place find_place(const struct vf__chains *cells, 
         .at = nearby->first + (k - nearby->start) * cells->stride, .k = k, .left = nearby->end - k};
 }
 
-static inline enum vf_status find_group(const struct vf__piece_finder *finder, uint32_t group, uint32_t first_row,
-                                        const uint32_t *rows, size_t n, uint32_t *at, uint32_t *counts,
-                                        size_t *n_read, struct vf__piece_list *out, bool timed, struct vf_error *err) {
+enum found { FOUND, FULL, DIFFERENT };
+
+static inline enum found find_group(const struct vf__piece_finder *finder, uint32_t group, uint32_t first_row,
+                                    const uint32_t *rows, size_t n, uint32_t *at, uint32_t *counts, size_t *n_read,
+                                    struct vf__piece_list *out, bool timed) {
     struct vf__chains *cells = finder->cells;
     struct vf__lane *lane = &cells->lanes[group];
     size_t stride = cells->stride, start_at = stride - sizeof(uint32_t);
     bool both = finder->rows == VF_FIFO_BOTH;
     struct nearby nearby = {0};
-    enum vf_status status = make_room(out, 4 * n + 4, err);
-    for (size_t i = 0; status == VF_OK && i < n && lane->read < lane->n; i++) {
+    for (size_t i = 0; i < n; i++) {
         uint32_t start, row = first_row + rows[i];
+        if (VF__UNLIKELY(lane->read == lane->n)) return DIFFERENT;
+        if (VF__UNLIKELY(is_full(out, 4))) return FULL;
         memcpy(&start, (const uint8_t *)vf__chain_next(cells, lane) + start_at, sizeof start);
         ++*n_read;
         size_t before = out->n;
@@ -176,15 +187,13 @@ static inline enum vf_status find_group(const struct vf__piece_finder *finder, u
         } else {
             struct vf__chain_place place = find_place(cells, group, start, &nearby);
             bool together = both & (place.left >= 4) & (place.k + 4 <= lane->n);
-            if (!together || !find_few(place.at, stride, row, timed, out)) {
-                status = find_row(finder, &place, lane->n, row, out, err);
-                if (status == VF_OK) status = make_room(out, 4 * (n - i) + 4, err);
-            }
+            if (!together || !find_few(place.at, stride, row, timed, out))
+                if (VF__UNLIKELY(!find_row(finder, &place, lane->n, row, out))) return FULL;
         }
-        at[rows[i]] = (uint32_t)before;
-        counts[rows[i]] = (uint32_t)(out->n - before);
+        at[i] = (uint32_t)before;
+        counts[i] = (uint32_t)(out->n - before);
     }
-    return status;
+    return FOUND;
 }
 
 /* A group's lane, its next cell, the place of that cell's block and its records follow from each other, and each is a
@@ -214,40 +223,126 @@ static inline void fetch_ahead(const struct vf__chains *cells, const struct vf__
     }
 }
 
-bool vf__pieces_find(const struct vf__piece_finder *finder, const struct vf__grouping *grouping, uint32_t first_row,
-                     uint32_t *at, uint32_t *counts, struct vf__piece_list *out, enum vf_status *status,
-                     struct vf_error *err) {
-    size_t from = 0;
-    *status = VF_OK;
-    for (size_t k = 0; k < grouping->n_groups; k++) {
-        uint32_t group = grouping->groups[k];
-        size_t n = grouping->ends[k] - from, n_read = 0;
-        const uint32_t *rows = grouping->rows + from;
-        fetch_ahead(finder->cells, grouping, k);
-        *status = finder->timed
-                      ? find_group(finder, group, first_row, rows, n, at, counts, &n_read, out, true, err)
-                      : find_group(finder, group, first_row, rows, n, at, counts, &n_read, out, false, err);
-        from = grouping->ends[k];
-        if (VF__LIKELY(*status == VF_OK && n_read == n)) continue;
-        for (; n_read > 0; n_read--)
-            vf__chain_back(finder->cells, &finder->cells->lanes[group]);
-        while (k-- > 0)
-            for (n = grouping->ends[k] - (k > 0 ? grouping->ends[k - 1] : 0); n > 0; n--)
-                vf__chain_back(finder->cells, &finder->cells->lanes[grouping->groups[k]]);
-        return false;
+/* One thread's share: the groups [from, to), whose rows are [ends[from - 1], ends[to - 1]) of the grouping's. */
+struct share {
+    size_t from, to;
+    enum found found;
+};
+
+struct search {
+    const struct vf__piece_finder *finder;
+    const struct vf__grouping *grouping;
+    uint32_t first_row;
+    uint32_t *at, *counts; /* in the grouping's order */
+    struct vf__piece_lists *lists;
+    struct share shares[VF__PIECE_LISTS];
+};
+
+static size_t start_of(const struct vf__grouping *grouping, size_t k) {
+    return k > 0 ? grouping->ends[k - 1] : 0;
+}
+
+static void unread(const struct search *search, size_t from, size_t to, size_t n_of_last) {
+    struct vf__chains *cells = search->finder->cells;
+    for (size_t k = from; k <= to && k < search->grouping->n_groups; k++) {
+        size_t n = k < to ? search->grouping->ends[k] - start_of(search->grouping, k) : n_of_last;
+        for (; n > 0; n--)
+            vf__chain_back(cells, &cells->lanes[search->grouping->groups[k]]);
     }
-    return true;
+}
+
+static void find_share(void *arg, size_t index) {
+    struct search *search = arg;
+    struct share *share = &search->shares[index];
+    struct vf__piece_list *list = &search->lists->list[index];
+    const struct vf__grouping *grouping = search->grouping;
+    size_t before = list->n, n_read = 0;
+    share->found = FOUND;
+    for (size_t k = share->from; k < share->to; k++) {
+        size_t first = start_of(grouping, k), n = grouping->ends[k] - first;
+        const uint32_t *rows = grouping->rows + first;
+        uint32_t *at = search->at + first, *counts = search->counts + first;
+        fetch_ahead(search->finder->cells, grouping, k);
+        n_read = 0;
+        share->found = search->finder->timed
+                           ? find_group(search->finder, grouping->groups[k], search->first_row, rows, n, at, counts,
+                                        &n_read, list, true)
+                           : find_group(search->finder, grouping->groups[k], search->first_row, rows, n, at, counts,
+                                        &n_read, list, false);
+        if (VF__LIKELY(share->found == FOUND)) continue;
+        unread(search, share->from, k, n_read);
+        list->n = before;
+        return;
+    }
+}
+
+/* Shares of about as many rows each. */
+static size_t cut(struct search *search, size_t n_threads) {
+    const struct vf__grouping *grouping = search->grouping;
+    size_t n_rows = start_of(grouping, grouping->n_groups), n = n_threads < VF__PIECE_LISTS ? n_threads : VF__PIECE_LISTS;
+    if (n_rows < 4096) n = 1;
+    for (size_t i = 0, k = 0; i < n; i++) {
+        search->shares[i].from = k;
+        while (k < grouping->n_groups && (i + 1 == n || start_of(grouping, k + 1) * n <= n_rows * (i + 1)))
+            k++;
+        search->shares[i].to = k;
+    }
+    return n;
+}
+
+/* Room for the usual number of pieces; a share that needs more is looked through again with twice as much. */
+static enum vf_status reserve(struct search *search, size_t i, size_t times, struct vf_error *err) {
+    const struct share *share = &search->shares[i];
+    size_t rows = start_of(search->grouping, share->to) - start_of(search->grouping, share->from);
+    return make_room(&search->lists->ctx, &search->lists->list[i], (rows + 1) * 4 * times, err);
+}
+
+enum vf_status vf__pieces_find(const struct vf__piece_finder *finder, const struct vf__grouping *grouping,
+                               uint32_t first_row, uint32_t *room, uint32_t *at, uint32_t *counts,
+                               struct vf__piece_lists *out, bool *differs, struct vf_error *err) {
+    struct search search = {.finder = finder,
+                            .grouping = grouping,
+                            .first_row = first_row,
+                            .at = room,
+                            .counts = room + VF__GROUPING_ROWS,
+                            .lists = out};
+    size_t n = cut(&search, out->ctx.n_threads);
+    enum vf_status status = VF_OK;
+    *differs = false;
+    for (size_t i = 0; status == VF_OK && i < n; i++)
+        status = reserve(&search, i, 1, err);
+    if (status != VF_OK) return status;
+    vf__parallel(&out->ctx, n, find_share, &search);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t times = 2; status == VF_OK && search.shares[i].found == FULL; times *= 2) {
+            status = reserve(&search, i, times, err);
+            if (status == VF_OK) find_share(&search, i);
+        }
+        *differs |= search.shares[i].found == DIFFERENT;
+    }
+    if (status != VF_OK || *differs) {
+        for (size_t i = 0; i < n; i++)
+            if (search.shares[i].found == FOUND) unread(&search, search.shares[i].from, search.shares[i].to, 0);
+        return status;
+    }
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = start_of(grouping, search.shares[i].from); k < start_of(grouping, search.shares[i].to); k++) {
+            at[grouping->rows[k]] = (uint32_t)i << VF__PIECE_BITS | search.at[k];
+            counts[grouping->rows[k]] = search.counts[k];
+        }
+    return VF_OK;
 }
 
 /* ---- in row order ----------------------------------------------------------------------------------------------- */
 
-void vf__pieces_next(const struct vf__piece_list *list, const uint32_t *at, const uint32_t *counts, uint32_t first_row,
-                     int64_t end, struct vf__piece_cursor *cursor, struct vf__pieces *pieces) {
+void vf__pieces_next(const struct vf__piece_lists *lists, const uint32_t *at, const uint32_t *counts,
+                     uint32_t first_row, int64_t end, struct vf__piece_cursor *cursor, struct vf__pieces *pieces) {
     size_t n = 0;
     int64_t row = cursor->row;
     uint32_t piece = cursor->piece;
     for (; row < end && n < VF__PIECES; row++, piece = 0) {
-        const struct vf__record *from = list->record + at[row];
+        const struct vf__record *from =
+            lists->list[at[row] >> VF__PIECE_BITS].record + (at[row] & VF__PIECE_MASK);
         uint32_t count = counts[row];
         for (; piece < count && n < VF__PIECES; piece++, n++) {
             pieces->record[n] = from[piece];

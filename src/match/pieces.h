@@ -18,16 +18,26 @@ struct vf__pieces {
     uint32_t row[VF__PIECES];
 };
 
-/* Pieces as they are found, a row's next to each other. The first is that of all rows that are no trade. */
+/* Pieces as they are found, a row's next to each other. */
 struct vf__piece_list {
-    struct vf_context ctx;
     struct vf__record *record;
     size_t n, room;
 };
 
-void vf__piece_list_release(struct vf__piece_list *list);
-/* Empties it. */
-enum vf_status vf__piece_list_start(struct vf__piece_list *list, struct vf_error *err);
+/* As many lists as threads look for pieces. Piece `at` is number at & VF__PIECE_MASK of list at >> VF__PIECE_BITS; piece
+   0 is that of all rows that are no trade. */
+#define VF__PIECE_BITS 28
+#define VF__PIECE_MASK ((UINT32_C(1) << VF__PIECE_BITS) - 1)
+#define VF__PIECE_LISTS 16
+
+struct vf__piece_lists {
+    struct vf_context ctx;
+    struct vf__piece_list list[VF__PIECE_LISTS];
+};
+
+void vf__piece_lists_release(struct vf__piece_lists *lists);
+/* Empties them. */
+enum vf_status vf__piece_lists_start(struct vf__piece_lists *lists, struct vf_error *err);
 
 /* Finds pieces: `cells` as vf__match_run left them, numbered and rewound. */
 struct vf__piece_finder {
@@ -39,11 +49,11 @@ struct vf__piece_finder {
 
 /* Appends the pieces of a batch's rows, which `grouping` puts in order: the next of their groups that are to be read.
    Row i is row first_row + i of all; where its pieces are goes to at[i], and how many to counts[i] (rows of no group are
-   left alone). False, and then none of them counts as read: memory was refused, which *status says, or a group has no
-   row left, so that these are not the rows that were matched (*status is VF_OK). */
-bool vf__pieces_find(const struct vf__piece_finder *finder, const struct vf__grouping *grouping, uint32_t first_row,
-                     uint32_t *at, uint32_t *counts, struct vf__piece_list *out, enum vf_status *status,
-                     struct vf_error *err);
+   left alone). `room` is for 2 * VF__GROUPING_ROWS numbers. *differs: a group has no row left, so that these are not the
+   rows that were matched. Then, and when memory is refused, none of them counts as read. */
+enum vf_status vf__pieces_find(const struct vf__piece_finder *finder, const struct vf__grouping *grouping,
+                               uint32_t first_row, uint32_t *room, uint32_t *at, uint32_t *counts,
+                               struct vf__piece_lists *out, bool *differs, struct vf_error *err);
 
 /* Where the next piece is: rows are counted from the batch's first. */
 struct vf__piece_cursor {
@@ -52,8 +62,8 @@ struct vf__piece_cursor {
 };
 
 /* The next pieces of the rows before `end`: VF__PIECES of them, fewer only where there are no more. */
-void vf__pieces_next(const struct vf__piece_list *list, const uint32_t *at, const uint32_t *counts, uint32_t first_row,
-                     int64_t end, struct vf__piece_cursor *cursor, struct vf__pieces *pieces);
+void vf__pieces_next(const struct vf__piece_lists *lists, const uint32_t *at, const uint32_t *counts,
+                     uint32_t first_row, int64_t end, struct vf__piece_cursor *cursor, struct vf__pieces *pieces);
 
 /* n flags of 0 or 1 to bits from bits[0] on; the last byte is filled up with zeros. */
 void vf__pack_bits(const uint8_t *flags, size_t n, uint8_t *bits);

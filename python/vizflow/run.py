@@ -13,13 +13,13 @@ import polars as pl
 
 from vizflow import _core, calendar, io
 from vizflow._plans import as_lazy
+from vizflow._schema import FORMAT
 from vizflow.config import Config, Context, check_date
 from vizflow.errors import ConfigError, translated
 from vizflow.market import Market
 
 __all__ = ["context", "run"]
 
-FORMAT = "1"
 Pipeline = Callable[[pl.LazyFrame, Context], pl.LazyFrame]
 
 
@@ -76,7 +76,7 @@ def run(pipeline_fn: Pipeline, config: Config, date: str, save: bool = True) -> 
     path = config.get_file_path(date)
     target = config.get_partial_path(date) if save else None
     frame = io.scan(path, schema=config.schema)
-    with io.reading(path, frame.select(*config.schema)), translated():
+    with io.reading(path, config.schema), translated():
         given = pipeline_fn(frame, ctx)
         if given is None:
             raise ConfigError(f"the pipeline function {_name(pipeline_fn)} returned None; it must return its frame")

@@ -17,6 +17,7 @@ SECTIONS = {
     "Enrichment": ["Enricher", "FIFOMatch", "TagRule", "State", "TagCondition", "TagRunning"],
     "Configuration and running": ["Config", "Context", "run"],
     "Files": ["scan", "load", "save"],
+    "Checks": ["check", "CheckReport", "SchemaChangeWarning"],
     "Calendars": ["calendar"],
     "Demonstration data": ["demo"],
     "Errors": [

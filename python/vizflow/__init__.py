@@ -5,6 +5,8 @@
 
 from vizflow import calendar, demo
 from vizflow._core import version as __version__
+from vizflow._schema import SchemaChangeWarning
+from vizflow.check import CheckReport, check
 from vizflow.config import Config, Context
 from vizflow.enrichment import Enricher, FIFOMatch, State, TagCondition, TagRule, TagRunning
 from vizflow.errors import CalendarRangeError, ConfigError, DataError, Error, ReplayError, SchemaError, StorageError
@@ -21,6 +23,7 @@ __all__ = [
     "KR",
     "US",
     "CalendarRangeError",
+    "CheckReport",
     "Config",
     "ConfigError",
     "Context",
@@ -30,6 +33,7 @@ __all__ = [
     "FIFOMatch",
     "Market",
     "ReplayError",
+    "SchemaChangeWarning",
     "SchemaError",
     "Session",
     "State",
@@ -41,6 +45,7 @@ __all__ = [
     "aggregate",
     "bin",
     "calendar",
+    "check",
     "demo",
     "forward_return",
     "load",

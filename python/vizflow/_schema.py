@@ -18,6 +18,7 @@ from typing import Any
 
 import polars as pl
 
+from vizflow._stream import batches
 from vizflow.errors import ConfigError, DataError, SchemaError, StorageError, near_names, translated
 from vizflow.ops import near_integer
 
@@ -251,7 +252,7 @@ def bad_values(lf: pl.LazyFrame, rules: Rules, where: str) -> Iterator[BadValues
         expr = pl.col(actual)
         for dtype, target in steps(name, rule, present[actual], where):
             if dtype.is_float() and target.is_integer():
-                found = _not_near_integers(lf, name, _cast(expr, dtype, target, rule))
+                found = _not_near_integers(lf, name, expr, target, rule)
             else:
                 found = _not_cast(lf, name, expr, dtype, target)
             if found is not None:
@@ -260,15 +261,31 @@ def bad_values(lf: pl.LazyFrame, rules: Rules, where: str) -> Iterator[BadValues
             expr = _cast(expr, dtype, target, rule)
 
 
-def _not_near_integers(lf: pl.LazyFrame, name: str, cast: pl.Expr) -> BadValues | None:
-    """Cast the column in one piece, for the error: a streamed batch counts rows from its own start."""
-    try:
-        with translated():
-            lf.select(cast.alias(name)).collect(engine="in-memory")
-    except DataError as error:
-        rows = int(lf.select(pl.len()).collect().item())
-        return BadValues(name, error.count, rows, error.row or 0, str(error))
-    return None
+def _not_near_integers(lf: pl.LazyFrame, name: str, expr: pl.Expr, target: pl.DataType, rule: Rule) -> BadValues | None:
+    """Cast batch by batch in order, with rows counted over all: what a cast raises counts a batch's."""
+    count, rows, first, text = 0, 0, -1, ""
+    cast = _cast(pl.col(name), pl.Float64(), target, rule)
+    for batch in batches(lf.select(expr.alias(name))):
+        try:
+            with translated():
+                batch.select(cast)
+        except DataError as error:
+            if count == 0:
+                first = rows + (error.row or 0)
+                text = repr(batch[name][error.row or 0])
+            count += error.count
+        rows += batch.height
+    if count == 0:
+        return None
+    tolerance = rule.get("tolerance", _TOLERANCE)
+    return BadValues(
+        name,
+        count,
+        rows,
+        first,
+        f'column "{name}": {count} of {rows} values are no {target} within {tolerance:g}, the first in row {first}: '
+        f"{text}",
+    )
 
 
 def _not_cast(lf: pl.LazyFrame, name: str, expr: pl.Expr, dtype: pl.DataType, target: pl.DataType) -> BadValues | None:

@@ -17,11 +17,12 @@ SECTIONS = {
     "Enrichment": ["Enricher", "FIFOMatch", "TagRule", "State", "TagCondition", "TagRunning"],
     "Configuration and running": ["Config", "Context", "run"],
     "Files": ["scan", "load", "save"],
-    "Checks": ["check", "CheckReport", "SchemaChangeWarning"],
+    "Checks": ["check", "CheckReport"],
     "Calendars": ["calendar"],
     "Demonstration data": ["demo"],
     "Errors": [
         "Error", "ConfigError", "SchemaError", "CalendarRangeError", "DataError", "ReplayError", "StorageError",
+        "SchemaChangeWarning",
     ],
 }  # fmt: skip
 

@@ -5,11 +5,19 @@
 
 from vizflow import calendar, demo
 from vizflow._core import version as __version__
-from vizflow._schema import SchemaChangeWarning
 from vizflow.check import CheckReport, check
 from vizflow.config import Config, Context
 from vizflow.enrichment import Enricher, FIFOMatch, State, TagCondition, TagRule, TagRunning
-from vizflow.errors import CalendarRangeError, ConfigError, DataError, Error, ReplayError, SchemaError, StorageError
+from vizflow.errors import (
+    CalendarRangeError,
+    ConfigError,
+    DataError,
+    Error,
+    ReplayError,
+    SchemaChangeWarning,
+    SchemaError,
+    StorageError,
+)
 from vizflow.io import load, save, scan
 from vizflow.market import CN, CRYPTO, HK, HKEX_NORTHBOUND, KR, US, Market, Session
 from vizflow.ops import aggregate, bin, forward_return, mid, near_integer, parse_time, time_report

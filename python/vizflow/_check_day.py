@@ -16,7 +16,7 @@ import polars as pl
 from vizflow import _core, _schema, io, ops
 from vizflow._stream import batches
 from vizflow.config import Config
-from vizflow.errors import ConfigError, DataError, Error, SchemaError, StorageError, translated
+from vizflow.errors import DataError, Error, SchemaError, StorageError, translated
 from vizflow.market import Market
 from vizflow.ops import TimeUnit
 
@@ -92,6 +92,8 @@ class Day:
                 self._find_uncastable(lf)
         except (StorageError, OSError) as error:
             self.add("file", "error", None, detail=str(error))
+        except pl.exceptions.PolarsError as error:
+            self.add("file", "error", None, detail=f"{self.path}: {str(error).splitlines()[0]}")
         return self
 
     def add(
@@ -161,10 +163,9 @@ class Day:
         present = self.schema.names()
         counted = list(present)
         if self.options.columns is not None:
-            counted = [self.options.config.col(name) for name in self.options.columns]
-            for name in counted:
-                if name not in present:
-                    raise ConfigError(f"columns: {self.path} has no column {name!r}")
+            counted = [self.columns.get(name) or self.options.config.col(name) for name in self.options.columns]
+            self.not_checked += [("nulls", f"there is no column {name!r}") for name in counted if name not in present]
+            counted = [name for name in counted if name in present]
         conditions = self._conditions()
         exprs = [pl.len().alias("n")]
         for i, name in enumerate(counted):
@@ -211,7 +212,9 @@ class Day:
         if quantity is not None:
             column = self.columns["quantity"]
             out.append(("zero", "info", column, "quantity 0", quantity == 0))
-            out.append(("fraction", "warning", column, "quantity is no integer", _is_fraction(quantity)))
+            out.append(
+                ("fraction", "warning", column, "quantity is no integer", _is_fraction(quantity, self._tolerance()))
+            )
         if price is not None:
             out.append(("zero", "warning", self.columns["price"], "price 0", price == 0))
         if bid is not None and ask is not None:
@@ -224,6 +227,11 @@ class Day:
                 ("empty_book", "info", column, "both sides are empty", ~has_bid & ~has_ask),
             ]
         return out
+
+    def _tolerance(self) -> float:
+        """Give the tolerance that the schema has for the quantity."""
+        wanted = self.options.semantic("quantity") or self.columns["quantity"]
+        return float(self.options.config.schema.get(wanted, {}).get("tolerance", 1e-6))
 
     # -- times: the C clock, batch by batch --
 
@@ -317,7 +325,11 @@ class Day:
     # -- sides, repeats, casts --
 
     def _find_sides(self, lf: pl.LazyFrame) -> None:
+        assert self.schema is not None
         if "side" not in self.columns:
+            return
+        if self.schema[self.columns["side"]].is_nested():
+            self.not_checked.append(("side", f"column {self.columns['side']!r} is {self.schema[self.columns['side']]}"))
             return
         side = pl.col(self.columns["side"]).cast(pl.String, strict=False).alias("value")
         values = lf.select(side).group_by("value").len().sort("len", "value", descending=[True, False])
@@ -423,10 +435,10 @@ def _is_quote(value: pl.Expr) -> pl.Expr:
     return (_finite(value) & (value > 0)).fill_null(value=False)
 
 
-def _is_fraction(value: pl.Expr) -> pl.Expr:
-    """Tell which finite values `near_integer` refuses, with its default tolerance."""
+def _is_fraction(value: pl.Expr, tolerance: float) -> pl.Expr:
+    """Tell which finite values `near_integer` refuses."""
     value = value.cast(pl.Float64)
-    allowed = (value.abs().clip(1.0) * 1e-6).clip(upper_bound=1e-3)
+    allowed = (value.abs().clip(1.0) * tolerance).clip(upper_bound=max(tolerance, 1e-3))
     return _finite(value) & ((value - value.round()).abs() > allowed)
 
 

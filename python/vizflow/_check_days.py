@@ -126,14 +126,14 @@ class Across:
             len({dtype.time_zone for dtype in types if isinstance(dtype, pl.Datetime)}) == 1
         ):
             rule["cast_to"] = next(
-                d for d in types if isinstance(d, pl.Datetime) and d.time_unit == self._coarsest(types)
+                d for d in types if isinstance(d, pl.Datetime) and d.time_unit == self._finest(types)
             )
         if rule:
             kept = self.suggestions.get(name, dict(self.options.config.schema.get(name, {})))
             self.suggestions[name] = kept | rule
 
     @staticmethod
-    def _coarsest(types: list[pl.DataType]) -> str:
+    def _finest(types: list[pl.DataType]) -> str:
         units = {dtype.time_unit for dtype in types if isinstance(dtype, pl.Datetime)}
         return next(unit for unit in ("ns", "us", "ms") if unit in units)
 

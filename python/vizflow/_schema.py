@@ -19,10 +19,18 @@ from typing import Any
 import polars as pl
 
 from vizflow._stream import batches
-from vizflow.errors import ConfigError, DataError, SchemaError, StorageError, near_names, translated
+from vizflow.errors import (
+    ConfigError,
+    DataError,
+    SchemaChangeWarning,
+    SchemaError,
+    StorageError,
+    near_names,
+    translated,
+)
 from vizflow.ops import near_integer
 
-__all__ = ["FORMAT", "PartialSchema", "SchemaChangeWarning", "alert", "schema_version"]
+__all__ = ["FORMAT", "PartialSchema", "alert", "schema_version"]
 
 FORMAT = "1"  # of partial results on disk
 
@@ -35,15 +43,6 @@ _PYTHON_TYPES: dict[type, pl.DataType] = {
     bool: pl.Boolean(), int: pl.Int64(), float: pl.Float64(), str: pl.String(), bytes: pl.Binary(),
     dt.datetime: pl.Datetime("us"), dt.date: pl.Date(), dt.time: pl.Time(), dt.timedelta: pl.Duration("us"),
 }  # fmt: skip
-
-
-class SchemaChangeWarning(UserWarning):
-    """Partial results that belong together were written under different schemas.
-
-    Examples
-    --------
-    See `Config`.
-    """
 
 
 # ---- rules: checked when a config is made ------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 import polars as pl
 
-from vizflow import _core, _schema, io
+from vizflow import _core, _schema, io, ops
 from vizflow._check_day import Day, Options
 from vizflow._check_days import Across, size_text
 from vizflow.config import Config, check_date
@@ -61,6 +61,8 @@ class CheckReport:
         Rules ready for ``Config(schema=...)`` that settle the drift that was found.
     columns : dict
         Semantic name to the column that was checked for it.
+    market : str
+        The market whose sessions times were held against.
 
     Examples
     --------
@@ -151,7 +153,7 @@ def check(
     Raises
     ------
     ConfigError
-        An option is not acceptable, or `keys` or `columns` name no column. Unreadable files are findings.
+        An option is not acceptable. A file that cannot be read, or lacks a column, is a finding.
 
     Notes
     -----
@@ -178,6 +180,11 @@ def check(
     days = list(dict.fromkeys(check_date(date) for date in dates))
     if not days:
         raise ConfigError("there are no dates to check")
+    if unit not in (*ops._LAYOUTS, *ops._EPOCHS):
+        raise ConfigError(f"unit is {unit!r}; 'HHMMSS', 'HHMMSSmmm', 's', 'ms', 'us', 'ns' or None is accepted")
+    for option, names in ("keys", keys), ("columns", columns):
+        if names is not None and (isinstance(names, str) or not names or not all(isinstance(n, str) for n in names)):
+            raise ConfigError(f"{option} is {names!r}; a list of column names is accepted")
     market = Market.get(config.market)
     options = Options(config, market, keys, unit, grace_nanoseconds(grace), columns)
     found = []

@@ -18,6 +18,7 @@ __all__ = [
     "DataError",
     "Error",
     "ReplayError",
+    "SchemaChangeWarning",
     "SchemaError",
     "StorageError",
 ]
@@ -65,6 +66,10 @@ class ReplayError(DataError):
 
 class StorageError(Error, OSError):
     """A file is missing, unreadable, truncated, or could not be written."""
+
+
+class SchemaChangeWarning(UserWarning):
+    """Partial results that belong together were written under different schemas."""
 
 
 _BY_STATUS: dict[str, type[Error]] = {

@@ -39,6 +39,7 @@ _LIKE = {  # what such a column is often called, for a hint
 
 _ROW = "__vizflow_row"
 _HASH = "__vizflow_hash"
+_FLAG = "__vizflow_flag"
 _PART_ROWS = 16_000_000  # hashes held at a time: 128 MB
 _EXACT = 1_000_000  # so many candidates for duplicates are compared in full
 SIDES_SHOWN = 32
@@ -172,10 +173,12 @@ class Day:
             exprs.append(pl.col(name).null_count().alias(f"null{i}"))
             if self.schema[name].is_float():
                 exprs.append(pl.col(name).is_nan().sum().alias(f"nan{i}"))
-        for i, (*_, expr) in enumerate(conditions):
-            exprs.append(expr.sum().alias(f"count{i}"))
-            exprs.append(pl.col(_ROW).filter(expr).min().alias(f"row{i}"))
-        frame = lf.with_row_index(_ROW) if conditions else lf
+        for i in range(len(conditions)):
+            flag = f"{_FLAG}{i}"  # once a row, for the count and for the first
+            exprs.append(pl.col(flag).sum().alias(f"count{i}"))
+            exprs.append(pl.col(_ROW).filter(pl.col(flag)).min().alias(f"row{i}"))
+        flags = [expr.alias(f"{_FLAG}{i}") for i, (*_, expr) in enumerate(conditions)]
+        frame = lf.with_row_index(_ROW).with_columns(flags) if conditions else lf
         counts = frame.select(exprs).collect(engine="streaming").row(0, named=True)
         self.rows = counts["n"]
         for i, name in enumerate(counted):

@@ -76,6 +76,8 @@ def run(pipeline_fn: Pipeline, config: Config, date: str, save: bool = True) -> 
     path = config.get_file_path(date)
     target = config.get_partial_path(date) if save else None
     frame = io.scan(path, schema=config.schema)
+    if target is not None and target.parent.is_dir():
+        io.check_writable(target)  # before an hour's work, not after; a folder is made only for what is saved
     with io.reading(path, config.schema), translated():
         given = pipeline_fn(frame, ctx)
         if given is None:

@@ -471,3 +471,18 @@ def test_input_that_is_a_folder(tmp_path: Path) -> None:
     with raises(StorageError, f"{DATE}.feather", "no such file"):
         vf.run(lambda df, ctx: df, config, DATE)
     assert not (tmp_path / "out").exists()
+
+
+def test_output_that_cannot_be_written_is_refused_before_the_pipeline_runs(day: tuple[vf.Config, Path]) -> None:
+    config, _ = day
+    config.get_partial_path(DATE).mkdir(parents=True)
+    ran: list[int] = []
+
+    def pipeline(df: pl.LazyFrame, ctx: vf.Context) -> pl.LazyFrame:
+        ran.append(1)
+        return df
+
+    with raises(StorageError, f"{DATE}.parquet", "there is a folder of that name"):
+        vf.run(pipeline, config, DATE)
+    assert ran == []
+    assert vf.run(pipeline, config, DATE, save=False).height == DAY.height

@@ -258,6 +258,11 @@ VF_API enum vf_status vf_cast_integer(const struct vf_context *ctx, const struct
                                       const char *format, double tolerance, struct vf_column *out,
                                       struct vf_error *err);
 
+/* Integers to float64 without loss: null stays null; integers that no double holds (past 2^53, most of them) are
+   VF_ERROR_DATA with column, count and first row; a uint64 past int64 is VF_ERROR_OVERFLOW. */
+VF_API enum vf_status vf_cast_float(const struct vf_context *ctx, const struct vf_series *values,
+                                    struct vf_column *out, struct vf_error *err);
+
 /* (bid + ask) / 2 as float64, computed without overflow. Null where a side is null, NaN, infinite, zero or
    negative: a one-sided book has no mid. */
 VF_API enum vf_status vf_mid(const struct vf_context *ctx, const struct vf_series *bid,

@@ -18,6 +18,7 @@ from typing import Any
 
 import polars as pl
 
+from vizflow._plans import plugin
 from vizflow._stream import batches
 from vizflow.errors import (
     ConfigError,
@@ -224,6 +225,8 @@ def steps(name: str, rule: Rule, dtype: pl.DataType, where: str) -> list[tuple[p
 def _cast(expr: pl.Expr, dtype: pl.DataType, target: pl.DataType, rule: Rule, *, strict: bool = True) -> pl.Expr:
     if dtype.is_float() and target.is_integer():
         return near_integer(expr, target, tolerance=rule.get("tolerance", _TOLERANCE))
+    if dtype in (pl.Int64, pl.UInt64) and target == pl.Float64:
+        return plugin("cast_float", [expr])  # integers past 2^53 would lose digits
     return expr.cast(target, strict=strict)
 
 
@@ -250,8 +253,8 @@ def bad_values(lf: pl.LazyFrame, rules: Rules, where: str) -> Iterator[BadValues
             continue
         expr = pl.col(actual)
         for dtype, target in steps(name, rule, present[actual], where):
-            if dtype.is_float() and target.is_integer():
-                found = _not_near_integers(lf, name, expr, target, rule)
+            if (dtype.is_float() and target.is_integer()) or (dtype in (pl.Int64, pl.UInt64) and target == pl.Float64):
+                found = _refused_by_c(lf, name, expr, dtype, target, rule)
             else:
                 found = _not_cast(lf, name, expr, dtype, target)
             if found is not None:
@@ -260,31 +263,37 @@ def bad_values(lf: pl.LazyFrame, rules: Rules, where: str) -> Iterator[BadValues
             expr = _cast(expr, dtype, target, rule)
 
 
-def _not_near_integers(lf: pl.LazyFrame, name: str, expr: pl.Expr, target: pl.DataType, rule: Rule) -> BadValues | None:
+def _refused_by_c(
+    lf: pl.LazyFrame, name: str, expr: pl.Expr, dtype: pl.DataType, target: pl.DataType, rule: Rule
+) -> BadValues | None:
     """Cast batch by batch in order, with rows counted over all: what a cast raises counts a batch's."""
-    count, rows, first, text = 0, 0, -1, ""
-    cast = _cast(pl.col(name), pl.Float64(), target, rule)
+    rows = 0
+    found: dict[str, tuple[int, int, Any]] = {}  # what is wrong -> count, first row, its value
+    cast = _cast(pl.col(name), dtype, target, rule)
     for batch in batches(lf.select(expr.alias(name))):
         try:
             with translated():
                 batch.select(cast)
         except DataError as error:
-            if count == 0:
-                first = rows + (error.row or 0)
-                text = repr(batch[name][error.row or 0])
-            count += error.count
+            row = error.row or 0
+            what = next(what for mark, what in _WRONG.items() if mark in str(error))
+            count, first, value = found.get(what, (0, rows + row, batch[name][row]))
+            found[what] = count + error.count, first, value
         rows += batch.height
-    if count == 0:
-        return None
-    tolerance = rule.get("tolerance", _TOLERANCE)
-    return BadValues(
-        name,
-        count,
-        rows,
-        first,
-        f'column "{name}": {count} of {rows} values are no {target} within {tolerance:g}, the first in row {first}: '
-        f"{text}",
-    )
+    for what in _WRONG.values():  # C counts what does not fit only where all is near an integer: so does the whole
+        if what in found:
+            count, first, value = found[what]
+            wording = what.format(target=target, tolerance=rule.get("tolerance", _TOLERANCE))
+            text = f'column "{name}": {count} of {rows} values {wording}, the first in row {first}: {value!r}'
+            return BadValues(name, count, rows, first, text)
+    return None
+
+
+_WRONG = {
+    "are not integers": "are no {target} within {tolerance:g}",
+    "past 2^53": "are past 2^53 and would lose digits as {target}",
+    "": "do not fit {target}",
+}
 
 
 def _not_cast(lf: pl.LazyFrame, name: str, expr: pl.Expr, dtype: pl.DataType, target: pl.DataType) -> BadValues | None:

@@ -166,6 +166,29 @@ def test_near_integers_are_counted_over_the_whole_file(tmp_path: Path) -> None:
         read(tmp_path, pl.DataFrame({"qty": values}), rules)
 
 
+def test_floats_that_do_not_fit_count_only_where_all_are_near_integers(tmp_path: Path) -> None:
+    values = [float(i % 100) for i in range(400_000)]
+    values[10], values[250_000], values[399_999] = 300.0, 300.0, 1e30
+    rules = {"qty": {"cast_to": pl.UInt8}}
+    with raises(DataError, "3 of 400000 values do not fit UInt8, the first in row 10: 300.0", row=10, count=3):
+        read(tmp_path, pl.DataFrame({"qty": values}), rules)
+    values[300_000] = 0.5
+    with raises(DataError, "1 of 400000 values are no UInt8", "row 300000: 0.5", row=300_000, count=1):
+        read(tmp_path, pl.DataFrame({"qty": values}), rules)
+
+
+@pytest.mark.parametrize("rule", [{"load_as": pl.Float64}, {"cast_to": float}])
+@pytest.mark.parametrize("dtype", [pl.Int64, pl.UInt64])
+def test_integers_that_no_float_holds(tmp_path: Path, rule: dict[str, Any], dtype: Any) -> None:
+    values = pl.Series("id", [2**53, 2**53 + 2, 2**60, None, 1], dtype=dtype)
+    out = read(tmp_path, values.to_frame(), {"id": rule})["id"]
+    assert out.dtype == pl.Float64
+    assert out.to_list() == [2.0**53, 2.0**53 + 2, 2.0**60, None, 1.0]
+    bad = pl.concat([values, pl.Series("id", [2**53 + 1, 2**60 + 1], dtype=dtype)])
+    with raises(DataError, "2 of 7 values are past 2^53", "row 5: 9007199254740993", column="id", row=5, count=2):
+        read(tmp_path, bad.to_frame(), {"id": rule})
+
+
 def test_integers_that_do_not_fit(tmp_path: Path) -> None:
     with raises(DataError, "1 of 2 values", "Int64 to UInt8", "row 1: 256", column="qty", row=1, count=1):
         read(tmp_path, pl.DataFrame({"qty": [255, 256]}), {"qty": {"cast_to": pl.UInt8}})

@@ -19,6 +19,7 @@ from vizflow.config import Config
 from vizflow.errors import DataError, Error, SchemaError, StorageError, translated
 from vizflow.market import Market
 from vizflow.ops import TimeUnit
+from vizflow.run import context
 
 # What a semantic name may be called in Config.columns, or, where it is not there, in the files.
 SEMANTIC = {
@@ -66,6 +67,7 @@ class Day:
     date: str
     options: Options
     path: Path = field(init=False)
+    market: Market = field(init=False)
     bytes: int | None = None
     rows: int | None = None
     schema: pl.Schema | None = None
@@ -77,9 +79,14 @@ class Day:
 
     def __post_init__(self) -> None:
         self.path = self.options.config.get_file_path(self.date)
+        self.market = self.options.market
 
     def read(self) -> Day:
         """Read the file and note what is wrong with it; a file that cannot be read is a finding, too."""
+        try:
+            self.market = context(self.options.config, self.date).market  # with that date's own sessions
+        except Error as error:
+            self.add("calendar", "error", None, detail=str(error))
         try:
             lf = io.scan(self.path)
             self.bytes = self.path.stat().st_size
@@ -248,7 +255,7 @@ class Day:
             self.not_checked.append(("sessions, order", unit.reason))
             return
         try:
-            local = ops._local_time(pl.col(column), self.schema[column], self.options.market, unit)
+            local = ops._local_time(pl.col(column), self.schema[column], self.market, unit)
         except Error as error:
             self.not_checked.append(("sessions, order", str(error)))
             return
@@ -256,7 +263,7 @@ class Day:
         if symbol is not None and not keyed:
             self.not_checked.append(("order", f"column {symbol!r} is {self.schema[symbol]}, no symbol"))
         wanted = [local.alias(column)] + ([pl.col(symbol).alias(_ROW)] if symbol is not None and keyed else [])
-        counts = _Clock(self.options, unit, keyed)
+        counts = _Clock(self.market, self.options.grace_ns, unit)
         try:
             for batch in batches(lf.select(wanted)):
                 counts.update(batch[column], batch[_ROW] if keyed else None)
@@ -267,7 +274,7 @@ class Day:
         self._other_dates(lf, column, local, unit)
 
     def _clock_findings(self, column: str, counts: _Clock) -> None:
-        market = self.options.market.name
+        market = self.market.name
         if counts.invalid:
             self.add("impossible_time", "error", column, counts.invalid, counts.first_invalid, "impossible times")
         if counts.outside:
@@ -313,7 +320,7 @@ class Day:
         if not (isinstance(dtype, pl.Datetime) or (dtype.is_integer() and unit in ops._EPOCHS)):
             return
         day = dt.datetime.strptime(self.date, "%Y%m%d").date()
-        first = day - dt.timedelta(days=14) if self.options.market.bounds_ns[0][0] < 0 else day
+        first = day - dt.timedelta(days=14) if self.market.bounds_ns[0][0] < 0 else day
         other = ~local.dt.date().is_between(first, day)
         count, row = (
             lf.select(other=other)
@@ -392,9 +399,9 @@ class _Refused:
 class _Clock:
     """Counts of a day's times, batch by batch; rows are numbered over all batches."""
 
-    def __init__(self, options: Options, unit: str | None, keyed: bool) -> None:
-        self.bounds = options.market.bounds_ns
-        self.grace_ns = options.grace_ns
+    def __init__(self, market: Market, grace_ns: int, unit: str | None) -> None:
+        self.bounds = market.bounds_ns
+        self.grace_ns = grace_ns
         self.layout = ops._LAYOUTS.get(unit, 0)
         self.order = _core.Order()
         self.rows = self.invalid = self.outside = self.graced = 0

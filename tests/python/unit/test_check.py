@@ -376,6 +376,15 @@ def test_bad_files_are_findings_and_the_others_are_checked(tmp_path: Path) -> No
     assert str(report)
 
 
+def test_calendar_that_cannot_be_read_is_a_finding(tmp_path: Path) -> None:
+    config, dates = days(tmp_path, put(GOOD, 3, qty=-1.0), calendar_path=tmp_path / "calendar.csv")
+    report = vf.check(config, dates, unit="HHMMSSmmm")
+    assert found(report, "calendar", "negative") == [
+        ("calendar", "error", None, None, None),
+        ("negative", "error", "qty", 1, 3),
+    ]
+
+
 def test_no_file_at_all(tmp_path: Path) -> None:
     report = vf.check(vf.Config(input_dir=tmp_path), ["20240102"])
     assert found(report) == [("file", "error", None, None, None)]

@@ -125,6 +125,8 @@ class Day:
         rules = self.options.config.schema
         for name, synonyms in SEMANTIC.items():
             wanted = self.options.semantic(name)
+            if wanted is None and name == "id":
+                continue  # a column of that name may well repeat: an order's fills share its id
             for candidate in [wanted] if wanted is not None else synonyms:
                 actual = self.actual(candidate, rules.get(candidate, {}))
                 if actual is not None:
@@ -146,7 +148,7 @@ class Day:
         assert self.schema is not None
         wanted = self.options.semantic(name)
         if wanted is not None:
-            return f"there is no column {wanted!r}"
+            return f"there is no column {wanted!r}; one that the pipeline makes is not checked"
         like = [c for c in self.schema.names() if any(part in c.lower() for part in _LIKE[name])]
         hint = f", perhaps {like[0]!r}" if like else ""
         return f"Config.columns names no {name!r}{hint}"

@@ -48,28 +48,36 @@ class Across:
         needed = self._needed()
         aliases = {alias for rule in self.options.config.schema.values() for alias in rule.get("aliases", ())}
         usual = [name for name, n in often.items() if 2 * n > len(self.days) and name not in aliases]
+        somewhere = {name for name in needed if any(self._has(day, name) for day in self.days)}
         for day in self.days:
             schema = _schema_of(day)
-            present = schema.names()
-            spare = [name for name in present if name not in usual and name not in needed and name not in aliases]
+            free = [name for name in schema.names() if name not in needed and name not in aliases]
+            spare = [name for name in free if name not in usual]
             for name in dict.fromkeys([*needed, *usual]):
-                rule = self.options.config.schema.get(name, {})
-                if day.actual(name, rule) is not None:
+                if self._has(day, name):
                     continue
-                near = _near(name, spare, self._usual_type(name), schema)
+                rule = self.options.config.schema.get(name, {})
+                near = _near(
+                    name, spare if name in somewhere or name in usual else free, self._usual_type(name), schema
+                )
+                made = name in needed and name not in somewhere and not rule  # by the pipeline, perhaps
+                severity = "error" if name in needed and not made else "warning"
                 if near is not None:
-                    spare.remove(near)
+                    spare = [other for other in spare if other != near]
                     self._suggest_alias(name, near)
-                    detail = f"missing; {near!r} may be it"
+                    day.add("names", severity, name, detail=f"missing; {near!r} may be it")
                 elif "default" in rule:
                     day.add("names", "info", name, detail="missing; the schema's default takes its place")
-                    continue
-                else:
-                    detail = "missing"
-                day.add("names", "error" if name in needed else "warning", name, detail=detail)
+                elif not made:
+                    day.add("names", severity, name, detail="missing")
             if len(self.days) > 1:
                 for name in spare:
                     day.add("names", "info", name, detail="not there on most days")
+
+    def _has(self, day: Day, name: str) -> bool:
+        """Tell whether a day has a column, or one of its aliases: of several, `Day` has said so."""
+        aliases = self.options.config.schema.get(name, {}).get("aliases", ())
+        return any(other in _schema_of(day) for other in (name, *aliases))
 
     def _usual_type(self, name: str) -> pl.DataType | None:
         types = [_schema_of(day)[name] for day in self.days if name in _schema_of(day)]

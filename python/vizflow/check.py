@@ -136,8 +136,9 @@ def check(
     dates
         ``YYYYMMDD``.
     keys
-        Columns (semantic or actual names) that together identify a row; repeats are errors. By default the column of
-        "id"; without one, rows that agree in every checked column are counted, which is no error.
+        Columns (semantic or actual names) that together identify a row; repeats are errors. By default the column that
+        `Config.columns` names for "id"; without one, rows that agree in every checked column are counted, which is no
+        error.
     unit, grace
         As in `parse_time`: what integer timestamps are, and the seconds around sessions that count as inside.
     columns

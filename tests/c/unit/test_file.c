@@ -3,11 +3,13 @@
 #define _DEFAULT_SOURCE
 #include "disk.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define OLD "the old file"
@@ -413,6 +415,66 @@ static void killed_processes_leave_what_can_be_told(void) {
     (void)close(pipes[1]);
 }
 
+/* Saves two files in turn, each of one letter, until it is killed. */
+static void save_for_ever(void) {
+    static char letters[2][700];
+    memset(letters[0], 'a', 699);
+    memset(letters[1], 'b', 699);
+    for (size_t i = 0;; i++)
+        if (put(in_folder("killed.parquet"), letters[i % 2], 5 + i % 2 * 3, NULL) != VF_OK) _exit(1);
+}
+
+/* Nothing, or 5 * 699 times a, or 8 * 699 times b. */
+static bool is_whole(const char *name) {
+    static char buffer[8192];
+    int handle = open(in_folder(name), O_RDONLY);
+    if (handle < 0) return errno == ENOENT;
+    ssize_t n = read(handle, buffer, sizeof buffer);
+    (void)close(handle);
+    if (n != 5 * 699 && n != 8 * 699) return false;
+    for (ssize_t i = 0; i < n; i++)
+        if (buffer[i] != (n == 5 * 699 ? 'a' : 'b')) return false;
+    return true;
+}
+
+/* Removes what dead processes left; gives how many files that were, or -1 for one that is nobody's. */
+static int sweep(void) {
+    DIR *directory = opendir(folder);
+    int n = 0;
+    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        enum vf_leftover whose = vf_file_leftover(entry->d_name);
+        if (whose == VF_LEFTOVER_LIVE || whose == VF_LEFTOVER_ELSEWHERE) n = -1000;
+        if (whose == VF_LEFTOVER_DEAD) n += unlink(in_folder(entry->d_name)) == 0;
+    }
+    (void)closedir(directory);
+    return n;
+}
+
+static void killed_at_any_moment(void) {
+    int before = entries(), left = 0;
+    unsigned seed = 1;
+    for (int round = 0; round < 80; round++) {
+        pid_t pids[2]; /* two at once, over one file */
+        for (int i = 0; i < 2; i++) {
+            pids[i] = fork();
+            if (pids[i] == 0) save_for_ever();
+        }
+        seed = seed * 1664525u + 1013904223u;
+        struct timespec wait = {.tv_nsec = (long)(seed >> 10) % 4000000};
+        (void)nanosleep(&wait, NULL);
+        CHECK(is_whole("killed.parquet"));
+        for (int i = 0; i < 2; i++)
+            CHECK(kill(pids[i], SIGKILL) == 0 && waitpid(pids[i], NULL, 0) == pids[i]);
+        CHECK(is_whole("killed.parquet"));
+        int swept = sweep();
+        CHECK(swept >= 0 && swept <= 2);
+        left += swept;
+    }
+    CHECK(left > 8); /* or the moments were none */
+    (void)unlink(in_folder("killed.parquet"));
+    CHECK_I64(entries(), before);
+}
+
 static void leftovers_by_name(void) {
     static const char *const others[] = {"",
                                          ".",
@@ -465,6 +527,7 @@ int main(void) {
     file_size_limit();
     read_only_folder();
     killed_processes_leave_what_can_be_told();
+    killed_at_any_moment();
     leftovers_by_name();
     char command[64];
     (void)snprintf(command, sizeof command, "rm -r %s", folder);

@@ -233,7 +233,8 @@ def test_renamed_column_is_found_and_the_suggested_alias_settles_it(tmp_path: Pa
         (DATES[1], "info", "extra", "not there on most days"),
     ]
     assert report.suggestions == {"ticktime": {"aliases": ["tick_time"]}, "alpha": {"aliases": ["Alpha"]}}
-    assert (DATES[1], "timestamp", "there is no column 'ticktime'") in report.not_checked.rows()
+    reason = "there is no column 'ticktime'; one that the pipeline makes is not checked"
+    assert (DATES[1], "timestamp", reason) in report.not_checked.rows()
     again = check(tmp_path, GOOD, odd, GOOD, schema=report.suggestions)
     assert [f for f in found(again) if f[0] == "names"] == [("names", "info", "extra", None, None)]
     assert again.suggestions == {}
@@ -251,6 +252,31 @@ def test_missing_column_without_a_likeness(tmp_path: Path) -> None:
     settled = check(tmp_path, GOOD, GOOD.drop("px"), GOOD, schema={"px": {"default": 0.0}})
     assert settled.ok
     assert found(settled, "names") == [("names", "info", "px", None, None)]
+
+
+def test_column_that_the_pipeline_makes_is_no_error(tmp_path: Path) -> None:
+    report = check(tmp_path, GOOD, GOOD, columns=NAMES | {"price": "notional"})
+    assert found(report) == []
+    assert report.not_checked.rows() == [
+        (None, "price", "there is no column 'notional'; one that the pipeline makes is not checked")
+    ]
+    report = check(tmp_path, GOOD, GOOD, columns=NAMES | {"price": "p_x"})
+    assert found(report, "names") == [("names", "warning", "p_x", None, None)] * 2
+    assert report.suggestions == {"p_x": {"aliases": ["px"]}}
+
+
+def test_orders_may_have_several_fills_unless_the_config_says_what_the_id_is(tmp_path: Path) -> None:
+    fills = GOOD.with_columns(order_id=pl.Series([1, 1, 2, 2, 2]), id=pl.lit(1))
+    assert found(check(tmp_path, fills)) == []
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "arrow"])
+def test_formats(tmp_path: Path, suffix: str) -> None:
+    vf.save(put(GOOD, 3, qty=-1.0), tmp_path / f"{DATES[0]}.{suffix}")
+    config = vf.Config(input_dir=tmp_path, columns=NAMES, input_pattern="{date}." + suffix)
+    report = vf.check(config, DATES[:1], unit="HHMMSSmmm")
+    assert found(report) == [("negative", "error", "qty", 1, 3)]
+    assert report.not_checked.is_empty()
 
 
 def test_two_aliases_on_one_day(tmp_path: Path) -> None:
@@ -518,7 +544,7 @@ def test_text_of_a_report(tmp_path: Path) -> None:
     for line in text[text.index("TO PASTE") :].splitlines()[1:]:
         pasted |= eval("{" + line + "}", {"pl": pl})
     assert pasted == report.suggestions
-    assert repr(report) == "<CheckReport of 3 days: 6 error, 0 warning, 3 info; print() shows it>"
+    assert repr(report) == "<CheckReport of 3 days: 3 error, 3 warning, 3 info; print() shows it>"
 
 
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -126,7 +126,8 @@ class Across:
             is_quantity = any(
                 self._canonical(day.columns["quantity"]) == name for day in days if "quantity" in day.columns
             )
-            whole = is_quantity and not fraction and any(dtype.is_integer() for dtype in types)
+            integers = sum(dtype.is_integer() for dtype in types)
+            whole = not fraction and (2 * integers > len(types) or (integers > 0 and is_quantity))
             rule["load_as"], rule["cast_to"] = pl.Float64, pl.Int64 if whole else pl.Float64
         elif all(isinstance(dtype, (pl.Categorical, pl.Enum, pl.String)) for dtype in types):
             rule["cast_to"] = pl.String
@@ -170,6 +171,9 @@ class Across:
         often = _often(value for day in days for value, _ in day.sides if value is not None)
         for day in days:
             column = day.columns["side"]
+            if len(day.sides) == SIDES_SHOWN:
+                day.add("sides", "warning", column, None, None, f"{SIDES_SHOWN} or more values: is that a side?")
+                continue
             for value, rows in day.sides:
                 if value is not None and 2 * often[value] < len(days):
                     day.add("sides", "warning", column, rows, None, f"{value!r} is not there on most days")
@@ -177,8 +181,6 @@ class Across:
             for text, n in often.items():
                 if text not in values and 2 * n > len(days):
                     day.add("sides", "warning", column, 0, None, f"{text!r} is missing, which most days have")
-            if len(day.sides) == SIDES_SHOWN:
-                day.add("sides", "warning", column, None, None, f"{SIDES_SHOWN} or more values: is that a side?")
             folded = _often(value.strip().lower() for value in values)
             for text, n in folded.items():
                 if n > 1:

@@ -6,6 +6,7 @@ Polars reads and writes them; not for what is in them.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,7 +28,7 @@ _READERS: dict[str, Callable[..., pl.LazyFrame]] = {
     ".csv": pl.scan_csv,
 }
 _COMPRESSED = (".gz", ".zst")
-_DEAD = 2  # VF_LEFTOVER_DEAD
+_DEAD, _ELSEWHERE = 2, 3  # enum vf_leftover
 
 
 def scan(path: str | os.PathLike[str], *, schema: Mapping[str, Mapping[str, Any]] | None = None) -> pl.LazyFrame:
@@ -256,21 +257,34 @@ def check_writable(path: Path) -> None:
     _core.File(os.fspath(path)).discard()
 
 
-def leftovers(folder: str | os.PathLike[str]) -> list[Path]:
+def leftovers(folder: str | os.PathLike[str], *, days: float | None = None) -> list[Path]:
     """Give the temporary files in a folder whose processes, of this host, have ended: killed, or cut off.
 
-    Those that a live process is writing, or one of another host, are not among them.
+    Those that a live process is writing are not among them. Those of other hosts, where nobody here can look, are only
+    when `days` is given and nobody has written to them for so long.
     """
     try:
         names = sorted(os.listdir(folder))  # noqa: PTH208 (names are enough)
     except OSError:
         return []
-    return [Path(folder) / name for name in names if _core.leftover(name) == _DEAD]
+    out = []
+    for name in names:
+        path, whose = Path(folder) / name, _core.leftover(name)
+        if whose == _DEAD or (whose == _ELSEWHERE and days is not None and _age(path) > days * 86_400):
+            out.append(path)
+    return out
 
 
-def sweep(folder: str | os.PathLike[str]) -> list[Path]:
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def sweep(folder: str | os.PathLike[str], *, days: float | None = None) -> list[Path]:
     """Remove the `leftovers` of a folder; give those that were there. Two processes may sweep at once."""
-    found = leftovers(folder)
+    found = leftovers(folder, days=days)
     for path in found:
         with suppress(FileNotFoundError):
             path.unlink()

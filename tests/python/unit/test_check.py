@@ -291,6 +291,7 @@ def test_two_aliases_on_one_day(tmp_path: Path) -> None:
         ("qty", [pl.Float64, pl.Int64, pl.Float64], {"load_as": pl.Float64, "cast_to": pl.Int64}),
         ("px", [pl.Float64, pl.String, pl.Float64], {"load_as": pl.Float64, "cast_to": pl.Float64}),
         ("ukey", [pl.Int64, pl.Int32, pl.UInt16], {"cast_to": pl.Int64}),
+        ("ukey", [pl.Int64, pl.Float64, pl.Int64], {"load_as": pl.Float64, "cast_to": pl.Int64}),
         ("orderSide", [pl.String, pl.Categorical, pl.String], {"cast_to": pl.String}),
     ],
 )

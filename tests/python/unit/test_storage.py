@@ -285,6 +285,11 @@ def test_what_killed_writers_leave_is_swept_and_what_live_ones_write_is_not(tmp_
     mine.commit()
     assert names(tmp_path) == [".hidden.tmp", foreign, "y.parquet"]
     assert io.sweep(tmp_path / "nowhere") == []
+    assert io.sweep(tmp_path, days=1) == []
+    os.utime(tmp_path / foreign, (1, 1))
+    assert io.sweep(tmp_path) == []
+    assert io.sweep(tmp_path, days=1) == [tmp_path / foreign]
+    assert names(tmp_path) == [".hidden.tmp", "y.parquet"]
 
 
 def test_many_threads_save_the_same_file(tmp_path: Path) -> None:

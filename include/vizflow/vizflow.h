@@ -346,6 +346,14 @@ VF_API enum vf_status vf_clock_end_on(const struct vf_context *ctx, const struct
                                       const struct vf_series *date, struct vf_column *out,
                                       struct vf_error *err);
 
+/* The trading day of local timestamps (without zone, any unit), as date32: the day itself, but for what is traded in a
+   night session. From the night's start on it is the next trading day; up to its end in the morning it is the day
+   itself where that is traded, else the next (Saturday's first hours are Monday's). Null stays null. Where a next
+   trading day is needed and not known: VF_ERROR_RANGE with the row. */
+VF_API enum vf_status vf_clock_trading_day(const struct vf_context *ctx, const struct vf_calendar *calendar,
+                                           const struct vf_series *time, struct vf_column *out,
+                                           struct vf_error *err);
+
 /* ---- bins and casts ---- */
 
 /* round_half_even(x / width) as int64. Null, NaN and infinities are null. width is finite and > 0, else

@@ -191,6 +191,17 @@ static enum vf_status clock_end_on(const struct vf_series *in, size_t n, const s
     return status;
 }
 
+static enum vf_status clock_trading_day(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                                        struct vf_column *out, struct vf_error *err) {
+    (void)n;
+    struct vf_calendar *calendar = NULL;
+    struct vf_context ctx = one_thread();
+    enum vf_status status = calendar_kwarg(kwargs, &ctx, &calendar, err);
+    if (status == VF_OK) status = vf_clock_trading_day(&ctx, calendar, &in[0], out, err);
+    vf_calendar_close(calendar);
+    return status;
+}
+
 static enum vf_status date_parse(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
                                  struct vf_column *out, struct vf_error *err) {
     (void)n;
@@ -284,6 +295,13 @@ PLUGIN_FIELD(clock_end_on) {
     (void)kwargs;
     (void)length;
     give_field(in, n, "tDn", out);
+}
+
+PLUGIN(clock_trading_day, 1);
+PLUGIN_FIELD(clock_trading_day) {
+    (void)kwargs;
+    (void)length;
+    give_field(in, n, "tdD", out);
 }
 
 PLUGIN(date_parse, 1);

@@ -27,8 +27,8 @@ from vizflow.errors import CalendarRangeError, ConfigError, SchemaError, Storage
 from vizflow.market import Day, Market, Session, _session_of, check_day
 
 __all__ = [
-    "CalendarInfo", "as_date", "empty", "from_files", "generate", "get", "index", "info", "is_trading_day", "load",
-    "next_day", "prev_day", "range", "sessions_on", "show",
+    "CalendarInfo", "as_date", "empty", "ends", "from_files", "generate", "get", "index", "info", "is_trading_day",
+    "load", "next_day", "prev_day", "range", "sessions_on", "show", "trading_day",
 ]  # fmt: skip
 
 SCHEMA = {"date": pl.Date, "prev_date": pl.Date, "next_date": pl.Date}
@@ -240,6 +240,84 @@ def as_date(column: str | pl.Expr) -> pl.Expr:
     return plugin("date_parse", [pl.col(column) if isinstance(column, str) else column])
 
 
+def ends(column: str | pl.Expr, market: str | Market) -> pl.Expr:
+    """Give the elapsed time at the end of each row's day: `Market.end_on` of a column.
+
+    Parameters
+    ----------
+    column
+        Date column (see `as_date`); null stays null.
+    market
+        The name of a bundled calendar, or a `Market` that has one.
+
+    Returns
+    -------
+    Expr
+        Duration (ns).
+
+    Raises
+    ------
+    DataError
+        When collected: a day is not traded.
+    CalendarRangeError
+        When collected: a day lies outside the calendar.
+
+    Examples
+    --------
+    >>> import polars as pl, vizflow as vf
+    >>> days = pl.DataFrame({"date": ["20241129", "20241202"]}).with_columns(vf.calendar.as_date("date"))
+    >>> days.select(vf.calendar.ends("date", "US").dt.total_seconds())["date"].to_list()
+    [12600, 23400]
+    """
+    expr = pl.col(column) if isinstance(column, str) else column
+    return plugin("clock_end_on", [expr], calendar=_text_of_market(_market(market)))
+
+
+def trading_day(column: str | pl.Expr, market: str | Market) -> pl.Expr:
+    """Give the trading day of timestamps: the day itself, or the next for what is traded in its night session.
+
+    Parameters
+    ----------
+    column
+        Datetime without zone, local to the market; null stays null.
+    market
+        The name of a bundled calendar, or a `Market` that has one; `Market.cn_futures` has nights.
+
+    Returns
+    -------
+    Expr
+        Date. From the night's start on the next trading day; up to the night's end in the morning the day itself, or
+        the next where it is not traded (Saturday's first hours are Monday's). Any other time keeps its day, traded
+        or not.
+
+    Raises
+    ------
+    CalendarRangeError
+        When collected: the calendar does not know the next trading day.
+
+    Examples
+    --------
+    >>> import datetime as dt, polars as pl, vizflow as vf
+    >>> gold = vf.Market.cn_futures("02:30")
+    >>> friday = dt.datetime(2024, 5, 31)
+    >>> ticks = pl.DataFrame({"time": [friday + dt.timedelta(hours=h) for h in (9, 21, 25)]})
+    >>> ticks = ticks.with_columns(date=vf.calendar.trading_day("time", gold))
+    >>> vf.parse_time(ticks, gold, "time", date_col="date").collect()
+    shape: (3, 3)
+    ┌─────────────────────┬────────────┬─────────────────┐
+    │ time                ┆ date       ┆ elapsed_seconds │
+    │ ---                 ┆ ---        ┆ ---             │
+    │ datetime[μs]        ┆ date       ┆ f64             │
+    ╞═════════════════════╪════════════╪═════════════════╡
+    │ 2024-05-31 09:00:00 ┆ 2024-05-31 ┆ 19800.0         │
+    │ 2024-05-31 21:00:00 ┆ 2024-06-03 ┆ 0.0             │
+    │ 2024-06-01 01:00:00 ┆ 2024-06-03 ┆ 14400.0         │
+    └─────────────────────┴────────────┴─────────────────┘
+    """
+    expr = pl.col(column) if isinstance(column, str) else column
+    return plugin("clock_trading_day", [expr], calendar=_text_of_market(_market(market)))
+
+
 def range(start: Day, end: Day, market: Calendar = "CN") -> list[str]:
     """Give the trading days from `start` to `end`, both included, as ``YYYYMMDD``.
 
@@ -390,13 +468,17 @@ def _of(calendar: Calendar) -> _core.Calendar:
 
 
 def _of_market(market: Market) -> _core.Calendar:
+    return _bundle.opened(_text_of_market(market))
+
+
+def _text_of_market(market: Market) -> str:
     content = market._calendar_text if market.calendar is not None else None
     if content is None:
         raise ConfigError(
             f"market {market.name!r} has no calendar; give it one, Market(..., calendar='CN'), or use a frame of days "
             "from calendar.generate, load or from_files"
         )
-    return _bundle.opened(content)
+    return content
 
 
 def _of_frame(frame: pl.DataFrame) -> _core.Calendar:

@@ -518,3 +518,99 @@ enum vf_status vf_clock_end_on(const struct vf_context *ctx, const struct vf_cal
     *out = column;
     return VF_OK;
 }
+
+/* ---- the trading day of a moment ---- */
+
+struct night {
+    const struct vf_calendar *calendar;
+    bool any;
+    int64_t start_ns, end_ns;
+    bool has_day; /* the last day that a next one was looked up for */
+    int32_t day, next;
+};
+
+static enum vf_status next_day(struct night *night, int32_t day, int32_t *out, struct vf_error *err) {
+    if (!night->has_day || night->day != day) {
+        enum vf_status status = vf_calendar_next(night->calendar, day, &night->next, err);
+        if (status != VF_OK) return status;
+        night->has_day = true;
+        night->day = day;
+    }
+    *out = night->next;
+    return VF_OK;
+}
+
+static enum vf_status trading_day(struct night *night, int32_t day, int64_t of_day_ns, int32_t *out,
+                                  struct vf_error *err) {
+    *out = day;
+    if (!night->any) return VF_OK;
+    if (of_day_ns >= night->start_ns) return next_day(night, day, out, err);
+    if (of_day_ns > night->end_ns) return VF_OK;
+    bool traded;
+    enum vf_status status = vf_calendar_is_trading_day(night->calendar, day, &traded, err);
+    return status != VF_OK || traded ? status : next_day(night, day, out, err);
+}
+
+static enum vf_status night_block(struct night *night, struct vf__reader *reader, int64_t row, int64_t n,
+                                  int32_t *days, uint8_t *validity, struct vf_error *err) {
+    int64_t buffer[BLOCK];
+    uint8_t valid_buffer[BLOCK];
+    const int64_t *values;
+    const uint8_t *valid;
+    int64_t a_day = VF_DAY_NS / reader->type.ns;
+    enum vf_status status = vf__read_i64(reader, row, n, buffer, valid_buffer, &values, &valid, err);
+    for (int64_t i = 0; status == VF_OK && i < n; i++) {
+        int64_t day = values[i] / a_day, rest = values[i] % a_day;
+        if (rest < 0) {
+            day--;
+            rest += a_day;
+        }
+        days[row + i] = 0;
+        if (valid != NULL && !valid[i]) {
+            vf__bit_clear(validity, row + i);
+        } else if (day < VF__FIRST_DAY || day > VF__LAST_DAY) {
+            status = vf__fail(err, VF_ERROR_DATA, reader->name, row + i,
+                              "column \"%s\", row %lld: a time outside years 1 to 9999; is its unit right?",
+                              reader->name, (long long)(row + i));
+        } else {
+            status = trading_day(night, (int32_t)day, rest * reader->type.ns, &days[row + i], err);
+            if (status == VF_ERROR_RANGE && err != NULL) err->row = row + i;
+        }
+    }
+    return status;
+}
+
+enum vf_status vf_clock_trading_day(const struct vf_context *ctx, const struct vf_calendar *calendar,
+                                    const struct vf_series *time, struct vf_column *out,
+                                    struct vf_error *err) {
+    struct vf_context context = vf__context(ctx);
+    struct vf__reader reader;
+    struct vf_column column = {0};
+    uint8_t *validity;
+    void *days = NULL;
+    if (calendar == NULL) return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "the calendar is missing");
+    if (!calendar->info.has_days)
+        return vf__fail(err, VF_ERROR_STATE, NULL, -1, "calendar %s holds sessions only, no trading days",
+                        calendar->info.name);
+    enum vf_status status = vf__reader_open(&reader, time, err);
+    if (status != VF_OK) return status;
+    if (reader.type.kind != VF__TIMESTAMP || reader.type.zoned)
+        return vf__fail(err, VF_ERROR_TYPE, reader.name, -1,
+                        "column \"%s\" is %s; Datetime without a time zone is accepted", reader.name,
+                        reader.type.kind == VF__TIMESTAMP ? "Datetime with a zone"
+                                                          : vf__type_name(&reader.type));
+    struct night night = {.calendar = calendar};
+    night.any = vf__calendar_night(calendar, &night.start_ns, &night.end_ns);
+    status =
+        vf__column_new(&context, "tdD", reader.name, reader.n_rows, 4, true, &column, &days, &validity, err);
+    for (int64_t row = 0; status == VF_OK && row < reader.n_rows; row += BLOCK)
+        status = night_block(&night, &reader, row, reader.n_rows - row < BLOCK ? reader.n_rows - row : BLOCK,
+                             days, validity, err);
+    if (status != VF_OK) {
+        vf_column_release(&column);
+        return status;
+    }
+    vf__column_done(&column);
+    *out = column;
+    return VF_OK;
+}

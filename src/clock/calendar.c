@@ -302,6 +302,20 @@ void vf_calendar_variant(const struct vf_calendar *calendar, size_t i, const str
     *n = calendar->variants[i].n;
 }
 
+bool vf__calendar_night(const struct vf_calendar *calendar, int64_t *start_ns, int64_t *end_ns) {
+    bool found = false;
+    *start_ns = VF_DAY_NS;
+    *end_ns = -1;
+    for (size_t i = 0; i < calendar->n_variants; i++) {
+        const struct vf_session *first = &calendar->sessions[calendar->variants[i].start];
+        if (first->start_ns >= 0) continue;
+        found = true;
+        if (first->start_ns + VF_DAY_NS < *start_ns) *start_ns = first->start_ns + VF_DAY_NS;
+        if (first->end_ns >= 0 && first->end_ns > *end_ns) *end_ns = first->end_ns;
+    }
+    return found;
+}
+
 /* ---- northbound ---- */
 
 /* Whether Hong Kong was, by schedule, to be open. */

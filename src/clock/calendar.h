@@ -45,6 +45,10 @@ enum vf_status vf__calendar_from_days(const struct vf_context *ctx, const int32_
 enum vf_status vf__calendar_variant_on(const struct vf_calendar *calendar, int32_t day, int32_t *out,
                                        struct vf_error *err);
 
+/* When the night sessions among a calendar's begin and end, in ns of the day: the evening's from *start_ns on, the
+   morning's up to *end_ns (-1: the night ends before midnight). False when there is none. */
+bool vf__calendar_night(const struct vf_calendar *calendar, int64_t *start_ns, int64_t *end_ns);
+
 /* Days since 1970-01-01 of a day that exists, of years 1 to 9999. */
 bool vf__day_from_ymd(int64_t year, int64_t month, int64_t day, int32_t *out);
 /* "2024-10-01": 10 bytes and a NUL. */

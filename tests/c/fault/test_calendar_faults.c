@@ -85,6 +85,14 @@ static enum vf_status ends(const struct vf_context *ctx) {
     return settle(vf_clock_end_on(ctx, calendar, &date.series, &out, &check_error), &out);
 }
 
+static enum vf_status trading_days(const struct vf_context *ctx) {
+    static const int64_t seconds[] = {INT64_C(1709164800), INT64_C(1709251200)};
+    struct check_column time;
+    struct vf_column out = {0};
+    check_series(&time, "tss:", "time", 2, NULL, seconds, NULL);
+    return settle(vf_clock_trading_day(ctx, calendar, &time.series, &out, &check_error), &out);
+}
+
 int main(void) {
     CHECK_OK(vf_calendar_open(NULL, home, sizeof home - 1, &calendar, &check_error));
     check_all_faults(open_text);
@@ -94,6 +102,7 @@ int main(void) {
     check_all_faults(parse);
     check_all_faults(dated);
     check_all_faults(ends);
+    check_all_faults(trading_days);
     vf_calendar_close(calendar);
     return check_report("calendar_faults");
 }

@@ -425,6 +425,87 @@ static void test_dated(void) {
     vf_calendar_close(c);
 }
 
+/* ---- trading days of moments ---- */
+
+static void test_trading_day(void) {
+    static const char text[] = "calendar night\nfirst 2024-05-27\nlast 2024-06-14\nclosed\n2024 0610\n"
+                               "hours 2024-05-27 2100-0230 0900-1500\nspecial 0900-1500\n2024 0611\n";
+    struct vf_calendar *c = opened(text);
+    struct check_column column;
+    struct vf_column out = {0};
+    static int64_t micros[24 * 60 * 18];
+    int64_t n = 0;
+    for (int32_t d = day(2024, 5, 27); d < day(2024, 6, 14); d++)
+        for (int64_t minute = 0; minute < 1440; minute++)
+            micros[n++] = (d * INT64_C(1440) + minute) * 60000000;
+    check_series(&column, "tsu:", "t", n, NULL, micros, NULL);
+    CHECK_OK(vf_clock_trading_day(NULL, c, &column.series, &out, &check_error));
+    CHECK(strcmp(out.schema.format, "tdD") == 0);
+    for (int64_t i = 0; i < n; i++) {
+        int32_t d = (int32_t)(micros[i] / INT64_C(86400000000)), want = d;
+        int64_t minute = i % 1440;
+        bool closed = (d + 3) % 7 >= 5 || d == day(2024, 6, 10);
+        if (minute >= 21 * 60 || (minute <= 150 && closed)) { /* forward to a day that is traded */
+            do
+                want++;
+            while ((want + 3) % 7 >= 5 || want == day(2024, 6, 10));
+        }
+        CHECK_I64(((const int32_t *)out.array.buffers[1])[i], want);
+    }
+    vf_column_release(&out);
+    /* the night of the last known day is not known */
+    const uint8_t bits[] = {0x05};
+    const int64_t last[] = {0, 0, day(2024, 6, 14) * INT64_C(86400) + 21 * 3600};
+    check_series(&column, "tss:", "t", 3, bits, last, NULL);
+    CHECK_STATUS(vf_clock_trading_day(NULL, c, &column.series, &out, &check_error), VF_ERROR_RANGE);
+    CHECK_I64(check_error.row, 0); /* 1970 is not known either: its first hours may be a night's */
+    check_series(&column, "tss:", "t", 1, NULL, &last[2], NULL);
+    CHECK_STATUS(vf_clock_trading_day(NULL, c, &column.series, &out, &check_error), VF_ERROR_RANGE);
+    const int64_t far[] = {INT64_MAX};
+    check_series(&column, "tss:", "t", 1, NULL, far, NULL);
+    CHECK_STATUS(vf_clock_trading_day(NULL, c, &column.series, &out, &check_error), VF_ERROR_DATA);
+    check_series(&column, "tss:UTC", "t", 1, NULL, last, NULL);
+    CHECK_STATUS(vf_clock_trading_day(NULL, c, &column.series, &out, &check_error), VF_ERROR_TYPE);
+    check_series(&column, "l", "t", 1, NULL, last, NULL);
+    CHECK_STATUS(vf_clock_trading_day(NULL, c, &column.series, &out, &check_error), VF_ERROR_TYPE);
+    CHECK_STATUS(vf_clock_trading_day(NULL, NULL, &column.series, &out, &check_error), VF_ERROR_ARGUMENT);
+    vf_calendar_close(c);
+    c = opened("calendar mine\nhours 0001-01-01 0900-1000\n");
+    check_series(&column, "tss:", "t", 1, NULL, last, NULL);
+    CHECK_STATUS(vf_clock_trading_day(NULL, c, &column.series, &out, &check_error), VF_ERROR_STATE);
+    vf_calendar_close(c);
+    /* without a night every time keeps its day, before 1970 too */
+    c = opened("calendar day\nfirst 2024-05-27\nlast 2024-06-14\nhours 2024-05-27 0900-1000\n");
+    const int64_t old[] = {-1, -86401, 86399};
+    check_series(&column, "tss:", "t", 3, NULL, old, NULL);
+    CHECK_OK(vf_clock_trading_day(NULL, c, &column.series, &out, &check_error));
+    const int32_t *got = out.array.buffers[1];
+    CHECK(got[0] == -1 && got[1] == -2 && got[2] == 0);
+    vf_column_release(&out);
+    vf_calendar_close(c);
+}
+
+/* Texts with bytes changed at random are read or refused, and never touch memory that is not theirs (sanitizers). */
+static void test_broken_texts(void) {
+    static const char letters[] = "0123456789-^ \n\rcalendrfistvwkhoupm#";
+    uint64_t state = 42;
+    long read = 0;
+    for (int round = 0; round < 20000; round++) {
+        char text[sizeof small];
+        memcpy(text, small, sizeof small);
+        for (int k = 0; k < 1 + round % 3; k++) {
+            state = state * UINT64_C(6364136223846793005) + 1442695040888963407u;
+            text[(state >> 33) % (sizeof small - 1)] = letters[(state >> 20) % (sizeof letters - 1)];
+        }
+        struct vf_calendar *calendar = NULL;
+        enum vf_status status = vf_calendar_open(NULL, text, sizeof small - 1, &calendar, &check_error);
+        CHECK(status == VF_OK || status == VF_ERROR_ARGUMENT);
+        read += status == VF_OK;
+        vf_calendar_close(calendar);
+    }
+    CHECK(read > 100 && read < 19900);
+}
+
 /* ---- dates however they are spelt ---- */
 
 static void test_dates(void) {
@@ -516,6 +597,8 @@ int main(void) {
     test_of_days();
     test_northbound();
     test_dated();
+    test_trading_day();
+    test_broken_texts();
     test_dates();
     test_dates_refused();
     return check_report("calendar");

@@ -282,3 +282,33 @@ def test_show_says_what_is_known_and_lists_days() -> None:
     ]
     assert calendar.show("cn", "20241001").splitlines()[2:] == []
     assert calendar.show("CN").startswith("CN: 8797 trading days, known 1990-12-19 to 2026-12-31")
+
+
+def test_ends_of_a_column() -> None:
+    days = pl.DataFrame({"date": [dt.date(2024, 11, 13), None, dt.date(2024, 11, 14), dt.date(2011, 1, 3)]})
+    out = days.select(end=calendar.ends("date", "KR"), day=calendar.ends(pl.col("date"), vf.KR))
+    assert out.dtypes == [pl.Duration("ns")] * 2
+    assert out["end"].to_list() == out["day"].to_list() == [
+        dt.timedelta(hours=6.5), None, dt.timedelta(hours=6.5), dt.timedelta(hours=5)
+    ]  # fmt: skip
+    with raises(DataError, "2024-12-25", column="date"):
+        pl.DataFrame({"date": [dt.date(2024, 12, 25)]}).select(calendar.ends("date", "KR"))
+    with raises(CalendarRangeError, "2026-12-31"):
+        pl.DataFrame({"date": [dt.date(2027, 12, 25)]}).select(calendar.ends("date", "KR"))
+
+
+def test_the_trading_day_of_a_night() -> None:
+    market = vf.Market.cn_futures("01:00")
+    monday = dt.datetime(2024, 6, 3)
+    hours = [0, 1, 1.1, 9, 20.9, 21, 23.9]
+    ticks = pl.DataFrame({"t": [monday + dt.timedelta(days=d, hours=h) for d in (-3, -2, 0, 1) for h in hours]})
+    out = ticks.select(calendar.trading_day("t", market))["t"].dt.strftime("%m%d").to_list()
+    friday, saturday, first, second = (out[i : i + 7] for i in (0, 7, 14, 21))
+    assert friday == ["0531"] * 5 + ["0603"] * 2
+    assert saturday == ["0603"] * 2 + ["0601"] * 3 + ["0603"] * 2
+    assert first == ["0603"] * 5 + ["0604"] * 2
+    assert second == ["0604"] * 5 + ["0605"] * 2
+    with raises(CalendarRangeError, "2026-12-31"):
+        pl.DataFrame({"t": [dt.datetime(2026, 12, 31, 21)]}).select(calendar.trading_day("t", market))
+    with raises(ConfigError, "no calendar"):
+        calendar.trading_day("t", vf.Market("own", [vf.Session("21:00", "01:00"), vf.Session("09:00", "10:00")]))

@@ -7,7 +7,7 @@ C_BUILD := build/c
 SANITIZE_BUILD := build/sanitize
 SOURCES := $(shell find include src python pyproject.toml CMakeLists.txt -type f -not -name '*.so' -not -path '*/__pycache__/*')
 
-.PHONY: help setup demo test quick test-c test-sanitize test-thread test-install test-python lint bench clean
+.PHONY: help calendars setup demo test quick test-c test-sanitize test-thread test-install test-python lint bench clean
 
 help: ## show this menu
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -15,7 +15,7 @@ help: ## show this menu
 $(VENV)/.ready: $(SOURCES)
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade pip
-	@$(PY) -m pip install --quiet --disable-pip-version-check ".[demo,test,lint]"
+	@$(PY) -m pip install --quiet --disable-pip-version-check ".[demo,test,lint,calendars]"
 	@touch $@
 
 setup: $(VENV)/.ready ## make .venv with VizFlow built and installed in it
@@ -59,6 +59,9 @@ test-install: ## install the C library alone, and build the examples through pkg
 
 test-python: setup ## Python tests: both engines, tiny chunks, one and two threads
 	@$(PY) tools/run_python_tests.py
+
+calendars: setup ## make the bundled calendars again, from public calendar packages and the corrections
+	@$(PY) tools/make_calendars.py
 
 lint: setup ## ruff, mypy, and whether the reference page is what the docstrings say
 	@$(VENV)/bin/ruff check python tests/python bench tools examples

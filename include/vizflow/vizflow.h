@@ -100,7 +100,8 @@ struct ArrowArrayStream {
     X(ERROR_ARROW, 6, "an Arrow structure is malformed")                                                       \
     X(ERROR_REPLAY, 7, "the rows read a second time are not the rows read first")                              \
     X(ERROR_STATE, 8, "the object is not in the state this call needs")                                        \
-    X(ERROR_IO, 9, "the operating system refused a file operation")
+    X(ERROR_IO, 9, "the operating system refused a file operation")                                            \
+    X(ERROR_RANGE, 10, "a date lies outside what the calendar knows")
 
 enum vf_status {
 #define VF_STATUS_ENUM(name, value, text) VF_##name = value,
@@ -240,6 +241,118 @@ VF_API enum vf_status vf_clock_elapsed(const struct vf_context *ctx, const struc
 /* Whether vf_clock_elapsed of a column of this type gives float64 ("g") or int64 ("l"); NULL when the type is
    not accepted. */
 VF_API const char *vf_clock_elapsed_format(const struct ArrowSchema *schema, enum vf_time_layout layout);
+
+/* ---- calendar: trading days, and the sessions of each ---- */
+
+/* Days are int32, counted from 1970-01-01 (Arrow's date32). A calendar does not change once it is open: any number of
+   threads may read it. A day outside first .. last is never guessed at: VF_ERROR_RANGE, which names what is known. */
+struct vf_calendar;
+
+struct vf_calendar_info {
+    char name[48];
+    bool has_days;                 /* false: sessions only, see vf_calendar_open */
+    int32_t first, last, verified; /* known from .. to; closures decided after `verified` may be missing */
+    int64_t n_days;                /* trading days */
+};
+
+/* Opens a calendar from its text, UTF-8 lines in this order; # begins a comment line.
+     calendar NAME              at most 47 bytes
+     first 1990-12-19           the first and the last day that is known, at most 200 years apart
+     last 2026-12-31
+     verified 2026-10-05        optional, first .. last; else `last`
+     week 12345                 optional: days of the week that are traded (1 is Monday); else 12345
+     closed                     then a line a year: those of them that are not traded, single or from-to
+     2024 0101 0212-0216
+     adhoc                      the same: closed, but not by schedule (weather)
+     2023 0901 0908
+     hours 1990-12-19 0930-1130 1300-1500     sessions from that day on, HHMM or HHMMSS; at least one such line
+     special 0930-1200          then lines as above: days with other sessions; the later line counts
+     2024 1224 1231
+   A session that ends at or before its start, or is written ^2100-2300, began the evening before; only the first may.
+   `first`, `last`, `week`, `closed` and `adhoc` may all be left out: such a calendar holds sessions only, for any
+   day, and everything that needs to know trading days fails with VF_ERROR_STATE.
+   VF_ERROR_ARGUMENT names the line. *gives* *out, to be ended with vf_calendar_close. */
+VF_API enum vf_status vf_calendar_open(const struct vf_context *ctx, const char *text, size_t length,
+                                       struct vf_calendar **out, struct vf_error *err);
+
+/* Opens a calendar of the days of a column (Date), in any order, twice counts once; known from the first to the last. It
+   has no sessions. A null is VF_ERROR_DATA, no day at all VF_ERROR_ARGUMENT. */
+VF_API enum vf_status vf_calendar_open_days(const struct vf_context *ctx, const struct vf_series *days,
+                                            struct vf_calendar **out, struct vf_error *err);
+
+/* Opens the calendar of northbound trading: days from `start` on that are traded at home (`cn`) and in Hong Kong (`hk`).
+   Before `change`, a day also needs Hong Kong to be open on the next day traded at home, when money is settled; only
+   closures that were scheduled count there, since no typhoon is known the day before. Sessions are those of `cn`. */
+VF_API enum vf_status vf_calendar_open_northbound(const struct vf_context *ctx, const struct vf_calendar *cn,
+                                                  const struct vf_calendar *hk, int32_t start, int32_t change,
+                                                  struct vf_calendar **out, struct vf_error *err);
+
+VF_API void vf_calendar_close(struct vf_calendar *calendar); /* NULL is fine */
+
+VF_API void vf_calendar_describe(const struct vf_calendar *calendar, struct vf_calendar_info *out);
+
+/* Whether a day is traded. */
+VF_API enum vf_status vf_calendar_is_trading_day(const struct vf_calendar *calendar, int32_t day, bool *out,
+                                                 struct vf_error *err);
+
+/* The first trading day after a day, and the last before it; the day itself need not be traded. VF_ERROR_RANGE where
+   the calendar knows of none. */
+VF_API enum vf_status vf_calendar_next(const struct vf_calendar *calendar, int32_t day, int32_t *out,
+                                       struct vf_error *err);
+VF_API enum vf_status vf_calendar_prev(const struct vf_calendar *calendar, int32_t day, int32_t *out,
+                                       struct vf_error *err);
+
+/* How many trading days come before a day: the index of a trading day in the order of all. */
+VF_API enum vf_status vf_calendar_index(const struct vf_calendar *calendar, int32_t day, int64_t *out,
+                                        struct vf_error *err);
+
+/* The trading days from .. to, both included, as a part of the calendar's own list: *days is the calendar's, and
+   lives as long. VF_ERROR_ARGUMENT when `to` comes before `from`. */
+VF_API enum vf_status vf_calendar_range(const struct vf_calendar *calendar, int32_t from, int32_t to,
+                                        const int32_t **days, size_t *n, struct vf_error *err);
+
+/* The sessions of a day, which are the calendar's and live as long; none (n = 0) on a day that is not traded.
+   VF_ERROR_STATE for a calendar without sessions. */
+VF_API enum vf_status vf_calendar_sessions(const struct vf_calendar *calendar, int32_t day,
+                                           const struct vf_session **sessions, size_t *n,
+                                           struct vf_error *err);
+
+/* The calendar as columns "date", "prev_date", "next_date" (date32, null at the edges), a row a trading day, and
+   "variant" (int32): which of the calendar's sets of sessions the day has (vf_calendar_variant), -1 without. */
+VF_API enum vf_status vf_calendar_columns(const struct vf_context *ctx, const struct vf_calendar *calendar,
+                                          struct vf_column out[4], struct vf_error *err);
+
+/* The number of a calendar's sets of sessions, and set number i < that. */
+VF_API size_t vf_calendar_variants(const struct vf_calendar *calendar);
+VF_API void vf_calendar_variant(const struct vf_calendar *calendar, size_t i,
+                                const struct vf_session **sessions, size_t *n);
+
+/* Dates as date32, from a Date, a timestamp without zone (its day), text "YYYYMMDD" or "YYYY-MM-DD", or an integer
+   YYYYMMDD. Null stays null; what is no day is VF_ERROR_DATA with the count, the first row and its value. */
+VF_API enum vf_status vf_date_parse(const struct vf_context *ctx, const struct vf_series *dates,
+                                    struct vf_column *out, struct vf_error *err);
+
+/* vf_clock_elapsed with the sessions of each row's own day. `date`: a Date column as long as `time`; a null in it
+   gives null. A day that is not traded is VF_ERROR_DATA with count and first row, one that is not known VF_ERROR_RANGE.
+   options->sessions is not looked at. */
+VF_API enum vf_status vf_clock_elapsed_on(const struct vf_context *ctx, const struct vf_calendar *calendar,
+                                          const struct vf_series *time, const struct vf_series *date,
+                                          const struct vf_clock_options *options, struct vf_column *out,
+                                          struct vf_clock_report *report, struct vf_error *err);
+
+/* How long each row's day is traded, in elapsed nanoseconds, as duration "tDn": the elapsed time at its end. Null for
+   a null; days not traded or not known as in vf_clock_elapsed_on. */
+VF_API enum vf_status vf_clock_end_on(const struct vf_context *ctx, const struct vf_calendar *calendar,
+                                      const struct vf_series *date, struct vf_column *out,
+                                      struct vf_error *err);
+
+/* The trading day of local timestamps (without zone, any unit), as date32: the day itself, but for what is traded in a
+   night session. From the night's start on it is the next trading day; up to its end in the morning it is the day
+   itself where that is traded, else the next (Saturday's first hours are Monday's). Null stays null. Where a next
+   trading day is needed and not known: VF_ERROR_RANGE with the row. */
+VF_API enum vf_status vf_clock_trading_day(const struct vf_context *ctx, const struct vf_calendar *calendar,
+                                           const struct vf_series *time, struct vf_column *out,
+                                           struct vf_error *err);
 
 /* ---- bins and casts ---- */
 

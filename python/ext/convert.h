@@ -51,6 +51,7 @@ extern PyType_Spec file_spec;  /* core_file.c */
 extern PyType_Spec order_spec; /* core_order.c */
 PyObject *py_leftover(PyObject *module, PyObject *name);
 int add_objects(PyObject *module);
+int add_calendar(PyObject *module);
 PyObject *run_rows(PyObject *module, PyObject *args);
 
 #endif

@@ -123,23 +123,36 @@ static void give_field(const struct ArrowSchema *in, size_t n, const char *forma
 
 /* ---- the functions ---- */
 
-static enum vf_status clock_kwargs(const struct kwargs *kwargs, struct vf_session *sessions,
-                                   struct vf_clock_options *options, struct vf_error *err) {
-    const int64_t *bounds = NULL;
-    size_t n = 0;
+static enum vf_status clock_kwargs(const struct kwargs *kwargs, struct vf_clock_options *options,
+                                   struct vf_error *err) {
     int64_t outside = 0, layout = 0;
-    enum vf_status status = kwargs_list(kwargs, "sessions", &bounds, &n, err);
-    if (status == VF_OK) status = kwargs_int(kwargs, "outside", &outside, err);
+    enum vf_status status = kwargs_int(kwargs, "outside", &outside, err);
     if (status == VF_OK) status = kwargs_int(kwargs, "layout", &layout, err);
     if (status == VF_OK) status = kwargs_int(kwargs, "grace_ns", &options->grace_ns, err);
-    if (status != VF_OK) return status;
-    for (size_t i = 0; i + 1 < n; i += 2)
+    options->outside = (enum vf_outside)outside;
+    options->layout = (enum vf_time_layout)layout;
+    return status;
+}
+
+static enum vf_status session_kwargs(const struct kwargs *kwargs, struct vf_session *sessions,
+                                     struct vf_clock_options *options, struct vf_error *err) {
+    const int64_t *bounds = NULL;
+    size_t n = 0;
+    enum vf_status status = kwargs_list(kwargs, "sessions", &bounds, &n, err);
+    for (size_t i = 0; status == VF_OK && i + 1 < n; i += 2)
         sessions[i / 2] = (struct vf_session){.start_ns = bounds[i], .end_ns = bounds[i + 1]};
     options->sessions = sessions;
     options->n_sessions = n / 2;
-    options->outside = (enum vf_outside)outside;
-    options->layout = (enum vf_time_layout)layout;
-    return VF_OK;
+    return status;
+}
+
+/* Opened anew for every batch: a calendar's text takes some microseconds to read, and nothing global is kept. */
+static enum vf_status calendar_kwarg(const struct kwargs *kwargs, struct vf_context *ctx,
+                                     struct vf_calendar **out, struct vf_error *err) {
+    const char *text;
+    size_t length;
+    enum vf_status status = kwargs_view(kwargs, "calendar", &text, &length, err);
+    return status != VF_OK ? status : vf_calendar_open(ctx, text, length, out, err);
 }
 
 static enum vf_status clock_elapsed(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
@@ -147,9 +160,54 @@ static enum vf_status clock_elapsed(const struct vf_series *in, size_t n, const 
     (void)n;
     struct vf_session sessions[KWARGS_LIST_MAX / 2];
     struct vf_clock_options options = {0};
-    enum vf_status status = clock_kwargs(kwargs, sessions, &options, err);
+    enum vf_status status = clock_kwargs(kwargs, &options, err);
+    if (status == VF_OK) status = session_kwargs(kwargs, sessions, &options, err);
     struct vf_context ctx = one_thread();
     return status != VF_OK ? status : vf_clock_elapsed(&ctx, &in[0], &options, out, NULL, err);
+}
+
+static enum vf_status clock_elapsed_on(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                                       struct vf_column *out, struct vf_error *err) {
+    (void)n;
+    struct vf_clock_options options = {0};
+    struct vf_calendar *calendar = NULL;
+    struct vf_context ctx = one_thread();
+    enum vf_status status = clock_kwargs(kwargs, &options, err);
+    if (status == VF_OK) status = calendar_kwarg(kwargs, &ctx, &calendar, err);
+    if (status == VF_OK)
+        status = vf_clock_elapsed_on(&ctx, calendar, &in[0], &in[1], &options, out, NULL, err);
+    vf_calendar_close(calendar);
+    return status;
+}
+
+static enum vf_status clock_end_on(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                                   struct vf_column *out, struct vf_error *err) {
+    (void)n;
+    struct vf_calendar *calendar = NULL;
+    struct vf_context ctx = one_thread();
+    enum vf_status status = calendar_kwarg(kwargs, &ctx, &calendar, err);
+    if (status == VF_OK) status = vf_clock_end_on(&ctx, calendar, &in[0], out, err);
+    vf_calendar_close(calendar);
+    return status;
+}
+
+static enum vf_status clock_trading_day(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                                        struct vf_column *out, struct vf_error *err) {
+    (void)n;
+    struct vf_calendar *calendar = NULL;
+    struct vf_context ctx = one_thread();
+    enum vf_status status = calendar_kwarg(kwargs, &ctx, &calendar, err);
+    if (status == VF_OK) status = vf_clock_trading_day(&ctx, calendar, &in[0], out, err);
+    vf_calendar_close(calendar);
+    return status;
+}
+
+static enum vf_status date_parse(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                                 struct vf_column *out, struct vf_error *err) {
+    (void)n;
+    (void)kwargs;
+    struct vf_context ctx = one_thread();
+    return vf_date_parse(&ctx, &in[0], out, err);
 }
 
 static enum vf_status bin_index(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
@@ -207,8 +265,8 @@ static enum vf_status mid(const struct vf_series *in, size_t n, const struct kwa
                                                 struct ArrowSchema *out, const uint8_t *kwargs,              \
                                                 size_t length)
 
-PLUGIN(clock_elapsed, 1);
-PLUGIN_FIELD(clock_elapsed) {
+static void elapsed_field(const struct ArrowSchema *in, size_t n, struct ArrowSchema *out,
+                          const uint8_t *kwargs, size_t length) {
     struct vf_error err = {0};
     struct kwargs values;
     int64_t layout = 0;
@@ -220,6 +278,37 @@ PLUGIN_FIELD(clock_elapsed) {
     }
     const char *format = n > 0 ? vf_clock_elapsed_format(&in[0], (enum vf_time_layout)layout) : NULL;
     give_field(in, n, format != NULL ? format : "g", out); /* a type it does not take fails when it runs */
+}
+
+PLUGIN(clock_elapsed, 1);
+PLUGIN_FIELD(clock_elapsed) {
+    elapsed_field(in, n, out, kwargs, length);
+}
+
+PLUGIN(clock_elapsed_on, 2);
+PLUGIN_FIELD(clock_elapsed_on) {
+    elapsed_field(in, n, out, kwargs, length);
+}
+
+PLUGIN(clock_end_on, 1);
+PLUGIN_FIELD(clock_end_on) {
+    (void)kwargs;
+    (void)length;
+    give_field(in, n, "tDn", out);
+}
+
+PLUGIN(clock_trading_day, 1);
+PLUGIN_FIELD(clock_trading_day) {
+    (void)kwargs;
+    (void)length;
+    give_field(in, n, "tdD", out);
+}
+
+PLUGIN(date_parse, 1);
+PLUGIN_FIELD(date_parse) {
+    (void)kwargs;
+    (void)length;
+    give_field(in, n, "tdD", out);
 }
 
 PLUGIN(bin_index, 1);

@@ -51,7 +51,8 @@ class Config:
     input_pattern
         File name of a date; holds ``{date}``. The suffix tells the format (see `vizflow.scan`).
     calendar_path
-        File of a trading calendar (see `vizflow.calendar.load`), for ``Context.calendar``.
+        File of a trading calendar (see `vizflow.calendar.load`), for ``Context.calendar``; None for the bundled one of
+        `market`.
     market
         Name of a preset (``"CN"``, ``"KR"``, ``"HK"``, ``"US"``, ``"crypto"``, ``"hkex_northbound"``, any case), or a
         `Market`.
@@ -136,7 +137,8 @@ class Context:
     config
         The run's `Config`.
     calendar
-        Trading calendar as a frame; without rows when the config names none.
+        Trading calendar as a frame: of the config's ``calendar_path``, else the bundled one of its market (see
+        `vizflow.calendar.get`); without rows for a market that has none.
     market
         The config's market.
     date

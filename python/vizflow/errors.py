@@ -81,6 +81,7 @@ _BY_STATUS: dict[str, type[Error]] = {
     "ERROR_REPLAY": ReplayError,
     "ERROR_STATE": Error,
     "ERROR_IO": StorageError,
+    "ERROR_RANGE": CalendarRangeError,
 }
 
 # What python/ext/polars_plugin.c puts behind a message on its way through Polars.

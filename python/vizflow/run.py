@@ -25,8 +25,12 @@ Pipeline = Callable[[pl.LazyFrame, Context], pl.LazyFrame]
 
 def context(config: Config, date: str) -> Context:
     """Make the `Context` of a date."""
-    days = calendar.load(config.calendar_path) if config.calendar_path is not None else calendar.empty()
-    return Context(config=config, calendar=days, market=Market.get(config.market), date=check_date(date))
+    market = Market.get(config.market)
+    if config.calendar_path is not None:
+        days = calendar.load(config.calendar_path)
+    else:
+        days = calendar.get(market) if market.calendar is not None else calendar.empty()
+    return Context(config=config, calendar=days, market=market, date=check_date(date))
 
 
 def run(pipeline_fn: Pipeline, config: Config, date: str, save: bool = True) -> pl.DataFrame:

@@ -11,6 +11,8 @@ from vizflow.errors import CalendarRangeError, ConfigError, DataError, Error, Re
 from vizflow.io import load, save, scan
 from vizflow.market import CN, CRYPTO, HK, HKEX_NORTHBOUND, KR, US, Market, Session
 from vizflow.ops import aggregate, bin, forward_return, mid, near_integer, parse_time, time_report
+from vizflow.quantiles import Edges, qbin, qbin_edges
+from vizflow.returns import daily, mark_to_close, merge_forward, overnight_return, sign_by_side
 from vizflow.run import run
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "ConfigError",
     "Context",
     "DataError",
+    "Edges",
     "Enricher",
     "Error",
     "FIFOMatch",
@@ -41,14 +44,21 @@ __all__ = [
     "aggregate",
     "bin",
     "calendar",
+    "daily",
     "demo",
     "forward_return",
     "load",
+    "mark_to_close",
+    "merge_forward",
     "mid",
     "near_integer",
+    "overnight_return",
     "parse_time",
+    "qbin",
+    "qbin_edges",
     "run",
     "save",
     "scan",
+    "sign_by_side",
     "time_report",
 ]

@@ -383,7 +383,8 @@ class _Nights:
         which = "" if date == asked else f", the trading day after {asked},"
         raise DataError(
             f"there is no row of {date}{which} among the daily prices; add that day to daily= "
-            f"(vf.daily(config, [..., '{date:%Y%m%d}'])), end the calendar before it, or pass missing='null'"
+            f"(vf.daily(config, [..., '{date:%Y%m%d}'])), pass missing='null', or make a calendar that ends before it "
+            "with vf.calendar.generate"
         )
 
 
@@ -496,6 +497,10 @@ def daily(
     if volume is not None:
         _check_price(first, "__vf_volume", "volume")
     out = _daily_schema(first, symbol, volume is not None)
+    names = [
+        value if isinstance(value, str) else default
+        for value, default in ((price, config.col("price")), (volume, config.col("volume")))
+    ]
 
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
         for date in days:
@@ -503,7 +508,13 @@ def daily(
             lf = prepare(date)
             _check_drift(lf.collect_schema(), first, path, symbol)
             with io.reading(path):
-                yield _one_day(lf, date, symbol, out).select(wanted)
+                try:
+                    bars = _one_day(lf, date, symbol, out)
+                except DataError as error:
+                    text = str(error).replace("__vf_price", names[0]).replace("__vf_volume", names[1])
+                    column = {"__vf_price": names[0], "__vf_volume": names[1]}.get(error.column or "", error.column)
+                    raise type(error)(f"{path}: {text}", column=column, row=error.row, count=error.count) from None
+            yield bars.select(wanted)
 
     return source(produce, out, "daily")
 
@@ -589,7 +600,7 @@ def _one_day(lf: pl.LazyFrame, date: str, symbol: str, out: dict[str, pl.DataTyp
     for batch in batches(lf):
         if batch[symbol].null_count() > 0:
             raise DataError(
-                f"{date}: column {symbol!r} has nulls, {batch[symbol].null_count()} in one batch; fill them, or leave "
+                f"column {symbol!r} has nulls, {batch[symbol].null_count()} in one batch; fill them, or leave "
                 "those rows out with where=",
                 column=symbol,
                 count=batch[symbol].null_count(),
@@ -985,10 +996,6 @@ def merge_forward(
     keys = [symbol_col, *(["date"] if "date" in schema and symbol_col != "date" else [])]
     require(quote_schema, [*keys, *wanted_columns], "quotes")
     added = {f"{name}_{_spell(h)}": (name, i) for i, h in enumerate(seconds) for name in wanted_columns}
-    if len(added) < len(seconds) * len(wanted_columns):
-        raise ConfigError(
-            f"columns {wanted_columns} and horizons {list(horizons)} give the same name twice; rename one"
-        )
     require_new(schema, added, "merge_forward")
     options = _asof_options(seconds, method, tolerance, end, strict, past_last)
     order = [time_col, *keys]

@@ -17,6 +17,7 @@ struct vf_daily {
     struct vf__keyed groups;
     struct vf__day *days;
     size_t n, capacity;
+    int64_t n_rows; /* added */
     enum vf__meaning time, wall;
     enum vf__kind time_kind, volume; /* VF__NULL: not known; volume: VF__INT or VF__FLOAT */
     bool broken, returning;
@@ -300,13 +301,15 @@ enum vf_status vf_daily_update(struct vf_daily *daily, const struct vf_daily_bat
     if (status != VF_OK) goto done;
     for (int64_t row = 0; status == VF_OK && row < batch.n_rows; row += BLOCK) {
         status = add_block(daily, &batch, row, err);
-        if (status != VF_OK) vf__fail_from(err, 0);
+        if (status != VF_OK) vf__fail_from(err, daily->n_rows);
     }
     if (status == VF_OK && fresh != NULL) status = give_fresh(daily, &batch, n_before, fresh, err);
-    if (status == VF_OK)
+    if (status == VF_OK) {
         settle(daily, &batch);
-    else
+        daily->n_rows += batch.n_rows;
+    } else {
         daily->broken = true;
+    }
 done:
     batch_close(daily, &batch);
     return status;

@@ -19,7 +19,7 @@ from vizflow._stream import BATCH_ROWS, batches, is_replayable, source, two_pass
 from vizflow.config import Config, check_date
 from vizflow.errors import CalendarRangeError, ConfigError, DataError, SchemaError, StorageError, translated
 from vizflow.market import Market, Session, grace_nanoseconds
-from vizflow.ops import ELAPSED, Method, TimeUnit, _end_nanoseconds, _spell, parse_time
+from vizflow.ops import ELAPSED, Method, TimeUnit, parse_time
 
 __all__ = ["daily", "mark_to_close", "merge_forward", "overnight_return", "sign_by_side"]
 
@@ -76,6 +76,16 @@ def _keyed(*, unique: bool) -> _core.Asof:
         unique=unique,
         n_threads=threads(),
     )
+
+
+def _end_ns(end: float | Market | None) -> int:
+    if end is None:
+        return _NO_END
+    if isinstance(end, Market):
+        return end.seconds * _SECOND
+    if isinstance(end, bool) or not isinstance(end, (int, float)) or not math.isfinite(end) or abs(end) > 9e9:
+        raise ConfigError(f"end is {end!r}; seconds, a Market, or None are accepted")
+    return round(end * _SECOND)
 
 
 def _check_key(schema: pl.Schema, name: str, option: str) -> None:
@@ -550,10 +560,13 @@ def _expression(value: str | pl.Expr | None, default: str, schema: pl.Schema, pa
 
 def _market_on(market: Market, date: str) -> Market:
     """Give the market with the sessions of a date, where it knows of dates whose hours differ."""
-    sessions_on: Callable[[str], Any] | None = getattr(market, "sessions_on", None)
+    sessions_on: Callable[[str], Sequence[Session]] | None = getattr(market, "sessions_on", None)
     if sessions_on is None:
         return market
-    return Market(market.name, sessions_on(date), market.timezone)
+    sessions = sessions_on(date)
+    if not sessions:
+        raise ConfigError(f"{date} is no trading day of market {market.name!r}; leave it out of dates")
+    return Market(market.name, sessions, market.timezone)
 
 
 def _span(market: Market, grace: float) -> Market:
@@ -693,7 +706,7 @@ def mark_to_close(
         return _marked_to_frame(lf, schema, as_lazy(close), keys, price_col, close_col)
     _check_time(schema, time_col, "time_col")
     columns = [time_col, price_col, *keys]
-    end_ns = _end_nanoseconds(end)
+    end_ns = _end_ns(end)
     out = {**schema, "close_return": pl.Float64()}
     if prices is None:
         return two_pass(
@@ -995,7 +1008,7 @@ def merge_forward(
         _check_time(one, time_col, f"time_col of {option}")
     keys = [symbol_col, *(["date"] if "date" in schema and symbol_col != "date" else [])]
     require(quote_schema, [*keys, *wanted_columns], "quotes")
-    added = {f"{name}_{_spell(h)}": (name, i) for i, h in enumerate(seconds) for name in wanted_columns}
+    added = {f"{name}_{_seconds(h)}": (name, i) for i, h in enumerate(seconds) for name in wanted_columns}
     require_new(schema, added, "merge_forward")
     options = _asof_options(seconds, method, tolerance, end, strict, past_last)
     order = [time_col, *keys]
@@ -1050,6 +1063,10 @@ def _check_horizons(horizons: Sequence[float]) -> list[float]:
     return [h + 0 for h in seconds]  # -0.0 is 0.0
 
 
+def _seconds(h: float) -> str:
+    return str(int(h)) if h == int(h) else repr(float(h))
+
+
 def _asof_options(
     seconds: list[float],
     method: str,
@@ -1069,7 +1086,7 @@ def _asof_options(
         "horizons_ns": [round(h * _SECOND) for h in seconds],
         "method": _METHODS[method],
         "tolerance_ns": -1 if tolerance is None else round(tolerance * _SECOND),
-        "end_ns": _end_nanoseconds(end),
+        "end_ns": _end_ns(end),
         "strict": strict,
         "past_last": past_last == "keep",
         "unique": False,

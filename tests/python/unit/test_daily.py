@@ -72,10 +72,30 @@ def test_equal_stamps_keep_the_files_order(tmp_path: Path) -> None:
     assert (a["open"], a["high"], a["low"], a["close"]) == (3.0, 3.0, 1.0, 2.0)
 
 
-def test_a_night_session_opens_the_day(tmp_path: Path) -> None:
+class HalfDays(vf.Market):
+    """A market that is open in the morning only on 3 January, and closed on the 4th."""
+
+    def sessions_on(self, date: Any) -> tuple[vf.Session, ...]:
+        return () if date == "20240104" else tuple(self.sessions)[: 1 if date == "20240103" else 2]
+
+
+def test_the_sessions_of_a_date_count(tmp_path: Path) -> None:
+    rows = [("a", 113_000_000, 1.0, 1), ("a", 140_000_000, 2.0, 1)]
+    for date in ("20240102", "20240103", "20240104"):
+        write(tmp_path, date, rows)
+    config = vf.Config(input_dir=tmp_path, market=HalfDays("half", vf.CN.sessions), columns={"timestamp": "t"})
+    usual, half = bars(config, ["20240102", "20240103"])
+    assert (usual["close"], usual["n_outside"]) == (2.0, 0)
+    assert (half["close"], half["n_outside"]) == (1.0, 1)
+    with raises(vf.ConfigError, "20240104 is no trading day", "'half'"):
+        bars(config, ["20240102", "20240104"])
+
+
+@pytest.mark.parametrize("grace", [0, 300])
+def test_a_night_session_opens_the_day(tmp_path: Path, grace: float) -> None:
     night = vf.Market("night", [vf.Session("21:00", "01:00"), vf.Session("09:00", "10:15")])
     write(tmp_path, "20240102", [("a", 90_000_000, 3.0, 1), ("a", 3_000_000, 2.0, 1), ("a", 210_000_000, 1.0, 1)])
-    (a,) = bars(vf.Config(input_dir=tmp_path, market=night, columns={"timestamp": "t"}), ["20240102"])
+    (a,) = bars(vf.Config(input_dir=tmp_path, market=night, columns={"timestamp": "t"}), ["20240102"], grace=grace)
     assert (a["open"], a["close"], a["n"]) == (1.0, 3.0, 3)
 
 

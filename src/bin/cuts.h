@@ -29,7 +29,6 @@ struct vf__ranks {
     uint64_t *below; /* by node: values smaller than those; as long */
     size_t n_nodes;
     uint32_t *node;   /* by rank sought */
-    uint32_t *first;  /* by top bits: the first node that has them; one more at the end */
     uint64_t *counts; /* of digits: of all, then by node */
     size_t n_counts;
     uint64_t n, sum;         /* values of this pass, and a sum of them that any change of a value changes */

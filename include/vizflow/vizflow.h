@@ -452,56 +452,6 @@ VF_API void vf_mark_rewind(struct vf_mark *mark);
 /* VF_OK when the current replay has seen every row. */
 VF_API enum vf_status vf_mark_replayed(const struct vf_mark *mark, struct vf_error *err);
 
-/* ---- agg: grouped states ---- */
-
-/* Null values are passed over by every operation but LEN and NULL_COUNT. */
-enum vf_agg_op {
-    VF_AGG_LEN = 0,        /* int64: rows; takes no value column */
-    VF_AGG_COUNT = 1,      /* int64: rows whose value is not null; any type */
-    VF_AGG_NULL_COUNT = 2, /* int64; any type */
-    VF_AGG_SUM = 3,        /* int64 for integers and booleans, the same type for durations (only the final sum has to
-                              fit), float64 for floats; 0 for no values */
-    VF_AGG_MEAN = 4,       /* float64; of durations the same type, the fraction dropped; null for no values */
-    VF_AGG_MIN = 5,        /* type of the values: numbers, booleans, temporal types; null for no values; NaN only when
-                              every value is NaN; -0 is less than +0 */
-    VF_AGG_MAX = 6
-};
-
-struct vf_agg_leaf {
-    enum vf_agg_op op;
-    uint32_t value; /* index into the batch's values; ignored for VF_AGG_LEN */
-    const char *name; /* of the column that is given; copied */
-};
-
-struct vf_agg;
-
-/* n_keys of 0 to 64 key columns of any hashable type (integers, booleans, strings, dates, times, dictionaries; floats
-   are refused: bin them first). Null is a key of its own. With no keys there is one group, also of no rows. An
-   allocator in ctx is called from several threads at once, unless ctx says one thread. */
-VF_API enum vf_status vf_agg_open(const struct vf_context *ctx, const struct vf_agg_leaf *leaves, size_t n_leaves,
-                                  size_t n_keys, size_t n_values, struct vf_agg **out, struct vf_error *err);
-VF_API void vf_agg_close(struct vf_agg *agg);
-
-/* keys[n_keys], values[n_values]; all of the same length n_rows, which may be 0. Types must stay what the first update
-   had; how texts are laid out (plain, views, dictionary) may change. Float sums and means are those of the exact real
-   sum, rounded once: the order of rows, their cut into updates, threads and merges change no bit, no intermediate sum
-   overflows, and what cancels is 0.0. NaN, or infinities of both signs, give NaN; infinities of one sign give that.
-   A column, type or length that is refused changes nothing. A failure after that (no memory, malformed string offsets)
-   leaves some rows counted: every later call but close is then VF_ERROR_STATE. */
-VF_API enum vf_status vf_agg_update(struct vf_agg *agg, const struct vf_series *keys, const struct vf_series *values,
-                                    int64_t n_rows, struct vf_error *err);
-
-/* Adds the groups of `other` (same leaves, same types), which stays as it is and is another object than agg. */
-VF_API enum vf_status vf_agg_merge(struct vf_agg *agg, const struct vf_agg *other, struct vf_error *err);
-
-VF_API int64_t vf_agg_groups(const struct vf_agg *agg);
-
-/* Gives n_keys + n_leaves columns of vf_agg_groups rows, groups in the order of their first row (those that a merge
-   brought: after those that were there). Keys have the type they came with; texts are large strings ("U") or large
-   binaries ("Z"). The object can go on being updated. VF_ERROR_STATE before the first update, which tells the types
-   and may be of no rows. Integer sums that do not fit int64: VF_ERROR_OVERFLOW with the leaf's name. */
-VF_API enum vf_status vf_agg_finish(struct vf_agg *agg, struct vf_column *out, struct vf_error *err);
-
 /* ---- asof: rows of one frame found for rows of another ---- */
 
 /* An observation is a row with non-null keys and a non-null time; of equal times of one group the last row wins. */
@@ -650,6 +600,56 @@ enum vf_cut_outside {
 VF_API enum vf_status vf_cut_index(const struct vf_context *ctx, const struct vf_series *values, const double *cuts,
                                    size_t n_cuts, bool left_closed, double low, double high,
                                    enum vf_cut_outside outside, struct vf_column *out, struct vf_error *err);
+
+/* ---- agg: grouped states ---- */
+
+/* Null values are passed over by every operation but LEN and NULL_COUNT. */
+enum vf_agg_op {
+    VF_AGG_LEN = 0,        /* int64: rows; takes no value column */
+    VF_AGG_COUNT = 1,      /* int64: rows whose value is not null; any type */
+    VF_AGG_NULL_COUNT = 2, /* int64; any type */
+    VF_AGG_SUM = 3,        /* int64 for integers and booleans, the same type for durations (only the final sum has to
+                              fit), float64 for floats; 0 for no values */
+    VF_AGG_MEAN = 4,       /* float64; of durations the same type, the fraction dropped; null for no values */
+    VF_AGG_MIN = 5,        /* type of the values: numbers, booleans, temporal types; null for no values; NaN only when
+                              every value is NaN; -0 is less than +0 */
+    VF_AGG_MAX = 6
+};
+
+struct vf_agg_leaf {
+    enum vf_agg_op op;
+    uint32_t value; /* index into the batch's values; ignored for VF_AGG_LEN */
+    const char *name; /* of the column that is given; copied */
+};
+
+struct vf_agg;
+
+/* n_keys of 0 to 64 key columns of any hashable type (integers, booleans, strings, dates, times, dictionaries; floats
+   are refused: bin them first). Null is a key of its own. With no keys there is one group, also of no rows. An
+   allocator in ctx is called from several threads at once, unless ctx says one thread. */
+VF_API enum vf_status vf_agg_open(const struct vf_context *ctx, const struct vf_agg_leaf *leaves, size_t n_leaves,
+                                  size_t n_keys, size_t n_values, struct vf_agg **out, struct vf_error *err);
+VF_API void vf_agg_close(struct vf_agg *agg);
+
+/* keys[n_keys], values[n_values]; all of the same length n_rows, which may be 0. Types must stay what the first update
+   had; how texts are laid out (plain, views, dictionary) may change. Float sums and means are those of the exact real
+   sum, rounded once: the order of rows, their cut into updates, threads and merges change no bit, no intermediate sum
+   overflows, and what cancels is 0.0. NaN, or infinities of both signs, give NaN; infinities of one sign give that.
+   A column, type or length that is refused changes nothing. A failure after that (no memory, malformed string offsets)
+   leaves some rows counted: every later call but close is then VF_ERROR_STATE. */
+VF_API enum vf_status vf_agg_update(struct vf_agg *agg, const struct vf_series *keys, const struct vf_series *values,
+                                    int64_t n_rows, struct vf_error *err);
+
+/* Adds the groups of `other` (same leaves, same types), which stays as it is and is another object than agg. */
+VF_API enum vf_status vf_agg_merge(struct vf_agg *agg, const struct vf_agg *other, struct vf_error *err);
+
+VF_API int64_t vf_agg_groups(const struct vf_agg *agg);
+
+/* Gives n_keys + n_leaves columns of vf_agg_groups rows, groups in the order of their first row (those that a merge
+   brought: after those that were there). Keys have the type they came with; texts are large strings ("U") or large
+   binaries ("Z"). The object can go on being updated. VF_ERROR_STATE before the first update, which tells the types
+   and may be of no rows. Integer sums that do not fit int64: VF_ERROR_OVERFLOW with the leaf's name. */
+VF_API enum vf_status vf_agg_finish(struct vf_agg *agg, struct vf_column *out, struct vf_error *err);
 
 #ifdef __cplusplus
 }

@@ -221,26 +221,6 @@ PLUGIN_FIELD(bin_index) {
     give_field(in, n, "l", out);
 }
 
-PLUGIN(cast_integer, 1);
-PLUGIN_FIELD(cast_integer) {
-    struct vf_error err = {0};
-    struct kwargs values;
-    char format[4] = "l";
-    enum vf_status status = kwargs_read(kwargs, length, &values, &err);
-    if (status == VF_OK) status = kwargs_text(&values, "format", format, sizeof format, &err);
-    if (status != VF_OK)
-        keep_error(&err);
-    else
-        give_field(in, n, format, out);
-}
-
-PLUGIN(mid, 2);
-PLUGIN_FIELD(mid) {
-    (void)kwargs;
-    (void)length;
-    give_field(in, n, "g", out);
-}
-
 /* ---- returns.py: returns between two prices, signs of sides, quantile bins ---- */
 
 static enum vf_status price_return(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
@@ -265,11 +245,11 @@ static enum vf_status side_sign(const struct vf_series *in, size_t n, const stru
                                 struct vf_column *out, struct vf_error *err) {
     (void)n;
     struct vf_side sides[SIDES_MAX];
-    const uint8_t *texts = NULL;
+    const char *texts = NULL;
     const int64_t *integers = NULL, *signs = NULL;
     size_t length = 0, n_integers = 0, n_signs = 0, n_sides = 0;
     int64_t nulls_fail = 0;
-    enum vf_status status = kwargs_bytes(kwargs, "texts", &texts, &length, err);
+    enum vf_status status = kwargs_view(kwargs, "texts", &texts, &length, err);
     if (status == VF_OK) status = kwargs_list(kwargs, "integers", &integers, &n_integers, err);
     if (status == VF_OK) status = kwargs_list(kwargs, "signs", &signs, &n_signs, err);
     if (status == VF_OK) status = kwargs_int(kwargs, "nulls_fail", &nulls_fail, err);
@@ -277,7 +257,7 @@ static enum vf_status side_sign(const struct vf_series *in, size_t n, const stru
     for (size_t from = 0, to; from < length && n_sides < SIDES_MAX; from = to + 1) {
         for (to = from; to < length && texts[to] != '\0';)
             to++;
-        sides[n_sides++] = (struct vf_side){.text = (const char *)texts + from, .length = to - from};
+        sides[n_sides++] = (struct vf_side){.text = texts + from, .length = to - from};
     }
     for (size_t i = 0; i < n_integers && n_sides < SIDES_MAX; i++)
         sides[n_sides++] = (struct vf_side){.integer = integers[i]};
@@ -298,10 +278,10 @@ PLUGIN_FIELD(side_sign) {
 }
 
 /* 16 hexadecimal digits: a double's bits. False: not that. */
-static bool read_bits(const uint8_t *text, double *out) {
+static bool read_bits(const char *text, double *out) {
     uint64_t bits = 0;
     for (int i = 0; i < 16; i++) {
-        uint8_t c = text[i];
+        char c = text[i];
         if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) return false;
         bits = bits << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
     }
@@ -312,11 +292,11 @@ static bool read_bits(const uint8_t *text, double *out) {
 static enum vf_status cut_index(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
                                 struct vf_column *out, struct vf_error *err) {
     (void)n;
-    const uint8_t *text = NULL;
+    const char *text = NULL;
     size_t length = 0;
     int64_t left_closed = 0, outside = 0;
     double low = 0, high = 0;
-    enum vf_status status = kwargs_bytes(kwargs, "cuts", &text, &length, err);
+    enum vf_status status = kwargs_view(kwargs, "cuts", &text, &length, err);
     if (status == VF_OK) status = kwargs_int(kwargs, "left_closed", &left_closed, err);
     if (status == VF_OK) status = kwargs_int(kwargs, "outside", &outside, err);
     if (status == VF_OK) status = kwargs_float(kwargs, "low", &low, err);
@@ -341,4 +321,26 @@ PLUGIN_FIELD(cut_index) {
     (void)kwargs;
     (void)length;
     give_field(in, n, "l", out);
+}
+
+/* ---- casts and mids ---- */
+
+PLUGIN(cast_integer, 1);
+PLUGIN_FIELD(cast_integer) {
+    struct vf_error err = {0};
+    struct kwargs values;
+    char format[4] = "l";
+    enum vf_status status = kwargs_read(kwargs, length, &values, &err);
+    if (status == VF_OK) status = kwargs_text(&values, "format", format, sizeof format, &err);
+    if (status != VF_OK)
+        keep_error(&err);
+    else
+        give_field(in, n, format, out);
+}
+
+PLUGIN(mid, 2);
+PLUGIN_FIELD(mid) {
+    (void)kwargs;
+    (void)length;
+    give_field(in, n, "g", out);
 }

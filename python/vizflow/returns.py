@@ -443,11 +443,11 @@ def daily(
     LazyFrame
         Sorted by date as given, then symbol. Columns ``date`` (Date), the symbol (name and type as in the files),
         ``open``, ``high``, ``low``, ``close`` (Float64), ``volume`` (Int64, or Float64 of floats), ``first_time`` and
-        ``last_time`` (elapsed seconds, in the type `parse_time` gives), ``n`` (rows that count), ``n_outside`` (rows in
-        no session, not counted) and ``n_invalid`` (rows whose price is null, NaN, infinite or not above 0, not
-        counted). A symbol of which no row counts has null prices and times. Rows that share an elapsed time are ordered
-        by the wall clock, then as in the file. Files are read day by day when the frame is collected, batch by batch;
-        memory holds one row a symbol.
+        ``last_time`` (elapsed seconds, in the type `parse_time` gives), ``n`` (rows that count), ``n_outside`` (rows
+        whose time is in no session, null or impossible, not counted) and ``n_invalid`` (rows whose price is null,
+        NaN, infinite or not above 0, not counted). A symbol of which no row counts has null prices and times. Rows
+        that share an elapsed time are ordered by the wall clock, then as in the file. Files are read day by day when
+        the frame is collected, batch by batch; memory holds one row a symbol.
 
     Raises
     ------

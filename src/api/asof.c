@@ -360,8 +360,7 @@ enum vf_status vf_asof_find(struct vf_asof *asof, const struct vf_asof_batch *in
     if (group == NULL) status = vf__fail_memory(err, n * sizeof *group);
     /* keys that no observation has are added to the table: they find nothing, now and later */
     if (status == VF_OK) status = vf__keyed_prepare(&asof->groups, batch.readers, batch.n_keys, err);
-    if (status == VF_OK)
-        status = vf__keyed_read(&asof->groups, batch.readers, 0, batch.n_rows, group, err);
+    if (status == VF_OK) status = vf__keyed_read(&asof->groups, batch.readers, 0, batch.n_rows, group, err);
     if (status == VF_OK) settle(asof, &batch);
     if (status == VF_OK) status = search(asof, &batch, group, out, err);
     vf__free(&asof->ctx, group, n, sizeof *group);

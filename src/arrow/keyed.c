@@ -69,7 +69,7 @@ void vf__keyed_release(struct vf__keyed *groups) {
 }
 
 enum vf_status vf__keyed_check(const struct vf__keyed *groups, const struct vf__reader *readers,
-                                  size_t n_keys, struct vf_error *err) {
+                               size_t n_keys, struct vf_error *err) {
     if (groups->settled && n_keys != groups->n_keys)
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "%zu key columns after batches with %zu", n_keys,
                         groups->n_keys);
@@ -90,8 +90,8 @@ enum vf_status vf__keyed_check(const struct vf__keyed *groups, const struct vf__
 }
 
 /* A table whose column has not been settled holds nothing that is in use. */
-enum vf_status vf__keyed_prepare(struct vf__keyed *groups, const struct vf__reader *readers,
-                                    size_t n_keys, struct vf_error *err) {
+enum vf_status vf__keyed_prepare(struct vf__keyed *groups, const struct vf__reader *readers, size_t n_keys,
+                                 struct vf_error *err) {
     if (!groups->settled && groups->keys != NULL) vf__keyed_release(groups);
     if (groups->keys == NULL) {
         struct vf__keyed_column *keys = vf__zalloc(&groups->ctx, n_keys, sizeof *keys);
@@ -153,8 +153,8 @@ static enum vf_status read_values(struct vf__reader *reader, int64_t row, int64_
     return VF_OK;
 }
 
-enum vf_status vf__keyed_read(struct vf__keyed *groups, struct vf__reader *readers, int64_t row,
-                                 int64_t n, uint32_t *group, struct vf_error *err) {
+enum vf_status vf__keyed_read(struct vf__keyed *groups, struct vf__reader *readers, int64_t row, int64_t n,
+                              uint32_t *group, struct vf_error *err) {
     uint32_t ids[BLOCK];
     if (groups->n_keys == 0) memset(group, 0, (size_t)n * sizeof *group);
     for (int64_t done = 0; groups->n_keys > 0 && done < n; done += BLOCK) {
@@ -171,7 +171,7 @@ enum vf_status vf__keyed_read(struct vf__keyed *groups, struct vf__reader *reade
 }
 
 enum vf_status vf__keyed_words(struct vf__reader *readers, size_t n_keys, int64_t row, int64_t n,
-                                  uint64_t *words, struct vf_error *err) {
+                               uint64_t *words, struct vf_error *err) {
     uint64_t more[BLOCK];
     enum vf_status status = VF_OK;
     if (n_keys == 0) memset(words, 0, (size_t)n * sizeof *words);

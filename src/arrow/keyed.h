@@ -44,13 +44,13 @@ void vf__keyed_release(struct vf__keyed *groups);
 
 /* Whether these columns can be keys, and meet those of the batches before: VF_ERROR_TYPE or VF_ERROR_ARGUMENT. */
 enum vf_status vf__keyed_check(const struct vf__keyed *groups, const struct vf__reader *readers,
-                                  size_t n_keys, struct vf_error *err);
+                               size_t n_keys, struct vf_error *err);
 /* Tables for checked columns; before the first vf__keyed_read of a batch. */
-enum vf_status vf__keyed_prepare(struct vf__keyed *groups, const struct vf__reader *readers,
-                                    size_t n_keys, struct vf_error *err);
+enum vf_status vf__keyed_prepare(struct vf__keyed *groups, const struct vf__reader *readers, size_t n_keys,
+                                 struct vf_error *err);
 /* Group numbers of the rows [row, row + n), n of any size; VF__NO_KEY where a key is null. New ones are added. */
-enum vf_status vf__keyed_read(struct vf__keyed *groups, struct vf__reader *readers, int64_t row,
-                                 int64_t n, uint32_t *group, struct vf_error *err);
+enum vf_status vf__keyed_read(struct vf__keyed *groups, struct vf__reader *readers, int64_t row, int64_t n,
+                              uint32_t *group, struct vf_error *err);
 /* The batch was taken: its columns say what keys mean from now on. */
 void vf__keyed_settle(struct vf__keyed *groups, const struct vf__reader *readers);
 
@@ -59,6 +59,6 @@ size_t vf__keyed_count(const struct vf__keyed *groups);
 /* A word a row that stands for its keys in a replay check. n <= VF__KEYED_BLOCK. */
 #define VF__KEYED_BLOCK 2048
 enum vf_status vf__keyed_words(struct vf__reader *readers, size_t n_keys, int64_t row, int64_t n,
-                                  uint64_t *words, struct vf_error *err);
+                               uint64_t *words, struct vf_error *err);
 
 #endif

@@ -570,6 +570,155 @@ VF_API void vf_mark_rewind(struct vf_mark *mark);
 /* VF_OK when the current replay has seen every row. */
 VF_API enum vf_status vf_mark_replayed(const struct vf_mark *mark, struct vf_error *err);
 
+/* ---- asof: rows of one frame found for rows of another ---- */
+
+/* An observation is a row with non-null keys and a non-null time; of equal times of one group the last row wins. */
+struct vf_asof_options {
+    const int64_t *horizons_ns; /* one or more, of any sign, 0 too; no duplicates */
+    size_t n_horizons;
+    enum vf_mark_method method; /* BACKWARD: last observation at or before t + h, FORWARD: first at or after it,
+                                   NEAREST: closest, a tie takes the earlier */
+    int64_t tolerance_ns;       /* < 0: none. A match further than this from t + h is none; at this distance it is one */
+    int64_t end_ns;             /* INT64_MAX: none. Nothing is found for a t + h past it */
+    bool strict;                /* an observation exactly at t + h does not count */
+    bool past_last;             /* false: for h > 0 nothing is found where t + h is past the group's last observation,
+                                   as in vf_mark: what the future would be is not known. h <= 0 looks at what is known */
+    bool unique;                /* two observations of one group and time are VF_ERROR_DATA at finish */
+    const char *names;          /* n_horizons column names, each ended by '\0'; NULL: row_60, row_-0.5 (seconds) */
+};
+
+/* keys and time as in vf_mark_batch; n_keys may be 0. time may be NULL, in all batches or none: keys alone count. */
+struct vf_asof_batch {
+    const struct vf_series *keys;
+    size_t n_keys;
+    const struct vf_series *time;
+};
+
+struct vf_asof;
+
+VF_API enum vf_status vf_asof_open(const struct vf_context *ctx, const struct vf_asof_options *options,
+                                   struct vf_asof **out, struct vf_error *err);
+VF_API void vf_asof_close(struct vf_asof *asof);
+
+/* Rows to look up in, in any order; rows are numbered over all calls, at most 4294967294. All of a batch or none of
+   it is taken. VF_ERROR_STATE after finish. */
+VF_API enum vf_status vf_asof_observe(struct vf_asof *asof, const struct vf_asof_batch *batch, struct vf_error *err);
+/* Rows observed so far. */
+VF_API int64_t vf_asof_rows(const struct vf_asof *asof);
+/* Brings the observations together; if it fails nothing has changed. Memory: 16 bytes an observation before, 12
+   after, both while it works. */
+VF_API enum vf_status vf_asof_finish(struct vf_asof *asof, struct vf_error *err);
+
+/* Gives a uint32 column a horizon into out[n_horizons]: the row observed for t + h, null where the row's key or time
+   is null, or nothing is found. Rows may come in any order and any cut; those in time order are found fastest. */
+VF_API enum vf_status vf_asof_find(struct vf_asof *asof, const struct vf_asof_batch *batch, struct vf_column *out,
+                                   struct vf_error *err);
+
+/* ---- days: a day's prices by instrument, and returns to the close ---- */
+
+struct vf_daily_options {
+    int64_t end_ns; /* INT64_MAX: none. A row past it is not counted; a row at it is */
+    bool returns;   /* rows learnt are to be given returns by vf_daily_return, replayed */
+};
+
+/* keys as in vf_mark_batch. A row counts when its keys and time are not null, time is not past end_ns, and price is
+   finite and > 0. Rows are ordered by time, then by wall, then as they come: wall (may be NULL) is a clock without breaks,
+   for times that coincide on the trading clock though not on the wall (11:30:00 and 13:00:00 in CN). volume (may be NULL): integer or float, summed over the rows that count, null
+   as 0. Types must stay what the first batch had. */
+struct vf_daily_batch {
+    const struct vf_series *keys;
+    size_t n_keys;
+    const struct vf_series *time;
+    const struct vf_series *wall;
+    const struct vf_series *price;
+    const struct vf_series *volume;
+};
+
+struct vf_daily;
+
+VF_API enum vf_status vf_daily_open(const struct vf_context *ctx, const struct vf_daily_options *options,
+                                    struct vf_daily **out, struct vf_error *err);
+VF_API void vf_daily_close(struct vf_daily *daily);
+
+/* Adds rows. `fresh` (may be NULL) is given a uint32 column: the rows of this batch with whose keys a new group begins,
+   in the order of groups. Fails on a volume of a counted row that is negative, NaN or infinite; after a failure that
+   names a row, or of memory, the object may have counted a part: every call but close is then VF_ERROR_STATE. */
+VF_API enum vf_status vf_daily_update(struct vf_daily *daily, const struct vf_daily_batch *batch,
+                                      struct vf_column *fresh, struct vf_error *err);
+VF_API int64_t vf_daily_groups(const struct vf_daily *daily);
+
+/* Gives VF_DAILY_COLUMNS columns of a row a group: open, high, low, close (float64; null where no row counts), volume
+   (int64, of floats float64, of no volume column null; 0 where no row counts), first_time and last_time (of integers
+   int64 seconds; of floats float64 seconds; else int64 ns), n (rows that count), n_outside (rows with a null time or
+   one past end_ns), n_invalid (other rows, whose price is not valid), int64. A group is made by any row with keys. */
+#define VF_DAILY_COLUMNS 10
+VF_API enum vf_status vf_daily_finish(struct vf_daily *daily, struct vf_column *out, struct vf_error *err);
+
+/* close / price - 1 of each row of the batch (keys, time, price), as float64: close is that of the row's group. Null
+   when the row itself does not count, or its time is past that of the close. With options.returns the rows must be those learnt, in order from
+   first_row on, else VF_ERROR_REPLAY (see vf_mark_emit); vf_daily_replayed ends the replay and begins another. */
+VF_API enum vf_status vf_daily_return(struct vf_daily *daily, const struct vf_daily_batch *batch, int64_t first_row,
+                                      struct vf_column *out, struct vf_error *err);
+VF_API enum vf_status vf_daily_replayed(struct vf_daily *daily, struct vf_error *err);
+
+/* ---- returns between two prices, and signs of sides ---- */
+
+/* later / earlier - 1 in that order of double operations. Null where either is null or not finite and > 0. */
+VF_API enum vf_status vf_price_return(const struct vf_context *ctx, const struct vf_series *later,
+                                      const struct vf_series *earlier, struct vf_column *out, struct vf_error *err);
+
+/* +1 (side.entry) or -1 as int64. A value that is none of the sides is VF_ERROR_DATA with count, first row and the
+   values found; null stays null, or is such a value where nulls_fail. Columns as vf_fifo_batch.side. */
+VF_API enum vf_status vf_side_sign(const struct vf_context *ctx, const struct vf_series *side,
+                                   const struct vf_side *sides, size_t n_sides, bool nulls_fail,
+                                   struct vf_column *out, struct vf_error *err);
+
+/* ---- quantile bins ---- */
+
+enum vf_quantile_method {
+    VF_QUANTILE_LINEAR = 0,     /* type 7 of Hyndman and Fan (1996): x[j] + g * (x[j + 1] - x[j]) with
+                                   j + g = (N - 1) * k / n, rank and fraction taken in integers */
+    VF_QUANTILE_INVERSE_CDF = 1 /* type 1: x[ceil(N * k / n) - 1], always a value of the sample */
+};
+
+struct vf_quantiles_summary {
+    int64_t n;     /* finite values */
+    int64_t n_null;
+    int64_t n_nan;
+    int64_t n_infinite;
+    double low, high; /* smallest and largest finite value */
+};
+
+struct vf_quantiles;
+
+/* The n_bins - 1 cuts at k / n_bins of the finite values of a column, exact, in bounded memory (512 KiB, and up to
+   64 KiB a cut): the column is read several times, a digit of the values' bits a pass. 2 to 4096 bins. */
+VF_API enum vf_status vf_quantiles_open(const struct vf_context *ctx, size_t n_bins, enum vf_quantile_method method,
+                                        struct vf_quantiles **out, struct vf_error *err);
+VF_API void vf_quantiles_close(struct vf_quantiles *quantiles);
+/* The next rows of a pass, in any order and any cut; every pass must bring the same values. Any numeric type. */
+VF_API enum vf_status vf_quantiles_update(struct vf_quantiles *quantiles, const struct vf_series *values,
+                                          struct vf_error *err);
+/* Ends a pass; *more: another one is needed. VF_ERROR_REPLAY when it brought other values than the first,
+   VF_ERROR_DATA when there is no finite value. */
+VF_API enum vf_status vf_quantiles_pass(struct vf_quantiles *quantiles, bool *more, struct vf_error *err);
+/* After the last pass: cuts[n_bins - 1], ascending, equal ones included. */
+VF_API enum vf_status vf_quantiles_cuts(const struct vf_quantiles *quantiles, double *cuts,
+                                        struct vf_quantiles_summary *summary, struct vf_error *err);
+
+enum vf_cut_outside {
+    VF_CUT_CLIP = 0, /* a value below `low` or above `high` is in the first or last bin */
+    VF_CUT_NULL = 1,
+    VF_CUT_RAISE = 2 /* VF_ERROR_DATA with the count and the first row */
+};
+
+/* Number of the bin among cuts that ascend strictly, as int64: how many cuts are below x (`left_closed`: at or below
+   x), so that bins are (a, b] ([a, b)). Null, NaN and infinities are null. low <= high are finite, -inf and inf for no
+   limits. At most 65535 cuts; none: all is bin 0. */
+VF_API enum vf_status vf_cut_index(const struct vf_context *ctx, const struct vf_series *values, const double *cuts,
+                                   size_t n_cuts, bool left_closed, double low, double high,
+                                   enum vf_cut_outside outside, struct vf_column *out, struct vf_error *err);
+
 /* ---- agg: grouped states ---- */
 
 /* Null values are passed over by every operation but LEN and NULL_COUNT. */

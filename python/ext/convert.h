@@ -52,6 +52,7 @@ extern PyType_Spec order_spec; /* core_order.c */
 PyObject *py_leftover(PyObject *module, PyObject *name);
 int add_objects(PyObject *module);
 int add_calendar(PyObject *module);
+int add_returns(PyObject *module); /* core_returns.c */
 PyObject *run_rows(PyObject *module, PyObject *args);
 
 #endif

@@ -112,6 +112,7 @@ static int execute(PyObject *module) {
     if (state->column_type == NULL || PyModule_AddType(module, state->column_type) != 0) return -1;
     if (PyModule_AddStringConstant(module, "version", vf_version()) != 0) return -1;
     if (add_calendar(module) != 0) return -1;
+    if (add_returns(module) != 0) return -1;
     return add_objects(module);
 }
 

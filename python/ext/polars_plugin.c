@@ -318,6 +318,110 @@ PLUGIN_FIELD(bin_index) {
     give_field(in, n, "l", out);
 }
 
+/* ---- returns.py: returns between two prices, signs of sides, quantile bins ---- */
+
+static enum vf_status price_return(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                                   struct vf_column *out, struct vf_error *err) {
+    (void)n;
+    (void)kwargs;
+    struct vf_context ctx = one_thread();
+    return vf_price_return(&ctx, &in[0], &in[1], out, err);
+}
+
+PLUGIN(price_return, 2);
+PLUGIN_FIELD(price_return) {
+    (void)kwargs;
+    (void)length;
+    give_field(in, n, "g", out);
+}
+
+#define SIDES_MAX 64
+
+/* "texts": each ended by '\0'; "integers"; "signs": 1 or -1 of the texts, then of the integers. */
+static enum vf_status side_sign(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                                struct vf_column *out, struct vf_error *err) {
+    (void)n;
+    struct vf_side sides[SIDES_MAX];
+    const char *texts = NULL;
+    const int64_t *integers = NULL, *signs = NULL;
+    size_t length = 0, n_integers = 0, n_signs = 0, n_sides = 0;
+    int64_t nulls_fail = 0;
+    enum vf_status status = kwargs_view(kwargs, "texts", &texts, &length, err);
+    if (status == VF_OK) status = kwargs_list(kwargs, "integers", &integers, &n_integers, err);
+    if (status == VF_OK) status = kwargs_list(kwargs, "signs", &signs, &n_signs, err);
+    if (status == VF_OK) status = kwargs_int(kwargs, "nulls_fail", &nulls_fail, err);
+    if (status != VF_OK) return status;
+    for (size_t from = 0, to; from < length && n_sides < SIDES_MAX; from = to + 1) {
+        for (to = from; to < length && texts[to] != '\0';)
+            to++;
+        sides[n_sides++] = (struct vf_side){.text = texts + from, .length = to - from};
+    }
+    for (size_t i = 0; i < n_integers && n_sides < SIDES_MAX; i++)
+        sides[n_sides++] = (struct vf_side){.integer = integers[i]};
+    if (n_sides != n_signs)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "%zu side values with %zu signs; at most %d are accepted",
+                        n_sides, n_signs, SIDES_MAX);
+    for (size_t i = 0; i < n_sides; i++)
+        sides[i].entry = signs[i] > 0;
+    struct vf_context ctx = one_thread();
+    return vf_side_sign(&ctx, &in[0], sides, n_sides, nulls_fail != 0, out, err);
+}
+
+PLUGIN(side_sign, 1);
+PLUGIN_FIELD(side_sign) {
+    (void)kwargs;
+    (void)length;
+    give_field(in, n, "l", out);
+}
+
+/* 16 hexadecimal digits: a double's bits. False: not that. */
+static bool read_bits(const char *text, double *out) {
+    uint64_t bits = 0;
+    for (int i = 0; i < 16; i++) {
+        char c = text[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) return false;
+        bits = bits << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    memcpy(out, &bits, sizeof *out);
+    return true;
+}
+
+static enum vf_status cut_index(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                                struct vf_column *out, struct vf_error *err) {
+    (void)n;
+    const char *text = NULL;
+    size_t length = 0;
+    int64_t left_closed = 0, outside = 0;
+    double low = 0, high = 0;
+    enum vf_status status = kwargs_view(kwargs, "cuts", &text, &length, err);
+    if (status == VF_OK) status = kwargs_int(kwargs, "left_closed", &left_closed, err);
+    if (status == VF_OK) status = kwargs_int(kwargs, "outside", &outside, err);
+    if (status == VF_OK) status = kwargs_float(kwargs, "low", &low, err);
+    if (status == VF_OK) status = kwargs_float(kwargs, "high", &high, err);
+    if (status != VF_OK) return status;
+    struct vf_context ctx = one_thread();
+    size_t n_cuts = length / 16;
+    double *cuts = vf__alloc(&ctx, n_cuts, sizeof *cuts);
+    if (cuts == NULL) return vf__fail_memory(err, n_cuts * sizeof *cuts);
+    bool read = length % 16 == 0;
+    for (size_t i = 0; read && i < n_cuts; i++)
+        read = read_bits(text + 16 * i, &cuts[i]);
+    status = read ? vf_cut_index(&ctx, &in[0], cuts, n_cuts, left_closed != 0, low, high,
+                                 (enum vf_cut_outside)outside, out, err)
+                  : vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "cuts are not written in hexadecimal digits");
+    vf__free(&ctx, cuts, n_cuts, sizeof *cuts);
+    return status;
+}
+
+PLUGIN(cut_index, 1);
+PLUGIN_FIELD(cut_index) {
+    (void)kwargs;
+    (void)length;
+    give_field(in, n, "l", out);
+}
+
+/* ---- casts and mids ---- */
+
 PLUGIN(cast_integer, 1);
 PLUGIN_FIELD(cast_integer) {
     struct vf_error err = {0};

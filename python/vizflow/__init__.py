@@ -21,6 +21,8 @@ from vizflow.errors import (
 from vizflow.io import load, save, scan
 from vizflow.market import CN, CRYPTO, HK, HKEX_NORTHBOUND, KR, US, Market, Session
 from vizflow.ops import aggregate, bin, forward_return, mid, near_integer, parse_time, time_report
+from vizflow.quantiles import Edges, qbin, qbin_edges
+from vizflow.returns import daily, mark_to_close, merge_forward, overnight_return, sign_by_side
 from vizflow.run import run
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "ConfigError",
     "Context",
     "DataError",
+    "Edges",
     "Enricher",
     "Error",
     "FIFOMatch",
@@ -54,14 +57,21 @@ __all__ = [
     "bin",
     "calendar",
     "check",
+    "daily",
     "demo",
     "forward_return",
     "load",
+    "mark_to_close",
+    "merge_forward",
     "mid",
     "near_integer",
+    "overnight_return",
     "parse_time",
+    "qbin",
+    "qbin_edges",
     "run",
     "save",
     "scan",
+    "sign_by_side",
     "time_report",
 ]

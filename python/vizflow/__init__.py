@@ -7,10 +7,20 @@ from vizflow import calendar, demo
 from vizflow._core import version as __version__
 from vizflow.config import Config, Context
 from vizflow.enrichment import Enricher, FIFOMatch, State, TagCondition, TagRule, TagRunning
-from vizflow.errors import CalendarRangeError, ConfigError, DataError, Error, ReplayError, SchemaError, StorageError
+from vizflow.errors import (
+    CalendarRangeError,
+    ConfigError,
+    DataError,
+    Error,
+    NotMergeableWarning,
+    ReplayError,
+    SchemaError,
+    StorageError,
+)
 from vizflow.io import load, save, scan
 from vizflow.market import CN, CRYPTO, HK, HKEX_NORTHBOUND, KR, US, Market, Session
 from vizflow.ops import aggregate, bin, forward_return, mid, near_integer, parse_time, time_report
+from vizflow.reduce import reduce
 from vizflow.run import run
 
 __all__ = [
@@ -29,6 +39,7 @@ __all__ = [
     "Error",
     "FIFOMatch",
     "Market",
+    "NotMergeableWarning",
     "ReplayError",
     "SchemaError",
     "Session",
@@ -47,6 +58,7 @@ __all__ = [
     "mid",
     "near_integer",
     "parse_time",
+    "reduce",
     "run",
     "save",
     "scan",

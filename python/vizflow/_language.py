@@ -148,11 +148,14 @@ def _call(name: str, args: list[pl.Expr], options: Mapping[str, Any]) -> pl.Expr
     raise NotInLanguage(f"the function {name!r}")
 
 
+_WRAPPERS = ("Boolean", "TemporalExpr", "StringExpr", "ListExpr", "ArrayExpr", "StructExpr", "Trigonometry")
+
+
 def function_name(function: Any) -> str:
     """Name a function of Polars' serialised form as users write it: ``cum_sum``."""
     while isinstance(function, dict) and len(function) == 1:
         name, inner = next(iter(function.items()))
-        function = inner if isinstance(inner, str) or name in ("Boolean", "TemporalExpr", "StringExpr") else name
+        function = inner if name in _WRAPPERS else name
     text = str(function)
     return "".join("_" + c.lower() if c.isupper() and i > 0 else c.lower() for i, c in enumerate(text))
 

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import polars as pl
 
+from vizflow import _core
 from vizflow import _language as language
 from vizflow._language import Tree
 from vizflow._plans import plugin
-from vizflow.errors import StorageError
+from vizflow.errors import DataError, StorageError
 
 PLAN_FORMAT = 1
 
@@ -112,7 +113,7 @@ class Plan:
     def finish(self) -> dict[str, pl.Expr]:
         """Metrics, as expressions over a frame with the states' columns: ``frame.select(**plan.finish)``."""
         states = {state.name: state for state in self.states}
-        leaves = {leaf.name: _leaf_expr(leaf, [states[name] for name in leaf.states]) for leaf in self.leaves}
+        leaves = {leaf.name: leaf_expr(leaf, [states[name] for name in leaf.states]) for leaf in self.leaves}
         out: dict[str, pl.Expr] = {name: language.decode(tree, leaves) for name, tree in self.metrics.items()}
         for name, tree in self.derived.items():
             out[name] = language.decode(tree, out)
@@ -133,7 +134,12 @@ class Plan:
             separators=(",", ":"),
         )
 
+    def regrouped(self, group_by: Sequence[str]) -> Plan:
+        """Give the plan of the same states under other keys."""
+        return Plan(tuple(group_by), self.states, self.leaves, self.metrics, self.derived)
+
     @staticmethod
+    @lru_cache(maxsize=64)
     def from_json(text: str, where: str = "plan") -> Plan:
         """Read a plan; `StorageError` where the text is none."""
         try:
@@ -212,7 +218,7 @@ def _replaced(tree: Tree, columns: Mapping[str, Tree]) -> Tree:
     return tree
 
 
-def _leaf_expr(leaf: LeafSpec, states: list[StateSpec]) -> pl.Expr:
+def leaf_expr(leaf: LeafSpec, states: list[StateSpec]) -> pl.Expr:
     """Compute a leaf from the columns of its states. The order of the states is that of `_metrics`."""
     columns = [pl.col(name) for state in states for name in state.columns]
     if leaf.op == "value":
@@ -226,3 +232,20 @@ def _leaf_expr(leaf: LeafSpec, states: list[StateSpec]) -> pl.Expr:
     if leaf.op == "corr":
         return plugin("state_corr", columns)
     raise ValueError(f"leaf {leaf.name!r} has the operation {leaf.op!r}")
+
+
+def frame_of(agg: _core.Agg, keys: Mapping[str, pl.DataType], states: Sequence[StateSpec]) -> pl.DataFrame:
+    """Give the keys and states that C holds as a frame, sorted by the keys."""
+    types = {**keys, **{name: dtype for state in states for name, dtype in state.schema().items()}}
+    try:
+        columns = [pl.Series(column) for column in agg.states()]
+    except DataError as error:  # name what was aggregated where it does not fit
+        for state in states:
+            if state.name == error.column:
+                text = str(error).replace(f'leaf "{state.name}"', state.of)
+                raise DataError(text, column=state.of.partition(" of ")[2], count=error.count) from None
+        raise
+    frame = pl.DataFrame(
+        [column.alias(name).cast(dtype) for column, (name, dtype) in zip(columns, types.items(), strict=True)]
+    )
+    return frame.sort(list(keys)) if keys else frame

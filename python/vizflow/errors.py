@@ -17,6 +17,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "Error",
+    "NotMergeableWarning",
     "ReplayError",
     "SchemaError",
     "StorageError",
@@ -65,6 +66,10 @@ class ReplayError(DataError):
 
 class StorageError(Error, OSError):
     """A file is missing, unreadable, truncated, or could not be written."""
+
+
+class NotMergeableWarning(UserWarning):
+    """What was saved are metrics, and `reduce` cannot merge them; see `run`."""
 
 
 _BY_STATUS: dict[str, type[Error]] = {

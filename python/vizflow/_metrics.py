@@ -93,11 +93,12 @@ def make_job(
 ) -> Job:
     """Take each metric apart. One that cannot be is refused, or with ``mergeable=False`` left to Polars."""
     job = Job()
+    empty = pl.LazyFrame(schema=schema)
     trees: dict[str, Tree] = {}
     for name, metric in metrics.items():
         before = len(job.values), len(job.leaves), len(job.states), len(job.named)
         try:
-            finished = _Taker(job, schema, keys).take(metric)
+            finished = _Taker(job, empty, keys).take(metric)
             if mergeable:
                 trees[name] = _tree(finished)
             job.finish[name] = finished
@@ -212,9 +213,9 @@ _KINDS_OF_NODES = {
 class _Taker:
     """Takes one metric apart, into a job that others may have put states into already."""
 
-    def __init__(self, job: Job, schema: pl.Schema, keys: Sequence[str]) -> None:
+    def __init__(self, job: Job, empty: pl.LazyFrame, keys: Sequence[str]) -> None:
         self.job = job
-        self.schema = schema
+        self.empty = empty
         self.keys = keys
 
     def take(self, metric: pl.Expr) -> pl.Expr:
@@ -433,7 +434,7 @@ class _Taker:
                 self._check_row_wise(each, op)
 
     def _any_type(self, value: pl.Expr) -> pl.DataType:
-        return pl.LazyFrame(schema=self.schema).select(value).collect_schema().dtypes()[0]
+        return self.empty.select(value).collect_schema().dtypes()[0]
 
     def _type(self, value: pl.Expr) -> pl.DataType:
         dtype = self._any_type(value)
@@ -483,7 +484,7 @@ class _Taker:
         if value is None:
             name, of = "rows", "len()"
         else:
-            name = f"{_short(value, self.schema)}.{names[op]}"
+            name = f"{_short(value)}.{names[op]}"
             of = f"{names[op]} of {', '.join(_text(expr) for expr in (value, *more))}"
         name = self._free(name, KINDS[kind])
         state = StateSpec(name, kind, tuple(name + suffix for suffix in KINDS[kind]), dtype, of)
@@ -563,7 +564,7 @@ def _text(value: pl.Expr) -> str:
         return str(value)
 
 
-def _short(value: pl.Expr, schema: pl.Schema) -> str:
+def _short(value: pl.Expr) -> str:
     """Name a value after the column it is mostly about."""
     roots = value.meta.root_names()
     return roots[0] if len(set(roots)) == 1 else value.meta.output_name() if roots else "value"

@@ -13,14 +13,14 @@ import vizflow as vf
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference.md"
 SECTIONS = {
     "Markets": ["Market", "Session", "CN", "KR", "HK", "HKEX_NORTHBOUND", "US", "CRYPTO"],
-    "Operations": ["parse_time", "time_report", "mid", "near_integer", "forward_return", "bin", "aggregate"],
+    "Operations": ["parse_time", "time_report", "mid", "near_integer", "forward_return", "bin", "aggregate", "reduce"],
     "Enrichment": ["Enricher", "FIFOMatch", "TagRule", "State", "TagCondition", "TagRunning"],
     "Configuration and running": ["Config", "Context", "run"],
     "Files": ["scan", "load", "save"],
     "Calendars": ["calendar"],
     "Demonstration data": ["demo"],
     "Errors": [
-        "Error", "ConfigError", "SchemaError", "CalendarRangeError", "DataError", "ReplayError", "StorageError",
+        "Error", "ConfigError", "SchemaError", "CalendarRangeError", "DataError", "NotMergeableWarning", "ReplayError", "StorageError",
     ],
 }  # fmt: skip
 

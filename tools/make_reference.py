@@ -17,11 +17,13 @@ SECTIONS = {
     "Enrichment": ["Enricher", "FIFOMatch", "TagRule", "State", "TagCondition", "TagRunning"],
     "Configuration and running": ["Config", "Context", "run"],
     "Files": ["scan", "load", "save"],
+    "Checks": ["check", "CheckReport"],
     "Calendars": ["calendar"],
     "Demonstration data": ["demo"],
     "Errors": [
         "Error", "ConfigError", "SchemaError", "CalendarRangeError", "DataError", "ReplayError", "StorageError",
         "NotMergeableWarning",
+        "SchemaChangeWarning",
     ],
 }  # fmt: skip
 

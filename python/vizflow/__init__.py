@@ -5,6 +5,7 @@
 
 from vizflow import calendar, demo
 from vizflow._core import version as __version__
+from vizflow.check import CheckReport, check
 from vizflow.config import Config, Context
 from vizflow.enrichment import Enricher, FIFOMatch, State, TagCondition, TagRule, TagRunning
 from vizflow.errors import (
@@ -14,6 +15,7 @@ from vizflow.errors import (
     Error,
     NotMergeableWarning,
     ReplayError,
+    SchemaChangeWarning,
     SchemaError,
     StorageError,
 )
@@ -31,6 +33,7 @@ __all__ = [
     "KR",
     "US",
     "CalendarRangeError",
+    "CheckReport",
     "Config",
     "ConfigError",
     "Context",
@@ -41,6 +44,7 @@ __all__ = [
     "Market",
     "NotMergeableWarning",
     "ReplayError",
+    "SchemaChangeWarning",
     "SchemaError",
     "Session",
     "State",
@@ -52,6 +56,7 @@ __all__ = [
     "aggregate",
     "bin",
     "calendar",
+    "check",
     "demo",
     "forward_return",
     "load",

@@ -13,6 +13,7 @@ from vizflow.errors import (
     ConfigError,
     DataError,
     Error,
+    NotMergeableWarning,
     ReplayError,
     SchemaChangeWarning,
     SchemaError,
@@ -22,6 +23,7 @@ from vizflow.io import load, save, scan
 from vizflow.market import CN, CRYPTO, HK, HKEX_NORTHBOUND, KR, US, Market, Session
 from vizflow.ops import aggregate, bin, forward_return, mid, near_integer, parse_time, time_report
 from vizflow.quantiles import Edges, qbin, qbin_edges
+from vizflow.reduce import reduce
 from vizflow.returns import daily, mark_to_close, merge_forward, overnight_return, sign_by_side
 from vizflow.run import run
 
@@ -43,6 +45,7 @@ __all__ = [
     "Error",
     "FIFOMatch",
     "Market",
+    "NotMergeableWarning",
     "ReplayError",
     "SchemaChangeWarning",
     "SchemaError",
@@ -69,6 +72,7 @@ __all__ = [
     "parse_time",
     "qbin",
     "qbin_edges",
+    "reduce",
     "run",
     "save",
     "scan",

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from vizflow import _core, calendar, io
-from vizflow._plans import as_lazy
+from vizflow import _core, _partial, calendar, io
 from vizflow._schema import FORMAT
 from vizflow.config import Config, Context, check_date
 from vizflow.errors import ConfigError, translated
@@ -46,7 +45,10 @@ def run(pipeline_fn: Pipeline, config: Config, date: str, save: bool = True) -> 
         ``YYYYMMDD``.
     save
         Write the result to ``output_dir/{date}.parquet``, atomically, with VizFlow's format number, the date, the
-        market and the input's name, size and time in the file's metadata.
+        market and the input's name, size and time in the file's metadata. What `aggregate` gave, untouched, is saved
+        as the mergeable states behind its metrics: `load` gives the metrics again, and `reduce` merges dates. A
+        pipeline that goes on after `aggregate` (filter, rename, join) saves its metrics as they are, with a
+        `NotMergeableWarning`.
 
     Returns
     -------
@@ -82,14 +84,15 @@ def run(pipeline_fn: Pipeline, config: Config, date: str, save: bool = True) -> 
     frame = io.scan(path, schema=config.schema)
     if target is not None and target.parent.is_dir():
         io.check_writable(target)  # before an hour's work, not after; a folder is made only for what is saved
-    with io.reading(path, config.schema), translated():
+    with io.reading(path, config.schema), translated(), _partial.noting() as notes:
         given = pipeline_fn(frame, ctx)
         if given is None:
             raise ConfigError(f"the pipeline function {_name(pipeline_fn)} returned None; it must return its frame")
-        result = as_lazy(given).collect(engine="streaming")
+        outcome = _partial.outcome(given, notes, date)
     if target is not None:
-        io.save(result, target, metadata=_metadata(path, ctx))
-    return result
+        io.save(outcome.stored, target, metadata={**_metadata(path, ctx), **outcome.metadata})
+        outcome.warn(target)
+    return outcome.result
 
 
 def _name(function: Pipeline) -> str:

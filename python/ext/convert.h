@@ -48,6 +48,7 @@ void free_object(PyObject *self);
 
 extern PyType_Spec column_spec;
 int add_objects(PyObject *module);
+int add_cube(PyObject *module);
 PyObject *run_rows(PyObject *module, PyObject *args);
 
 #endif

@@ -603,6 +603,7 @@ struct vf_cube_size {
     uint64_t sparse_kept;
     uint32_t record_words; /* 8-byte words of one cell's sums */
     uint32_t scan_bytes;   /* bytes of one cell's other states */
+    uint64_t lengths[16];  /* of the axes */
 };
 VF_API enum vf_status vf_cube_size(const struct vf_cube *cube, struct vf_cube_size *out, struct vf_error *err);
 

@@ -127,6 +127,20 @@ static PyObject *cube_size(PyObject *self, PyObject *unused) {
                          (unsigned)size.record_words, (unsigned)size.scan_bytes);
 }
 
+static PyObject *cube_lengths(PyObject *self, PyObject *unused) {
+    struct vf_cube_size size;
+    struct vf_error err = {0};
+    (void)unused;
+    if (vf_cube_size(self_of(self)->cube, &size, &err) != VF_OK) return raise_error(&err);
+    PyObject *list = PyList_New(0);
+    for (size_t a = 0; list != NULL && a < self_of(self)->n_axes; a++) {
+        PyObject *length = PyLong_FromUnsignedLongLong(size.lengths[a]);
+        if (length == NULL || PyList_Append(list, length) != 0) Py_CLEAR(list);
+        Py_XDECREF(length);
+    }
+    return list;
+}
+
 static PyObject *cube_build(PyObject *self, PyObject *args) {
     struct vf_error err = {0};
     int layout;
@@ -283,6 +297,7 @@ static PyMethodDef cube_methods[] = {
     {"learn", cube_learn, METH_VARARGS, "learn($self, keys, values, n_rows, /)\n--\n\nFirst reading."},
     {"size", cube_size, METH_NOARGS,
      "(rows, dense cells, dense bytes, dense kept, sparse bytes, sparse kept, record words, scan bytes)."},
+    {"lengths", cube_lengths, METH_NOARGS, "Lengths of the axes, before build."},
     {"build", cube_build, METH_VARARGS, "build($self, layout, memory_limit, /)\n--\n\nAllocate; limit 0: none."},
     {"add", cube_add, METH_VARARGS, "add($self, keys, values, n_rows, /)\n--\n\nSecond reading."},
     {"finish", cube_finish, METH_NOARGS, "Make the running sums."},

@@ -6,6 +6,7 @@
 from vizflow import calendar, demo
 from vizflow._core import version as __version__
 from vizflow.config import Config, Context
+from vizflow.cube import Cube
 from vizflow.enrichment import Enricher, FIFOMatch, State, TagCondition, TagRule, TagRunning
 from vizflow.errors import (
     CalendarRangeError,
@@ -34,6 +35,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Context",
+    "Cube",
     "DataError",
     "Enricher",
     "Error",

@@ -476,6 +476,8 @@ static enum vf_status measure(const struct vf_cube *cube, struct vf_cube_size *o
         .sparse_kept = plus(times(rows, record + scans), index),
         .record_words = (uint32_t)words,
         .scan_bytes = (uint32_t)scans};
+    for (size_t a = 0; a < cube->n_axes; a++)
+        out->lengths[a] = axis_length(&cube->axes[a]);
     return VF_OK;
 }
 

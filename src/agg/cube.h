@@ -241,6 +241,19 @@ void vf__cube_sparse_scan(const struct vf__cube_shape *shape, const struct vf__c
                           const size_t *const *tables, const struct vf__cube_scan *scan,
                           struct vf__cube_best *result);
 
+/* For results with more cells than rows: what is picked, as a list. Entries {place in the result, cell}, or {place, row}
+   where axis 0 is kept; gives how many, and writes them where `entries` is not NULL. */
+struct vf__cube_key;
+size_t vf__cube_sparse_list(const struct vf__cube_shape *shape, const struct vf__cube_sparse *sparse,
+                            bool kept, const size_t *const *tables, struct vf__cube_key *entries);
+/* Adds one entry to a record, and to a scan. */
+void vf__cube_sparse_entry(const struct vf__cube_shape *shape, const struct vf__cube_sparse *sparse,
+                           const struct vf__cube_pieces *pieces, const uint64_t *records,
+                           const struct vf__cube_pick *first, uint64_t entry, uint64_t *result);
+void vf__cube_sparse_entry_scan(const struct vf__cube_sparse *sparse, const size_t *first_table, bool kept,
+                                const struct vf__cube_scan *scan, uint64_t entry,
+                                struct vf__cube_best *result);
+
 /* ---- what is held ---- */
 
 struct vf__cube_store {

@@ -24,18 +24,21 @@ struct summing {
     uint64_t *records;
 };
 
-/* Along axes 1 .. of one slab. */
+/* Along axes a .. of one block of cells. What lies further in is summed first, so that it is added to the next while
+   it is still in the caches. */
+static void sum_inner(const struct summing *s, size_t a, uint64_t *block) {
+    size_t words = s->pieces->words, step = s->shape->stride[a], line = step * words;
+    for (size_t i = 0; i < s->shape->length[a]; i++) {
+        uint64_t *here = block + i * line;
+        if (a + 1 < s->shape->n_axes) sum_inner(s, a + 1, here);
+        for (size_t cell = 0; i > 0 && cell < step; cell++)
+            vf__cube_add(s->pieces, here + cell * words, here + cell * words - line);
+    }
+}
+
 static void sum_slab(void *arg, size_t place) {
     const struct summing *s = arg;
-    const struct vf__cube_shape *shape = s->shape;
-    size_t words = s->pieces->words;
-    uint64_t *slab = s->records + place * shape->slab * words;
-    for (size_t a = 1; a < shape->n_axes; a++) {
-        size_t step = shape->stride[a], line = step * shape->length[a];
-        for (size_t first = 0; first < shape->slab; first += line)
-            for (size_t cell = first + step; cell < first + line; cell++)
-                vf__cube_add(s->pieces, slab + cell * words, slab + (cell - step) * words);
-    }
+    if (s->shape->n_axes > 1) sum_inner(s, 1, s->records + place * s->shape->slab * s->pieces->words);
 }
 
 /* Along axis 0, of one block of cells. */

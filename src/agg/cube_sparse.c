@@ -87,23 +87,86 @@ static void add_places(const struct walk *w, uint64_t start, uint64_t end, uint6
     }
 }
 
+static void add_cell(const struct walk *w, bool everything, size_t cell, uint64_t *to) {
+    uint64_t start = w->sparse->starts[cell], end = w->sparse->starts[cell + 1];
+    if (everything)
+        vf__cube_add(w->pieces, to, w->records + (end - 1) * w->pieces->words);
+    else if (w->first->kept)
+        add_places(w, start, end, to);
+    else
+        add_runs(w, start, end, to);
+}
+
+static bool takes_all(const struct vf__cube_shape *shape, const struct vf__cube_pick *first) {
+    return !first->kept && first->n == shape->length[0];
+}
+
 void vf__cube_sparse_query(const struct vf__cube_shape *shape, const struct vf__cube_sparse *sparse,
                            const struct vf__cube_pieces *pieces, const uint64_t *records,
                            const struct vf__cube_pick *first, const size_t *const *tables, uint64_t *result) {
     struct walk w = {sparse, pieces, records, first, tables[0]};
-    bool everything = !first->kept && first->n == shape->length[0];
+    bool everything = takes_all(shape, first);
+    for (size_t cell = 0; cell < sparse->n_cells; cell++) {
+        size_t place = place_of(shape, sparse, tables, cell);
+        if (place != VF__CUBE_NOT_PICKED)
+            add_cell(&w, everything, cell, result + place * pieces->result_words);
+    }
+}
+
+size_t vf__cube_sparse_list(const struct vf__cube_shape *shape, const struct vf__cube_sparse *sparse,
+                            bool kept, const size_t *const *tables, struct vf__cube_key *entries) {
+    size_t n = 0;
     for (size_t cell = 0; cell < sparse->n_cells; cell++) {
         size_t place = place_of(shape, sparse, tables, cell);
         if (place == VF__CUBE_NOT_PICKED) continue;
-        uint64_t start = sparse->starts[cell], end = sparse->starts[cell + 1];
-        uint64_t *to = result + place * pieces->result_words;
-        if (everything)
-            vf__cube_add(pieces, to, records + (end - 1) * pieces->words);
-        else if (first->kept)
-            add_places(&w, start, end, to);
-        else
-            add_runs(&w, start, end, to);
+        if (!kept) {
+            if (entries != NULL) entries[n] = (struct vf__cube_key){place, cell};
+            n++;
+            continue;
+        }
+        for (uint64_t row = sparse->starts[cell]; row < sparse->starts[cell + 1]; row++) {
+            size_t step = tables[0][sparse->place[row]];
+            if (step == VF__CUBE_NOT_PICKED) continue;
+            if (entries != NULL) entries[n] = (struct vf__cube_key){place + step, row};
+            n++;
+        }
     }
+    return n;
+}
+
+/* The cell that a row is of. */
+static size_t cell_of(const struct vf__cube_sparse *sparse, uint64_t row) {
+    size_t low = 0, high = sparse->n_cells;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (sparse->starts[middle] <= row)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+void vf__cube_sparse_entry(const struct vf__cube_shape *shape, const struct vf__cube_sparse *sparse,
+                           const struct vf__cube_pieces *pieces, const uint64_t *records,
+                           const struct vf__cube_pick *first, uint64_t entry, uint64_t *result) {
+    struct walk w = {sparse, pieces, records, first, NULL};
+    if (!first->kept) {
+        add_cell(&w, takes_all(shape, first), entry, result);
+        return;
+    }
+    vf__cube_add(pieces, result, records + entry * pieces->words);
+    if (entry > sparse->starts[cell_of(sparse, entry)])
+        vf__cube_subtract(pieces, result, records + (entry - 1) * pieces->words);
+}
+
+void vf__cube_sparse_entry_scan(const struct vf__cube_sparse *sparse, const size_t *first_table, bool kept,
+                                const struct vf__cube_scan *scan, uint64_t entry,
+                                struct vf__cube_best *result) {
+    uint64_t start = kept ? entry : sparse->starts[entry], end = kept ? entry + 1 : sparse->starts[entry + 1];
+    for (uint64_t row = start; row < end; row++)
+        if (first_table[sparse->place[row]] != VF__CUBE_NOT_PICKED)
+            vf__cube_scan_add(scan, result, row, sparse->place[row]);
 }
 
 void vf__cube_sparse_scan(const struct vf__cube_shape *shape, const struct vf__cube_sparse *sparse,

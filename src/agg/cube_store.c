@@ -2,14 +2,35 @@
    Not for reading them: cube_dense.c and cube_sparse.c do. */
 #include "agg/cube.h"
 
+#define ZERO_BYTES ((size_t)16 << 20) /* of one thread's piece */
+
+struct zeroing {
+    unsigned char *block;
+    size_t bytes;
+};
+
+static void zero_piece(void *arg, size_t index) {
+    const struct zeroing *z = arg;
+    size_t first = index * ZERO_BYTES, left = z->bytes - first;
+    memset(z->block + first, 0, left < ZERO_BYTES ? left : ZERO_BYTES);
+}
+
+/* Zeroed by all threads: the first touch of a page is what making a large array costs. */
+static void *zeroed(const struct vf_context *ctx, size_t n, size_t size) {
+    struct zeroing zeroing = {.block = vf__alloc(ctx, n, size), .bytes = n * size};
+    if (zeroing.block != NULL)
+        vf__parallel(ctx, (n * size + ZERO_BYTES - 1) / ZERO_BYTES, zero_piece, &zeroing);
+    return zeroing.block;
+}
+
 /* Words and tags of n rows, zeroed. False: no memory; what there is stays for release_scan. */
 static bool make_scan(struct vf__cube_scan *scan, const struct vf_context *ctx, size_t n) {
     bool all = true;
     for (size_t w = 0; w < vf__cube_scan_words(scan->kind); w++) {
-        scan->words[w] = vf__zalloc(ctx, n, sizeof *scan->words[w]);
+        scan->words[w] = zeroed(ctx, n, sizeof *scan->words[w]);
         all &= scan->words[w] != NULL;
     }
-    scan->tags = vf__zalloc(ctx, n, sizeof *scan->tags);
+    scan->tags = zeroed(ctx, n, sizeof *scan->tags);
     return all && scan->tags != NULL;
 }
 
@@ -25,7 +46,7 @@ enum vf_status vf__cube_store_init(struct vf__cube_store *store, const struct vf
     size_t n_words;
     bool fits = vf__mul_size(n_rows, store->words, &n_words);
     store->n_rows = n_rows;
-    store->records = fits ? vf__zalloc(ctx, n_words, sizeof *store->records) : NULL;
+    store->records = fits ? zeroed(ctx, n_words, sizeof *store->records) : NULL;
     bool all = store->records != NULL;
     for (size_t s = 0; all && s < store->n_scans; s++)
         all = make_scan(&store->scans[s], ctx, n_rows);
@@ -60,7 +81,7 @@ struct move {
 static enum vf_status move_records(const struct move *m, const struct vf__cube_pieces *pieces,
                                    struct vf_error *err) {
     size_t words = m->store->words, n_unique = m->sorted->n_rows, n = m->store->n_rows, to = 0;
-    m->sorted->records = vf__zalloc(m->ctx, n_unique * words, sizeof *m->sorted->records);
+    m->sorted->records = zeroed(m->ctx, n_unique * words, sizeof *m->sorted->records);
     if (m->sorted->records == NULL)
         return vf__fail_memory(err, n_unique * words * sizeof *m->sorted->records);
     for (size_t i = 0; i < n; i++) {

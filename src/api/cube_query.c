@@ -7,6 +7,8 @@
 
 #include <math.h>
 
+#define LIST_FROM ((size_t)1024) /* cells of a result */
+
 struct asking {
     const struct vf_cube *cube;
     struct vf__cube_pick picks[VF__CUBE_MOST_AXES];
@@ -23,7 +25,12 @@ struct asking {
     struct vf__cube_sums result;
     struct vf__cube_best **bests; /* a state each; NULL for sums */
     size_t *tables[VF__CUBE_MOST_AXES];
-    size_t *rows; /* cells of the result that are given */
+    bool listed; /* few rows for many cells: the result is a list of slots, not an array of cells */
+    struct vf__cube_key *entries, *scratch;
+    size_t n_entries;
+    size_t *places; /* cell of the result by slot; NULL where they are the same */
+    size_t n_slots;
+    size_t *rows; /* slots that are given */
     size_t n_rows;
 };
 
@@ -133,7 +140,7 @@ static enum vf_status set_states(struct asking *ask, const struct vf_cube_query 
 /* Each kept axis is read at up to two places a position. */
 static enum vf_status check_memory(const struct asking *ask, uint64_t limit, struct vf_error *err) {
     double cells = 1, scans = 0;
-    if (limit == 0) return VF_OK;
+    if (limit == 0 || ask->listed) return VF_OK; /* a list is checked when its length is known */
     for (size_t a = 0; a < ask->cube->n_axes; a++) {
         const struct vf__cube_pick *pick = &ask->picks[a];
         double most =
@@ -168,51 +175,105 @@ static enum vf_status set_tables(struct asking *ask, struct vf_error *err) {
     return VF_OK;
 }
 
-static enum vf_status add_up(struct asking *ask, struct vf_error *err) {
+/* An array of cells is faster, and a list smaller where most of them would be empty. */
+static bool wants_list(const struct asking *ask) {
+    const struct vf__cube_store *store = &ask->cube->store;
+    return !store->dense && ask->n_cells > LIST_FROM && ask->n_cells / 2 > store->n_rows;
+}
+
+static enum vf_status make_list(struct asking *ask, uint64_t limit, struct vf_error *err) {
     const struct vf_cube *cube = ask->cube;
+    const struct vf__cube_sparse *sparse = &cube->store.sparse;
+    const size_t *const *tables = (const size_t *const *)ask->tables;
+    bool kept = ask->picks[0].kept;
+    size_t n = vf__cube_sparse_list(&cube->shape, sparse, kept, tables, NULL), slot = 0;
+    uint64_t bytes = n * (2 * sizeof *ask->entries + 2 * sizeof(size_t) + ask->read.result_words * 8);
+    if (limit != 0 && bytes > limit)
+        return vf__fail(
+            err, VF_ERROR_ARGUMENT, NULL, -1,
+            "a result of up to %zu rows would work in %llu bytes, and the limit is %llu; keep fewer axes, "
+            "or pick fewer positions of them",
+            n, (unsigned long long)bytes, (unsigned long long)limit);
+    ask->n_entries = n;
+    ask->entries = vf__alloc(&cube->ctx, n, sizeof *ask->entries);
+    ask->scratch = vf__alloc(&cube->ctx, n, sizeof *ask->scratch);
+    ask->places = vf__alloc(&cube->ctx, n, sizeof *ask->places);
+    if (ask->entries == NULL || ask->scratch == NULL || ask->places == NULL)
+        return vf__fail_memory(err, n * sizeof *ask->entries);
+    (void)vf__cube_sparse_list(&cube->shape, sparse, kept, tables, ask->entries);
+    vf__cube_sort(ask->entries, ask->scratch, n, ask->n_cells);
+    for (size_t i = 0; i < n; i++) { /* entries are known by their slot from here on */
+        uint64_t place = ask->entries[i].key;
+        slot += i > 0 && ask->places[slot] != place;
+        ask->places[slot] = (size_t)place;
+        ask->entries[i].key = slot;
+    }
+    ask->n_slots = n > 0 ? slot + 1 : 0;
+    return VF_OK;
+}
+
+static void add_list(const struct asking *ask) {
+    const struct vf_cube *cube = ask->cube;
+    for (size_t i = 0; i < ask->n_entries; i++)
+        vf__cube_sparse_entry(&cube->shape, &cube->store.sparse, &ask->read, cube->store.records,
+                              &ask->picks[0], ask->entries[i].row,
+                              ask->result.words + ask->entries[i].key * ask->read.result_words);
+}
+
+static enum vf_status add_up(struct asking *ask, uint64_t limit, struct vf_error *err) {
+    const struct vf_cube *cube = ask->cube;
+    enum vf_status status = VF_OK;
+    size_t n_words;
+    ask->n_slots = ask->n_cells;
     if (cube->store.dense)
         return vf__cube_dense_query(&cube->ctx, &cube->shape, &ask->read, cube->store.records, ask->picks,
                                     ask->kept, ask->n_kept, &ask->result, err);
-    size_t n_words;
-    enum vf_status status = set_tables(ask, err);
+    if (status == VF_OK) status = set_tables(ask, err);
+    if (status == VF_OK && ask->listed) status = make_list(ask, limit, err);
     if (status != VF_OK) return status;
-    if (!vf__mul_size(ask->n_cells, ask->read.result_words, &n_words)) return vf__fail_memory(err, SIZE_MAX);
+    if (!vf__mul_size(ask->n_slots, ask->read.result_words, &n_words)) return vf__fail_memory(err, SIZE_MAX);
     ask->result.words = vf__zalloc(&cube->ctx, n_words, sizeof *ask->result.words);
     if (ask->result.words == NULL) return vf__fail_memory(err, n_words * sizeof *ask->result.words);
     ask->result.capacity = n_words;
-    ask->result.n = ask->n_cells;
-    vf__cube_sparse_query(&cube->shape, &cube->store.sparse, &ask->read, cube->store.records, &ask->picks[0],
-                          (const size_t *const *)ask->tables, ask->result.words);
+    if (ask->listed)
+        add_list(ask);
+    else
+        vf__cube_sparse_query(&cube->shape, &cube->store.sparse, &ask->read, cube->store.records,
+                              &ask->picks[0], (const size_t *const *)ask->tables, ask->result.words);
     return VF_OK;
 }
 
 static enum vf_status scan(struct asking *ask, struct vf_error *err) {
     const struct vf_cube *cube = ask->cube;
+    const struct vf__cube_sparse *sparse = &cube->store.sparse;
     for (size_t s = 0; s < ask->n_states; s++) {
         const struct vf__cube_state *state = &cube->states[ask->states[s]];
         if (vf__cube_adds(state->merge)) continue;
-        ask->bests[s] = vf__zalloc(&cube->ctx, ask->n_cells, sizeof **ask->bests);
-        if (ask->bests[s] == NULL) return vf__fail_memory(err, ask->n_cells * sizeof **ask->bests);
+        struct vf__cube_best *best = vf__zalloc(&cube->ctx, ask->n_slots, sizeof *best);
+        if (best == NULL) return vf__fail_memory(err, ask->n_slots * sizeof *best);
+        ask->bests[s] = best;
         const struct vf__cube_scan *of = &cube->store.scans[state->slot];
+        for (size_t i = 0; ask->listed && i < ask->n_entries; i++)
+            vf__cube_sparse_entry_scan(sparse, ask->tables[0], ask->picks[0].kept, of, ask->entries[i].row,
+                                       &best[ask->entries[i].key]);
         if (cube->store.dense)
-            vf__cube_dense_scan(&cube->shape, ask->picks, of, ask->bests[s]);
-        else
-            vf__cube_sparse_scan(&cube->shape, &cube->store.sparse, (const size_t *const *)ask->tables, of,
-                                 ask->bests[s]);
+            vf__cube_dense_scan(&cube->shape, ask->picks, of, best);
+        else if (!ask->listed)
+            vf__cube_sparse_scan(&cube->shape, sparse, (const size_t *const *)ask->tables, of, best);
     }
     return VF_OK;
 }
 
 /* Cells that some row falls in; without kept axes the one there is. */
 static enum vf_status choose_rows(struct asking *ask, struct vf_error *err) {
-    ask->rows = vf__alloc(&ask->cube->ctx, ask->n_cells, sizeof *ask->rows);
-    if (ask->rows == NULL) return vf__fail_memory(err, ask->n_cells * sizeof *ask->rows);
-    for (size_t cell = 0; cell < ask->n_cells; cell++) {
-        const uint64_t *record = ask->result.words + cell * ask->read.result_words + ask->present.offset;
+    ask->rows = vf__alloc(&ask->cube->ctx, ask->n_slots, sizeof *ask->rows);
+    if (ask->rows == NULL) return vf__fail_memory(err, ask->n_slots * sizeof *ask->rows);
+    for (size_t slot = 0; slot < ask->n_slots; slot++) {
+        const uint64_t *record = ask->result.words + slot * ask->read.result_words + ask->present.offset;
         bool some = ask->n_kept == 0;
         for (uint32_t w = 0; w < ask->present.words; w++)
             some |= record[w] != 0;
-        ask->rows[ask->n_rows] = cell; /* overwritten unless it counts */
+        ask->rows[ask->n_rows] = slot; /* overwritten unless it counts */
         ask->n_rows += some;
     }
     return VF_OK;
@@ -228,8 +289,10 @@ static enum vf_status give_positions(const struct asking *ask, size_t k, struct 
     uint8_t *validity;
     enum vf_status status = vf__column_new(&cube->ctx, "I", cube->axes[ask->kept[k]].name,
                                            (int64_t)ask->n_rows, 4, false, out, &values, &validity, err);
-    for (size_t i = 0; status == VF_OK && i < ask->n_rows; i++)
-        ((uint32_t *)values)[i] = pick->positions[ask->rows[i] / pick->result_step % pick->n];
+    for (size_t i = 0; status == VF_OK && i < ask->n_rows; i++) {
+        size_t cell = ask->places != NULL ? ask->places[ask->rows[i]] : ask->rows[i];
+        ((uint32_t *)values)[i] = pick->positions[cell / pick->result_step % pick->n];
+    }
     return status;
 }
 
@@ -338,9 +401,12 @@ static void release(struct asking *ask) {
     for (size_t a = 0; a < cube->n_axes; a++)
         vf__free(ctx, ask->tables[a], cube->axes[a].length, sizeof *ask->tables[a]);
     for (size_t s = 0; ask->bests != NULL && s < ask->n_states; s++)
-        vf__free(ctx, ask->bests[s], ask->n_cells, sizeof **ask->bests);
+        vf__free(ctx, ask->bests[s], ask->n_slots, sizeof **ask->bests);
     vf__free(ctx, ask->result.words, ask->result.capacity, sizeof *ask->result.words);
-    vf__free(ctx, ask->rows, ask->n_cells, sizeof *ask->rows);
+    vf__free(ctx, ask->rows, ask->n_slots, sizeof *ask->rows);
+    vf__free(ctx, ask->places, ask->n_entries, sizeof *ask->places);
+    vf__free(ctx, ask->scratch, ask->n_entries, sizeof *ask->scratch);
+    vf__free(ctx, ask->entries, ask->n_entries, sizeof *ask->entries);
     vf__free(ctx, ask->bests, ask->n_states, sizeof *ask->bests);
     vf__free(ctx, ask->pieces, ask->n_states + 1, 4 * sizeof *ask->pieces);
     vf__free(ctx, ask->sums, ask->n_states, sizeof *ask->sums);
@@ -356,8 +422,9 @@ enum vf_status vf_cube_query(const struct vf_cube *cube, const struct vf_cube_qu
     if (status != VF_OK) return status;
     status = set_picks(&ask, query, err);
     if (status == VF_OK) status = set_states(&ask, query, err);
+    ask.listed = status == VF_OK && wants_list(&ask);
     if (status == VF_OK) status = check_memory(&ask, query->memory_limit, err);
-    if (status == VF_OK) status = add_up(&ask, err);
+    if (status == VF_OK) status = add_up(&ask, query->memory_limit, err);
     if (status == VF_OK) status = scan(&ask, err);
     if (status == VF_OK) status = choose_rows(&ask, err);
     if (status == VF_OK) status = give(&ask, out, err);

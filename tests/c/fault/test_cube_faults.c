@@ -19,7 +19,7 @@ enum { VALUES = 7, OUT = 6 };
 static void fill(void) {
     for (int i = 0; i < N; i++) {
         date[i] = i % 7;
-        bin[i] = i % 11 - 5;
+        bin[i] = i * 3;
         count[i] = 1;
         order[i] = i;
         hi[i] = i % 5 == 0 ? 1e300 : i * 0.1;
@@ -50,13 +50,18 @@ static void make_columns(struct columns *c) {
 static enum vf_status query(const struct vf_cube *cube) {
     static const uint32_t some[] = {1, 2, 4}, kept[] = {1, 2};
     const struct vf_cube_pick picks[AXES] = {{some, 3}, {NULL, 0}, {some, 2}};
-    const struct vf_cube_query asked = {.picks = picks, .kept = kept, .n_kept = 2};
-    struct vf_column out[2 + OUT] = {{{0}, {0}}};
-    enum vf_status status = vf_cube_query(cube, &asked, out, &check_error);
-    if (status == VF_OK) CHECK_I64(out[2].array.length, 4);
-    for (size_t i = 0; i < 2 + OUT; i++) {
-        if (status != VF_OK) CHECK(out[i].array.release == NULL && out[i].schema.release == NULL);
-        vf_column_release(&out[i]);
+    static const uint32_t all[] = {0, 1, 2};
+    const struct vf_cube_query asked[] = {{.picks = picks, .kept = kept, .n_kept = 2},
+                                          {.kept = all, .n_kept = AXES}}; /* of a sparse cube as a list */
+    enum vf_status status = VF_OK;
+    for (int q = 0; status == VF_OK && q < 2; q++) {
+        struct vf_column out[AXES + OUT] = {{{0}, {0}}};
+        status = vf_cube_query(cube, &asked[q], out, &check_error);
+        if (status == VF_OK) CHECK_I64(out[2].array.length, q == 0 ? 2 : N);
+        for (size_t i = 0; i < AXES + OUT; i++) {
+            if (status != VF_OK) CHECK(out[i].array.release == NULL && out[i].schema.release == NULL);
+            vf_column_release(&out[i]);
+        }
     }
     return status;
 }

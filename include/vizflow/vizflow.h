@@ -561,7 +561,7 @@ enum vf_cube_merge {
     VF_CUBE_FIRST = 4,        /* two columns, value and integer order (null: no row): the value, which may be null, of
                                  the least (position on axis 0, order); of equal ones, of the one added first */
     VF_CUBE_LAST = 5,         /* the same of the greatest; of equal ones, of the one added last */
-    VF_CUBE_PRODUCT_INT = 6,  /* integers and booleans; null counts as none. Past int64 a query fails */
+    VF_CUBE_PRODUCT_INT = 6,  /* integers and booleans; null counts as 1. Past int64 a query fails */
     VF_CUBE_PRODUCT_FLOAT = 7 /* three columns hi, lo (floats) and exponent (integer), (hi + lo) * 2^exponent with
                                  0.5 <= |hi| < 1, or hi alone for 0, NaN and infinities: the product to 106 bits */
 };
@@ -649,7 +649,7 @@ struct vf_cube_query {
    and exponent for PRODUCT_FLOAT, one for others (int64, uint64 or float64; temporal types as int64, booleans as 0 and
    1). A row for each combination of the
    kept axes that some row of the input falls in, in their order; without kept axes one row, also of nothing (sums
-   0, others null). Sums are those of the input's values exactly, rounded once, whatever the query. May be called from
+   0, products 1, others null). Sums are those of the input's values exactly, rounded once, whatever the query. May be called from
    several threads at once. Sums that do not fit int64: VF_ERROR_OVERFLOW with the state's name and the count. */
 VF_API enum vf_status vf_cube_query(const struct vf_cube *cube, const struct vf_cube_query *query,
                                     struct vf_column *out, struct vf_error *err);

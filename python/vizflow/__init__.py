@@ -3,7 +3,7 @@
 >>> import vizflow as vf
 """
 
-from vizflow import calendar, demo
+from vizflow import calendar, demo, stats
 from vizflow._core import version as __version__
 from vizflow.config import Config, Context
 from vizflow.cube import Cube
@@ -64,5 +64,6 @@ __all__ = [
     "run",
     "save",
     "scan",
+    "stats",
     "time_report",
 ]

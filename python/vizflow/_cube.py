@@ -187,6 +187,8 @@ def merges(states: Sequence[StateSpec]) -> list[tuple[int, str]]:
 
 def _axis_values(core: _core.Cube, at: int, dtype: pl.DataType) -> pl.Series:
     values = pl.Series(core.axis(at))
+    if isinstance(dtype, pl.Enum):
+        return dtype.categories.gather(values).cast(dtype)
     return values if values.dtype == dtype else values.cast(dtype)
 
 
@@ -257,7 +259,7 @@ class Feed:
                 yield part.name, frame.with_columns(pl.lit(day, dtype=pl.Date).alias(DATE))
 
         keys = {DATE: pl.Date(), **{name: parts[0].keys[name] for name in names}}
-        return Feed(plan, keys, dated, kept, finish, _widths(names, parts[0].traced.bins, bins), frames)
+        return Feed(plan, keys, dated, kept, finish, _widths(names, plan.group_by, parts[0].traced.bins, bins), frames)
 
     @staticmethod
     def of_frame(
@@ -282,7 +284,7 @@ class Feed:
         frame = states.select(day.cast(pl.Date).alias(DATE), *names, *_columns(kept))
         keys = {DATE: pl.Date(), **{name: states.schema[name] for name in names}}
         dated = date is not None or len(traced.dates) == 1
-        widths = _widths(names, traced.bins, bins)
+        widths = _widths(names, traced.plan.group_by, traced.bins, bins)
         return Feed(traced.plan, keys, dated, kept, finish, widths, lambda: iter([("the frame", frame)]))
 
     def columns(self, frame: pl.DataFrame) -> tuple[list[pl.Series], list[pl.Series]]:
@@ -322,16 +324,21 @@ def _needed(plan: Plan, metrics: Sequence[str] | None) -> tuple[list[StateSpec],
 
 
 def _widths(
-    names: Sequence[str], known: Mapping[str, float] | None, given: Mapping[str, float] | None
+    names: Sequence[str],
+    have: Sequence[str],
+    known: Mapping[str, float] | None,
+    given: Mapping[str, float] | None,
 ) -> dict[str, float]:
-    out = {name: width for name, width in (known or {}).items() if name in names}
+    out = dict(known or {})
     for name, width in (given or {}).items():
-        if name not in names:
-            raise SchemaError(f"bins: there is no dimension {name!r}; {near_names(name, names)}", column=name)
+        if name not in have:
+            raise SchemaError(f"bins: there is no dimension {name!r}; {near_names(name, have)}", column=name)
         if out.get(name, width) != width:
             raise ConfigError(f"bins: {name!r} has width {out[name]} in the partials, not {width}")
+        if not (0 < width < float("inf")):
+            raise ConfigError(f"bins: {name!r} has width {width}; a finite number above 0 is needed")
         out[name] = float(width)
-    return out
+    return {name: width for name, width in out.items() if name in names}
 
 
 def dim_names(have: Sequence[str], wanted: Sequence[str] | None) -> list[str]:

@@ -344,6 +344,17 @@ static const char *format_of(const struct vf__cube_state *state, size_t column) 
     return state->is == VF__CUBE_UINT ? "L" : "g";
 }
 
+/* The product of nothing is 1. */
+static const struct vf__cube_best *product_or_nothing(const struct vf__cube_state *state,
+                                                      const struct vf__cube_best *best) {
+    static const struct vf__cube_best one = {.words = {1}, .tag = VF__TAG_VALUE};
+    static const struct vf__cube_best real_one = {.words = {INT64_C(0x3fe0000000000000), 0, 1},
+                                                  .tag = VF__TAG_VALUE};
+    if (best->tag != VF__TAG_EMPTY) return best;
+    if (state->merge == VF_CUBE_PRODUCT_INT) return &one;
+    return state->merge == VF_CUBE_PRODUCT_FLOAT ? &real_one : best; /* 0.5 * 2^1 */
+}
+
 static enum vf_status give_scan(const struct asking *ask, size_t s, struct vf_column *out,
                                 struct vf_error *err) {
     const struct vf__cube_state *state = &ask->cube->states[ask->states[s]];
@@ -357,7 +368,7 @@ static enum vf_status give_scan(const struct asking *ask, size_t s, struct vf_co
                            &out[c], &values, &validity, err);
         if (status != VF_OK) return status;
         for (size_t i = 0; i < ask->n_rows; i++) {
-            const struct vf__cube_best *best = &ask->bests[s][ask->rows[i]];
+            const struct vf__cube_best *best = product_or_nothing(state, &ask->bests[s][ask->rows[i]]);
             bool has = best->tag == VF__TAG_VALUE || best->tag == VF__TAG_NAN;
             if (!has) vf__bit_clear(validity, (int64_t)i);
             n_bad += best->tag == VF__TAG_OVERFLOW;

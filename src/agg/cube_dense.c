@@ -3,7 +3,8 @@
 #include "agg/cube.h"
 
 #define BLOCK_CELLS ((size_t)1 << 14) /* of one thread's piece of the sum along axis 0 */
-#define AHEAD 8                       /* records between the fetch of one and its use */
+#define AHEAD 3                       /* cells between the fetch of their corners and their use */
+#define MOST_FETCHED 16               /* corners that are fetched ahead */
 
 bool vf__cube_shape_set(struct vf__cube_shape *shape) {
     size_t cells = 1;
@@ -100,6 +101,9 @@ struct query {
     struct vf__cube_places places[VF__CUBE_MOST_AXES];
     uint32_t summed[VF__CUBE_MOST_AXES];
     size_t n_summed;
+    size_t *corners; /* of the axes that are summed over, in words */
+    bool *minus;
+    size_t n_corners;
     size_t *offsets; /* of the gathered cells, in words from a corner */
     size_t n_gathered;
     uint64_t *gathered; /* result_words each */
@@ -144,33 +148,43 @@ static void fill_offsets(struct query *q, const uint32_t *order, size_t n_kept) 
     }
 }
 
-static void gather(const struct query *q, const uint64_t *corner, bool minus) {
-    size_t n = q->n_gathered, words = q->pieces->result_words;
-    uint64_t *to = q->gathered;
-    for (size_t i = 0; i < n; i++, to += words) {
-        if (i + AHEAD < n) VF__PREFETCH(corner + q->offsets[i + AHEAD]);
-        if (minus)
-            vf__cube_subtract(q->pieces, to, corner + q->offsets[i]);
-        else
-            vf__cube_add(q->pieces, to, corner + q->offsets[i]);
+/* The corners of the axes that are summed over: how far from the first gathered cell, in words, and with which sign;
+   those to be added come first. */
+static void fill_corners(struct query *q) {
+    size_t filled = 1;
+    q->corners[0] = 0;
+    q->minus[0] = false;
+    for (size_t s = 0; s < q->n_summed; s++) {
+        const struct vf__cube_places *p = &q->places[q->summed[s]];
+        size_t step = q->shape->stride[q->summed[s]] * q->pieces->words;
+        for (size_t i = filled; i-- > 0;) { /* from the end, since each makes p->n */
+            size_t base = q->corners[i];
+            bool minus = q->minus[i];
+            for (size_t j = 0; j < p->n; j++) {
+                q->corners[i * p->n + j] = base + p->at[j] * step;
+                q->minus[i * p->n + j] = minus != (p->sign[j] < 0);
+            }
+        }
+        filled *= p->n;
     }
 }
 
-/* Every corner of the axes that are summed over, by counting through their places. */
-static void gather_corners(const struct query *q, const uint64_t *records) {
-    size_t at[VF__CUBE_MOST_AXES] = {0};
-    for (;;) {
-        size_t cell = 0, s = 0;
-        bool minus = false;
-        for (size_t i = 0; i < q->n_summed; i++) {
-            const struct vf__cube_places *p = &q->places[q->summed[i]];
-            cell += p->at[at[i]] * q->shape->stride[q->summed[i]];
-            minus ^= p->sign[at[i]] < 0;
+/* All corners of one cell before the next cell: they lie close together, but for those of axis 0. */
+static void gather(const struct query *q, const uint64_t *records) {
+    size_t words = q->pieces->result_words;
+    bool few = q->n_corners <= MOST_FETCHED;
+    for (size_t i = 0; i < q->n_gathered; i++) {
+        const uint64_t *from = records + q->offsets[i];
+        uint64_t *to = q->gathered + i * words;
+        if (few && i + AHEAD < q->n_gathered)
+            for (size_t c = 0; c < q->n_corners; c++)
+                VF__PREFETCH(records + q->offsets[i + AHEAD] + q->corners[c]);
+        for (size_t c = 0; c < q->n_corners; c++) {
+            if (q->minus[c])
+                vf__cube_subtract(q->pieces, to, from + q->corners[c]);
+            else
+                vf__cube_add(q->pieces, to, from + q->corners[c]);
         }
-        gather(q, records + cell * q->pieces->words, minus);
-        while (s < q->n_summed && ++at[s] == q->places[q->summed[s]].n)
-            at[s++] = 0;
-        if (s == q->n_summed) return;
     }
 }
 
@@ -196,10 +210,12 @@ static size_t take_differences(const struct query *q, const struct vf__cube_plac
     return kept * inner;
 }
 
-/* Cells that are gathered and cells of the result; false where a size does not fit. */
-static bool count_cells(const struct query *q, const struct vf__cube_pick *picks, const uint32_t *order,
+/* Corners, cells that are gathered, and cells of the result; false where a size does not fit. */
+static bool count_cells(struct query *q, const struct vf__cube_pick *picks, const uint32_t *order,
                         size_t n_kept, size_t *n_gathered, size_t *n_result) {
-    *n_gathered = *n_result = 1;
+    *n_gathered = *n_result = q->n_corners = 1;
+    for (size_t s = 0; s < q->n_summed; s++)
+        if (!vf__mul_size(q->n_corners, q->places[q->summed[s]].n, &q->n_corners)) return false;
     for (size_t k = 0; k < n_kept; k++) {
         if (!vf__mul_size(*n_gathered, q->places[order[k]].n, n_gathered)) return false;
         *n_result *= picks[order[k]].n;
@@ -222,10 +238,12 @@ enum vf_status vf__cube_dense_query(const struct vf_context *ctx, const struct v
     bool fits = count_cells(&q, picks, order, n_kept, &q.n_gathered, &n_result) &&
                 vf__mul_size(q.n_gathered, pieces->result_words, &n_words);
     if (fits) {
+        q.corners = vf__alloc(ctx, q.n_corners, sizeof *q.corners);
+        q.minus = vf__alloc(ctx, q.n_corners, sizeof *q.minus);
         q.offsets = vf__alloc(ctx, q.n_gathered, sizeof *q.offsets);
         q.gathered = vf__zalloc(ctx, n_words, sizeof *q.gathered);
     }
-    if (q.offsets == NULL || q.gathered == NULL) {
+    if (q.corners == NULL || q.minus == NULL || q.offsets == NULL || q.gathered == NULL) {
         status = vf__fail_memory(err, fits ? n_words * sizeof *q.gathered : SIZE_MAX);
         goto done;
     }
@@ -233,7 +251,8 @@ enum vf_status vf__cube_dense_query(const struct vf_context *ctx, const struct v
         nothing |= q.places[a].n == 0;
     if (!nothing) {
         fill_offsets(&q, order, n_kept);
-        gather_corners(&q, records);
+        fill_corners(&q);
+        gather(&q, records);
         left = q.n_gathered;
         for (size_t k = 0, outer = 1; k < n_kept; k++) {
             const struct vf__cube_places *p = &q.places[order[k]];
@@ -245,6 +264,8 @@ enum vf_status vf__cube_dense_query(const struct vf_context *ctx, const struct v
 done:
     if (status != VF_OK) vf__free(ctx, q.gathered, n_words, sizeof *q.gathered);
     vf__free(ctx, q.offsets, q.n_gathered, sizeof *q.offsets);
+    vf__free(ctx, q.minus, q.n_corners, sizeof *q.minus);
+    vf__free(ctx, q.corners, q.n_corners, sizeof *q.corners);
     release_places(ctx, &q, picks);
     return status;
 }

@@ -22,7 +22,8 @@ SECTIONS = {
     "Calendars": ["calendar"],
     "Demonstration data": ["demo"],
     "Errors": [
-        "Error", "ConfigError", "SchemaError", "CalendarRangeError", "DataError", "NotMergeableWarning", "ReplayError", "StorageError",
+        "Error", "ConfigError", "SchemaError", "CalendarRangeError", "DataError", "ReplayError", "StorageError",
+        "NotMergeableWarning",
     ],
 }  # fmt: skip
 

@@ -554,7 +554,8 @@ static PyObject *agg_groups(PyObject *self, PyObject *unused) {
 static PyMethodDef agg_methods[] = {
     {"update", agg_update, METH_VARARGS, agg_update_doc},
     {"finish", agg_finish, METH_NOARGS, "Columns: the keys, then the leaves."},
-    {"states", agg_states, METH_NOARGS, "Columns: the keys, then the leaves' states, to be stored and merged."},
+    {"states", agg_states, METH_NOARGS,
+     "Columns: the keys, then the leaves' states, to be stored and merged."},
     {"groups", agg_groups, METH_NOARGS, "Groups so far."},
     {NULL, NULL, 0, NULL}};
 

@@ -192,10 +192,18 @@ static void test_by_hand(void) {
     struct vf_series values[] = {*check_series(&vx, "g", "x", 6, value_valid, x, NULL),
                                  *check_series(&vq, "i", "q", 6, NULL, q, NULL)};
     const struct vf_agg_leaf leaves[] = {
-        {VF_AGG_LEN, 0, "n", {0, 0}},     {VF_AGG_COUNT, 0, "x_n", {0, 0}},   {VF_AGG_NULL_COUNT, 0, "x_null", {0, 0}},
-        {VF_AGG_SUM, 0, "x_sum", {0, 0}}, {VF_AGG_MEAN, 0, "x_mean", {0, 0}}, {VF_AGG_MIN, 0, "x_min", {0, 0}},
-        {VF_AGG_MAX, 0, "x_max", {0, 0}}, {VF_AGG_SUM, 1, "q_sum", {0, 0}},   {VF_AGG_MEAN, 1, "q_mean", {0, 0}},
-        {VF_AGG_MIN, 1, "q_min", {0, 0}}, {VF_AGG_MAX, 1, "q_max", {0, 0}},   {VF_AGG_COUNT, 1, "q_n", {0, 0}},
+        {VF_AGG_LEN, 0, "n", {0, 0}},
+        {VF_AGG_COUNT, 0, "x_n", {0, 0}},
+        {VF_AGG_NULL_COUNT, 0, "x_null", {0, 0}},
+        {VF_AGG_SUM, 0, "x_sum", {0, 0}},
+        {VF_AGG_MEAN, 0, "x_mean", {0, 0}},
+        {VF_AGG_MIN, 0, "x_min", {0, 0}},
+        {VF_AGG_MAX, 0, "x_max", {0, 0}},
+        {VF_AGG_SUM, 1, "q_sum", {0, 0}},
+        {VF_AGG_MEAN, 1, "q_mean", {0, 0}},
+        {VF_AGG_MIN, 1, "q_min", {0, 0}},
+        {VF_AGG_MAX, 1, "q_max", {0, 0}},
+        {VF_AGG_COUNT, 1, "q_n", {0, 0}},
     };
     struct vf_agg *agg = open_agg(1, leaves, 12, 1, 2);
     struct vf_column out[13];
@@ -232,8 +240,9 @@ static void test_by_hand(void) {
 }
 
 static void test_nothing(void) {
-    const struct vf_agg_leaf leaves[] = {{VF_AGG_LEN, 0, "n", {0, 0}},  {VF_AGG_SUM, 0, "s", {0, 0}}, {VF_AGG_MEAN, 0, "m", {0, 0}},
-                                         {VF_AGG_MIN, 0, "lo", {0, 0}}, {VF_AGG_SUM, 1, "i", {0, 0}}, {VF_AGG_COUNT, 0, "c", {0, 0}}};
+    const struct vf_agg_leaf leaves[] = {{VF_AGG_LEN, 0, "n", {0, 0}},  {VF_AGG_SUM, 0, "s", {0, 0}},
+                                         {VF_AGG_MEAN, 0, "m", {0, 0}}, {VF_AGG_MIN, 0, "lo", {0, 0}},
+                                         {VF_AGG_SUM, 1, "i", {0, 0}},  {VF_AGG_COUNT, 0, "c", {0, 0}}};
     struct check_column a, b, k;
     struct vf_series values[] = {*check_series(&a, "g", "a", 0, NULL, NULL, NULL),
                                  *check_series(&b, "l", "b", 0, NULL, NULL, NULL)};
@@ -291,7 +300,8 @@ static void test_infinities(void) {
     const double sums[] = {INFINITY, NAN, 1e308, INFINITY, NAN},
                  means[] = {INFINITY, NAN, 1e308 / 3, 1.7e308, NAN};
     const double least[] = {1, -INFINITY, -1e308, 1.7e308, 2};
-    const struct vf_agg_leaf leaves[] = {{VF_AGG_SUM, 0, "s", {0, 0}}, {VF_AGG_MEAN, 0, "m", {0, 0}}, {VF_AGG_MIN, 0, "lo", {0, 0}}};
+    const struct vf_agg_leaf leaves[] = {
+        {VF_AGG_SUM, 0, "s", {0, 0}}, {VF_AGG_MEAN, 0, "m", {0, 0}}, {VF_AGG_MIN, 0, "lo", {0, 0}}};
     struct check_column k, a;
     struct vf_column out[4];
     struct vf_agg *agg = open_agg(1, leaves, 3, 1, 1);
@@ -330,8 +340,10 @@ static void test_integer_sums(void) {
     CHECK(out[0].array.release == NULL);
     vf_agg_close(agg);
     const uint64_t u[] = {UINT64_MAX, 1, UINT64_MAX - 1};
-    const struct vf_agg_leaf unsigned_leaves[] = {
-        {VF_AGG_MIN, 0, "lo", {0, 0}}, {VF_AGG_MAX, 0, "hi", {0, 0}}, {VF_AGG_MEAN, 0, "mean", {0, 0}}, {VF_AGG_SUM, 0, "total", {0, 0}}};
+    const struct vf_agg_leaf unsigned_leaves[] = {{VF_AGG_MIN, 0, "lo", {0, 0}},
+                                                  {VF_AGG_MAX, 0, "hi", {0, 0}},
+                                                  {VF_AGG_MEAN, 0, "mean", {0, 0}},
+                                                  {VF_AGG_SUM, 0, "total", {0, 0}}};
     agg = open_agg(1, unsigned_leaves, 3, 1, 1);
     check_series(&k, "L", "k", 3, NULL, u, NULL);
     check_series(&a, "L", "a", 3, NULL, u, NULL);
@@ -479,11 +491,14 @@ static void test_value_types(void) {
     vn.array.n_buffers = 0;
     vn.array.null_count = 4;
     const struct vf_agg_leaf leaves[] = {
-        {VF_AGG_SUM, 0, "b_sum", {0, 0}}, {VF_AGG_MEAN, 0, "b_mean", {0, 0}}, {VF_AGG_MIN, 0, "b_min", {0, 0}},
-        {VF_AGG_MAX, 0, "b_max", {0, 0}}, {VF_AGG_SUM, 1, "f_sum", {0, 0}},   {VF_AGG_MIN, 1, "f_min", {0, 0}},
-        {VF_AGG_MAX, 1, "f_max", {0, 0}}, {VF_AGG_SUM, 2, "d_sum", {0, 0}},   {VF_AGG_MEAN, 2, "d_mean", {0, 0}},
-        {VF_AGG_MIN, 3, "t_min", {0, 0}}, {VF_AGG_COUNT, 4, "s_n", {0, 0}},   {VF_AGG_NULL_COUNT, 4, "s_0", {0, 0}},
-        {VF_AGG_SUM, 5, "n_sum", {0, 0}}, {VF_AGG_MEAN, 5, "n_mean", {0, 0}}, {VF_AGG_MAX, 5, "n_max", {0, 0}}};
+        {VF_AGG_SUM, 0, "b_sum", {0, 0}},   {VF_AGG_MEAN, 0, "b_mean", {0, 0}},
+        {VF_AGG_MIN, 0, "b_min", {0, 0}},   {VF_AGG_MAX, 0, "b_max", {0, 0}},
+        {VF_AGG_SUM, 1, "f_sum", {0, 0}},   {VF_AGG_MIN, 1, "f_min", {0, 0}},
+        {VF_AGG_MAX, 1, "f_max", {0, 0}},   {VF_AGG_SUM, 2, "d_sum", {0, 0}},
+        {VF_AGG_MEAN, 2, "d_mean", {0, 0}}, {VF_AGG_MIN, 3, "t_min", {0, 0}},
+        {VF_AGG_COUNT, 4, "s_n", {0, 0}},   {VF_AGG_NULL_COUNT, 4, "s_0", {0, 0}},
+        {VF_AGG_SUM, 5, "n_sum", {0, 0}},   {VF_AGG_MEAN, 5, "n_mean", {0, 0}},
+        {VF_AGG_MAX, 5, "n_max", {0, 0}}};
     struct vf_agg *agg = open_agg(1, leaves, 15, 0, 6);
     struct vf_column out[15];
     CHECK_OK(vf_agg_update(agg, NULL, values, 4, &check_error));

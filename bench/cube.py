@@ -180,7 +180,7 @@ def measure(args: argparse.Namespace, shape: tuple[int, ...], dates: list[str], 
             "# Benchmark of the cube",
             "",
             f"`{command}`, {dt.date.today():%Y-%m-%d}: {os.cpu_count()} cores ({cpu}), Polars {pl.__version__} with "
-            f"{pl.thread_pool_size()} threads, VizFlow {vf.__version__}.",
+            f"{pl.thread_pool_size()} threads, VizFlow {vf.__version__}; load average {os.getloadavg()[0]:.1f}.",
             "",
             f"{args.dates} dates, axes {args.shape} = {math.prod(shape)} cells a date, {told.rows} of "
             f"{told.cells} cells hold something; metrics {', '.join(METRICS)}. Brushes: a random range of dates and of "

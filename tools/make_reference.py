@@ -19,11 +19,13 @@ SECTIONS = {
     "The cube": ["Cube"],
     "Statistics": ["stats"],
     "Files": ["scan", "load", "save"],
+    "Checks": ["check", "CheckReport"],
     "Calendars": ["calendar"],
     "Demonstration data": ["demo"],
     "Errors": [
         "Error", "ConfigError", "SchemaError", "CalendarRangeError", "DataError", "ReplayError", "StorageError",
         "NotMergeableWarning",
+        "SchemaChangeWarning",
     ],
 }  # fmt: skip
 

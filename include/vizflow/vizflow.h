@@ -258,6 +258,11 @@ VF_API enum vf_status vf_cast_integer(const struct vf_context *ctx, const struct
                                       const char *format, double tolerance, struct vf_column *out,
                                       struct vf_error *err);
 
+/* Integers to float64 without loss: null stays null; integers that no double holds (past 2^53, most of them) are
+   VF_ERROR_DATA with column, count and first row; a uint64 past int64 is VF_ERROR_OVERFLOW. */
+VF_API enum vf_status vf_cast_float(const struct vf_context *ctx, const struct vf_series *values,
+                                    struct vf_column *out, struct vf_error *err);
+
 /* (bid + ask) / 2 as float64, computed without overflow. Null where a side is null, NaN, infinite, zero or
    negative: a one-sided book has no mid. */
 VF_API enum vf_status vf_mid(const struct vf_context *ctx, const struct vf_series *bid,
@@ -668,6 +673,63 @@ VF_API enum vf_status vf_cube_part(const struct vf_cube *cube, size_t part, stru
 VF_API enum vf_status vf_cube_attach(const struct vf_context *ctx, const struct vf_cube_state *states,
                                      size_t n_states, const struct vf_series *parts, size_t n_parts, void *owner,
                                      void (*release_owner)(void *owner), struct vf_cube **out, struct vf_error *err);
+
+/* ---- order: whether rows come in the order of their times ---- */
+
+/* A row is late when a row before it has a later time. Rows whose key or time is null are counted and passed over. */
+struct vf_order_report {
+    int64_t n_rows, n_unknown;
+    int64_t n_late, first_late, most_late_ns; /* among all rows; first_late is -1 where there is none */
+    int64_t n_late_of_key, first_late_of_key, most_late_of_key_ns; /* among the rows of the same key */
+    int64_t n_equal_of_key; /* at the same time as the latest row of the same key before */
+};
+
+struct vf_order;
+
+VF_API enum vf_status vf_order_open(const struct vf_context *ctx, struct vf_order **out, struct vf_error *err);
+VF_API void vf_order_close(struct vf_order *order);
+
+/* The next rows. key: of any hashable type, always of one kind; NULL: one key for all. time: as in vf_mark_batch. Memory
+   is that of the keys. A failure half-way makes every later call but close VF_ERROR_STATE. */
+VF_API enum vf_status vf_order_update(struct vf_order *order, const struct vf_series *key,
+                                      const struct vf_series *time, struct vf_error *err);
+
+/* What was seen so far. */
+VF_API void vf_order_report(const struct vf_order *order, struct vf_order_report *report);
+
+/* ---- files that are whole under their final name ---- */
+
+/* Writing to a temporary file in the same folder, which takes the place of `path` when it is committed: synced, closed,
+   renamed, the folder synced. Whatever fails, and whenever the power goes, `path` holds the old file, or nothing where
+   there was none, or the whole new one. Readers see one or the other. A symbolic link of that name is replaced. */
+struct vf_file;
+
+/* Folders that are missing are made, and stay. The file gets the permissions of a new file (0666 less the umask).
+   VF_ERROR_IO, as from the calls below: the message names path, reason and step. */
+VF_API enum vf_status vf_file_open(const struct vf_context *ctx, const char *path, struct vf_file **out,
+                                   struct vf_error *err);
+
+/* Appends. Interrupted and short writes are gone on with. On failure the temporary file is removed at once, and this and
+   every later call gives that first error again, a write of no bytes too. A process that limits the size of its files
+   (RLIMIT_FSIZE) must ignore SIGXFSZ to get here. */
+VF_API enum vf_status vf_file_write(struct vf_file *file, const void *data, size_t size, struct vf_error *err);
+
+/* Puts it in its place, durably. On failure the temporary file is gone and the old file untouched; with one exception,
+   which the message tells: when only the folder's sync failed the new file stands, whole, but might not outlast the
+   power. File systems that cannot sync folders are taken as they are. Afterwards only vf_file_close is left to call. */
+VF_API enum vf_status vf_file_commit(struct vf_file *file, struct vf_error *err);
+
+/* Ends the object; what was not committed is removed. */
+VF_API void vf_file_close(struct vf_file *file);
+
+/* Whose a file is, by its name (without folder): a killed process leaves its temporary file behind. */
+enum vf_leftover {
+    VF_LEFTOVER_NONE = 0,      /* not one of ours */
+    VF_LEFTOVER_LIVE = 1,      /* its process runs */
+    VF_LEFTOVER_DEAD = 2,      /* its process, of this host, has ended: the file may be removed */
+    VF_LEFTOVER_ELSEWHERE = 3 /* of another host or container, where nobody here can look */
+};
+VF_API enum vf_leftover vf_file_leftover(const char *name);
 
 #ifdef __cplusplus
 }

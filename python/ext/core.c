@@ -102,6 +102,7 @@ static PyMethodDef functions[] = {
     {"sessions_check", py_sessions_check, METH_O, sessions_check_doc},
     {"sessions_elapsed", py_sessions_elapsed, METH_VARARGS, sessions_elapsed_doc},
     {"clock_elapsed", py_clock_elapsed, METH_VARARGS, clock_elapsed_doc},
+    {"leftover", py_leftover, METH_O, "leftover($module, name, /)\n--\n\nWhose temporary file it is: vf_file_leftover."},
     {"run_rows", run_rows, METH_VARARGS, run_rows_doc},
     {NULL, NULL, 0, NULL}};
 

@@ -176,6 +176,14 @@ static enum vf_status cast_integer(const struct vf_series *in, size_t n, const s
     return status != VF_OK ? status : vf_cast_integer(&ctx, &in[0], format, tolerance, out, err);
 }
 
+static enum vf_status cast_float(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                                 struct vf_column *out, struct vf_error *err) {
+    (void)n;
+    (void)kwargs;
+    struct vf_context ctx = one_thread();
+    return vf_cast_float(&ctx, &in[0], out, err);
+}
+
 static enum vf_status mid(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
                           struct vf_column *out, struct vf_error *err) {
     (void)n;
@@ -258,6 +266,13 @@ PLUGIN_FIELD(cast_integer) {
         keep_error(&err);
     else
         give_field(in, n, format, out);
+}
+
+PLUGIN(cast_float, 1);
+PLUGIN_FIELD(cast_float) {
+    (void)kwargs;
+    (void)length;
+    give_field(in, n, "g", out);
 }
 
 PLUGIN(mid, 2);

@@ -5,6 +5,7 @@
 
 from vizflow import calendar, demo, stats
 from vizflow._core import version as __version__
+from vizflow.check import CheckReport, check
 from vizflow.config import Config, Context
 from vizflow.cube import Cube
 from vizflow.enrichment import Enricher, FIFOMatch, State, TagCondition, TagRule, TagRunning
@@ -15,6 +16,7 @@ from vizflow.errors import (
     Error,
     NotMergeableWarning,
     ReplayError,
+    SchemaChangeWarning,
     SchemaError,
     StorageError,
 )
@@ -32,6 +34,7 @@ __all__ = [
     "KR",
     "US",
     "CalendarRangeError",
+    "CheckReport",
     "Config",
     "ConfigError",
     "Context",
@@ -43,6 +46,7 @@ __all__ = [
     "Market",
     "NotMergeableWarning",
     "ReplayError",
+    "SchemaChangeWarning",
     "SchemaError",
     "Session",
     "State",
@@ -54,6 +58,7 @@ __all__ = [
     "aggregate",
     "bin",
     "calendar",
+    "check",
     "demo",
     "forward_return",
     "load",

@@ -19,6 +19,7 @@ __all__ = [
     "Error",
     "NotMergeableWarning",
     "ReplayError",
+    "SchemaChangeWarning",
     "SchemaError",
     "StorageError",
 ]
@@ -70,6 +71,10 @@ class StorageError(Error, OSError):
 
 class NotMergeableWarning(UserWarning):
     """What was saved are metrics, and `reduce` cannot merge them; see `run`."""
+
+
+class SchemaChangeWarning(UserWarning):
+    """Partial results that belong together were written under different schemas."""
 
 
 _BY_STATUS: dict[str, type[Error]] = {

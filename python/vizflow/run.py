@@ -12,13 +12,13 @@ from pathlib import Path
 import polars as pl
 
 from vizflow import _core, _partial, calendar, io
+from vizflow._schema import FORMAT
 from vizflow.config import Config, Context, check_date
 from vizflow.errors import ConfigError, translated
 from vizflow.market import Market
 
 __all__ = ["context", "run"]
 
-FORMAT = "1"
 Pipeline = Callable[[pl.LazyFrame, Context], pl.LazyFrame]
 
 
@@ -78,7 +78,9 @@ def run(pipeline_fn: Pipeline, config: Config, date: str, save: bool = True) -> 
     path = config.get_file_path(date)
     target = config.get_partial_path(date) if save else None
     frame = io.scan(path, schema=config.schema)
-    with io.reading(path, frame.select(*config.schema)), translated(), _partial.noting() as notes:
+    if target is not None and target.parent.is_dir():
+        io.check_writable(target)  # before an hour's work, not after; a folder is made only for what is saved
+    with io.reading(path, config.schema), translated(), _partial.noting() as notes:
         given = pipeline_fn(frame, ctx)
         if given is None:
             raise ConfigError(f"the pipeline function {_name(pipeline_fn)} returned None; it must return its frame")

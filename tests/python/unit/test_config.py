@@ -73,7 +73,7 @@ def test_folders_that_are_not_set_are_named() -> None:
     [
         ({"input_pattern": "day.feather"}, "{date}"),
         ({"market": "XX"}, "'XX'"),
-        ({"schema": {"qty": {"cast": pl.Int64}}}, "'cast' is none of"),
+        ({"schema": {"qty": {"cast": pl.Int64}}}, "did you mean 'cast_to'"),
     ],
 )
 def test_bad_settings(options: dict[str, Any], text: str) -> None:

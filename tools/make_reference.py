@@ -20,6 +20,8 @@ SECTIONS = {
     "Quantile bins": ["qbin_edges", "qbin", "Edges"],
     "Enrichment": ["Enricher", "FIFOMatch", "TagRule", "State", "TagCondition", "TagRunning"],
     "Configuration and running": ["Config", "Context", "run"],
+    "The cube": ["Cube"],
+    "Statistics": ["stats"],
     "Files": ["scan", "load", "save"],
     "Checks": ["check", "CheckReport"],
     "Calendars": ["calendar"],
@@ -55,7 +57,7 @@ def _members(name: str, item: object) -> list[str]:
     if inspect.isclass(item) and not issubclass(item, Exception):
         for member, value in vars(item).items():
             if member.startswith("_") or (
-                not isinstance(value, (staticmethod, property)) and not inspect.isfunction(value)
+                not isinstance(value, (staticmethod, classmethod, property)) and not inspect.isfunction(value)
             ):
                 continue
             target = value.fget if isinstance(value, property) else getattr(item, member)

@@ -114,6 +114,7 @@ static int execute(PyObject *module) {
     if (add_calendar(module) != 0) return -1;
     if (add_returns(module) != 0) return -1;
     return add_objects(module);
+    return add_objects(module) != 0 ? -1 : add_cube(module);
 }
 
 static int traverse(PyObject *module, visitproc visit, void *arg) {

@@ -3,10 +3,11 @@
 >>> import vizflow as vf
 """
 
-from vizflow import calendar, demo
+from vizflow import calendar, demo, stats
 from vizflow._core import version as __version__
 from vizflow.check import CheckReport, check
 from vizflow.config import Config, Context
+from vizflow.cube import Cube
 from vizflow.enrichment import Enricher, FIFOMatch, State, TagCondition, TagRule, TagRunning
 from vizflow.errors import (
     CalendarRangeError,
@@ -39,6 +40,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Context",
+    "Cube",
     "DataError",
     "Edges",
     "Enricher",
@@ -77,5 +79,6 @@ __all__ = [
     "save",
     "scan",
     "sign_by_side",
+    "stats",
     "time_report",
 ]

@@ -21,7 +21,7 @@ import click
 import polars as pl
 
 import vizflow
-from vizflow import __version__, _pipelines, _settings, batch, calendar, cluster, io
+from vizflow import __version__, _pipelines, _settings, batch, calendar, cluster, errors, io
 from vizflow._pipelines import Pipeline
 from vizflow.batch import BatchError, BatchReport
 from vizflow.config import Config, check_date
@@ -267,7 +267,8 @@ def _run(
             logging.getLogger("vizflow").info("%s", said["traceback"])
         if as_json:
             _print_json(said)
-        raise WorkFailed(said["error"])
+        own = said["error"].partition(":")[0] in errors.__all__  # which say enough
+        raise WorkFailed(said["error"] if own else f"{said['error']} (-v shows the traceback)")
     if as_json:
         _print_json({"path": str(target), **said})
     elif said["status"] == "skipped":
@@ -645,7 +646,9 @@ def _needs(name: str) -> Callable[..., Any]:
 
 
 @main.command("demo")
-@click.option("--output", type=click.Path(path_type=Path), default=Path("demo-output"), show_default=True, help="Folder.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), default=Path("demo-output"), show_default=True, help="Folder."
+)
 @click.option("--rows", type=click.IntRange(min=1), default=1_000_000, show_default=True, help="Rows a day.")
 @click.option("--symbols", type=click.IntRange(min=1), default=5_000, show_default=True, help="Symbols.")
 @click.option("--dates", default="20240102 20240103 20240104", show_default=True, help="Days to make.")
@@ -660,5 +663,3 @@ def _demo(output: Path, rows: int, symbols: int, dates: str) -> None:
         chosen = batch.check_dates(dates.replace(",", " ").split())
     with _work():
         showcase.show(output, chosen, rows, symbols)
-
-

@@ -114,9 +114,7 @@ def _code_notes(stored: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 def _stamp(values: Mapping[str, str]) -> Stamp:
     try:
-        return Stamp(
-            values["vizflow.input"], int(values["vizflow.input_bytes"]), int(values["vizflow.input_mtime_ns"])
-        )
+        return Stamp(values["vizflow.input"], int(values["vizflow.input_bytes"]), int(values["vizflow.input_mtime_ns"]))
     except (KeyError, ValueError):
         return Stamp(values.get("vizflow.input", "?"), -1, 0)
 
@@ -273,7 +271,8 @@ class _Walk:
             self.text(repr(sorted(map(repr, value))))
         elif isinstance(value, Mapping):
             for key, item in value.items():
-                self.value(key), self.value(item)
+                self.value(key)
+                self.value(item)
         elif isinstance(value, (pl.Expr, pl.DataType)):
             self.text(str(value))
         elif isinstance(value, types.FunctionType):
@@ -285,9 +284,10 @@ class _Walk:
             if _is_users(sys.modules.get(value.__module__)):
                 for name, member in sorted(vars(value).items()):
                     if not name.startswith("__") or name in ("__init__", "__call__"):
-                        self.text(name), self.value(getattr(member, "__func__", getattr(member, "fget", member)))
+                        self.text(name)
+                        self.value(getattr(member, "__func__", getattr(member, "fget", member)))
         elif hasattr(value, "func") and hasattr(value, "keywords"):  # functools.partial
-            self.value(value.func), self.value(value.args), self.value(value.keywords)
+            self.value([value.func, value.args, value.keywords])
         else:
             self.text(type(value).__qualname__)
 
@@ -297,7 +297,7 @@ class _Walk:
         if home is not None and not _is_users(home):
             return
         self.code(function.__code__, function.__doc__)
-        self.value(function.__defaults__), self.value(function.__kwdefaults__)
+        self.value([function.__defaults__, function.__kwdefaults__])
         for cell in function.__closure__ or ():
             try:
                 self.value(cell.cell_contents)
@@ -315,7 +315,8 @@ class _Walk:
                     members = [getattr(value, other) for other in sorted(code.co_names) if hasattr(value, other)]
                     self.value(members)
                 continue
-            self.text(name), self.value(value)
+            self.text(name)
+            self.value(value)
         for constant in code.co_consts:
             if isinstance(constant, types.CodeType):
                 self.names(constant, where)

@@ -87,7 +87,7 @@ def _open_lock(folder: Path) -> int | None:
 
 def note_failure(folder: Path, date: str, record: Mapping[str, Any]) -> None:
     """Keep why a date failed, for `status`."""
-    _write_json(folder, folder / NAME / "failed" / f"{date}.json", record)
+    _write_json(folder, folder / NAME / "failed" / f"{date}.json", record, logging.DEBUG)
 
 
 def forget_failure(folder: Path, date: str) -> None:
@@ -111,7 +111,7 @@ def failure(folder: Path, date: str) -> dict[str, Any] | None:
 def write_report(folder: Path, name: str, report: Mapping[str, Any]) -> Path | None:
     """Write a report; keep the newest ones only. None where it cannot be written, which is logged."""
     path = folder / NAME / "reports" / f"{name}.json"
-    if not _write_json(folder, path, report):
+    if not _write_json(folder, path, report, logging.WARNING):
         return None
     with suppress(OSError):
         for old in sorted(path.parent.glob("*.json"))[:-_REPORTS_KEPT]:
@@ -120,11 +120,11 @@ def write_report(folder: Path, name: str, report: Mapping[str, Any]) -> Path | N
     return path
 
 
-def _write_json(folder: Path, path: Path, values: Mapping[str, Any]) -> bool:
+def _write_json(folder: Path, path: Path, values: Mapping[str, Any], level: int) -> bool:
     try:
         with writing(folder), io.atomic(path) as temporary:
             temporary.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except StorageError as error:
-        _log.warning("%s", error)
+        _log.log(level, "%s", error)
         return False
     return True

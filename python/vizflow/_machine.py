@@ -25,10 +25,14 @@ def cores() -> int:
 
 
 def _quota() -> float | None:
-    for group in _groups():
-        words = _read(group / "cpu.max").split()
+    for place in groups(""):
+        words = _read(place / "cpu.max").split()
         if len(words) == 2 and words[0].isdigit() and words[1].isdigit():
             return int(words[0]) / int(words[1])
+    for place in groups("cpu"):
+        quota, period = _read(place / "cpu.cfs_quota_us").strip(), _read(place / "cpu.cfs_period_us").strip()
+        if quota.isdigit() and period.isdigit() and int(period):
+            return int(quota) / int(period)
     return None
 
 
@@ -38,26 +42,45 @@ def free_memory() -> int | None:
     for line in _read(Path("/proc/meminfo")).splitlines():
         if line.startswith("MemAvailable:"):
             found.append(int(line.split()[1]) << 10)
-    for group in _groups():
-        limit, used = _read(group / "memory.max").strip(), _read(group / "memory.current").strip()
-        if limit.isdigit() and used.isdigit():
-            cached = sum(
-                int(line.split()[1])
-                for line in _read(group / "memory.stat").splitlines()
-                if line.startswith(("inactive_file ", "active_file "))
-            )
-            found.append(max(0, int(limit) - int(used) + cached))
+    for controller, most, now in (
+        ("", "memory.max", "memory.current"),
+        ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ):
+        for place in groups(controller):
+            limit, used = _read(place / most).strip(), _read(place / now).strip()
+            if limit.isdigit() and used.isdigit():
+                found.append(max(0, int(limit) - int(used) + _cached(place)))
     if not found and hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
     return min(found) if found else None
 
 
-def _groups() -> list[Path]:
-    """Give the control groups this process is in, innermost first."""
-    root = Path("/sys/fs/cgroup")
-    own = _read(Path("/proc/self/cgroup")).strip().rpartition("::")[2].lstrip("/")
-    place = root / own
-    return [place, *(parent for parent in place.parents if parent.is_relative_to(root))]
+def _cached(place: Path) -> int:
+    """Give the bytes a control group is charged for that the kernel drops when they are needed: files' pages."""
+    values = dict(line.split(" ", 1) for line in _read(place / "memory.stat").splitlines() if " " in line)
+    prefix = "total_" if "total_inactive_file" in values else ""
+    return sum(int(values.get(f"{prefix}{kind}_file", 0)) for kind in ("inactive", "active"))
+
+
+def oom_kills() -> int:
+    """How many processes the kernel has killed for want of memory in this control group."""
+    for controller, name in (("", "memory.events"), ("memory", "memory.oom_control")):
+        for place in groups(controller):
+            for line in _read(place / name).splitlines():
+                if line.startswith("oom_kill "):
+                    return int(line.split()[1])
+    return 0
+
+
+def groups(controller: str) -> list[Path]:
+    """Give the control groups this process is in, innermost first: version 2's, or a controller's of version 1."""
+    root = Path("/sys/fs/cgroup") / controller
+    for line in _read(Path("/proc/self/cgroup")).splitlines():
+        _, kinds, own = line.split(":", 2)
+        if controller in kinds.split(","):
+            place = root / own.lstrip("/")
+            return [place, *(parent for parent in place.parents if parent.is_relative_to(root))]
+    return []
 
 
 def _read(path: Path) -> str:
@@ -68,7 +91,7 @@ def _read(path: Path) -> str:
 
 
 def need(size: int) -> int:
-    """How many bytes a date is taken to need: twice its file, since Arrow and Parquet files are compressed, and a base."""
+    """How many bytes a date is taken to need: twice its file, since files are compressed, and a base."""
     return _BASE + 2 * max(0, size)
 
 

@@ -15,12 +15,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from vizflow import _work
+from vizflow._machine import oom_kills
 from vizflow._work import Outcome
 from vizflow._worker import receive, send
 from vizflow.errors import ConfigError, Error
@@ -79,7 +79,7 @@ class Worker:
             while not select.select([stream], [], [], 0.5)[0]:
                 if self.process.poll() is not None and not select.select([stream], [], [], 0)[0]:
                     raise EOFError
-        return receive(stream)  # type: ignore[arg-type]
+        return receive(stream)
 
     def stop(self) -> None:
         """Let the process end by itself."""
@@ -132,20 +132,6 @@ class Worker:
         return f"its process crashed (signal {-code}, {name})"
 
 
-def oom_kills() -> int:
-    """How many processes the kernel has killed for memory in this control group."""
-    try:
-        group = Path("/proc/self/cgroup").read_text(encoding="ascii").strip().rpartition("::")[2]
-        for place in (Path("/sys/fs/cgroup") / group.lstrip("/"), Path("/sys/fs/cgroup")):
-            with suppress(OSError):
-                for line in (place / "memory.events").read_text(encoding="ascii").splitlines():
-                    if line.startswith("oom_kill "):
-                        return int(line.split()[1])
-    except (OSError, ValueError):
-        pass
-    return 0
-
-
 class Pool:
     """Workers, a thread of ours for each; outcomes come as they are there."""
 
@@ -159,7 +145,7 @@ class Pool:
         self._lock = threading.Lock()
         self._servers = [threading.Thread(target=self._serve, daemon=True) for _ in range(workers)]
 
-    def run(self, dates: Sequence[str]) -> Iterator[Outcome]:
+    def run(self, dates: Sequence[str]) -> Generator[Outcome, None, None]:
         """Run dates, begun in the order given; ends all processes however it ends."""
         for date in dates:
             self._todo.put(date)
@@ -168,7 +154,10 @@ class Pool:
             for server in self._servers:
                 server.start()
             while serving:
-                found = self._found.get()
+                try:
+                    found = self._found.get(timeout=0.2)  # a wait without end does not see Ctrl-C on every platform
+                except queue.Empty:
+                    continue
                 if found is None:
                     serving -= 1
                 elif isinstance(found, BaseException):

@@ -9,7 +9,6 @@ import ast
 import dataclasses
 import datetime as dt
 import json
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,13 +73,15 @@ def from_mapping(values: Any, folder: Path, where: str) -> Config:
         raise ConfigError(f"{where}: metrics are Polars expressions; they live in the pipeline's module, not in a file")
     for name in _PATHS:
         if settings.get(name) is not None:
-            settings[name] = folder / Path(os.path.expanduser(str(settings[name])))
+            settings[name] = folder / Path(str(settings[name])).expanduser()
     try:
         if isinstance(settings.get("market"), Mapping):
             settings["market"] = _market(settings["market"], where)
         if "schema" in settings:
             settings["schema"] = {name: _rule(name, rule, where) for name, rule in settings["schema"].items()}
         return Config(**settings)
+    except ConfigError as error:
+        raise ConfigError(str(error) if str(error).startswith(where) else f"{where}: {error}") from error
     except (TypeError, AttributeError) as error:
         raise ConfigError(f"{where}: a setting has a type that is not acceptable: {error}") from error
 
@@ -100,7 +101,9 @@ def _market(table: Mapping[str, Any], where: str) -> Market:
 
 def _rule(name: str, rule: Any, where: str) -> dict[str, Any]:
     if not isinstance(rule, Mapping):
-        raise ConfigError(f"{where}: the schema of {name!r} is {rule!r}; a table of load_as, cast_to and so on is taken")
+        raise ConfigError(
+            f"{where}: the schema of {name!r} is {rule!r}; a table of load_as, cast_to and so on is taken"
+        )
     return {key: dtype_of(value, where) if key in _TYPES else value for key, value in rule.items()}
 
 
@@ -122,7 +125,7 @@ def to_mapping(config: Config) -> dict[str, Any]:
         value = getattr(config, name)
         if name in _PATHS:
             if value is not None:
-                out[name] = os.path.abspath(value)
+                out[name] = str(Path(value).absolute())
         elif name == "market":
             out[name] = _plain_market(value)
         elif name == "schema":
@@ -168,13 +171,13 @@ def _plain_rule(column: str, rule: Mapping[str, Any]) -> dict[str, Any]:
 
 def text_of(dtype: Any) -> str:
     """Write a Polars type as `dtype_of` reads it."""
-    text = str(dtype() if isinstance(dtype, type) and not dtype.is_nested() else dtype)
+    text = str(dtype() if isinstance(dtype, type) else dtype)
     dtype_of(text, "schema")
     return text
 
 
 def dtype_of(text: Any, where: str) -> pl.DataType:
-    """Read a Polars type: ``Int64``, ``Datetime('us')``, ``Datetime(time_unit='us', time_zone='Asia/Seoul')``, …
+    """Read a Polars type: ``Int64``, ``Datetime('us')``, ``List(Int64)`` and so on.
 
     Raises
     ------
@@ -209,7 +212,9 @@ def _argument(node: ast.expr) -> Any:
     if isinstance(node, (ast.Name, ast.Call)):
         return _dtype(node)
     if isinstance(node, ast.Dict):
-        return {ast.literal_eval(key): _argument(value) for key, value in zip(node.keys, node.values, strict=True) if key}
+        return {
+            ast.literal_eval(key): _argument(value) for key, value in zip(node.keys, node.values, strict=True) if key
+        }
     if isinstance(node, ast.List):
         return [_argument(item) for item in node.elts]
     return ast.literal_eval(node)

@@ -6,7 +6,6 @@ Not for processes or executors themselves.
 from __future__ import annotations
 
 import functools
-import os
 import pickle
 import sys
 import time
@@ -99,7 +98,7 @@ def run_date(function: Pipeline, config: Config, date: str, *, skip_existing: bo
 
 def _size(config: Config, date: str) -> int | None:
     try:
-        return os.stat(config.get_partial_path(date)).st_size
+        return config.get_partial_path(date).stat().st_size
     except OSError:
         return None
 

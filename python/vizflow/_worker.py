@@ -1,4 +1,4 @@
-"""The process that `vizflow._pool` starts: reads jobs from its parent's pipe, writes outcomes back, ends with its parent.
+"""The process that `vizflow._pool` starts: reads dates from its parent's pipe, writes outcomes, ends with its parent.
 
 Not for other parents. What it reads and writes are frames of pickled plain values between the two, never a file.
 """
@@ -11,14 +11,13 @@ import pickle
 import queue
 import signal
 import struct
-import sys
 import threading
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 _LENGTH = struct.Struct("<Q")
 
 
-def send(stream: BinaryIO, message: Any) -> None:
+def send(stream: IO[bytes], message: Any) -> None:
     """Write one message."""
     data = pickle.dumps(message, protocol=5)
     left = memoryview(_LENGTH.pack(len(data)) + data)
@@ -27,13 +26,13 @@ def send(stream: BinaryIO, message: Any) -> None:
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> Any:
+def receive(stream: IO[bytes]) -> Any:
     """Read one message; EOFError where the other side is gone."""
     (length,) = _LENGTH.unpack(_exactly(stream, _LENGTH.size))
     return pickle.loads(_exactly(stream, length))
 
 
-def _exactly(stream: BinaryIO, size: int) -> bytes:
+def _exactly(stream: IO[bytes], size: int) -> bytes:
     data = bytearray()
     while len(data) < size:
         part = stream.read(size - len(data))
@@ -69,7 +68,7 @@ def main() -> None:
         send(outgoing, ("outcome", _work.run_packed(packed, date)))
 
 
-def _read(incoming: BinaryIO, inbox: queue.SimpleQueue[Any]) -> None:
+def _read(incoming: IO[bytes], inbox: queue.SimpleQueue[Any]) -> None:
     """Pass on messages; when the parent is gone, end at once whatever the main thread is doing."""
     try:
         while True:
@@ -82,4 +81,4 @@ def _read(incoming: BinaryIO, inbox: queue.SimpleQueue[Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

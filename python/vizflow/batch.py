@@ -14,7 +14,7 @@ import statistics
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ from vizflow.errors import ConfigError, Error, StorageError
 __all__ = ["BatchError", "BatchReport", "run_batch", "status"]
 
 _log = logging.getLogger("vizflow.batch")
+
+Outcomes = Generator[Outcome, None, None]
 
 HOT = 3.0  # times the median
 SMALL, LARGE = 100 << 20, 50 << 30
@@ -247,11 +249,11 @@ class _Batch:
         todo.sort(key=lambda date: -self.inputs[date].size)
         source = self._source(todo, parallel, executor, max_workers)
         try:
-            with _progress.bar(progress, {date: self.inputs[date].size for date in todo}) as advance:
-                with contextlib.closing(source):
-                    for outcome in source:
-                        self._take(outcome)
-                        advance(outcome["date"], outcome["status"])
+            sizes = {date: self.inputs[date].size for date in todo}
+            with _progress.bar(progress, sizes) as advance, contextlib.closing(source):
+                for outcome in source:
+                    self._take(outcome)
+                    advance(outcome["date"], outcome["status"])
         except KeyboardInterrupt:
             report = self._report()
             _log.warning("interrupted: %s", str(report).splitlines()[0])
@@ -280,12 +282,12 @@ class _Batch:
 
     def _source(
         self, todo: list[str], parallel: bool, executor: concurrent.futures.Executor | None, max_workers: int | None
-    ) -> Iterator[Outcome]:
+    ) -> Outcomes:
         """Give the outcomes as they come, a generator that ends what it started when it is closed."""
         if not todo:
-            return iter_closing(())
+            return _each(())
         if executor is None and not parallel:
-            return iter_closing(
+            return _each(
                 _work.run_date(self.function, self.config, date, skip_existing=self.skip_existing, code=self.code)
                 for date in todo
             )
@@ -364,12 +366,12 @@ def _on(dates: list[str]) -> str:
     return f"{dates[0]}" if len(dates) == 1 else f"{len(dates)} dates from {min(dates)}"
 
 
-def iter_closing(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+def _each(outcomes: Iterable[Outcome]) -> Outcomes:
     """Give a generator, which can be closed, of anything that can be gone through."""
     yield from outcomes
 
 
-def _through(executor: concurrent.futures.Executor, packed: bytes, dates: list[str]) -> Iterator[Outcome]:
+def _through(executor: concurrent.futures.Executor, packed: bytes, dates: list[str]) -> Outcomes:
     """Run dates in someone else's executor; what it raises is the failure of the date it was at."""
     started = time.perf_counter()
     futures: dict[concurrent.futures.Future[Outcome], str] = {}
@@ -382,17 +384,22 @@ def _through(executor: concurrent.futures.Executor, packed: bytes, dates: list[s
             except Exception as error:  # an executor that broke takes no more
                 refused.append(_work.failed(date, 0.0, error))
         yield from refused
-        for future in concurrent.futures.as_completed(futures):
-            error = None if future.cancelled() else future.exception()
-            if future.cancelled():
-                yield _work.failed(futures[future], time.perf_counter() - started, "cancelled by the executor")
-            elif error is not None:
-                yield _work.failed(futures[future], time.perf_counter() - started, error)
-            else:
-                yield future.result()
+        waiting = set(futures)
+        while waiting:
+            # Not as_completed: a wait without end does not see Ctrl-C on every platform.
+            ended, waiting = concurrent.futures.wait(waiting, 0.5, concurrent.futures.FIRST_COMPLETED)
+            for future in ended:
+                yield _ended(future, futures[future], time.perf_counter() - started)
     finally:
         for future in futures:
             future.cancel()
+
+
+def _ended(future: concurrent.futures.Future[Outcome], date: str, seconds: float) -> Outcome:
+    if future.cancelled():
+        return _work.failed(date, seconds, "cancelled by the executor")
+    raised = future.exception()
+    return future.result() if raised is None else _work.failed(date, seconds, raised)
 
 
 def _first_line(text: str) -> str:
@@ -411,9 +418,7 @@ def _failures(report: BatchReport) -> str:
 # ---- status -------------------------------------------------------------------------------------------------------
 
 
-def status(
-    config: Config, dates: Sequence[str] | None = None, *, pipeline_fn: Pipeline | None = None
-) -> pl.DataFrame:
+def status(config: Config, dates: Sequence[str] | None = None, *, pipeline_fn: Pipeline | None = None) -> pl.DataFrame:
     """Tell which dates are done.
 
     Parameters

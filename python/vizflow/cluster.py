@@ -11,7 +11,9 @@ import json
 import os
 import shlex
 import string
+import subprocess
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,11 +22,12 @@ from vizflow import _fingerprint, _pipelines, _settings
 from vizflow._pipelines import Pipeline
 from vizflow.batch import check_dates
 from vizflow.config import Config
-from vizflow.errors import ConfigError
+from vizflow.errors import ConfigError, Error
 
 __all__ = ["dask", "ray", "run_cluster", "slurm"]
 
 TEMPLATE = "ailab create job --name={name} -- {command}"
+_POLL = 0.2  # seconds between looking at jobs
 _PLACES = ("date", "name", "command", "quoted")
 
 
@@ -107,7 +110,9 @@ def _check_template(template: str) -> None:
     try:
         fields = [(name, spec, change) for _, name, spec, change in string.Formatter().parse(template)]
     except ValueError as error:
-        raise ConfigError(f"the template is not well formed: {error}; braces that stay are written {{{{ }}}}") from error
+        raise ConfigError(
+            f"the template is not well formed: {error}; braces that stay are written {{{{ }}}}"
+        ) from error
     names = {name for name, _, _ in fields if name is not None}
     if not names <= set(_PLACES) or any(spec or change for name, spec, change in fields if name is not None):
         places = ", ".join(f"{{{name}}}" for name in _PLACES)
@@ -121,7 +126,7 @@ def _config_options(function: Pipeline, config: Config) -> list[str]:
     for name, value in vars(module).items() if module is not None else ():
         if value is config:
             # The job starts elsewhere, so the folder that relative paths count from goes along.
-            place = ["--chdir", os.getcwd()] if _has_relative_paths(config) else []
+            place = ["--chdir", str(Path.cwd())] if _has_relative_paths(config) else []
             return ["--config", name, "--config-id", config_id(config), *place]
     return ["--config", json.dumps(_settings.to_mapping(config), separators=(",", ":"), ensure_ascii=False)]
 
@@ -146,18 +151,26 @@ def _missing(engine: str, extra: str, error: ImportError) -> ConfigError:
 
 
 class _Polled(concurrent.futures.Executor):
-    """An executor over an engine whose jobs are asked, one after another, whether they have ended."""
+    """An executor over an engine whose jobs are asked, one after another, whether they have ended.
 
-    def __init__(self, submit: Callable[..., Any], look: Callable[[Any], bool], cancel: Callable[[Any], None]) -> None:
+    ``look(job)`` gives None while a job is on, and then what gives its result or raises.
+    """
+
+    def __init__(
+        self,
+        submit: Callable[..., Any],
+        look: Callable[[Any], Callable[[], Any] | None],
+        cancel: Callable[[Any], Any],
+    ) -> None:
         self._submit, self._look, self._cancel = submit, look, cancel
         self._jobs: dict[concurrent.futures.Future[Any], Any] = {}
         self._lock = threading.Lock()
-        self._closed = threading.Event()
+        self._closed = False
         self._thread: threading.Thread | None = None
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:
         """Submit a call as a job."""
-        if self._closed.is_set():
+        if self._closed:
             raise RuntimeError("cannot submit after shutdown")
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         with self._lock:
@@ -175,33 +188,38 @@ class _Polled(concurrent.futures.Executor):
                     self._thread = None
                     return
             for future, job in jobs:
-                self._settle(future, job)
-            self._closed.wait(0.2)
+                if self._has_ended(future, job):
+                    with self._lock:
+                        del self._jobs[future]
+            time.sleep(_POLL)
 
-    def _settle(self, future: concurrent.futures.Future[Any], job: Any) -> None:
-        if future.cancelled():
-            self._cancel(job)
-            future.set_running_or_notify_cancel()
-        elif not self._look(job):
-            return
-        elif future.set_running_or_notify_cancel():
-            try:
-                future.set_result(job.result())
-            except BaseException as error:
+    def _has_ended(self, future: concurrent.futures.Future[Any], job: Any) -> bool:
+        try:
+            if future.cancelled():
+                self._cancel(job)
+                return True
+            take = self._look(job)
+            if take is None:
+                return False
+            result = take()
+        except BaseException as error:
+            if future.set_running_or_notify_cancel():
                 future.set_exception(error)
-        with self._lock:
-            self._jobs.pop(future, None)
+        else:
+            if future.set_running_or_notify_cancel():
+                future.set_result(result)
+        return True
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more jobs; wait for those there are, or cancel them."""
-        self._closed.set()
+        self._closed = True
         with self._lock:
-            futures = list(self._jobs)
+            futures, thread = list(self._jobs), self._thread
         if cancel_futures:
             for future in futures:
                 future.cancel()
-        if wait:
-            concurrent.futures.wait(futures)
+        if wait and thread is not None:
+            thread.join()
 
 
 def slurm(folder: str | os.PathLike[str] = "slurm-jobs", **parameters: Any) -> concurrent.futures.Executor:
@@ -244,11 +262,65 @@ def slurm(folder: str | os.PathLike[str] = "slurm-jobs", **parameters: Any) -> c
         engine.update_parameters(name="vizflow", **parameters)
     except (RuntimeError, NameError, TypeError, AssertionError) as error:
         raise ConfigError(f"Slurm cannot be used here: {error}") from error
-    return _Polled(engine.submit, _slurm_ended, lambda job: job.cancel())
+    return _Polled(engine.submit, _SlurmQueue().look, lambda job: job.cancel())
 
 
-def _slurm_ended(job: Any) -> bool:
-    return bool(job.done())
+class _SlurmQueue:
+    """Whether jobs have ended, as squeue says: submitit asks sacct, which needs an accounting data base."""
+
+    _ENDED = frozenset(
+        [
+            "BOOT_FAIL",
+            "CANCELLED",
+            "COMPLETED",
+            "DEADLINE",
+            "FAILED",
+            "NODE_FAIL",
+            "OUT_OF_MEMORY",
+            "PREEMPTED",
+            "REVOKED",
+            "TIMEOUT",
+        ]
+    )
+    _ASK = 1.0  # seconds between looks at the queue
+    _GRACE = 5.0  # seconds that a shared folder may take to show a result
+
+    def __init__(self) -> None:
+        self._states: dict[str, str] | None = None
+        self._asked = float("-inf")
+        self._missed: dict[str, float] = {}
+
+    def look(self, job: Any) -> Callable[[], Any] | None:
+        """Give what takes a job's result, once it is there; or what raises, once it cannot come."""
+        if job.paths.result_pickle.exists():
+            return job.result  # type: ignore[no-any-return]
+        state = self._state(str(job.job_id))
+        if state is None:
+            return None
+        if time.monotonic() - self._missed.setdefault(job.job_id, time.monotonic()) < self._GRACE:
+            return None
+        raise Error(
+            f"its Slurm job {job.job_id} ended ({state}) and left no result: it was killed, ran out of memory or time, "
+            f"or could not start; its log is {job.paths.stderr}"
+        )
+
+    def _state(self, job_id: str) -> str | None:
+        """Give the state in which a job has ended; None while it has not, or nothing is known."""
+        if time.monotonic() - self._asked >= self._ASK:
+            self._asked = time.monotonic()
+            self._states = self._ask()
+        if self._states is None:
+            return None
+        state = self._states.get(job_id, "no longer known to Slurm")
+        return state if state in self._ENDED or " " in state else None
+
+    @staticmethod
+    def _ask() -> dict[str, str] | None:
+        command = ["squeue", "--noheader", "--me", "--states=all", "--format=%A %T"]
+        said = subprocess.run(command, capture_output=True, text=True, check=False)
+        if said.returncode != 0:
+            return None  # the controller is away; it comes back
+        return dict(line.split(maxsplit=1) for line in said.stdout.splitlines() if " " in line.strip())
 
 
 def dask(address: str | Any = None, **parameters: Any) -> concurrent.futures.Executor:
@@ -382,5 +454,3 @@ class _Ray(concurrent.futures.Executor):
             concurrent.futures.wait(left)
         if self._started:
             self._engine.shutdown()
-
-

@@ -15,12 +15,14 @@ SECTIONS = {
     "Markets": ["Market", "Session", "CN", "KR", "HK", "HKEX_NORTHBOUND", "US", "CRYPTO"],
     "Operations": ["parse_time", "time_report", "mid", "near_integer", "forward_return", "bin", "aggregate"],
     "Enrichment": ["Enricher", "FIFOMatch", "TagRule", "State", "TagCondition", "TagRunning"],
-    "Configuration and running": ["Config", "Context", "run"],
+    "Configuration and running": [
+        "Config", "Context", "run", "run_batch", "run_cluster", "status", "BatchReport", "cluster",
+    ],
     "Files": ["scan", "load", "save"],
     "Calendars": ["calendar"],
     "Demonstration data": ["demo"],
     "Errors": [
-        "Error", "ConfigError", "SchemaError", "CalendarRangeError", "DataError", "ReplayError", "StorageError",
+        "Error", "BatchError", "ConfigError", "SchemaError", "CalendarRangeError", "DataError", "ReplayError", "StorageError",
     ],
 }  # fmt: skip
 

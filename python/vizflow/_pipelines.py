@@ -135,6 +135,9 @@ def _importable(module: ModuleType) -> bool:
 
 
 def _installed(module: ModuleType) -> bool:
+    """Tell whether a module is there wherever VizFlow is."""
+    if module.__name__.partition(".")[0] == __package__:
+        return True
     file = Path(str(module.__file__)).resolve() if getattr(module, "__file__", None) else None
     roots = {sysconfig.get_path(kind) for kind in ("purelib", "platlib", "stdlib")}
     return file is not None and any(file.is_relative_to(Path(root).resolve()) for root in roots if root)

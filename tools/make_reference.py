@@ -22,7 +22,8 @@ SECTIONS = {
     "Calendars": ["calendar"],
     "Demonstration data": ["demo"],
     "Errors": [
-        "Error", "BatchError", "ConfigError", "SchemaError", "CalendarRangeError", "DataError", "ReplayError", "StorageError",
+        "Error", "BatchError", "ConfigError", "SchemaError", "CalendarRangeError", "DataError", "ReplayError",
+        "StorageError",
     ],
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import logging
+import multiprocessing
 import os
 import socket
 import statistics
@@ -196,8 +197,20 @@ def run_batch(
         raise ConfigError(f"max_workers is {max_workers!r}; a number from 1 is accepted")
     if not callable(pipeline_fn):
         raise ConfigError(f"the pipeline is {pipeline_fn!r}; a function of (frame, context) is accepted")
+    _refuse_forks(executor)
     batch = _Batch(pipeline_fn, config, todo, skip_existing)
     return batch.run(parallel, executor, max_workers, progress)
+
+
+def _refuse_forks(executor: concurrent.futures.Executor | None) -> None:
+    """Refuse a pool of forked processes: Polars' threads are not there after a fork, and it waits for them forever."""
+    if isinstance(executor, concurrent.futures.ProcessPoolExecutor):
+        method = getattr(executor, "_mp_context", multiprocessing).get_start_method()
+        if method == "fork":
+            raise ConfigError(
+                "the executor forks its processes, in which Polars hangs; give it "
+                "mp_context=multiprocessing.get_context('spawn')"
+            )
 
 
 def run_one(function: Pipeline, config: Config, date: str, *, skip_existing: bool) -> Outcome:

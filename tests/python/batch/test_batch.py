@@ -189,6 +189,9 @@ def test_bad_arguments_are_refused_before_anything_runs(config: vf.Config) -> No
         run(batch_jobs.sides, config, max_workers=0)
     with raises(ConfigError, "a function of (frame, context)"):
         run(None, config)
+    fork = concurrent.futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork"))
+    with fork, raises(ConfigError, "in which Polars hangs", "get_context('spawn')"):
+        run(batch_jobs.sides, config, executor=fork)
     config.output_dir = None
     with raises(ConfigError, "output_dir"):
         run(batch_jobs.sides, config)

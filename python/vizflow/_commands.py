@@ -54,6 +54,10 @@ def _complain(message: str) -> None:
 
 def call(argv: Sequence[str] | None) -> int:
     """Run a command; give its exit code."""
+    logger, handler = logging.getLogger("vizflow"), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("vizflow: %(message)s"))
+    logger.addHandler(handler)
+    before = logger.level
     try:
         code = main.main(args=list(argv) if argv is not None else None, prog_name="vizflow", standalone_mode=False)
     except click.ClickException as error:
@@ -65,6 +69,9 @@ def call(argv: Sequence[str] | None) -> int:
     except BrokenPipeError:  # the reader of our output, such as head, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
     return code if isinstance(code, int) else 0
 
 
@@ -114,12 +121,7 @@ def main(verbose: int) -> None:
     Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted.
     """  # noqa: D301
     level = {0: logging.WARNING, 1: logging.INFO}.get(verbose, logging.DEBUG)
-    logger = logging.getLogger("vizflow")
-    logger.setLevel(level)
-    if not logger.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("vizflow: %(message)s"))
-        logger.addHandler(handler)
+    logging.getLogger("vizflow").setLevel(level)
 
 
 PIPELINE = click.argument("pipeline", metavar="PIPELINE")

@@ -91,7 +91,7 @@ def compare(stored: Mapping[str, str], now: Mapping[str, str]) -> Verdict:
         name = f"{then.name} then, {today.name} now: " if then.name != today.name else ""
         out.reasons.append(f"the input changed: {name}{then} then, {today} now")
     if "vizflow.settings" in changed:
-        out.reasons += _changes(stored["vizflow.settings"], now["vizflow.settings"])
+        out.reasons += _changes(_plain(stored["vizflow.settings"]), _plain(now["vizflow.settings"]))
     if "vizflow.calendar" in changed:
         out.reasons.append("the calendar up to that date changed")
     if "vizflow.plan_id" in changed:
@@ -166,11 +166,15 @@ def _rule(rule: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _changes(then: str, now: str) -> list[str]:
+def _plain(text: str) -> dict[str, Any]:
     try:
-        old, new = json.loads(then), json.loads(now)
+        found = json.loads(text)
     except ValueError:
-        return ["the settings changed"]
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     out = []
     for name in sorted(old.keys() | new.keys()):
         before, after = old.get(name), new.get(name)

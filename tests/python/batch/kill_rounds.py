@@ -152,12 +152,12 @@ def rounds(count: int, seed: int, folder: Path) -> Counter[str]:
         wait(output, draw, length)
         victim = draw.choice(["batch", "worker", "all"])
         workers = kill(process, victim, draw)
-        code = process.wait(timeout=60)
+        code = process.wait(timeout=300)
         seen[f"{victim} killed"] += 1
         seen["ended before it was killed"] += code == 0
         seen["partials when killed"] += check_whole(output, calm) if output.exists() else 0
         seen["temporary files when killed"] += len(left_over(output)) if output.exists() else 0
-        assert begin(job, days, output).wait(timeout=60) == 0, f"round {number}: the resumed batch failed"
+        assert begin(job, days, output).wait(timeout=300) == 0, f"round {number}: the resumed batch failed"
         assert check_whole(output, calm) == len(DATES)
         assert not left_over(output), left_over(output)
         assert_frame_equal(_reduced(output), undisturbed, check_exact=True)

@@ -63,7 +63,7 @@ def ailab(tmp_path: Path) -> dict[str, str]:
 
 def submit(command: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, shell=True, env=env, cwd="/", capture_output=True, text=True, check=False, timeout=60
+        command, shell=True, env=env, cwd="/", capture_output=True, text=True, check=False, timeout=300
     )
 
 
@@ -151,7 +151,7 @@ def test_the_design_documents_script_submits_each_job_once(folder: Path, ailab: 
         + "for cmd in commands:\n    os.system(cmd)\n",
         encoding="utf-8",
     )
-    subprocess.run([sys.executable, str(script)], env=ailab, check=True, timeout=60, cwd="/", capture_output=True)
+    subprocess.run([sys.executable, str(script)], env=ailab, check=True, timeout=300, cwd="/", capture_output=True)
     assert Path(ailab["AILAB_LOG"]).read_text().split() == [f"--name=vf_{date}" for date in DATES]
     assert sorted(path.name for path in (folder / "out").glob("*.parquet")) == [f"{date}.parquet" for date in DATES]
 
@@ -167,7 +167,7 @@ def test_templates(job: Path, folder: Path) -> None:
     assert make("D={date} sh -c {quoted} > ${{LOG}}").startswith("D=20240102 sh -c 'python -m vizflow")
     assert make("x {command}").endswith(shlex.join(inner))
     done = subprocess.run(
-        make("sh -c {quoted}").replace("python -m", f"{sys.executable} -m"), shell=True, check=False, timeout=60
+        make("sh -c {quoted}").replace("python -m", f"{sys.executable} -m"), shell=True, check=False, timeout=300
     )
     assert done.returncode == 0
     assert (folder / "out" / f"{DATES[0]}.parquet").exists()

@@ -6,6 +6,7 @@ The operating system itself is made to fail, not a stand-in; what needs root, or
 from __future__ import annotations
 
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -72,7 +73,7 @@ def test_disk_full(config: vf.Config, tmp_path: Path) -> None:
         assert list(errors) == [BAD["raises"]]
         assert errors[BAD["raises"]].startswith("StorageError: ")
         assert f"{BAD['raises']}.parquet" in errors[BAD["raises"]]
-        assert "No space left" in errors[BAD["raises"]] or "os error 28" in errors[BAD["raises"]]
+        assert re.search("no space (is )?left", errors[BAD["raises"]], re.IGNORECASE)
         assert report.count("done") == len(DATES) - 1
         assert not left_over(config.output_dir)
         assert vf.status(config, [BAD["raises"]])["status"].item() == "failed"
@@ -96,7 +97,7 @@ def test_read_only_folder(config: vf.Config, tmp_path: Path) -> None:
         errors, report = failures(config, batch_jobs.sides)
         assert list(errors) == DATES
         assert all(error.startswith("StorageError: ") for error in errors.values())
-        assert all("Read-only" in error for error in errors.values())
+        assert all("read-only" in error.lower() for error in errors.values())
         assert report.path is None
 
 
@@ -111,10 +112,10 @@ def test_limit_on_the_size_of_files(config: vf.Config, tmp_path: Path) -> None:
         "except vf.BatchError as error: print(error.report.failed['date'].to_list(), error.report.failed['error'][0])\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=300
     )
     assert done.stdout.startswith(f"['{BAD['raises']}'] StorageError: "), done.stdout + done.stderr
-    assert "File too large" in done.stdout or "os error 27" in done.stdout
+    assert re.search("too large|would be larger", done.stdout)
     assert sorted(path.stem for path in (tmp_path / "out").glob("*.parquet")) == sorted({*DATES} - {BAD["raises"]})
     assert not left_over(tmp_path / "out")
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] != 200_000
@@ -165,7 +166,7 @@ def test_date_killed_by_the_kernel_for_memory(config: vf.Config, tmp_path: Path)
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=300,
         )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"['{BAD['killed']}'] Killed: its process was killed by the kernel: out of memory")

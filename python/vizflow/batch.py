@@ -368,9 +368,7 @@ class _Batch:
                 for note in found.get("notes", ()):
                     older.setdefault(note, []).append(date)
         for note, on in older.items():
-            warnings.warn(
-                f"{_on(on)} kept as they are, but were {note}; skip_existing=False makes them again", stacklevel=5
-            )
+            warnings.warn(f"{_on(on)} kept, though {note}; skip_existing=False makes all again", stacklevel=5)
         for (category, text), on in self.warnings.items():
             warnings.warn(f"{text} ({category}, {_on(on)})", stacklevel=5)
 

@@ -131,7 +131,7 @@ def test_a_batch_after_the_faults_are_mended_does_the_rest_only(config: vf.Confi
         run(batch_jobs.trouble, config)
     times = {date: config.get_partial_path(date).stat().st_mtime_ns for date in partials(config)}
     with pytest.warns(
-        UserWarning, match="4 dates from 20240101 kept as they are, but were made by the function trouble"
+        UserWarning, match="4 dates from 20240101 kept, though made by the function trouble"
     ):
         report = run(batch_jobs.sides, config)
     counts = dict(report.frame["status"].value_counts().rows())

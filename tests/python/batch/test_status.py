@@ -140,7 +140,7 @@ def test_format_that_changed(config: vf.Config) -> None:
 def test_older_version_of_vizflow_is_kept_and_said(config: vf.Config) -> None:
     rewrite_metadata(config.get_partial_path(DATE), {"vizflow.version": "0.0.1"})
     assert why(config)[0] == ("done", f"made by VizFlow 0.0.1, this is {vf.__version__}")
-    with pytest.warns(UserWarning, match="20240102 kept as they are, but were made by VizFlow 0.0.1"):
+    with pytest.warns(UserWarning, match="20240102 kept, though made by VizFlow 0.0.1"):
         assert again(config) == ["skipped"] * 3
 
 
@@ -178,7 +178,7 @@ def test_code_that_changed_is_warned_of(config: vf.Config) -> None:
     sides.__qualname__ = "sides"
     assert why(config, sides) == [("done", "made by older code of sides")] * 3
     with pytest.warns(
-        UserWarning, match="3 dates from 20240102 kept as they are, but were made by older code of sides"
+        UserWarning, match="3 dates from 20240102 kept, though made by older code of sides"
     ):
         report = vf.run_batch(sides, config, DATES, parallel=False, progress=False)
     assert set(report.frame["status"]) == {"skipped"}

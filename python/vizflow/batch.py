@@ -37,6 +37,7 @@ _log = logging.getLogger("vizflow.batch")
 Outcomes = Generator[Outcome, None, None]
 
 HOT = 3.0  # times the median
+HOT_SECONDS = 1.0  # below which a date is not worth a word
 SMALL, LARGE = 100 << 20, 50 << 30
 
 SCHEMA = {
@@ -174,7 +175,7 @@ def run_batch(
     -----
     A process that is killed (by the kernel, for memory) costs its date only. Partials are written whole or not at
     all, so a batch can be killed and started again at any moment, and several may work on one folder. A date that
-    takes over three times the median is logged as a hot partition, and inputs outside 100 MB to 50 GB are noted.
+    takes over three times the median, and over a second, is logged as a hot partition, and inputs outside 100 MB to 50 GB are noted.
 
     Examples
     --------
@@ -342,12 +343,13 @@ class _Batch:
         if len(seconds) < 3:
             return
         median = statistics.median(seconds.values())
-        for date, took in seconds.items():
-            if took > HOT * median:
-                notes[date].append(f"hot partition: {took / median:.1f} times the median")
-                _log.warning(
-                    "hot partition %s: %.2f s, %.1f times the median of %.2f s", date, took, took / median, median
-                )
+        hot = {date: took for date, took in sorted(seconds.items()) if took > max(HOT * median, HOT_SECONDS)}
+        for date, took in hot.items():
+            notes[date].append(f"hot partition: {took / median:.1f} times the median")
+        if hot:
+            shown = ", ".join(f"{date} ({took:.1f} s)" for date, took in list(hot.items())[:10])
+            more = f" and {len(hot) - 10} more" if len(hot) > 10 else ""
+            _log.warning("hot partitions, over %g times the median of %.2f s: %s%s", HOT, median, shown, more)
 
     def _note_sizes(self, notes: dict[str, list[str]]) -> None:
         sizes = {date: stamp.size for date, stamp in self.inputs.items() if stamp.size >= 0}

@@ -68,7 +68,7 @@ def forks(df: pl.LazyFrame, ctx: vf.Context) -> pl.LazyFrame:
 
 
 def hot(df: pl.LazyFrame, ctx: vf.Context) -> pl.LazyFrame:
-    time.sleep(0.5 if ctx.date == "20240102" else 0.05)
+    time.sleep(1.2 if ctx.date == "20240102" else 0.05)
     return sides(df, ctx)
 
 

@@ -177,9 +177,7 @@ def test_code_that_changed_is_warned_of(config: vf.Config) -> None:
 
     sides.__qualname__ = "sides"
     assert why(config, sides) == [("done", "made by older code of sides")] * 3
-    with pytest.warns(
-        UserWarning, match="3 dates from 20240102 kept, though made by older code of sides"
-    ):
+    with pytest.warns(UserWarning, match="3 dates from 20240102 kept, though made by older code of sides"):
         report = vf.run_batch(sides, config, DATES, parallel=False, progress=False)
     assert set(report.frame["status"]) == {"skipped"}
     assert report.frame["note"].str.contains("older code").all()

@@ -175,7 +175,8 @@ def run_batch(
     -----
     A process that is killed (by the kernel, for memory) costs its date only. Partials are written whole or not at
     all, so a batch can be killed and started again at any moment, and several may work on one folder. A date that
-    takes over three times the median, and over a second, is logged as a hot partition, and inputs outside 100 MB to 50 GB are noted.
+    takes over three times the median, and over a second, is logged as a hot partition, and inputs outside 100 MB to
+    50 GB are noted.
 
     Examples
     --------

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import pickle
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -563,21 +564,31 @@ def test_a_batch_writes_no_pickle(config: vf.Config) -> None:
 # ---- overhead -----------------------------------------------------------------------------------------------------
 
 
+def cpu_seconds() -> float:
+    """Time that this process and its children have used."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
 @pytest.mark.slow
 def test_overhead_of_300_small_dates(tmp_path: Path) -> None:
-    """Under 20 ms a date beyond the pipeline's own time, the start of the processes included; the better of two."""
+    """Under 20 ms a date, the start of the processes and the pipeline's own time (some 3 ms) included.
+
+    Held against the processors' time in any case, and against the clock where nothing else keeps the machine busy.
+    """
     config = vf.Config(input_dir=tmp_path / "in", output_dir=tmp_path / "out")
-    dates = [f"20{year}{month:02d}{day:02d}" for year in (23, 24) for month in range(1, 13) for day in range(1, 14)][
-        :300
-    ]
+    days = [(year, month, day) for year in (2023, 2024) for month in range(1, 13) for day in range(1, 14)]
+    dates = [f"{year}{month:02d}{day:02d}" for year, month, day in days][:300]
     for date in dates:
         vf.save(DAY, config.get_file_path(date))
-    overheads = []
-    for _ in range(2):
-        started = time.perf_counter()
+    found = []
+    for _ in range(3):
+        cpu, clock = cpu_seconds(), time.perf_counter()
         report = run(batch_jobs.sides, config, dates, skip_existing=False)
-        wall = time.perf_counter() - started
+        found.append(((cpu_seconds() - cpu) / 300, (time.perf_counter() - clock) / 300))
         assert report.count("done") == 300
-        overheads.append(wall / 300)  # nothing is taken off for the pipeline, which takes a millisecond or two
-    print(f"overhead {min(overheads) * 1e3:.1f} ms a date")
-    assert min(overheads) < 0.020
+    cpu, clock = (min(times) for times in zip(*found, strict=True))
+    print(f"a date: {cpu * 1e3:.1f} ms of processors, {clock * 1e3:.1f} ms by the clock")
+    assert cpu < 0.020
+    busy = os.getloadavg()[0] > (os.cpu_count() or 1) + 1
+    assert busy or clock < 0.020

@@ -19,6 +19,7 @@ MODULES = {
     "vizflow": "side_vizflow",
     "polars": "peers_polars",
     "polars-asof": "peers_polars",
+    "polars-sorted": "peers_sorted",
     "duckdb": "peers_duckdb",
 }
 WARM_ROWS = 20_000

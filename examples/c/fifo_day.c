@@ -82,8 +82,8 @@ int main(void) {
     const struct vf_fifo_options options = {
         .sides = sides, .n_sides = 2, .rows = VF_FIFO_BOTH, .columns = columns};
 
-    /* Learn the rows (in as many batches as they come), match them, and take the pieces, here all at once. Each step
-       says whether it worked; the message names the column, the row and what would have been accepted. */
+    /* Learn the rows (in as many batches as they come), match them, and bring the rows again to take their pieces, here
+       all at once. Each step says whether it worked; the message names the column, the row and what would have been accepted. */
     struct vf_fifo *fifo = NULL;
     struct vf_column out[5] = {{{0}, {0}}};
     struct vf_error error;
@@ -91,7 +91,7 @@ int main(void) {
     enum vf_status status = vf_fifo_open(NULL, &options, &fifo, &error);
     if (status == VF_OK) status = vf_fifo_update(fifo, &batch, &error);
     if (status == VF_OK) status = vf_fifo_match(fifo, &error);
-    if (status == VF_OK) status = vf_fifo_emit(fifo, NULL, 0, ROWS, columns, counts, out, &error);
+    if (status == VF_OK) status = vf_fifo_emit(fifo, &batch, 0, ROWS, columns, counts, out, &error);
     if (status == VF_OK)
         print_pieces(counts, out);
     else

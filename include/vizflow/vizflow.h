@@ -361,19 +361,19 @@ VF_API enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_
    apart that a holding period might not fit; and under VF_EXCESS_RAISE. The object is then as it was.
    A zero quantity is a piece of its own with quantity 0, not closed. Integers are exact; of floats, a rest below 1e-9
    of its row's quantity is zero. VF_ERROR_STATE when no batch was learnt, not even an empty one.
-   Memory: 20 bytes a row before, 28 with a `time` of its own, 8 more with prices; after it 24 bytes a piece and 8 a
-   row (8 more with prices); both while it works. */
+   Memory: 20 bytes a trade row, 28 where holding periods are asked for, and 8 a row with prices; after it the same;
+   while it works, 90 bytes for each row of the largest symbol, on each thread. */
 VF_API enum vf_status vf_fifo_match(struct vf_fifo *fifo, struct vf_error *err);
 
 VF_API int64_t vf_fifo_rows_in(const struct vf_fifo *fifo);
 VF_API int64_t vf_fifo_rows_out(const struct vf_fifo *fifo); /* after match; -1 before */
 
 /* Pieces of the input rows [first_row, first_row + n): writes the number of pieces of each row to counts[n] (may be
-   NULL) and gives one column for each bit of `columns`, lowest bit first, into out[]. `again`, when not NULL, holds
-   the same rows read a second time; what matching used of them is compared with what was learnt, in order from row 0
-   (else VF_ERROR_STATE), 4096 rows at a time: VF_ERROR_REPLAY names the first row of the block that differs. A block
-   is judged when its last row is there, so ask vf_fifo_replayed at the end. Without `again`, rows may be asked for in
-   any order and more than once. */
+   NULL) and gives one column for each bit of `columns`, lowest bit first, into out[]. `again` holds the same rows read a
+   second time, in order from row 0 (else VF_ERROR_STATE): what is kept of a row does not say which row it was. What
+   matching used of them is compared with what was learnt, 4096 rows at a time: VF_ERROR_REPLAY names the first row of
+   the block that differs. A block is judged when its last row is there, so ask vf_fifo_replayed at the end. A call that
+   fails gives nothing and may be made again. */
 VF_API enum vf_status vf_fifo_emit(struct vf_fifo *fifo, const struct vf_fifo_batch *again, int64_t first_row,
                                    int64_t n, unsigned columns, uint32_t *counts, struct vf_column *out,
                                    struct vf_error *err);
@@ -426,7 +426,8 @@ VF_API void vf_mark_close(struct vf_mark *mark);
 VF_API enum vf_status vf_mark_observe(struct vf_mark *mark, const struct vf_mark_batch *batch, struct vf_error *err);
 
 /* The next rows to be marked, at most 4294967294 in all. Without `quotes` they are observations too. Adjacent rows of
-   the same keys, time and price, which row expansion leaves, are kept once: 20 bytes, and a bit for each row. */
+   the same keys, time and price, which row expansion leaves, are kept once: 16 bytes for up to two horizons, 8 more for
+   each further one. */
 VF_API enum vf_status vf_mark_update(struct vf_mark *mark, const struct vf_mark_batch *batch, struct vf_error *err);
 
 /* Looks everything up. Afterwards observe, update and finish are VF_ERROR_STATE; if it fails nothing has changed. */
@@ -441,9 +442,9 @@ VF_API int64_t vf_mark_rows(const struct vf_mark *mark);
    observation itself (its key, time or price), when t + h is past the instrument's last observation (by any method:
    a trade near the close is never priced with the last quote), when nothing matches, when the match is out of
    tolerance, or when t + h is past end_ns. Never NaN; infinite only where the quotient leaves float64.
-   `again`, when not NULL, holds the same rows read a second time: keys, time and price are compared with what was
-   learnt, in order from row 0, and a block of 4096 rows that differs is VF_ERROR_REPLAY with its first row. Without
-   it rows may be asked for in any order. */
+   `again` holds the same rows read a second time, in order from row 0: what is kept of a row does not say which row it
+   was. Its keys, time and price are compared with what was learnt, and a block of 4096 rows that differs is
+   VF_ERROR_REPLAY with its first row. A call that fails gives nothing and may be made again. */
 VF_API enum vf_status vf_mark_emit(struct vf_mark *mark, const struct vf_mark_batch *again, int64_t first_row,
                                    int64_t n, struct vf_column *out, struct vf_error *err);
 /* Starts another replay from row 0. */

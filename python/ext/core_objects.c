@@ -26,6 +26,7 @@ static void *allocate_object(PyTypeObject *type) {
 
 struct fifo_object {
     PyObject_HEAD struct vf_fifo *fifo;
+    unsigned n_threads;
 };
 
 #define SIDES_MAX 64
@@ -74,6 +75,7 @@ static PyObject *fifo_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     struct vf_context ctx = pool_context(n_threads);
     struct fifo_object *self = allocate_object(type);
     if (self == NULL) return NULL;
+    self->n_threads = n_threads;
     if (vf_fifo_open(&ctx, &options, &self->fifo, &err) != VF_OK) {
         Py_DECREF(self);
         return raise_error(&err);
@@ -154,7 +156,7 @@ struct emission {
     struct vf_fifo *fifo;
     struct columns_in again, pass;
     int64_t first_row, n;
-    unsigned columns;
+    unsigned columns, n_threads;
     size_t n_columns, n_out;
     struct vf_column *out; /* match columns, then the expanded ones */
 };
@@ -162,7 +164,7 @@ struct emission {
 /* Without the GIL. The expanded columns take their inputs over, since views go on pointing into them. */
 static enum vf_status emit(struct emission *e, struct vf_error *err) {
     struct vf_fifo_batch batch;
-    struct vf_context ctx = pool_context(1);
+    struct vf_context ctx = pool_context(e->n_threads);
     size_t rows = (size_t)e->n;
     uint32_t *counts = malloc((rows + 1) * sizeof *counts);
     if (counts == NULL) {
@@ -189,7 +191,8 @@ PyDoc_STRVAR(fifo_emit_doc,
              "Pieces of n rows: the match columns asked for, then the pass-through columns expanded.");
 
 static PyObject *fifo_emit(PyObject *self, PyObject *args) {
-    struct emission e = {.fifo = ((struct fifo_object *)self)->fifo};
+    struct emission e = {.fifo = ((struct fifo_object *)self)->fifo,
+                         .n_threads = ((struct fifo_object *)self)->n_threads};
     struct vf_error err = {0};
     PyObject *again, *pass, *list = NULL;
     long long first_row, n;

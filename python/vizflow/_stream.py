@@ -14,6 +14,7 @@ import re
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -23,7 +24,7 @@ from polars.io.plugins import register_io_source
 
 from vizflow.errors import translated
 
-BATCH_ROWS = 262_144
+BATCH_ROWS = 524_288
 
 # Plan nodes whose rows come again as they came, cheaply. A plan with any other is collected once.
 _NODE = re.compile(r" *(?:(PYTHON\[[^\]]*\] SCAN|[A-Z][a-z]+ SCAN|[A-Z]+[A-Z_ ]*[A-Z])\b|\S)")
@@ -58,6 +59,27 @@ def batches(frame: pl.LazyFrame, *, ordered: bool = True) -> Iterator[pl.DataFra
     """Collect a frame batch by batch, in its order, in bounded memory."""
     with translated():
         yield from frame.collect_batches(maintain_order=ordered, engine="streaming")
+
+
+def _gathered(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Put small batches together, without copying, and cut large ones: C works best on about `BATCH_ROWS` at a time.
+
+    What a symbol needs is touched once a batch, and a day's rows take turns among thousands of symbols.
+    """
+    waiting: list[pl.DataFrame] = []
+    rows = 0
+    for frame in frames:
+        if rows + frame.height > BATCH_ROWS and waiting:
+            yield pl.concat(waiting, rechunk=False)
+            waiting, rows = [], 0
+        for part in frame.iter_slices(BATCH_ROWS):
+            if part.height == BATCH_ROWS:
+                yield part
+            else:
+                waiting.append(part)
+                rows += part.height
+    if waiting:
+        yield pl.concat(waiting, rechunk=False)
 
 
 def is_replayable(frame: pl.LazyFrame) -> bool:
@@ -148,6 +170,32 @@ def origin(frame: pl.LazyFrame) -> Origin | None:
     return found[1] if found is not None and found[0]() is frame else None
 
 
+# ---- steps whose input is another step's output ------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Made:
+    """How a row-by-row step's frame was made, so that a step upon it can let both learn from one reading."""
+
+    frame: pl.LazyFrame  # its input
+    make_step: Callable[[list[str]], Step]
+    added: frozenset[str]
+    key: int
+
+
+_made: dict[int, tuple[weakref.ref[pl.LazyFrame], _Made]] = {}
+
+
+def _remember_made(frame: pl.LazyFrame, made: _Made) -> None:
+    key = id(frame)
+    _made[key] = weakref.ref(frame, lambda _: _made.pop(key, None)), made
+
+
+def _made_of(frame: pl.LazyFrame) -> _Made | None:
+    found = _made.get(id(frame))
+    return found[1] if found is not None and found[0]() is frame else None
+
+
 # ---- sources ----------------------------------------------------------------------------------------------------
 
 
@@ -232,7 +280,8 @@ def two_pass(
             needed = _needed(fresh, wanted, new)
             with _scope(needed):
                 again = _read(frame, needed, again_is_cheap)
-                _learn(fresh, again)
+                if not (again_is_cheap and _learn_together(fresh, frame, needed)):
+                    _learn([fresh], again)
                 yield from _emit(fresh, again, wanted)
             step = fresh
         else:
@@ -242,6 +291,8 @@ def two_pass(
     out = source(produce, schema, name)
     if rebuild is not None:
         _remember(out, Origin(frame, rebuild))
+    if one_to_one and replayable:
+        _remember_made(out, _Made(frame, make_step, frozenset(new), id(token)))
     return out
 
 
@@ -256,18 +307,32 @@ def _read(frame: pl.LazyFrame, columns: list[str], replayable: bool) -> pl.LazyF
         return frame.select(columns).collect(engine="streaming").lazy()
 
 
-def _learn(step: Step, frame: pl.LazyFrame) -> None:
-    columns = frame.select(step.columns)
-    step.learn(pl.DataFrame(schema=columns.collect_schema()))  # types, should no rows come
-    for batch in batches(columns):
-        step.learn(batch)
-    step.learnt()
+def _learn_together(step: Step, frame: pl.LazyFrame, needed: list[str]) -> bool:
+    """Let `step` and the step that made `frame`, if one did and its columns are needed, learn from one reading."""
+    made = _made_of(frame)
+    if made is None or not made.added.intersection(needed) or made.added.intersection(step.columns):
+        return False
+    under = made.make_step([*needed, *(made.added & _upcoming())])
+    _learn([step, under], made.frame)
+    _leave(made.key, under)
+    return True
+
+
+def _learn(steps: list[Step], frame: pl.LazyFrame) -> None:
+    """Let steps learn from one reading, side by side: C works without Python's lock."""
+    columns = frame.select(list(dict.fromkeys(name for step in steps for name in step.columns)))
+    empty = pl.DataFrame(schema=columns.collect_schema())  # types, should no rows come
+    for step in steps:
+        step.learn(empty)
+    with ThreadPoolExecutor(len(steps)) as pool:
+        for batch in _gathered(batches(columns)):
+            list(pool.map(lambda step, batch=batch: step.learn(batch), steps))  # type: ignore[misc]
+        list(pool.map(lambda step: step.learnt(), steps))
 
 
 def _emit(step: Step, again: pl.LazyFrame, wanted: list[str]) -> Iterator[pl.DataFrame]:
     row = 0
-    for batch in batches(again):
-        for part in batch.iter_slices(BATCH_ROWS):
-            yield step.emit(part, row, wanted)
-            row += part.height
+    for batch in _gathered(batches(again)):
+        yield step.emit(batch, row, wanted)
+        row += batch.height
     step.emitted()

@@ -65,7 +65,9 @@ enum vf_status vf_fifo_open(const struct vf_context *ctx, const struct vf_fifo_o
     fifo->on_excess = options->on_excess;
     fifo->columns = options->columns;
     fifo->rows_out = -1;
-    fifo->time_is_sort = true;
+    fifo->pieces.ctx = context;
+    vf__grouping_init(&fifo->grouping, &context);
+    vf__chains_init(&fifo->cells, &context, vf__match_stride(vf__fifo_timed(fifo)));
     vf__replay_init(&fifo->replay, &context);
     status = vf__sides_init(&fifo->sides, &context, options, err);
     if (status != VF_OK) goto done;
@@ -79,12 +81,8 @@ done:
     return status;
 }
 
-static void drop_inputs(struct vf_fifo *fifo) {
+static void drop_lots(struct vf_fifo *fifo) {
     const struct vf_context *ctx = &fifo->ctx;
-    drop(ctx, &fifo->group, sizeof(uint32_t));
-    drop(ctx, &fifo->quantity, sizeof(uint64_t));
-    drop(ctx, &fifo->sort, sizeof(int64_t));
-    drop(ctx, &fifo->time, sizeof(int64_t));
     drop(ctx, &fifo->lot_group, sizeof(uint32_t));
     drop(ctx, &fifo->lot_amount, sizeof(uint64_t));
     drop(ctx, &fifo->lot_price, sizeof(double));
@@ -93,12 +91,17 @@ static void drop_inputs(struct vf_fifo *fifo) {
 void vf_fifo_close(struct vf_fifo *fifo) {
     if (fifo == NULL) return;
     struct vf_context ctx = fifo->ctx;
-    drop_inputs(fifo);
+    drop_lots(fifo);
     drop(&ctx, &fifo->price, sizeof(double));
     drop(&ctx, &fifo->view_slots, sizeof(uint32_t));
     drop(&ctx, &fifo->views, sizeof(struct vf__view));
+    drop(&ctx, &fifo->group, sizeof(uint32_t));
     drop(&ctx, &fifo->counts, sizeof(uint32_t));
-    if (fifo->matched) vf__matches_release(&fifo->matches);
+    drop(&ctx, &fifo->piece_at, sizeof(uint32_t));
+    vf__grouping_release(&fifo->grouping);
+    vf__chains_release(&fifo->cells);
+    drop(&ctx, &fifo->find_room, sizeof(uint32_t));
+    vf__piece_lists_release(&fifo->pieces);
     if (fifo->symbols.ctx.allocator.allocate != NULL) vf__keys_release(&fifo->symbols);
     vf__sides_release(&fifo->sides, &ctx);
     vf__replay_release(&fifo->replay);
@@ -290,49 +293,94 @@ static enum vf_status check_update(const struct vf_fifo *fifo, const struct vf__
     return VF_OK;
 }
 
-/* Room for the batch, so that storing it cannot fail. Lots get theirs behind the rows. */
 static enum vf_status make_room(struct vf_fifo *fifo, const struct vf__fifo_readers *readers,
                                 struct vf_error *err) {
     const struct vf_context *ctx = &fifo->ctx;
-    size_t rows = (size_t)(fifo->n_rows + readers->n_rows), room = rows + fifo->n_lots;
-    bool holding = (fifo->columns & VF_FIFO_HOLDING) != 0;
-    enum vf_status status = vf__fifo_grow(ctx, &fifo->group, rows, sizeof(uint32_t), err);
-    if (status == VF_OK) status = vf__fifo_grow(ctx, &fifo->quantity, room, sizeof(uint64_t), err);
-    if (status == VF_OK) status = vf__fifo_grow(ctx, &fifo->sort, rows, sizeof(int64_t), err);
+    size_t rows = (size_t)(fifo->n_rows + readers->n_rows);
+    enum vf_status status = vf__fifo_grow(ctx, &fifo->group, (size_t)readers->n_rows, sizeof(uint32_t), err);
     if (status == VF_OK && (fifo->columns & VF__FIFO_PRICES) != 0)
-        status = vf__fifo_grow(ctx, &fifo->price, room, sizeof(double), err);
-    if (status == VF_OK && holding && !(fifo->time_is_sort && readers->time_is_sort))
-        status = vf__fifo_grow(ctx, &fifo->time, rows, sizeof(int64_t), err);
+        status = vf__fifo_grow(ctx, &fifo->price, rows + fifo->n_lots, sizeof(double), err);
     if (status == VF_OK) status = vf__replay_reserve(&fifo->replay, readers->n_rows, err);
     return status;
 }
 
-static struct vf__fifo_target target_at(const struct vf_fifo *fifo, int64_t row) {
-    bool holding = (fifo->columns & VF_FIFO_HOLDING) != 0, priced = (fifo->columns & VF__FIFO_PRICES) != 0;
-    return (struct vf__fifo_target){.group = (uint32_t *)fifo->group.data + row,
-                                    .quantity = (uint64_t *)fifo->quantity.data + row,
-                                    .sort = (int64_t *)fifo->sort.data + row,
-                                    .time = holding && !fifo->time_is_sort ? (int64_t *)fifo->time.data + row
-                                                                           : NULL,
-                                    .price = priced ? (double *)fifo->price.data + row : NULL};
+/* Takes back the cells of the batch's first n rows. */
+static void forget(struct vf_fifo *fifo, int64_t n) {
+    const uint32_t *group = fifo->group.data;
+    while (n-- > 0)
+        if (group[n] != VF__NO_KEY) vf__chain_pop(&fifo->cells, &fifo->cells.lanes[group[n]]);
 }
 
-/* Times are no longer the sort keys: from here on they are kept apart. */
-static void part_times(struct vf_fifo *fifo) {
-    fifo->time_is_sort = false;
-    if (fifo->n_rows > 0 && fifo->time.data != NULL)
-        memcpy(fifo->time.data, fifo->sort.data, (size_t)fifo->n_rows * sizeof(int64_t));
+/* Writes one trade to its symbol's chain. */
+static inline bool keep_row(struct vf__chains *cells, struct vf__lane *lane, const struct vf__fifo_scratch *s,
+                            uint32_t i, uint32_t row, bool timed) {
+    size_t size = cells->stride - sizeof(uint32_t);
+    uint8_t *cell = vf__chain_push(cells, lane);
+    if (VF__UNLIKELY(cell == NULL)) return false;
+    memcpy(cell, &s->quantity[i], sizeof(uint64_t)); /* struct vf__trade, by its fields: constant sizes */
+    memcpy(cell + offsetof(struct vf__trade, sort), &s->sort[i], sizeof(int64_t));
+    if (timed) memcpy(cell + offsetof(struct vf__trade, time), &s->time[i], sizeof(int64_t));
+    memcpy(cell + size, &row, sizeof row);
+    lane->unsorted |= s->sort[i] < lane->last; /* of what is taken back it may stay: it costs a look */
+    lane->last = s->sort[i];
+    return true;
+}
+
+/* The rows in hand, decoded and grouped, the first being row `row` of all; VF_ERROR_MEMORY: none of them. */
+static enum vf_status keep(struct vf_fifo *fifo, int64_t row, struct vf_error *err) {
+    struct vf__chains *cells = &fifo->cells;
+    const struct vf__grouping *grouping = &fifo->grouping;
+    bool timed = vf__fifo_timed(fifo);
+    for (size_t k = 0, i = 0; k < grouping->n_groups; k++) {
+        if (k + 12 < grouping->n_groups) VF__PREFETCH(&cells->lanes[grouping->groups[k + 12]]);
+        if (k + 6 < grouping->n_groups) VF__PREFETCH(cells->lanes[grouping->groups[k + 6]].at);
+        struct vf__lane *lane = &cells->lanes[grouping->groups[k]];
+        for (; i < grouping->ends[k]; i++) {
+            uint32_t at = grouping->rows[i];
+            if (VF__LIKELY(keep_row(cells, lane, fifo->scratch, at, (uint32_t)row + at, timed))) continue;
+            for (size_t from = k > 0 ? grouping->ends[k - 1] : 0; i > from; i--)
+                vf__chain_pop(cells, lane);
+            while (k-- > 0)
+                for (size_t from = k > 0 ? grouping->ends[k - 1] : 0; i > from; i--)
+                    vf__chain_pop(cells, &cells->lanes[grouping->groups[k]]);
+            return vf__fail_memory(err, cells->stride);
+        }
+    }
+    return VF_OK;
+}
+
+/* n rows from batch row `row` on, as many as are put in order at a time. */
+static enum vf_status learn_some(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t row, int64_t n,
+                                 struct vf_error *err) {
+    struct vf__fifo_scratch *s = fifo->scratch;
+    uint32_t *group = (uint32_t *)fifo->group.data + row;
+    bool priced = (fifo->columns & VF__FIFO_PRICES) != 0;
+    enum vf_status status = VF_OK;
+    for (int64_t done = 0, k; done < n; done += k) {
+        int64_t row_in = fifo->n_rows + row + done;
+        k = n - done < VF__FIFO_BLOCK ? n - done : VF__FIFO_BLOCK;
+        const struct vf__fifo_target target = {.group = group + done,
+                                               .quantity = s->quantity + done,
+                                               .sort = s->sort + done,
+                                               .time = vf__fifo_timed(fifo) ? s->time + done : NULL,
+                                               .price = priced ? (double *)fifo->price.data + row_in : NULL};
+        status = vf__fifo_decode(fifo, readers, row + done, row_in, k, &target, true, err);
+        if (status != VF_OK) return status;
+        vf__replay_learn(&fifo->replay, s->words, k);
+    }
+    status = vf__chains_reach(&fifo->cells, fifo->symbols.n, err);
+    if (status == VF_OK) status = vf__grouping_make(&fifo->grouping, group, (size_t)n, fifo->symbols.n, err);
+    return status == VF_OK ? keep(fifo, fifo->n_rows + row, err) : status;
 }
 
 static enum vf_status learn_rows(struct vf_fifo *fifo, struct vf__fifo_readers *readers,
                                  struct vf_error *err) {
-    for (int64_t row = 0; row < readers->n_rows; row += VF__FIFO_BLOCK) {
-        int64_t n = readers->n_rows - row < VF__FIFO_BLOCK ? readers->n_rows - row : VF__FIFO_BLOCK;
-        struct vf__fifo_target target = target_at(fifo, fifo->n_rows + row);
-        enum vf_status status =
-            vf__fifo_decode(fifo, readers, row, fifo->n_rows + row, n, &target, true, err);
-        if (status != VF_OK) return status;
-        vf__replay_learn(&fifo->replay, fifo->scratch->words, n);
+    for (int64_t row = 0, n; row < readers->n_rows; row += n) {
+        n = readers->n_rows - row < (int64_t)VF__GROUPING_ROWS ? readers->n_rows - row : (int64_t)VF__GROUPING_ROWS;
+        enum vf_status status = learn_some(fifo, readers, row, n, err);
+        if (status == VF_OK) continue;
+        forget(fifo, row);
+        return status;
     }
     return VF_OK;
 }
@@ -353,7 +401,6 @@ enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *
     bool wide = fifo->wide_times;
     memcpy(problems, fifo->problems, sizeof problems);
     keys_for(fifo, &readers.reader[VF__FIFO_SYMBOL]);
-    if (fifo->time_is_sort && !readers.time_is_sort) part_times(fifo);
     fifo->sides.dictionary = NULL;
     status = learn_rows(fifo, &readers, err);
     if (status != VF_OK) {
@@ -402,27 +449,45 @@ static enum vf_status check_sides(const struct vf_fifo *fifo, struct vf_error *e
                     text);
 }
 
+struct span {
+    int64_t least, most;
+    uint32_t row; /* of the most */
+};
+
+static struct span times_of(const struct vf__chains *cells) {
+    struct span span = {.least = INT64_MAX, .most = INT64_MIN};
+    for (size_t g = 0; g < cells->n_lanes; g++) {
+        const struct vf__lane *lane = &cells->lanes[g];
+        uint8_t *at = NULL;
+        for (uint32_t done = 0, n; done < lane->n; done += n) {
+            n = vf__chain_stretch(cells, lane, done, &at);
+            for (uint32_t i = 0; i < n; i++, at += cells->stride) {
+                struct vf__trade trade;
+                memcpy(&trade, at, sizeof trade);
+                if (trade.time < span.least) span.least = trade.time;
+                if (trade.time <= span.most) continue;
+                span.most = trade.time;
+                memcpy(&span.row, at + sizeof trade, sizeof span.row);
+            }
+        }
+    }
+    return span;
+}
+
 /* Every difference of two trade rows' times must fit int64 in the unit that is given. */
 static enum vf_status check_times(const struct vf_fifo *fifo, struct vf_error *err) {
     if (!fifo->wide_times || fifo->n_trades == 0) return VF_OK;
-    const uint32_t *group = fifo->group.data;
-    const int64_t *time = fifo->time_is_sort ? fifo->sort.data : fifo->time.data;
-    int64_t least = INT64_MAX, most = INT64_MIN, span, row = 0;
-    for (int64_t i = 0; i < fifo->n_rows; i++) {
-        if (group[i] == VF__NO_KEY) continue;
-        if (time[i] < least) least = time[i];
-        if (time[i] > most) most = time[i], row = i;
-    }
-    int64_t scale = vf__fifo_time_scale(&fifo->known[VF__FIFO_TIME].type);
-    if (vf__sub_i64(most, least, &span) && span <= INT64_MAX / scale) return VF_OK;
+    struct span span = times_of(&fifo->cells);
+    int64_t scale = vf__fifo_time_scale(&fifo->known[VF__FIFO_TIME].type), difference;
+    if (vf__sub_i64(span.most, span.least, &difference) && difference <= INT64_MAX / scale) return VF_OK;
     return vf__fail(
-        err, VF_ERROR_OVERFLOW, fifo->known[VF__FIFO_TIME].name, row,
+        err, VF_ERROR_OVERFLOW, fifo->known[VF__FIFO_TIME].name, span.row,
         "column \"%s\": times from %lld to %lld (row %lld) are too far apart for a holding period",
-        fifo->known[VF__FIFO_TIME].name, (long long)least, (long long)most, (long long)row);
+        fifo->known[VF__FIFO_TIME].name, (long long)span.least, (long long)span.most, (long long)span.row);
 }
 
-/* Lots behind the rows, in the type of the rows' quantities. */
-static enum vf_status place_lots(struct vf_fifo *fifo, struct vf_error *err) {
+/* The lots' quantities in the type of the rows', and their prices behind the rows'. */
+static enum vf_status convert_lots(struct vf_fifo *fifo, uint64_t *out, struct vf_error *err) {
     bool from_float = vf__fifo_is_float(&fifo->lot_quantity);
     bool to_float = vf__fifo_is_float(&fifo->known[VF__FIFO_QUANTITY]);
     const uint64_t *amount = fifo->lot_amount.data;
@@ -441,40 +506,84 @@ static enum vf_status place_lots(struct vf_fifo *fifo, struct vf_error *err) {
             x = (double)magnitude;
             memcpy(&magnitude, &x, sizeof x);
         }
-        ((uint64_t *)fifo->quantity.data)[(size_t)fifo->n_rows + k] = side | magnitude;
+        out[k] = side | magnitude;
         if (fifo->price.data != NULL)
             ((double *)fifo->price.data)[(size_t)fifo->n_rows + k] = ((double *)fifo->lot_price.data)[k];
     }
     return VF_OK;
 }
 
-static enum vf_status check_excess(const struct vf_fifo *fifo, const struct vf__matches *matches,
-                                   struct vf_error *err) {
-    if (fifo->on_excess != VF_EXCESS_RAISE || matches->n_over == 0) return VF_OK;
-    const char *name = fifo->known[VF__FIFO_QUANTITY].name;
-    enum vf_status status = vf__fail(err, VF_ERROR_DATA, name, matches->first_over,
-                                     "column \"%s\": %lld exit%s beyond the inventory; the first is row %lld",
-                                     name, (long long)matches->n_over,
-                                     matches->n_over == 1 ? " goes" : "s go", (long long)matches->first_over);
-    if (err != NULL) err->count = matches->n_over;
+/* A cell for each lot, behind its symbol's trades; n: how many there are. */
+static enum vf_status place_lots(struct vf_fifo *fifo, size_t *n, struct vf_error *err) {
+    const uint32_t *group = fifo->lot_group.data;
+    enum vf_status status = vf__chains_reach(&fifo->cells, fifo->symbols.n, err);
+    for (*n = 0; status == VF_OK && *n < fifo->n_lots; ++*n) {
+        uint8_t *cell = vf__chain_push(&fifo->cells, &fifo->cells.lanes[group[*n]]);
+        if (cell == NULL) return vf__fail_memory(err, fifo->cells.stride);
+        memset(cell, 0, fifo->cells.stride);
+    }
     return status;
 }
 
-static int64_t count_out(const struct vf_fifo *fifo, const struct vf__matches *m) {
-    int64_t passed = m->n_zero + m->n_no_trade;
+static void displace_lots(struct vf_fifo *fifo, size_t n) {
+    const uint32_t *group = fifo->lot_group.data;
+    vf__chains_unnumber(&fifo->cells);
+    while (n-- > 0)
+        vf__chain_pop(&fifo->cells, &fifo->cells.lanes[group[n]]);
+}
+
+static enum vf_status check_excess(const struct vf_fifo *fifo, const struct vf__match_tally *tally,
+                                   struct vf_error *err) {
+    if (fifo->on_excess != VF_EXCESS_RAISE || tally->n_over == 0) return VF_OK;
+    const char *name = fifo->known[VF__FIFO_QUANTITY].name;
+    enum vf_status status = vf__fail(
+        err, VF_ERROR_DATA, name, tally->first_over,
+        "column \"%s\": %lld exit%s beyond the inventory; the first is row %lld", name,
+        (long long)tally->n_over, tally->n_over == 1 ? " goes" : "s go", (long long)tally->first_over);
+    if (err != NULL) err->count = tally->n_over;
+    return status;
+}
+
+static int64_t count_out(const struct vf_fifo *fifo, const struct vf__match_tally *t) {
+    int64_t passed = t->n_zero + t->n_no_trade;
     switch (fifo->rows) {
     case VF_FIFO_BOTH:
-        return 2 * m->n_matched - m->n_from_inventory + m->n_open + m->n_over + passed;
+        return 2 * t->n_matched - t->n_from_inventory + t->n_open + t->n_over + passed;
     case VF_FIFO_EXITS:
-        return m->n_matched + m->n_opened + m->n_over + passed;
+        return t->n_matched + t->n_opened + t->n_over + passed;
     case VF_FIFO_LOTS:
-        return m->n_matched + m->n_open + m->n_over;
+        return t->n_matched + t->n_open + t->n_over;
     }
     return 0;
 }
 
+static enum vf_status match(struct vf_fifo *fifo, const uint64_t *lot_quantity, struct vf_error *err) {
+    const struct vf__match_input in = {.cells = &fifo->cells,
+                                       .timed = vf__fifo_timed(fifo),
+                                       .n_rows = (uint32_t)fifo->n_rows,
+                                       .lot_group = fifo->lot_group.data,
+                                       .lot_quantity = lot_quantity,
+                                       .n_lots = fifo->n_lots,
+                                       .is_float = vf__fifo_is_float(&fifo->known[VF__FIFO_QUANTITY]),
+                                       .on_excess = fifo->on_excess};
+    struct vf__match_tally tally;
+    size_t n_placed = 0;
+    enum vf_status status = place_lots(fifo, &n_placed, err);
+    if (status == VF_OK) status = vf__chains_number(&fifo->cells, err);
+    if (status == VF_OK) status = vf__match_run(&fifo->ctx, &in, &tally, err);
+    if (status == VF_OK) status = check_excess(fifo, &tally, err);
+    if (status != VF_OK) {
+        displace_lots(fifo, n_placed);
+        return status;
+    }
+    vf__chains_rewind(&fifo->cells);
+    fifo->rows_out = count_out(fifo, &tally);
+    drop_lots(fifo);
+    fifo->matched = true;
+    return VF_OK;
+}
+
 enum vf_status vf_fifo_match(struct vf_fifo *fifo, struct vf_error *err) {
-    struct vf__matches matches;
     enum vf_status status = learning(fifo, err);
     if (status == VF_OK && !fifo->known[VF__FIFO_SYMBOL].known)
         status =
@@ -482,32 +591,14 @@ enum vf_status vf_fifo_match(struct vf_fifo *fifo, struct vf_error *err) {
     if (status == VF_OK) status = check_problems(fifo, err);
     if (status == VF_OK) status = check_sides(fifo, err);
     if (status == VF_OK) status = check_times(fifo, err);
-    if (status == VF_OK) status = place_lots(fifo, err);
     if (status != VF_OK) return status;
-    const int64_t *time = fifo->time_is_sort ? fifo->sort.data : fifo->time.data;
-    const struct vf__match_input in = {.group = fifo->group.data,
-                                       .quantity = fifo->quantity.data,
-                                       .sort = fifo->sort.data,
-                                       .time = (fifo->columns & VF_FIFO_HOLDING) != 0 ? time : NULL,
-                                       .lot_group = fifo->lot_group.data,
-                                       .n_rows = (size_t)fifo->n_rows,
-                                       .n_lots = fifo->n_lots,
-                                       .n_groups = fifo->symbols.n,
-                                       .is_float = vf__fifo_is_float(&fifo->known[VF__FIFO_QUANTITY]),
-                                       .on_excess = fifo->on_excess,
-                                       .rows = fifo->rows};
-    status = vf__match_run(&fifo->ctx, &in, &matches, err);
-    if (status != VF_OK) return status;
-    status = check_excess(fifo, &matches, err);
-    if (status != VF_OK) {
-        vf__matches_release(&matches);
-        return status;
-    }
-    fifo->matches = matches;
-    fifo->rows_out = count_out(fifo, &matches);
-    drop_inputs(fifo);
-    fifo->matched = true;
-    return VF_OK;
+    size_t n_lots = fifo->n_lots;
+    uint64_t *lot_quantity = vf__alloc(&fifo->ctx, n_lots, sizeof *lot_quantity);
+    if (lot_quantity == NULL) return vf__fail_memory(err, n_lots * sizeof *lot_quantity);
+    status = convert_lots(fifo, lot_quantity, err);
+    if (status == VF_OK) status = match(fifo, lot_quantity, err);
+    vf__free(&fifo->ctx, lot_quantity, n_lots, sizeof *lot_quantity);
+    return status;
 }
 
 int64_t vf_fifo_rows_in(const struct vf_fifo *fifo) {
@@ -522,6 +613,7 @@ int64_t vf_fifo_rows_out(const struct vf_fifo *fifo) {
 
 void vf_fifo_rewind(struct vf_fifo *fifo) {
     vf__replay_rewind(&fifo->replay);
+    if (fifo->matched) vf__chains_rewind(&fifo->cells);
 }
 
 enum vf_status vf_fifo_replayed(const struct vf_fifo *fifo, struct vf_error *err) {

@@ -4,6 +4,7 @@
 #define VF_API_FIFO_H
 
 #include "arrow/read.h"
+#include "base/grouping.h"
 #include "base/replay.h"
 #include "match/fifo.h"
 #include "match/pieces.h"
@@ -108,11 +109,11 @@ struct vf__fifo_scratch {
     uint8_t valid[VF__FIFO_BLOCK];
     uint8_t codes[VF__FIFO_BLOCK];
     uint64_t words[VF__FIFO_BLOCK];
-    /* where rows go that are read again, and times that only have to be there */
-    uint32_t group[VF__FIFO_BLOCK];
-    uint64_t quantity[VF__FIFO_BLOCK];
-    int64_t sort[VF__FIFO_BLOCK];
-    int64_t time[VF__FIFO_BLOCK];
+    /* decoded rows, as many as are put in order of their symbols at a time; times also where they only have to be there
+     */
+    uint64_t quantity[VF__GROUPING_ROWS];
+    int64_t sort[VF__GROUPING_ROWS];
+    int64_t time[VF__GROUPING_ROWS];
     double price[VF__FIFO_BLOCK];
 };
 
@@ -132,19 +133,25 @@ struct vf_fifo {
     struct vf__replay replay;
 
     int64_t n_rows, n_trades;
-    struct vf__fifo_array group, quantity, sort, time,
-        price;         /* uint32, uint64 (match/fifo.h), int64, int64, double */
-    bool time_is_sort; /* so far: `time` is not kept */
-    bool wide_times;   /* some time is so far from 0 that a difference might overflow */
+    struct vf__chains cells;     /* trades by symbol: see match/fifo.h */
+    struct vf__fifo_array group; /* uint32: of the rows of the batch in hand, to take it back */
+    struct vf__fifo_array price; /* double: of all rows, then of the lots */
+    bool wide_times;             /* some time is so far from 0 that a difference might overflow */
 
     size_t n_lots;
     struct vf__fifo_array lot_group, lot_amount,
         lot_price; /* uint32, uint64 in lot_quantity's type, double */
 
-    struct vf__matches matches;
     int64_t rows_out;
-    struct vf__fifo_array counts; /* uint32, for emit */
+    struct vf__grouping grouping;             /* of the rows in hand */
+    struct vf__fifo_array piece_at, counts;   /* uint32, by row of the batch that is being given */
+    struct vf__piece_lists pieces;            /* of that batch */
+    struct vf__fifo_array find_room;          /* uint32, for vf__pieces_find */
 };
+
+static inline bool vf__fifo_timed(const struct vf_fifo *fifo) {
+    return (fifo->columns & VF_FIFO_HOLDING) != 0;
+}
 
 /* ---- batches ------------------------------------------------------------------------------------------------------ */
 

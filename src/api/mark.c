@@ -11,8 +11,9 @@
 
 enum { BLOCK = VF__MARK_BATCH };
 
-/* Rows that one task of emit handles: whole replay blocks, and whole bytes of the bitmaps. */
-#define EMIT_ROWS ((int64_t)8 * VF__REPLAY_BLOCK)
+#define MAX_ROWS ((int64_t)UINT32_MAX - 1)
+/* Rows that one task of emit reads: whole replay blocks. */
+#define TASK_ROWS ((int64_t)8 * VF__REPLAY_BLOCK)
 #define NAME_BYTES 48
 
 /* What two columns must share for their values to mean the same: seconds and durations do, dates and texts do
@@ -39,9 +40,12 @@ struct vf_mark {
     struct key *keys;
     size_t n_keys;
     enum meaning time;
-    struct vf__runs rows, quotes;
+    int64_t n_rows;
+    struct vf__chains rows, quotes;
+    struct vf__mark_last last, last_quote, last_given;
     struct vf__replay replay;
-    struct vf__marks marks;
+    struct vf__grouping grouping;
+    double *before; /* results of the row that was given last, and room to put them back */
 };
 
 /* ---- opening ------------------------------------------------------------------------------------------- */
@@ -116,15 +120,18 @@ enum vf_status vf_mark_open(const struct vf_context *ctx, const struct vf_mark_o
     if (mark == NULL) return vf__fail_memory(err, sizeof *mark);
     size_t n = options->n_horizons;
     *mark = (struct vf_mark){.ctx = context, .has_quotes = options->quotes};
-    vf__runs_init(&mark->rows, &context, false);
-    vf__runs_init(&mark->quotes, &context, true);
+    vf__chains_init(&mark->rows, &context, vf__mark_stride(n));
+    vf__chains_init(&mark->quotes, &context, sizeof(struct vf__cell));
+    vf__grouping_init(&mark->grouping, &context);
     vf__replay_init(&mark->replay, &context);
+    mark->last = mark->last_quote = mark->last_given = vf__mark_first();
     mark->rule = (struct vf__mark_rule){.n_horizons = n,
                                         .method = options->method,
                                         .tolerance = options->tolerance_ns,
                                         .end = options->end_ns};
     mark->horizons = vf__alloc(&context, n, sizeof *mark->horizons);
-    if (mark->horizons == NULL) {
+    mark->before = vf__zalloc(&context, 2 * n, sizeof *mark->before);
+    if (mark->horizons == NULL || mark->before == NULL) {
         status = vf__fail_memory(err, n * sizeof *mark->horizons);
         goto done;
     }
@@ -153,10 +160,11 @@ void vf_mark_close(struct vf_mark *mark) {
     if (mark == NULL) return;
     struct vf_context ctx = mark->ctx;
     keys_release(mark);
-    vf__runs_release(&mark->rows);
-    vf__runs_release(&mark->quotes);
+    vf__chains_release(&mark->rows);
+    vf__chains_release(&mark->quotes);
+    vf__grouping_release(&mark->grouping);
     vf__replay_release(&mark->replay);
-    if (mark->marks.blocks != NULL) vf__marks_release(&mark->marks);
+    vf__free(&ctx, mark->before, 2 * mark->rule.n_horizons, sizeof *mark->before);
     vf__free(&ctx, mark->names, mark->name_bytes, 1);
     vf__free(&ctx, mark->horizons, mark->rule.n_horizons, sizeof *mark->horizons);
     vf__free(&ctx, mark, 1, sizeof *mark);
@@ -382,69 +390,109 @@ static enum vf_status read_block(const struct batch *batch, int64_t row, int64_t
     return status;
 }
 
-/* A word a row from everything that its results depend on: keys, time and price. */
-static enum vf_status read_words(const struct batch *batch, int64_t row, int64_t n, struct block *block,
-                                 struct vf_error *err) {
-    uint64_t words[BLOCK];
-    enum vf_status status = VF_OK;
-    if (batch->n_keys == 0) memset(block->words, 0, (size_t)n * sizeof *block->words);
-    for (size_t k = 0; status == VF_OK && k < batch->n_keys; k++) {
-        status = vf__read_words(&batch->readers[k], row, n, k == 0 ? block->words : words, err);
-        for (int64_t i = 0; status == VF_OK && k > 0 && i < n; i++)
-            block->words[i] = block->words[i] * UINT64_C(0xe7037ed1a0b428db) + words[i];
-    }
-    if (status == VF_OK)
-        vf__mark_words(block->time, block->time_valid, block->price, block->price_valid, (size_t)n,
-                       block->words);
-    return status;
+/* A batch's rows as the kernel takes them, kept until the batch is done: so that all of it can be taken back. */
+struct sorted_out {
+    uint32_t *group;
+    uint8_t *kind;
+    size_t n;
+};
+
+static enum vf_status sorted_out_new(const struct vf_mark *mark, int64_t n, struct sorted_out *out,
+                                     struct vf_error *err) {
+    *out = (struct sorted_out){.n = (size_t)n};
+    out->group = vf__alloc(&mark->ctx, out->n, sizeof *out->group);
+    out->kind = vf__alloc(&mark->ctx, out->n, sizeof *out->kind);
+    return out->group != NULL && out->kind != NULL ? VF_OK : vf__fail_memory(err, out->n * 5);
 }
 
-static enum vf_status learn(struct vf_mark *mark, const struct batch *batch, struct vf__runs *runs,
-                            int64_t row, struct vf_error *err) {
-    struct block block;
-    uint32_t group[BLOCK];
-    int64_t n = batch->n_rows - row < BLOCK ? batch->n_rows - row : BLOCK;
-    enum vf_status status = read_block(batch, row, n, &block, err);
+static void sorted_out_release(const struct vf_mark *mark, struct sorted_out *rows) {
+    vf__free(&mark->ctx, rows->group, rows->n, sizeof *rows->group);
+    vf__free(&mark->ctx, rows->kind, rows->n, sizeof *rows->kind);
+}
+
+/* Rows [row, row + n) of a batch, n <= BLOCK: what each is, and its words. */
+static enum vf_status read_rows(struct vf_mark *mark, const struct batch *batch, int64_t row, int64_t n,
+                                struct vf__mark_last *last, uint32_t *group, uint8_t *kind, struct block *block,
+                                struct vf_error *err) {
+    enum vf_status status = read_block(batch, row, n, block, err);
     if (status == VF_OK) status = read_groups(mark, batch, row, n, group, err);
-    if (status == VF_OK)
-        status = vf__runs_learn(runs, group, block.time, block.time_valid, block.price, block.price_valid,
-                                (size_t)n, err);
-    if (status == VF_OK && runs == &mark->rows) {
-        status = read_words(batch, row, n, &block, err);
-        if (status == VF_OK) vf__replay_learn(&mark->replay, block.words, n);
+    if (status != VF_OK) return status;
+    vf__mark_sort_out(last, group, block->time, block->time_valid, block->price, block->price_valid, (size_t)n, kind);
+    vf__mark_words(group, block->time, block->price, (size_t)n, block->words);
+    return VF_OK;
+}
+
+/* Rows in hand, as many as are put in order of their groups at a time. */
+struct hand {
+    int64_t time[VF__GROUPING_ROWS];
+    double price[VF__GROUPING_ROWS];
+};
+
+static enum vf_status learn(struct vf_mark *mark, const struct batch *batch, struct vf__chains *to,
+                            struct vf__mark_last *last, const struct sorted_out *out, int64_t row, int64_t n,
+                            struct hand *hand, struct vf_error *err) {
+    struct block block;
+    uint32_t *group = out->group + row;
+    uint8_t *kind = out->kind + row;
+    enum vf_status status = VF_OK;
+    for (int64_t done = 0, k; status == VF_OK && done < n; done += k) {
+        k = n - done < BLOCK ? n - done : BLOCK;
+        status = read_rows(mark, batch, row + done, k, last, group + done, kind + done, &block, err);
+        if (status != VF_OK) break;
+        memcpy(hand->time + done, block.time, (size_t)k * sizeof *hand->time);
+        memcpy(hand->price + done, block.price, (size_t)k * sizeof *hand->price);
+        if (to == &mark->rows) vf__replay_learn(&mark->replay, block.words, k);
     }
+    if (status == VF_OK) status = vf__chains_reach(to, n_groups(mark), err);
+    if (status == VF_OK) status = vf__grouping_make(&mark->grouping, group, (size_t)n, to->n_lanes, err);
+    if (status == VF_OK) status = vf__mark_keep(to, &mark->grouping, hand->time, hand->price, kind, err);
     return status;
 }
 
 /* All of a batch or none of it: what was learnt of one that fails is taken back. */
-static enum vf_status take(struct vf_mark *mark, const struct vf_mark_batch *in, struct vf__runs *runs,
-                           struct vf_error *err) {
+static enum vf_status take(struct vf_mark *mark, const struct vf_mark_batch *in, struct vf__chains *to,
+                           struct vf__mark_last *last, struct vf_error *err) {
     struct batch batch;
+    struct sorted_out out = {0};
     enum vf_status status = batch_open(mark, in, &batch, err);
     if (status != VF_OK) return status;
-    struct vf__runs_state runs_state = runs->last;
+    struct vf__mark_last last_before = *last;
     struct vf__replay_point replay_point = vf__replay_here(&mark->replay);
-    bool rows = runs == &mark->rows;
-    int64_t first_row = rows ? mark->rows.last.n_rows : 0;
+    bool rows = to == &mark->rows;
+    int64_t first_row = rows ? mark->n_rows : 0, row = 0;
+    struct hand *hand = NULL;
     status = check_shared(mark, &batch, err);
     if (status != VF_OK) goto done;
-    if (rows && batch.n_rows > (int64_t)VF__MAX_RUNS - first_row) {
-        status = vf__fail(err, VF_ERROR_OVERFLOW, NULL, -1, "more than %zu rows", VF__MAX_RUNS);
+    if (rows && batch.n_rows > MAX_ROWS - first_row) {
+        status = vf__fail(err, VF_ERROR_OVERFLOW, NULL, -1, "more than %" PRId64 " rows", MAX_ROWS);
         goto done;
     }
-    status = prepare_keys(mark, &batch, err);
+    status = sorted_out_new(mark, batch.n_rows, &out, err);
+    if (status == VF_OK) status = prepare_keys(mark, &batch, err);
     if (status == VF_OK && rows) status = vf__replay_reserve(&mark->replay, batch.n_rows, err);
-    for (int64_t row = 0; status == VF_OK && row < batch.n_rows; row += BLOCK) {
-        status = learn(mark, &batch, runs, row, err);
-        if (status != VF_OK) vf__fail_from(err, first_row);
+    if (status != VF_OK) goto done;
+    hand = vf__alloc(&mark->ctx, 1, sizeof *hand);
+    if (hand == NULL) {
+        status = vf__fail_memory(err, sizeof *hand);
+        goto done;
+    }
+    for (int64_t n; row < batch.n_rows; row += n) {
+        n = batch.n_rows - row < (int64_t)VF__GROUPING_ROWS ? batch.n_rows - row : (int64_t)VF__GROUPING_ROWS;
+        status = learn(mark, &batch, to, last, &out, row, n, hand, err);
+        if (status != VF_OK) break;
     }
     if (status == VF_OK) {
         settle(mark, &batch);
+        if (rows) mark->n_rows += batch.n_rows;
     } else {
-        vf__runs_back(runs, &runs_state);
+        vf__fail_from(err, first_row);
+        vf__mark_forget(to, out.group, out.kind, (size_t)row); /* the rows that failed kept nothing */
+        *last = last_before;
         vf__replay_back(&mark->replay, &replay_point);
     }
 done:
+    vf__free(&mark->ctx, hand, 1, sizeof *hand);
+    sorted_out_release(mark, &out);
     batch_close(mark, &batch);
     return status;
 }
@@ -459,88 +507,82 @@ enum vf_status vf_mark_observe(struct vf_mark *mark, const struct vf_mark_batch 
     if (!mark->has_quotes)
         return vf__fail(err, VF_ERROR_STATE, NULL, -1,
                         "opened without `quotes`, where the rows themselves are the observations");
-    return take(mark, batch, &mark->quotes, err);
+    return take(mark, batch, &mark->quotes, &mark->last_quote, err);
 }
 
 enum vf_status vf_mark_update(struct vf_mark *mark, const struct vf_mark_batch *batch, struct vf_error *err) {
     if (mark->finished) return finished_already(err);
-    return take(mark, batch, &mark->rows, err);
+    return take(mark, batch, &mark->rows, &mark->last, err);
 }
 
 enum vf_status vf_mark_finish(struct vf_mark *mark, struct vf_error *err) {
     if (mark->finished) return finished_already(err);
-    enum vf_status status = vf__mark_all(&mark->rule, &mark->rows, mark->has_quotes ? &mark->quotes : NULL,
-                                         n_groups(mark), &mark->marks, err);
+    enum vf_status status = vf__chains_reach(&mark->rows, n_groups(mark), err);
+    if (status == VF_OK) status = vf__chains_reach(&mark->quotes, n_groups(mark), err);
+    if (status == VF_OK)
+        status = vf__mark_all(&mark->rule, &mark->rows, mark->has_quotes ? &mark->quotes : NULL, err);
     if (status != VF_OK) return status;
-    vf__runs_release(&mark->quotes);
-    for (size_t k = 0; k < mark->n_keys; k++) {
-        vf__keys_release(&mark->keys[k].values);
-        vf__keys_release(&mark->keys[k].pairs);
-    }
+    vf__chains_release(&mark->quotes);
+    for (size_t k = 0; k < mark->n_keys; k++)
+        mark->keys[k].values.frozen = mark->keys[k].pairs.frozen = true;
     mark->finished = true;
     return VF_OK;
 }
 
 int64_t vf_mark_rows(const struct vf_mark *mark) {
-    return mark->rows.last.n_rows;
+    return mark->n_rows;
 }
 
 /* ---- giving -------------------------------------------------------------------------------------------- */
 
 struct emission {
-    const struct vf_mark *mark;
-    struct vf__reader *readers; /* a task's own copies; NULL: rows are not compared */
+    struct vf_mark *mark;
+    struct vf__reader *readers; /* a task's own copies */
     size_t n_keys, n_tasks;
     int64_t first_row, n;
+    struct sorted_out rows;
     double **values; /* by horizon */
     uint8_t **validity;
-    uint64_t *sums;          /* of the rows of each replay block, from that of first_row on */
-    struct vf_error *errors; /* by task */
+    uint64_t *sums;             /* of the rows of each replay block, from that of first_row on */
+    struct vf_error *errors;    /* by task */
+    struct vf__mark_last *last; /* by task: its last row */
     struct vf_column *columns;
 };
 
-/* Rows [*from, *to) of the emission that a task expands: whole bytes of the bitmaps. */
-static void rows_to_expand(const struct emission *e, size_t task, int64_t *from, int64_t *to) {
-    int64_t start = (int64_t)task * EMIT_ROWS;
-    *from = start < e->n ? start : e->n;
-    *to = e->n - *from < EMIT_ROWS ? e->n : *from + EMIT_ROWS;
-}
-
-/* Those that it compares: whole replay blocks, which are counted from row 0 of all. */
-static void rows_to_compare(const struct emission *e, size_t task, int64_t *from, int64_t *to) {
-    int64_t start = (e->first_row / EMIT_ROWS + (int64_t)task) * EMIT_ROWS - e->first_row;
+/* Rows [*from, *to) of the emission that a task reads: whole replay blocks, which are counted from row 0 of all. */
+static void rows_of_task(const struct emission *e, size_t task, int64_t *from, int64_t *to) {
+    int64_t start = (e->first_row / TASK_ROWS + (int64_t)task) * TASK_ROWS - e->first_row;
     *from = start < 0 ? 0 : start < e->n ? start : e->n;
-    *to = e->n - start < EMIT_ROWS ? e->n : start + EMIT_ROWS;
+    *to = e->n - start < TASK_ROWS ? e->n : start + TASK_ROWS;
 }
 
-static enum vf_status sum_rows(const struct emission *e, size_t task, int64_t from, int64_t to,
-                               struct vf_error *err) {
-    struct batch batch = {
-        .readers = e->readers + task * (e->n_keys + 2), .n_keys = e->n_keys, .n_rows = e->n};
+static enum vf_status read_task(const struct emission *e, size_t task, struct vf_error *err) {
+    struct batch batch = {.readers = e->readers + task * (e->n_keys + 2), .n_keys = e->n_keys, .n_rows = e->n};
+    struct vf__mark_last *last = &e->last[task];
     struct block block;
-    for (int64_t row = from, n; row < to; row += n) {
+    enum vf_status status = VF_OK;
+    int64_t from, to;
+    rows_of_task(e, task, &from, &to);
+    *last = e->mark->last_given;
+    if (from > 0 && from < to) { /* whether the first row goes on with the run of the row before, another task's */
+        uint32_t group;
+        uint8_t kind;
+        status = read_rows(e->mark, &batch, from - 1, 1, last, &group, &kind, &block, err);
+    }
+    for (int64_t row = from, n; status == VF_OK && row < to; row += n) {
         int64_t absolute = e->first_row + row, room = BLOCK - absolute % BLOCK;
         n = to - row < room ? to - row : room;
-        enum vf_status status = read_block(&batch, row, n, &block, err);
-        if (status == VF_OK) status = read_words(&batch, row, n, &block, err);
-        if (status != VF_OK) return status;
-        e->sums[absolute / VF__REPLAY_BLOCK - e->first_row / VF__REPLAY_BLOCK] +=
-            vf__replay_sum(block.words, absolute, n);
+        status = read_rows(e->mark, &batch, row, n, last, e->rows.group + row, e->rows.kind + row, &block, err);
+        if (status == VF_OK)
+            e->sums[absolute / VF__REPLAY_BLOCK - e->first_row / VF__REPLAY_BLOCK] +=
+                vf__replay_sum(block.words, absolute, n);
     }
-    return VF_OK;
+    return status;
 }
 
-static void emit_task(void *arg, size_t task) {
+static void run_task(void *arg, size_t task) {
     struct emission *e = arg;
-    int64_t from, to;
-    if (e->readers != NULL) {
-        rows_to_compare(e, task, &from, &to);
-        if (sum_rows(e, task, from, to, &e->errors[task]) != VF_OK) return;
-    }
-    rows_to_expand(e, task, &from, &to);
-    for (size_t h = 0; h < e->mark->rule.n_horizons; h++)
-        vf__mark_expand(&e->mark->rows, &e->mark->marks, h, e->first_row + from, to - from,
-                        e->values[h] + from, e->validity[h] + from / 8);
+    (void)read_task(e, task, &e->errors[task]);
 }
 
 static enum vf_status emission_new(struct emission *e, const struct batch *again, struct vf_error *err) {
@@ -552,26 +594,22 @@ static enum vf_status emission_new(struct emission *e, const struct batch *again
     e->validity = vf__alloc(ctx, n, sizeof *e->validity);
     e->columns = vf__zalloc(ctx, n, sizeof *e->columns);
     e->errors = vf__zalloc(ctx, e->n_tasks, sizeof *e->errors);
-    if (e->values == NULL || e->validity == NULL || e->columns == NULL || e->errors == NULL)
-        return vf__fail_memory(err, n * sizeof *e->columns);
-    if (again != NULL) {
-        e->sums = vf__zalloc(ctx, blocks, sizeof *e->sums);
-        e->readers = vf__alloc(ctx, e->n_tasks * n_readers, sizeof *e->readers);
-        if (e->sums == NULL || e->readers == NULL)
-            return vf__fail_memory(err,
-                                   blocks * sizeof *e->sums + e->n_tasks * n_readers * sizeof *e->readers);
-        for (size_t task = 0; task < e->n_tasks; task++)
-            memcpy(e->readers + task * n_readers, again->readers, n_readers * sizeof *e->readers);
-    }
+    e->last = vf__alloc(ctx, e->n_tasks, sizeof *e->last);
+    e->sums = vf__zalloc(ctx, blocks, sizeof *e->sums);
+    e->readers = vf__alloc(ctx, e->n_tasks * n_readers, sizeof *e->readers);
+    if (e->values == NULL || e->validity == NULL || e->columns == NULL || e->errors == NULL || e->last == NULL ||
+        e->sums == NULL || e->readers == NULL)
+        return vf__fail_memory(err, n * sizeof *e->columns + e->n_tasks * n_readers * sizeof *e->readers);
+    for (size_t task = 0; task < e->n_tasks; task++)
+        memcpy(e->readers + task * n_readers, again->readers, n_readers * sizeof *e->readers);
+    enum vf_status status = sorted_out_new(mark, e->n, &e->rows, err);
     const char *name = mark->names;
-    for (size_t h = 0; h < n; h++, name += strlen(name) + 1) {
-        void *values;
-        enum vf_status status =
-            vf__column_new(ctx, "g", name, e->n, 8, true, &e->columns[h], &values, &e->validity[h], err);
-        if (status != VF_OK) return status;
+    for (size_t h = 0; status == VF_OK && h < n; h++, name += strlen(name) + 1) {
+        void *values = NULL;
+        status = vf__column_new(ctx, "g", name, e->n, 8, true, &e->columns[h], &values, &e->validity[h], err);
         e->values[h] = values;
     }
-    return VF_OK;
+    return status;
 }
 
 static void emission_release(struct emission *e) {
@@ -583,17 +621,19 @@ static void emission_release(struct emission *e) {
     vf__free(ctx, e->values, n, sizeof *e->values);
     vf__free(ctx, e->validity, n, sizeof *e->validity);
     vf__free(ctx, e->errors, e->n_tasks, sizeof *e->errors);
+    vf__free(ctx, e->last, e->n_tasks, sizeof *e->last);
     vf__free(ctx, e->sums, (size_t)(e->n / VF__REPLAY_BLOCK) + 2, sizeof *e->sums);
     vf__free(ctx, e->readers, e->n_tasks * (e->n_keys + 2), sizeof *e->readers);
+    sorted_out_release(e->mark, &e->rows);
 }
 
 static enum vf_status other_rows(const struct vf_mark *mark, int64_t bad_row, struct vf_error *err) {
-    int64_t last = mark->rows.last.n_rows - bad_row < VF__REPLAY_BLOCK ? mark->rows.last.n_rows
+    int64_t last = mark->n_rows - bad_row < VF__REPLAY_BLOCK ? mark->n_rows
                                                                        : bad_row + VF__REPLAY_BLOCK;
-    if (bad_row >= mark->rows.last.n_rows)
+    if (bad_row >= mark->n_rows)
         return vf__fail(err, VF_ERROR_REPLAY, NULL, bad_row,
                         "the second reading goes on after row %" PRId64 ", the last of the first reading",
-                        mark->rows.last.n_rows - 1);
+                        mark->n_rows - 1);
     return vf__fail(
         err, VF_ERROR_REPLAY, NULL, bad_row,
         "key, time or price of the second reading differs from the first in one of the rows %" PRId64
@@ -603,31 +643,53 @@ static enum vf_status other_rows(const struct vf_mark *mark, int64_t bad_row, st
 
 static enum vf_status check_emit(const struct vf_mark *mark, const struct batch *again, int64_t first_row,
                                  int64_t n, struct vf_error *err) {
-    if (again != NULL && again->n_rows != n)
+    if (again->n_rows != n)
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1,
                         "%" PRId64 " rows to compare for %" PRId64 " rows to give", again->n_rows, n);
-    if (again != NULL && first_row != mark->replay.next)
+    if (first_row != mark->replay.next)
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, first_row,
-                        "rows are compared in order: row %" PRId64 " comes next, not %" PRId64,
-                        mark->replay.next, first_row);
-    if (first_row < 0 || n < 0 || first_row > mark->rows.last.n_rows ||
-        n > mark->rows.last.n_rows - first_row) {
-        if (again != NULL) return other_rows(mark, mark->rows.last.n_rows, err);
-        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, first_row,
-                        "%" PRId64 " rows from row %" PRId64 " on were asked for; there are %" PRId64, n,
-                        first_row, mark->rows.last.n_rows);
-    }
-    return VF_OK;
+                        "rows are given in order: row %" PRId64 " comes next, not %" PRId64, mark->replay.next,
+                        first_row);
+    return n > mark->n_rows - first_row ? other_rows(mark, mark->n_rows, err) : VF_OK;
+}
+
+/* Results of the rows from `done` on, as many as are put in order at a time; how many, or 0 with a status. */
+static size_t give_some(struct emission *e, size_t done, enum vf_status *status, struct vf_error *err) {
+    struct vf_mark *mark = e->mark;
+    size_t n = e->rows.n - done < VF__GROUPING_ROWS ? e->rows.n - done : VF__GROUPING_ROWS;
+    *status = vf__grouping_make(&mark->grouping, e->rows.group + done, n, mark->rows.n_lanes, err);
+    if (*status != VF_OK) return 0;
+    if (vf__mark_give(&mark->rows, mark->rule.n_horizons, &mark->grouping, e->rows.kind + done, n, mark->before,
+                      e->values, e->validity, done))
+        return n;
+    *status = other_rows(mark, (e->first_row + (int64_t)done) / VF__REPLAY_BLOCK * VF__REPLAY_BLOCK, err);
+    return 0;
+}
+
+/* The results, rows and groups being known. Whatever fails here is as if it had not begun. */
+static enum vf_status give(struct emission *e, struct vf_error *err) {
+    struct vf_mark *mark = e->mark;
+    size_t n_horizons = mark->rule.n_horizons, done = 0;
+    int64_t bad_row;
+    enum vf_status status = VF_OK;
+    memcpy(mark->before + n_horizons, mark->before, n_horizons * sizeof *mark->before);
+    while (status == VF_OK && done < e->rows.n)
+        done += give_some(e, done, &status, err);
+    if (status == VF_OK && !vf__replay_compare_sums(&mark->replay, e->sums, e->first_row, e->n, &bad_row))
+        status = other_rows(mark, bad_row, err);
+    if (status == VF_OK) return VF_OK;
+    vf__mark_unread(&mark->rows, e->rows.group, e->rows.kind, done);
+    memcpy(mark->before, mark->before + n_horizons, n_horizons * sizeof *mark->before);
+    return status;
 }
 
 static enum vf_status emit(struct vf_mark *mark, const struct batch *again, int64_t first_row, int64_t n,
                            struct vf_column *out, struct vf_error *err) {
-    struct emission e = {.mark = mark, .n_keys = mark->n_keys, .first_row = first_row, .n = n};
-    int64_t bad_row;
-    e.n_tasks = (size_t)((first_row % EMIT_ROWS + n + EMIT_ROWS - 1) / EMIT_ROWS);
+    struct emission e = {.mark = mark, .n_keys = again->n_keys, .first_row = first_row, .n = n};
+    e.n_tasks = (size_t)((first_row % TASK_ROWS + n + TASK_ROWS - 1) / TASK_ROWS);
     enum vf_status status = emission_new(&e, again, err);
     if (status != VF_OK) goto done;
-    vf__parallel(&mark->ctx, e.n_tasks, emit_task, &e);
+    vf__parallel(&mark->ctx, e.n_tasks, run_task, &e);
     for (size_t task = 0; task < e.n_tasks; task++) {
         if (e.errors[task].code == VF_OK) continue;
         vf__fail_from(&e.errors[task], first_row);
@@ -635,10 +697,9 @@ static enum vf_status emit(struct vf_mark *mark, const struct batch *again, int6
         status = e.errors[task].code;
         goto done;
     }
-    if (again != NULL && !vf__replay_compare_sums(&mark->replay, e.sums, first_row, n, &bad_row)) {
-        status = other_rows(mark, bad_row, err);
-        goto done;
-    }
+    status = give(&e, err);
+    if (status != VF_OK) goto done;
+    if (e.n_tasks > 0) mark->last_given = e.last[e.n_tasks - 1];
     for (size_t h = 0; h < mark->rule.n_horizons; h++) {
         vf__column_done(&e.columns[h]);
         out[h] = e.columns[h];
@@ -654,10 +715,6 @@ enum vf_status vf_mark_emit(struct vf_mark *mark, const struct vf_mark_batch *ag
     struct batch batch = {0};
     if (!mark->finished)
         return vf__fail(err, VF_ERROR_STATE, NULL, -1, "returns are given after vf_mark_finish");
-    if (again == NULL) {
-        enum vf_status status = check_emit(mark, NULL, first_row, n, err);
-        return status == VF_OK ? emit(mark, NULL, first_row, n, out, err) : status;
-    }
     enum vf_status status = batch_open(mark, again, &batch, err);
     if (status != VF_OK) return status;
     status = check_emit(mark, &batch, first_row, n, err);
@@ -669,6 +726,8 @@ enum vf_status vf_mark_emit(struct vf_mark *mark, const struct vf_mark_batch *ag
 
 void vf_mark_rewind(struct vf_mark *mark) {
     vf__replay_rewind(&mark->replay);
+    vf__chains_rewind(&mark->rows);
+    mark->last_given = vf__mark_first();
 }
 
 enum vf_status vf_mark_replayed(const struct vf_mark *mark, struct vf_error *err) {

@@ -95,7 +95,7 @@ static void put(struct vf__keys *keys, uint64_t value, uint32_t *id) {
 
 enum vf_status vf__keys_add(struct vf__keys *keys, uint64_t key, uint32_t *id, struct vf_error *err) {
     *id = vf__keys_find(keys, key);
-    if (VF__LIKELY(*id != VF__NO_KEY)) return VF_OK;
+    if (VF__LIKELY(*id != VF__NO_KEY) || keys->frozen) return VF_OK;
     enum vf_status status = reserve(keys, err);
     if (status == VF_OK) put(keys, key, id);
     return status;
@@ -105,7 +105,7 @@ enum vf_status vf__keys_add_bytes(struct vf__keys *keys, const void *data, size_
                                   struct vf_error *err) {
     uint64_t hash = vf__hash_bytes(data, length);
     *id = find_hashed(keys, hash, data, length);
-    if (VF__LIKELY(*id != VF__NO_KEY)) return VF_OK;
+    if (VF__LIKELY(*id != VF__NO_KEY) || keys->frozen) return VF_OK;
     enum vf_status status = reserve(keys, err);
     if (status != VF_OK) return status;
     size_t used = (size_t)keys->offsets[keys->n];

@@ -21,6 +21,7 @@ struct vf__keys {
     uint8_t *text;
     size_t text_capacity;
     bool bytes;
+    bool frozen; /* adding what is not there gives VF__NO_KEY: many threads may look up at once */
 };
 
 /* ctx as completed by vf__context. */

@@ -1,123 +1,71 @@
-/* Walks all rows once, with a queue of open lots for each symbol; see fifo.h.
-   Not a sorter: a day file comes in time order, and only the groups that do not are put in order first.
+/* Matches symbol by symbol; see fifo.h. Not for what a row's pieces are: src/match/pieces.c.
 
-   How a symbol's queue and its records lie in memory
-   - The records of a symbol are one stretch of `records`. A record ends a row: the closer's need, the opener's
-     lot, or a rest that nothing more can happen to. So a symbol has at most as many records as it has trade rows
-     and lots, and the stretch is cut before the walk.
-   - The records of one row are next to each other, so a place is all it takes to find them. As a closer: they are written one after the other while the row is handled. As an opener: only the head
-     of the queue is ever matched, and while a lot is the head every record of the symbol names it (an exit finds
-     the queue not empty, so it has no unmatched part before the lot is gone; rows of the lot's own direction
-     write nothing); its rest, if any, is the first record written at the end. As both (a row that closes shorts
-     and opens a long with what is left): the queue is empty when it opens, so its lot is the head at once, and
-     its next record follows the last one it closed. Inventory lots are rows that came first, so nothing changes.
-   - Hence the next record of a symbol always belongs to the head of its queue, and a lot's place is known when it
-     stops being the head. Until then the place is not needed, and holds the next lot of the queue: a queue costs
-     no memory of its own. */
+   A symbol's trades are laid on a bench in time order, walked once with a queue of open lots, and its records go back
+   to where the trades were.
+   - A record ends a row: the closer's need, the opener's lot, or a rest that nothing more can happen to. So a symbol
+     has at most as many records as it has trades and lots, and their cells have room for them.
+   - The records of one row are next to each other, so a start is all it takes to find them. As a closer: they are
+     written one after the other while the row is handled. As an opener: only the head of the queue is ever matched,
+     and while a lot is the head every record of the symbol names it (an exit finds the queue not empty, so it has no
+     unmatched part before the lot is gone; rows of the lot's own direction write nothing); its rest, if any, is the
+     first record written at the end. As both (a row that closes shorts and opens a long with what is left): the queue
+     is empty when it opens, so its lot is the head at once, and its next record follows the last one it closed.
+     Inventory lots are rows that came first, so nothing changes. */
 #include "match/fifo.h"
 
 #include "base/rows.h"
 
-#define NONE VF__MATCH_NONE
-#define LANE_BYTES 64
-#define FAR 40  /* rows ahead: fetch the lane */
-#define NEAR 16 /* rows ahead: the lane is here, fetch what it points at */
-#define DUST 1e-9
+#include <stdatomic.h>
 
-/* A symbol's queue. One cache line each, so that threads do not pull at each other's. */
-struct lane {
-    int64_t last;   /* first pass: the last sort key; then the head lot's time */
-    uint64_t rest;  /* of the head lot */
-    uint64_t whole; /* the head lot's full quantity */
-    uint32_t head;  /* NONE: nothing is open */
-    uint32_t next;  /* the lot behind the head, or NONE */
-    uint32_t tail;
-    uint32_t first;   /* the head row's first record ... */
-    uint32_t closed;  /* ... and how many it has as a closer */
-    uint32_t at;      /* next record */
-    uint32_t end;     /* of the symbol's stretch */
-    uint32_t count;   /* rows */
-    uint32_t ordered; /* unsorted groups: where their sorted rows end */
-    bool lot_exit;    /* the exit side opened the lots */
-    bool unsorted;
-    char pad[LANE_BYTES - 3 * 8 - 9 * 4 - 2];
+#define NONE VF__MATCH_NONE
+#define DUST 1e-9
+#define MAX_WORKERS 64
+#define GROUPS_AT_ONCE 16
+
+/* A trade or lot on the bench. */
+struct item {
+    uint64_t quantity;
+    int64_t time;
+    uint32_t id;   /* row, or n_rows + lot */
+    uint32_t cell; /* of its symbol; NONE for a lot */
 };
 
-_Static_assert(sizeof(struct lane) == LANE_BYTES, "a lane is a cache line");
-
-struct tally {
-    int64_t n_matched, n_from_inventory, n_open, n_over, n_opened, n_zero;
-    uint32_t first_over;
+/* A worker's room for one symbol, as large as the largest. */
+struct bench {
+    uint8_t *cells;
+    struct item *items;         /* in time order, lots first */
+    struct vf__record *records;
+    uint32_t *starts;           /* by cell */
+    uint32_t *queue;            /* items that are open lots */
+    uint32_t *order, *scratch;  /* to put cells in order */
+    int64_t *sort;
 };
 
 struct job {
     const struct vf__match_input *in;
-    struct vf__matches *out;
-    struct vf__parts parts;
-    bool cut; /* parts are in use; else one walk over all the rows */
-    size_t n_parts;
-    struct lane *lanes;
-    void *lanes_block;
-    uint32_t *order; /* rows to be put in order: of unsorted groups, group after group, or all */
-    size_t n_order;
-    uint32_t *scratch;
-    size_t n_scratch; /* a part */
-    uint32_t *open;   /* groups, part after part */
-    size_t open_start[VF__MAX_PARTS + 1];
-    bool any_unsorted[VF__MAX_PARTS];
-    bool interleaved[VF__MAX_PARTS]; /* most rows are of another group than the row before */
-    struct tally tallies[VF__MAX_PARTS];
+    size_t stride;
+    uint32_t *lots, *lot_start; /* lots by group; NULL where there are none */
+    struct bench *benches;
+    size_t n_benches, most, most_unsorted;
+    bool dry; /* only looked at: nothing is stored */
+    atomic_size_t next;
+    struct vf__match_tally tallies[MAX_WORKERS];
 };
 
-/* ---- first pass: sizes and order ------------------------------------------------------------------------------ */
+/* ---- the walk over a symbol ------------------------------------------------------------------------------------- */
 
-static size_t part_rows(const struct job *job, size_t part, const uint32_t **rows) {
-    *rows = job->cut ? job->parts.rows + job->parts.start[part] : NULL;
-    return job->cut ? job->parts.start[part + 1] - job->parts.start[part] : job->in->n_rows;
-}
-
-static size_t part_of(const struct job *job, size_t group) {
-    return job->cut ? job->parts.part_of_group[group] : 0;
-}
-
-static void measure(void *arg, size_t part) {
-    struct job *job = arg;
-    const uint32_t *group = job->in->group, *rows;
-    const int64_t *sort = job->in->sort;
-    struct lane *lanes = job->lanes;
-    size_t n = part_rows(job, part, &rows);
-    bool unsorted = false;
-    size_t changes = 0;
-    uint32_t before = VF__NO_KEY;
-    for (size_t i = 0; i < n; i++) {
-        size_t row = rows != NULL ? rows[i] : i;
-        uint32_t g = group[row];
-        if (g == VF__NO_KEY) continue;
-        changes += g != before;
-        before = g;
-        struct lane *lane = &lanes[g];
-        bool back = sort[row] < lane->last;
-        lane->count++;
-        lane->unsorted |= back;
-        unsorted |= back;
-        lane->last = sort[row];
-    }
-    job->any_unsorted[part] = unsorted;
-    job->interleaved[part] = changes > n / 2;
-}
-
-/* ---- the walk --------------------------------------------------------------------------------------------------- */
-
-/* What a walk needs, side by side. */
 struct walk {
-    const uint64_t *quantity;
-    const int64_t *time;
-    struct vf__place *places;
+    const struct item *items;
     struct vf__record *records;
+    uint32_t *starts, *queue;
     uint32_t n_rows;
-    enum vf_fifo_rows rows;
     bool shorts;
-    struct tally tally;
+    struct vf__match_tally *tally;
+    uint32_t n;           /* records */
+    uint32_t head, tail;  /* of the queue */
+    uint32_t first;       /* the head lot's first record */
+    bool lot_exit;        /* the exit side opened the lots */
+    uint64_t rest, whole; /* of the head lot */
 };
 
 static inline double as_double(uint64_t bits) {
@@ -139,107 +87,77 @@ static inline bool is_dust(uint64_t rest, uint64_t whole, bool is_float) {
     return rest == 0 || (is_float && as_double(rest) < DUST * as_double(whole));
 }
 
-static inline int64_t time_of(const struct walk *w, uint32_t row) {
-    return w->time != NULL && row < w->n_rows ? w->time[row] : 0;
+static inline const struct item *head_of(const struct walk *w) {
+    return &w->items[w->queue[w->head]];
 }
 
-static inline void put(struct walk *w, struct lane *lane, uint32_t opener, uint32_t closer,
-                       uint64_t quantity) {
-    w->records[lane->at++] = (struct vf__record){.opener = opener, .closer = closer, .quantity = quantity};
+static inline void make_head(struct walk *w, uint32_t first) {
+    w->first = first;
+    w->rest = w->whole = head_of(w)->quantity & ~VF__EXIT_SIDE;
 }
 
-static inline void put_match(struct walk *w, struct lane *lane, uint32_t closer, int64_t now,
-                             uint64_t quantity) {
-    struct vf__record record = {.opener = lane->head, .closer = closer, .quantity = quantity};
-    /* a row's lot: fits, the caller looked at all times; an inventory lot: anything, nobody reads it */
-    record.held = (int64_t)((uint64_t)now - (uint64_t)lane->last);
-    w->records[lane->at++] = record;
-    w->tally.n_matched++;
-    w->tally.n_from_inventory += lane->head >= w->n_rows;
+static inline void push(struct walk *w, uint32_t i) {
+    bool empty = w->head == w->tail;
+    w->queue[w->tail++] = i;
+    if (empty) make_head(w, w->n);
+    w->tally->n_opened += w->items[i].cell != NONE;
 }
 
-/* first: where the row's records begin; closed: how many it has as a closer. */
-static inline void make_head(struct walk *w, struct lane *lane, uint32_t row, uint32_t first,
-                             uint32_t closed) {
-    lane->head = row;
-    lane->first = first;
-    lane->closed = closed;
-    lane->rest = lane->whole = w->quantity[row] & ~VF__EXIT_SIDE;
-    lane->last = time_of(w, row);
+/* The head lot is gone, and its last record is written. */
+static inline void pop(struct walk *w) {
+    const struct item *lot = head_of(w);
+    if (lot->cell != NONE) w->starts[lot->cell] = w->first;
+    w->head++;
+    if (w->head != w->tail) make_head(w, w->n);
 }
 
-static inline void push(struct walk *w, struct lane *lane, uint32_t row) {
-    if (lane->head == NONE) {
-        make_head(w, lane, row, lane->at, 0);
-        lane->next = NONE;
-    } else if (lane->next == NONE) {
-        lane->next = row;
-    } else {
-        w->places[lane->tail].start = row;
-    }
-    lane->tail = row;
-    w->tally.n_opened += row < w->n_rows;
+static inline void put(struct walk *w, uint32_t opener, uint32_t closer, uint64_t quantity, int64_t held) {
+    w->records[w->n++] =
+        (struct vf__record){.opener = opener, .closer = closer, .quantity = quantity, .held = held};
 }
 
-static inline void fetch_lot(const struct walk *w, uint32_t row) {
-    VF__PREFETCH(&w->places[row]);
-    VF__PREFETCH(&w->quantity[row]);
-    if (w->time != NULL && row < w->n_rows) VF__PREFETCH(&w->time[row]);
+static inline void put_match(struct walk *w, const struct item *closer, uint64_t quantity) {
+    const struct item *lot = head_of(w);
+    /* of a row's lot: fits, the caller looked at all times; of an inventory lot: anything, nobody reads it */
+    put(w, lot->id, closer->id, quantity, (int64_t)((uint64_t)closer->time - (uint64_t)lot->time));
+    w->tally->n_matched++;
+    w->tally->n_from_inventory += lot->cell == NONE;
 }
 
-/* The head lot is gone, and its last record is written. `rest`: that record is its rest at the end. */
-static inline void pop(struct walk *w, struct lane *lane, bool rest) {
-    uint32_t row = lane->next, count = lane->at - lane->first;
-    if (w->rows != VF_FIFO_BOTH) count = lane->closed + (w->rows == VF_FIFO_EXITS || rest);
-    w->places[lane->head] = (struct vf__place){.start = lane->first, .count = count};
-    if (row == NONE) {
-        lane->head = NONE;
-        return;
-    }
-    lane->next = row == lane->tail ? NONE : w->places[row].start;
-    make_head(w, lane, row, lane->at, 0);
-    if (lane->next != NONE) fetch_lot(w, lane->next);
-}
-
-/* `left` of `row` has nothing to close; its records begin at `first`. */
-static void exceed(struct walk *w, struct lane *lane, uint32_t row, uint32_t first, uint64_t left,
-                   bool is_exit) {
+/* `left` of item i has nothing to close; its records begin at `first`. */
+static void exceed(struct walk *w, uint32_t i, uint32_t first, uint64_t left, bool is_exit) {
+    const struct item *row = &w->items[i];
     if (w->shorts) {
-        make_head(w, lane, row, first, lane->at - first);
-        lane->rest = left;
-        lane->next = NONE;
-        lane->tail = row;
-        lane->lot_exit = is_exit;
-        w->tally.n_opened++;
+        w->queue[w->tail++] = i;
+        make_head(w, first);
+        w->rest = left;
+        w->lot_exit = is_exit;
+        w->tally->n_opened++;
         return;
     }
-    put(w, lane, NONE, row, left);
-    w->places[row] = (struct vf__place){.start = first, .count = lane->at - first};
-    w->tally.n_over++;
-    if (row < w->tally.first_over) w->tally.first_over = row;
-}
-
-static void take_nothing(struct walk *w, uint32_t row, uint32_t mark) {
-    w->places[row] = (struct vf__place){.start = mark, .count = w->rows != VF_FIFO_LOTS};
+    put(w, NONE, row->id, left, 0);
+    w->starts[row->cell] = first;
+    w->tally->n_over++;
+    if (row->id < w->tally->first_over) w->tally->first_over = row->id;
 }
 
 /* A row against the lots of the other side. */
-static inline void close_lots(struct walk *w, struct lane *lane, uint32_t row, bool is_exit, bool is_float) {
-    uint64_t whole = w->quantity[row] & ~VF__EXIT_SIDE, left = whole;
-    uint64_t direction = lane->lot_exit ? VF__EXIT_SIDE : 0;
-    uint32_t first = lane->at;
-    int64_t now = time_of(w, row);
-    while (lane->head != NONE) {
-        uint64_t rest = lane->rest;
+static inline void close_lots(struct walk *w, uint32_t i, bool is_exit, bool is_float) {
+    const struct item *row = &w->items[i];
+    uint64_t whole = row->quantity & ~VF__EXIT_SIDE, left = whole;
+    uint64_t direction = w->lot_exit ? VF__EXIT_SIDE : 0;
+    uint32_t first = w->n;
+    while (w->head != w->tail) {
+        uint64_t rest = w->rest;
         if (rest > left) {
-            put_match(w, lane, row, now, left | direction);
-            lane->rest = subtract(rest, left, is_float);
-            if (is_float && is_dust(lane->rest, lane->whole, true)) pop(w, lane, false);
+            put_match(w, row, left | direction);
+            w->rest = subtract(rest, left, is_float);
+            if (is_float && is_dust(w->rest, w->whole, true)) pop(w);
             left = 0;
             break;
         }
-        put_match(w, lane, row, now, rest | direction);
-        pop(w, lane, false);
+        put_match(w, row, rest | direction);
+        pop(w);
         left = subtract(left, rest, is_float);
         if (is_dust(left, whole, is_float)) {
             left = 0;
@@ -247,304 +165,234 @@ static inline void close_lots(struct walk *w, struct lane *lane, uint32_t row, b
         }
     }
     if (left != 0)
-        exceed(w, lane, row, first, left, is_exit);
+        exceed(w, i, first, left, is_exit);
     else
-        w->places[row] = (struct vf__place){.start = first, .count = lane->at - first};
+        w->starts[row->cell] = first;
 }
 
-static inline void take(struct walk *w, struct lane *lane, uint32_t row, bool is_float) {
-    bool is_exit = (w->quantity[row] & VF__EXIT_SIDE) != 0;
-    if (VF__UNLIKELY((w->quantity[row] & ~VF__EXIT_SIDE) == 0)) {
-        take_nothing(w, row, is_exit ? VF__START_ZERO_EXIT : VF__START_ZERO_ENTRY);
-        w->tally.n_zero++;
-        return;
-    }
-    if (w->shorts && lane->head == NONE) lane->lot_exit = is_exit;
-    if (is_exit == lane->lot_exit)
-        push(w, lane, row);
-    else
-        close_lots(w, lane, row, is_exit, is_float);
-}
-
-/* rows NULL: all rows from 0, and those of no group are marked. skip: leave unsorted groups out. */
-static inline void walk_rows(const struct job *job, struct walk *w, const uint32_t *rows, size_t n, bool skip,
-                             bool is_float) {
-    const uint32_t *group = job->in->group;
-    struct lane *lanes = job->lanes;
-    for (size_t i = 0; i < n; i++) {
-        if (i + FAR < n) {
-            uint32_t g = group[rows != NULL ? rows[i + FAR] : i + FAR];
-            VF__PREFETCH(&lanes[g != VF__NO_KEY ? g : 0]);
-            g = group[rows != NULL ? rows[i + NEAR] : i + NEAR];
-            const struct lane *soon = &lanes[g != VF__NO_KEY ? g : 0];
-            VF__PREFETCH(&w->records[soon->at]);
-            fetch_lot(w, soon->next != NONE ? soon->next : 0);
+static inline void walk_items(struct walk *w, uint32_t n, bool is_float) {
+    for (uint32_t i = 0; i < n; i++) {
+        const struct item *item = &w->items[i];
+        bool is_exit = (item->quantity & VF__EXIT_SIDE) != 0;
+        if (VF__UNLIKELY((item->quantity & ~VF__EXIT_SIDE) == 0)) {
+            w->starts[item->cell] = is_exit ? VF__START_ZERO_EXIT : VF__START_ZERO_ENTRY;
+            w->tally->n_zero++;
+            continue;
         }
-        uint32_t row = rows != NULL ? rows[i] : (uint32_t)i;
-        uint32_t g = group[row];
-        if (VF__UNLIKELY(g == VF__NO_KEY)) {
-            take_nothing(w, row, VF__START_NO_TRADE);
-        } else if (!skip || !lanes[g].unsorted) {
-            take(w, &lanes[g], row, is_float);
-        }
-    }
-}
-
-static void walk(const struct job *job, struct walk *w, const uint32_t *rows, size_t n, bool skip) {
-    if (job->in->is_float)
-        walk_rows(job, w, rows, n, skip, true);
-    else
-        walk_rows(job, w, rows, n, skip, false);
-}
-
-static void walk_lots(const struct job *job, struct walk *w, size_t part) {
-    for (size_t k = 0; k < job->in->n_lots; k++) {
-        uint32_t g = job->in->lot_group[k];
-        if (part_of(job, g) == part)
-            take(w, &job->lanes[g], (uint32_t)(job->in->n_rows + k), job->in->is_float);
-    }
-}
-
-/* Interleaved groups that are not all in order, such as a day's with late prints: rows are put in order as a whole, so
-   that the walk still goes through memory from one end to the other. Group after group would jump a page a row. */
-static void walk_interleaved(struct job *job, struct walk *w, size_t part) {
-    uint32_t *mine = job->cut ? job->parts.rows + job->parts.start[part] : job->order;
-    size_t n = job->cut ? job->parts.start[part + 1] - job->parts.start[part] : 0;
-    for (size_t row = 0; !job->cut && row < job->in->n_rows; row++) {
-        if (job->in->group[row] == VF__NO_KEY)
-            take_nothing(w, (uint32_t)row, VF__START_NO_TRADE);
+        if (w->shorts && w->head == w->tail) w->lot_exit = is_exit;
+        if (is_exit == w->lot_exit)
+            push(w, i);
         else
-            mine[n++] = (uint32_t)row;
-    }
-    vf__rows_sort(job->in->sort, mine, job->scratch + part * job->n_scratch, n);
-    walk(job, w, mine, n, false);
-}
-
-/* Puts the rows of each unsorted group in order, and walks them: good where a group's rows lie together. */
-static void walk_unsorted(struct job *job, struct walk *w, size_t part) {
-    const uint32_t *group = job->in->group, *rows;
-    size_t n = part_rows(job, part, &rows);
-    for (size_t i = 0; i < n; i++) {
-        uint32_t row = rows != NULL ? rows[i] : (uint32_t)i;
-        struct lane *lane = group[row] != VF__NO_KEY ? &job->lanes[group[row]] : NULL;
-        if (lane != NULL && lane->unsorted) job->order[lane->ordered++] = row;
-    }
-    uint32_t *scratch = job->scratch + part * job->n_scratch;
-    for (size_t k = job->open_start[part]; k < job->open_start[part + 1]; k++) {
-        const struct lane *lane = &job->lanes[job->open[k]];
-        if (!lane->unsorted) continue;
-        uint32_t *mine = job->order + lane->ordered - lane->count;
-        vf__rows_sort(job->in->sort, mine, scratch, lane->count);
-        walk(job, w, mine, lane->count, false);
+            close_lots(w, i, is_exit, is_float);
     }
 }
 
-/* ---- the end of the day -------------------------------------------------------------------------------------------- */
-
-/* Writes the head's rest; true when a lot is behind it. Inventory lots have no row for theirs. */
-static inline bool close_head(struct walk *w, struct lane *lane) {
-    if (lane->head < w->n_rows) {
-        put(w, lane, lane->head, NONE, lane->rest | (lane->lot_exit ? VF__EXIT_SIDE : 0));
-        w->tally.n_open++;
-    }
-    pop(w, lane, true);
-    return lane->head != NONE;
-}
-
-/* One lot of every queue at a time: a queue is a chain of cache misses, but the queues do not wait for each
-   other. `groups` is used up. */
-static void close_queues(struct walk *w, struct lane *lanes, uint32_t *groups, size_t n) {
-    size_t left = 0;
-    for (size_t k = 0; k < n; k++)
-        if (lanes[groups[k]].head != NONE) groups[left++] = groups[k];
-    while (left > 0) {
-        size_t keep = 0;
-        for (size_t k = 0; k < left; k++) {
-            groups[keep] = groups[k];
-            keep += close_head(w, &lanes[groups[k]]);
+/* The end of the day: rests of rows. Inventory lots have no row for theirs. */
+static void close_queue(struct walk *w) {
+    while (w->head != w->tail) {
+        const struct item *lot = head_of(w);
+        if (lot->cell != NONE) {
+            put(w, lot->id, NONE, w->rest | (w->lot_exit ? VF__EXIT_SIDE : 0), 0);
+            w->tally->n_open++;
         }
-        left = keep;
+        pop(w);
     }
 }
 
-/* What lies behind a symbol's last record names no row. */
-static void end_stretch(struct vf__record *records, const struct lane *lane) {
-    for (uint32_t k = lane->at; k < lane->end && k < lane->at + 4; k++)
-        records[k] = (struct vf__record){.opener = NONE, .closer = NONE};
+/* ---- a symbol: to the bench and back ---------------------------------------------------------------------------- */
+
+/* Order of a symbol's cells by (sort, row); NULL where they lie that way. */
+static const uint32_t *order_of(const struct job *job, const struct bench *bench, const struct vf__lane *lane,
+                                uint32_t n) {
+    if (!lane->unsorted) return NULL;
+    for (uint32_t i = 0; i < n; i++) {
+        bench->order[i] = i;
+        memcpy(&bench->sort[i], bench->cells + i * job->stride + offsetof(struct vf__trade, sort), sizeof(int64_t));
+    }
+    vf__rows_sort(bench->sort, bench->order, bench->scratch, n);
+    return bench->order;
 }
 
-static void match_part(void *arg, size_t part) {
+static uint32_t lay_lots(const struct job *job, const struct bench *bench, size_t group) {
+    const struct vf__match_input *in = job->in;
+    if (job->lots == NULL) return 0;
+    uint32_t n = 0;
+    for (uint32_t k = job->lot_start[group]; k < job->lot_start[group + 1]; k++) {
+        uint32_t lot = job->lots[k];
+        bench->items[n++] =
+            (struct item){.quantity = in->lot_quantity[lot], .id = in->n_rows + lot, .cell = NONE};
+    }
+    return n;
+}
+
+static void lay_trades(const struct job *job, const struct bench *bench, const uint32_t *order, uint32_t n,
+                       struct item *items) {
+    size_t stride = job->stride, row_at = stride - sizeof(uint32_t);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t cell = order != NULL ? order[i] : i;
+        const uint8_t *from = bench->cells + cell * stride;
+        items[i].cell = cell;
+        items[i].time = 0;
+        memcpy(&items[i].quantity, from, sizeof(uint64_t));
+        memcpy(&items[i].id, from + row_at, sizeof(uint32_t));
+        if (job->in->timed) memcpy(&items[i].time, from + offsetof(struct vf__trade, time), sizeof(int64_t));
+    }
+}
+
+/* Records and starts to the cells; what lies behind the last record names no row. */
+static void store(const struct job *job, const struct bench *bench, const struct vf__lane *lane, uint32_t n_records) {
+    const struct vf__record none = {.opener = NONE, .closer = NONE};
+    size_t stride = job->stride, size = stride - sizeof(uint32_t);
+    uint8_t *at = NULL;
+    for (uint32_t done = 0, n; done < lane->n; done += n) {
+        n = vf__chain_stretch(job->in->cells, lane, done, &at);
+        for (uint32_t i = 0; i < n; i++, at += stride) {
+            const struct vf__record *record = done + i < n_records ? &bench->records[done + i] : &none;
+            memcpy(at, record, offsetof(struct vf__record, held)); /* constant sizes */
+            if (job->in->timed)
+                memcpy(at + offsetof(struct vf__record, held), &record->held, sizeof record->held);
+            memcpy(at + size, &bench->starts[done + i], sizeof(uint32_t));
+        }
+    }
+}
+
+static void match_group(const struct job *job, const struct bench *bench, size_t group,
+                        struct vf__match_tally *tally) {
+    const struct vf__match_input *in = job->in;
+    const struct vf__lane *lane = &in->cells->lanes[group];
+    if (lane->n == 0) return;
+    uint32_t n_lots = lay_lots(job, bench, group), n = lane->n - n_lots;
+    vf__chain_load(in->cells, lane, 0, job->stride, bench->cells);
+    lay_trades(job, bench, order_of(job, bench, lane, n), n, bench->items + n_lots);
+    struct walk w = {.items = bench->items,
+                     .records = bench->records,
+                     .starts = bench->starts,
+                     .queue = bench->queue,
+                     .n_rows = in->n_rows,
+                     .shorts = in->on_excess == VF_EXCESS_OPEN_SHORT,
+                     .tally = tally};
+    tally->n_no_trade -= n;
+    for (uint32_t i = n; i < lane->n; i++)
+        bench->starts[i] = VF__START_NO_TRADE; /* the lots' cells are no rows' */
+    if (in->is_float)
+        walk_items(&w, n_lots + n, true);
+    else
+        walk_items(&w, n_lots + n, false);
+    close_queue(&w);
+    if (!job->dry) store(job, bench, lane, w.n);
+}
+
+static void match_groups(void *arg, size_t worker) {
     struct job *job = arg;
-    struct walk w = {.quantity = job->in->quantity,
-                     .time = job->in->time,
-                     .places = job->out->places,
-                     .records = job->out->records,
-                     .n_rows = (uint32_t)job->in->n_rows,
-                     .rows = job->in->rows,
-                     .shorts = job->in->on_excess == VF_EXCESS_OPEN_SHORT,
-                     .tally = {.first_over = NONE}};
-    const uint32_t *rows;
-    size_t n = part_rows(job, part, &rows), first = job->open_start[part], last = job->open_start[part + 1];
-    walk_lots(job, &w, part);
-    if (job->any_unsorted[part] && job->interleaved[part]) {
-        walk_interleaved(job, &w, part);
-    } else {
-        walk(job, &w, rows, n, job->any_unsorted[part]);
-        if (job->any_unsorted[part]) walk_unsorted(job, &w, part);
+    size_t n_groups = job->in->cells->n_lanes;
+    for (;;) {
+        size_t group = atomic_fetch_add_explicit(&job->next, GROUPS_AT_ONCE, memory_order_relaxed);
+        if (group >= n_groups) return;
+        size_t end = n_groups - group < GROUPS_AT_ONCE ? n_groups : group + GROUPS_AT_ONCE;
+        for (; group < end; group++)
+            match_group(job, &job->benches[worker], group, &job->tallies[worker]);
     }
-    close_queues(&w, job->lanes, job->open + first, last - first);
-    job->tallies[part] = w.tally;
 }
 
-/* ---- set-up --------------------------------------------------------------------------------------------------------- */
+/* ---- set-up ----------------------------------------------------------------------------------------------------- */
 
-static enum vf_status make_lanes(struct job *job, const struct vf_context *ctx, struct vf_error *err) {
-    size_t n = job->in->n_groups;
-    job->lanes_block = vf__alloc(ctx, n + 2, sizeof *job->lanes);
-    if (job->lanes_block == NULL) return vf__fail_memory(err, (n + 2) * sizeof *job->lanes);
-    uintptr_t address = (uintptr_t)job->lanes_block;
-    job->lanes = (struct lane *)((address + LANE_BYTES - 1) / LANE_BYTES * LANE_BYTES);
-    for (size_t g = 0; g <= n; g++)
-        job->lanes[g] = (struct lane){.last = INT64_MIN, .head = NONE, .next = NONE};
+/* Lots by group, in their order. */
+static enum vf_status sort_lots(struct job *job, const struct vf_context *ctx, struct vf_error *err) {
+    const struct vf__match_input *in = job->in;
+    size_t n_groups = in->cells->n_lanes;
+    if (in->n_lots == 0) return VF_OK;
+    job->lots = vf__alloc(ctx, in->n_lots, sizeof *job->lots);
+    job->lot_start = vf__zalloc(ctx, n_groups + 2, sizeof *job->lot_start);
+    if (job->lots == NULL || job->lot_start == NULL) return vf__fail_memory(err, in->n_lots * sizeof *job->lots);
+    uint32_t *at = job->lot_start + 1; /* one place on: filling moves each group's start to the next one's */
+    for (size_t k = 0; k < in->n_lots; k++)
+        at[in->lot_group[k] + 1]++;
+    for (size_t g = 0; g < n_groups; g++)
+        at[g + 1] += at[g];
+    for (size_t k = 0; k < in->n_lots; k++)
+        job->lots[at[in->lot_group[k]]++] = (uint32_t)k;
     return VF_OK;
 }
 
-/* Room that a part's interleaved rows need to be put in order. */
-static void plan_interleaved(struct job *job, size_t *largest) {
-    for (size_t p = 0; p < job->n_parts; p++) {
-        if (!job->any_unsorted[p] || !job->interleaved[p]) continue;
-        const uint32_t *rows;
-        size_t n = part_rows(job, p, &rows);
-        if (!job->cut) job->n_order = n;
-        if (n / 2 + 1 > *largest) *largest = n / 2 + 1;
+static enum vf_status benches_new(struct job *job, const struct vf_context *ctx, struct vf_error *err) {
+    for (size_t g = 0; g < job->in->cells->n_lanes; g++) {
+        const struct vf__lane *lane = &job->in->cells->lanes[g];
+        if (lane->n > job->most) job->most = lane->n;
+        if (lane->unsorted && lane->n > job->most_unsorted) job->most_unsorted = lane->n;
     }
-}
-
-/* Groups of each part, and how many rows must be put in order. */
-static void plan_groups(struct job *job, size_t *largest) {
-    size_t n = job->in->n_groups, at[VF__MAX_PARTS] = {0};
-    for (size_t g = 0; g < n; g++)
-        at[part_of(job, g)]++;
-    for (size_t p = 0; p < job->n_parts; p++) {
-        job->open_start[p + 1] = job->open_start[p] + at[p];
-        at[p] = job->open_start[p];
+    job->n_benches = ctx->n_threads < MAX_WORKERS ? ctx->n_threads : MAX_WORKERS;
+    job->benches = vf__zalloc(ctx, job->n_benches, sizeof *job->benches);
+    if (job->benches == NULL) return vf__fail_memory(err, job->n_benches * sizeof *job->benches);
+    for (size_t i = 0; i < job->n_benches; i++) {
+        struct bench *b = &job->benches[i];
+        b->cells = vf__alloc(ctx, job->most, job->stride);
+        b->items = vf__alloc(ctx, job->most, sizeof *b->items);
+        b->records = vf__alloc(ctx, job->most, sizeof *b->records);
+        b->starts = vf__zalloc(ctx, job->most, sizeof *b->starts);
+        b->queue = vf__alloc(ctx, job->most, sizeof *b->queue);
+        b->order = vf__alloc(ctx, job->most_unsorted, sizeof *b->order);
+        b->scratch = vf__alloc(ctx, job->most_unsorted, sizeof *b->scratch);
+        b->sort = vf__alloc(ctx, job->most_unsorted, sizeof *b->sort);
+        if (b->cells == NULL || b->items == NULL || b->records == NULL || b->starts == NULL || b->queue == NULL ||
+            b->order == NULL || b->scratch == NULL || b->sort == NULL)
+            return vf__fail_memory(err, job->most * sizeof *b->records);
     }
-    for (size_t g = 0; g < n; g++)
-        job->open[at[part_of(job, g)]++] = (uint32_t)g;
-    *largest = 0;
-    for (size_t g = 0; g < n; g++) {
-        struct lane *lane = &job->lanes[g];
-        if (!lane->unsorted || job->interleaved[part_of(job, g)]) continue;
-        lane->ordered = (uint32_t)job->n_order;
-        job->n_order += lane->count;
-        if (lane->count > *largest) *largest = lane->count;
-    }
-    plan_interleaved(job, largest);
-}
-
-/* Cuts `records` into the symbols' stretches. */
-static size_t plan_records(struct job *job) {
-    size_t at = 0;
-    for (size_t k = 0; k < job->in->n_lots; k++)
-        job->lanes[job->in->lot_group[k]].end++;
-    for (size_t g = 0; g < job->in->n_groups; g++) {
-        struct lane *lane = &job->lanes[g];
-        lane->at = (uint32_t)at;
-        at += lane->count + (size_t)lane->end;
-        lane->end = (uint32_t)at;
-        job->out->n_no_trade -= lane->count;
-    }
-    job->lanes[job->in->n_groups].at =
-        (uint32_t)at; /* the lane of rows of no group is looked at, never used */
-    return at;
-}
-
-static enum vf_status make_room(struct job *job, const struct vf_context *ctx, struct vf_error *err) {
-    struct vf__matches *out = job->out;
-    size_t largest;
-    job->open = vf__alloc(ctx, job->in->n_groups, sizeof *job->open);
-    if (job->open == NULL) return vf__fail_memory(err, job->in->n_groups * sizeof *job->open);
-    plan_groups(job, &largest);
-    job->n_scratch = largest;
-    if (largest > 0) {
-        job->order = vf__alloc(ctx, job->n_order, sizeof *job->order);
-        job->scratch = vf__alloc(ctx, job->n_parts * largest, sizeof *job->scratch);
-        if (job->order == NULL || job->scratch == NULL)
-            return vf__fail_memory(err, (job->n_order + job->n_parts * largest) * sizeof *job->order);
-    }
-    size_t n_records = plan_records(job) + 4;
-    out->records = vf__alloc(ctx, n_records, sizeof *out->records);
-    if (out->records == NULL) return vf__fail_memory(err, n_records * sizeof *out->records);
-    out->n_records = n_records;
-    for (size_t k = n_records - 4; k < n_records; k++)
-        out->records[k] = (struct vf__record){.opener = NONE, .closer = NONE};
-    out->places = vf__alloc(ctx, out->n_places, sizeof *out->places);
-    if (out->places == NULL) return vf__fail_memory(err, out->n_places * sizeof *out->places);
-    /* rows of no group are in no part: only a walk over all rows meets them */
-    for (size_t k = 0; job->cut && k < out->n_places; k++)
-        out->places[k] =
-            (struct vf__place){.start = VF__START_NO_TRADE, .count = job->in->rows != VF_FIFO_LOTS};
     return VF_OK;
 }
 
-static void add_up(const struct job *job) {
-    struct vf__matches *out = job->out;
-    uint32_t first = NONE;
-    for (size_t p = 0; p < job->n_parts; p++) {
-        const struct tally *t = &job->tallies[p];
+static void release(struct job *job, const struct vf_context *ctx) {
+    for (size_t i = 0; job->benches != NULL && i < job->n_benches; i++) {
+        struct bench *b = &job->benches[i];
+        vf__free(ctx, b->cells, job->most, job->stride);
+        vf__free(ctx, b->items, job->most, sizeof *b->items);
+        vf__free(ctx, b->records, job->most, sizeof *b->records);
+        vf__free(ctx, b->starts, job->most, sizeof *b->starts);
+        vf__free(ctx, b->queue, job->most, sizeof *b->queue);
+        vf__free(ctx, b->order, job->most_unsorted, sizeof *b->order);
+        vf__free(ctx, b->scratch, job->most_unsorted, sizeof *b->scratch);
+        vf__free(ctx, b->sort, job->most_unsorted, sizeof *b->sort);
+    }
+    vf__free(ctx, job->benches, job->n_benches, sizeof *job->benches);
+    vf__free(ctx, job->lots, job->in->n_lots, sizeof *job->lots);
+    vf__free(ctx, job->lot_start, job->in->cells->n_lanes + 2, sizeof *job->lot_start);
+}
+
+static void add_up(const struct job *job, struct vf__match_tally *out) {
+    *out = (struct vf__match_tally){.n_no_trade = job->in->n_rows, .first_over = NONE};
+    for (size_t i = 0; i < job->n_benches; i++) {
+        const struct vf__match_tally *t = &job->tallies[i];
         out->n_matched += t->n_matched;
         out->n_from_inventory += t->n_from_inventory;
         out->n_open += t->n_open;
         out->n_over += t->n_over;
         out->n_opened += t->n_opened;
         out->n_zero += t->n_zero;
-        if (t->first_over < first) first = t->first_over;
+        out->n_no_trade += t->n_no_trade;
+        if (t->first_over < out->first_over) out->first_over = t->first_over;
     }
-    out->first_over = first != NONE ? (int64_t)first : -1;
-    for (size_t g = 0; g < job->in->n_groups; g++)
-        end_stretch(out->records, &job->lanes[g]);
+}
+
+static void match_all(struct job *job, const struct vf_context *ctx, struct vf__match_tally *tally) {
+    atomic_store(&job->next, 0);
+    for (size_t i = 0; i < job->n_benches; i++)
+        job->tallies[i] = (struct vf__match_tally){.first_over = NONE};
+    vf__parallel(ctx, job->n_benches, match_groups, job);
+    add_up(job, tally);
 }
 
 enum vf_status vf__match_run(const struct vf_context *ctx, const struct vf__match_input *in,
-                             struct vf__matches *out, struct vf_error *err) {
-    struct job job = {.in = in, .out = out, .n_parts = 1};
-    enum vf_status status = VF_OK;
-    *out = (struct vf__matches){.ctx = *ctx,
-                                .n_places = in->n_rows + in->n_lots,
-                                .n_no_trade = (int64_t)in->n_rows,
-                                .first_over = -1};
-    if (in->n_rows > VF__MATCH_MAX_ROWS || in->n_lots > VF__MATCH_MAX_ROWS - in->n_rows)
-        return vf__fail(err, VF_ERROR_OVERFLOW, NULL, -1, "more than %u rows and inventory lots",
-                        VF__MATCH_MAX_ROWS);
-    job.cut = ctx->n_threads > 1 && in->n_groups > 1;
-    if (job.cut) {
-        status = vf__parts_init(&job.parts, ctx, in->group, in->n_rows, in->n_groups, err);
-        if (status != VF_OK) {
-            job.cut = false;
-            goto done;
-        }
-        job.n_parts = job.parts.n_parts;
+                             struct vf__match_tally *tally, struct vf_error *err) {
+    struct job job = {.in = in, .stride = vf__match_stride(in->timed), .dry = in->on_excess == VF_EXCESS_RAISE};
+    atomic_init(&job.next, 0);
+    enum vf_status status = sort_lots(&job, ctx, err);
+    if (status == VF_OK) status = benches_new(&job, ctx, err);
+    if (status != VF_OK) goto done;
+    match_all(&job, ctx, tally);
+    if (job.dry && tally->n_over == 0) { /* nothing to raise: once more, and for good */
+        job.dry = false;
+        match_all(&job, ctx, tally);
     }
-    status = make_lanes(&job, ctx, err);
-    if (status != VF_OK) goto done;
-    vf__parallel(ctx, job.n_parts, measure, &job);
-    status = make_room(&job, ctx, err);
-    if (status != VF_OK) goto done;
-    vf__parallel(ctx, job.n_parts, match_part, &job);
-    add_up(&job);
 done:
-    vf__free(ctx, job.scratch, job.n_parts * job.n_scratch, sizeof *job.scratch);
-    vf__free(ctx, job.order, job.n_order, sizeof *job.order);
-    vf__free(ctx, job.open, in->n_groups, sizeof *job.open);
-    vf__free(ctx, job.lanes_block, in->n_groups + 2, sizeof *job.lanes);
-    if (job.cut) vf__parts_release(&job.parts);
-    if (status != VF_OK) vf__matches_release(out);
+    release(&job, ctx);
     return status;
-}
-
-void vf__matches_release(struct vf__matches *matches) {
-    vf__free(&matches->ctx, matches->places, matches->n_places, sizeof *matches->places);
-    vf__free(&matches->ctx, matches->records, matches->n_records, sizeof *matches->records);
-    matches->places = NULL;
-    matches->records = NULL;
 }

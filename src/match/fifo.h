@@ -1,8 +1,9 @@
-/* First in, first out: rows of many symbols in, matches of each symbol out, as plain arrays.
-   Not for sides, names, prices or times: a quantity already carries its side, and a price never matters here. */
+/* First in, first out: each symbol's rows in, its matches out, in the same place.
+   Not for sides, names, prices or columns: a quantity already carries its side, and a price never matters here. */
 #ifndef VF_MATCH_FIFO_H
 #define VF_MATCH_FIFO_H
 
+#include "base/chains.h"
 #include "base/keys.h"
 
 #define VF__MATCH_NONE UINT32_MAX
@@ -20,42 +21,41 @@
    in a row, set for the exit side; in a record, set when the exit side opened the lot. */
 #define VF__EXIT_SIDE (UINT64_C(1) << 63)
 
+/* A trade row as it is learnt. */
+struct vf__trade {
+    uint64_t quantity;
+    int64_t sort;
+    int64_t time; /* only where holding periods are asked for */
+};
+
 /* One piece of a lot. Both there: a match. No closer: the lot's rest at the end. No opener: the part of an exit
-   that had nothing to close. */
+   that had nothing to close. Openers and closers are row numbers; n_rows + k is inventory lot k. */
 struct vf__record {
     uint32_t opener;
     uint32_t closer;
     uint64_t quantity;
-    int64_t held; /* of a match with a row's lot: closer's time - opener's time, where times were given */
+    int64_t held; /* of a match with a row's lot: closer's time - opener's time; only where it is asked for */
 };
 
-/* A row's records are records[start] and on, as long as they name the row. */
-struct vf__place {
-    uint32_t start; /* or a mark */
-    uint32_t count; /* of pieces in the mode asked for; in VF_FIFO_BOTH also of records */
-};
+/* A cell of a symbol's chain: a trade and its row number; after the match, record k of the symbol and where the
+   records of its row k start among the symbol's. A row's records are those from its start on that name the row. */
+static inline size_t vf__match_stride(bool timed) {
+    return (timed ? sizeof(struct vf__trade) : offsetof(struct vf__trade, time)) + sizeof(uint32_t);
+}
 
-/* Rows n_rows .. n_rows + n_lots - 1 are the inventory lots, oldest first; they stand in `quantity` only, and take
-   part before any row. */
 struct vf__match_input {
-    const uint32_t *group;     /* n_rows; VF__NO_KEY: no trade */
-    const uint64_t *quantity;  /* n_rows + n_lots */
-    const int64_t *sort;       /* n_rows */
-    const int64_t *time;       /* n_rows, or NULL: nobody asks how long lots were held */
-    const uint32_t *lot_group; /* n_lots */
-    size_t n_rows, n_lots, n_groups;
+    struct vf__chains *cells;
+    bool timed;
+    uint32_t n_rows; /* of all, trades or not */
+    /* Inventory lots, oldest first: they take part before any row. Each has a spare cell behind its symbol's rows. */
+    const uint32_t *lot_group;
+    const uint64_t *lot_quantity;
+    size_t n_lots;
     bool is_float;
     enum vf_excess on_excess;
-    enum vf_fifo_rows rows; /* what is a piece */
 };
 
-/* Three records past any record may be read. */
-struct vf__matches {
-    struct vf_context ctx;
-    struct vf__place *places; /* n_places = n_rows + n_lots */
-    size_t n_places;
-    struct vf__record *records;
-    size_t n_records; /* allocated; not all are in use */
+struct vf__match_tally {
     int64_t n_matched;
     int64_t n_from_inventory; /* of n_matched: the opener is an inventory lot */
     int64_t n_open;           /* rests of rows; those of inventory lots have no row to stand on */
@@ -63,13 +63,12 @@ struct vf__matches {
     int64_t n_opened; /* rows that opened a lot */
     int64_t n_zero;
     int64_t n_no_trade;
-    int64_t first_over; /* row, or -1 */
+    uint32_t first_over; /* row, or VF__MATCH_NONE */
 };
 
-/* Matches everything; rows of a group need not be in order of `sort` (ties: row order). Under VF_EXCESS_RAISE the
-   caller looks at n_over. */
+/* Matches every symbol's rows in order of (sort, row). Under VF_EXCESS_RAISE nothing is changed where tally->n_over
+   is not 0 afterwards; nor where memory was refused. */
 enum vf_status vf__match_run(const struct vf_context *ctx, const struct vf__match_input *in,
-                             struct vf__matches *out, struct vf_error *err);
-void vf__matches_release(struct vf__matches *matches);
+                             struct vf__match_tally *tally, struct vf_error *err);
 
 #endif

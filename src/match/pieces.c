@@ -1,36 +1,50 @@
-/* Reads the records of rows in row order; see pieces.h. Not for columns.
-   Most rows have one to four pieces, so four are handled without a branch and the rest in loops. */
+/* Finds the pieces of rows among their symbols' records, and makes columns of them; see pieces.h. Not for the batch
+   that the rows are in. */
 #include "match/pieces.h"
 
 #include <math.h>
 
 #define NONE VF__MATCH_NONE
-#define AHEAD 24
 
-int64_t vf__pieces_count(const struct vf__piece_source *source, int64_t first, int64_t n, uint32_t *counts) {
-    const struct vf__place *places = source->places + first;
-    int64_t total = 0;
-    for (int64_t i = 0; i < n; i++) {
-        counts[i] = places[i].count;
-        total += places[i].count;
+/* ---- the lists -------------------------------------------------------------------------------------------------- */
+
+static enum vf_status make_room(const struct vf_context *ctx, struct vf__piece_list *list, size_t n,
+                                struct vf_error *err) {
+    if (list->room - list->n >= n) return VF_OK;
+    size_t room = list->n + n + list->room / 2;
+    if (list->n + n > VF__PIECE_MASK)
+        return vf__fail(err, VF_ERROR_OVERFLOW, NULL, -1,
+                        "too many pieces in one batch (%zu); ask for fewer rows at a time", list->n + n);
+    struct vf__record *record = vf__alloc(ctx, room, sizeof *record);
+    if (record == NULL) return vf__fail_memory(err, room * sizeof *record);
+    if (list->n > 0) memcpy(record, list->record, list->n * sizeof *record);
+    vf__free(ctx, list->record, list->room, sizeof *list->record);
+    list->record = record;
+    list->room = room;
+    return VF_OK;
+}
+
+void vf__piece_lists_release(struct vf__piece_lists *lists) {
+    for (size_t i = 0; i < VF__PIECE_LISTS; i++) {
+        struct vf__piece_list *list = &lists->list[i];
+        vf__free(&lists->ctx, list->record, list->room, sizeof *list->record);
+        *list = (struct vf__piece_list){0};
     }
-    return total;
 }
 
-/* ---- pieces ---------------------------------------------------------------------------------------------------- */
-
-/* A row's records may lie across two cache lines. */
-static inline void fetch_ahead(const struct vf__piece_source *source, int64_t row, int64_t end) {
-    if (row + AHEAD >= end) return;
-    uint32_t start = source->places[row + AHEAD].start;
-    if (VF__UNLIKELY(start >= VF__START_LIMIT)) return;
-    VF__PREFETCH(&source->records[start]);
-    VF__PREFETCH(&source->records[start + 2]);
+enum vf_status vf__piece_lists_start(struct vf__piece_lists *lists, struct vf_error *err) {
+    for (size_t i = 0; i < VF__PIECE_LISTS; i++)
+        lists->list[i].n = 0;
+    struct vf__piece_list *first = &lists->list[0];
+    enum vf_status status = make_room(&lists->ctx, first, 1, err);
+    if (status == VF_OK) first->record[first->n++] = (struct vf__record){.opener = NONE, .closer = NONE};
+    return status;
 }
 
-static struct vf__record no_record(uint32_t row, uint32_t start) {
-    return (struct vf__record){.opener = start == VF__START_ZERO_ENTRY ? row : NONE,
-                               .closer = start == VF__START_ZERO_EXIT ? row : NONE};
+/* ---- finding ---------------------------------------------------------------------------------------------------- */
+
+static inline void append(struct vf__piece_list *list, struct vf__record record) {
+    list->record[list->n++] = record;
 }
 
 static inline uint64_t add(uint64_t a, uint64_t b, bool is_float) {
@@ -43,55 +57,298 @@ static inline uint64_t add(uint64_t a, uint64_t b, bool is_float) {
     return a;
 }
 
-/* All that `row` opened as one piece: its closed part, and whether that is all. */
-static struct vf__record summary(const struct vf__piece_source *source, const struct vf__record *r,
-                                 uint32_t row) {
-    struct vf__record out = {.opener = row, .closer = VF__WHOLE};
-    for (; r->opener == row; r++) {
-        if (r->closer == NONE)
-            out.closer = NONE;
-        else
-            out.quantity = add(out.quantity, r->quantity & ~VF__EXIT_SIDE, source->is_float);
+/* A cell's record; `held` stays what it was where it is not kept. Constant sizes: a call a record costs more. */
+static inline void copy_record(struct vf__record *to, const uint8_t *cell, bool timed) {
+    if (timed)
+        memcpy(to, cell, sizeof *to);
+    else
+        memcpy(to, cell, offsetof(struct vf__record, held));
+}
+
+/* The records of one row, one after the other. */
+struct reading {
+    const struct vf__chains *cells;
+    struct vf__chain_place place;
+    uint32_t n; /* cells of the group */
+    bool timed;
+    bool there; /* `record` is one of the group's */
+    struct vf__record record;
+};
+
+static inline void read_record(struct reading *r) {
+    r->there = r->place.k < r->n;
+    if (VF__LIKELY(r->there)) copy_record(&r->record, r->place.at, r->timed);
+}
+
+static inline void next_record(struct reading *r) {
+    if (r->place.k + 1 < r->n) {
+        vf__chain_step(r->cells, &r->place);
+        copy_record(&r->record, r->place.at, r->timed);
+    } else {
+        r->there = false;
     }
-    return out;
 }
 
-static struct vf__record piece_of(const struct vf__piece_source *source, uint32_t row, uint32_t piece) {
-    uint32_t start = source->places[row].start;
-    if (start >= VF__START_LIMIT) return no_record(row, start);
-    const struct vf__record *r = source->records + start + piece;
-    if (source->rows == VF_FIFO_BOTH || r->closer == row) return *r;
-    if (source->rows == VF_FIFO_EXITS) return summary(source, r, row);
-    while (r->closer != NONE)
-        r++;
-    return *r;
+static inline bool is_full(const struct vf__piece_list *list, size_t n) {
+    return list->room - list->n < n;
 }
 
-void vf__pieces_next(const struct vf__piece_source *source, int64_t end, struct vf__piece_cursor *cursor,
-                     struct vf__pieces *pieces) {
+/* Every record that names the row. False: the list is full. */
+static bool find_both(struct reading *r, uint32_t row, struct vf__piece_list *out) {
+    for (; r->there && (r->record.closer == row || r->record.opener == row); next_record(r)) {
+        if (VF__UNLIKELY(is_full(out, 1))) return false;
+        append(out, r->record);
+    }
+    return true;
+}
+
+/* What the row closed; then, of what it opened, one piece (EXITS) or the rest (LOTS). False: the list is full. */
+static bool find_legs(struct reading *r, const struct vf__piece_finder *finder, uint32_t row,
+                      struct vf__piece_list *out) {
+    for (; r->there && r->record.closer == row; next_record(r)) {
+        if (VF__UNLIKELY(is_full(out, 1))) return false;
+        append(out, r->record);
+    }
+    if (!r->there || r->record.opener != row) return true;
+    if (VF__UNLIKELY(is_full(out, 1))) return false;
+    struct vf__record whole = {.opener = row, .closer = VF__WHOLE};
+    for (; r->there && r->record.opener == row; next_record(r)) {
+        if (r->record.closer != NONE)
+            whole.quantity = add(whole.quantity, r->record.quantity & ~VF__EXIT_SIDE, finder->is_float);
+        else if (finder->rows == VF_FIFO_LOTS)
+            append(out, r->record);
+        else
+            whole.closer = NONE;
+    }
+    if (finder->rows == VF_FIFO_EXITS) append(out, whole);
+    return true;
+}
+
+/* Any row, in any mode. */
+static bool find_row(const struct vf__piece_finder *finder, const struct vf__chain_place *place, uint32_t n_cells,
+                     uint32_t row, struct vf__piece_list *out) {
+    struct reading r = {.cells = finder->cells, .place = *place, .n = n_cells, .timed = finder->timed};
+    read_record(&r);
+    return finder->rows == VF_FIFO_BOTH ? find_both(&r, row, out) : find_legs(&r, finder, row, out);
+}
+
+/* A row of up to three records that lie together, in VF_FIFO_BOTH: without a branch a record. False: not such a row. */
+static inline bool find_few(const uint8_t *at, size_t stride, uint32_t row, bool timed, struct vf__piece_list *out) {
+    struct vf__record *to = out->record + out->n;
+    uint32_t named = 1, n = 0;
+    for (size_t k = 0; k < 4; k++) {
+        copy_record(&to[k], at + k * stride, timed);
+        named &= (uint32_t)((to[k].closer == row) | (to[k].opener == row));
+        n += named;
+    }
+    if (VF__UNLIKELY(n == 4)) return false;
+    out->n += n;
+    return true;
+}
+
+/* The block that the last records were found in: a group's rows find theirs nearly in order. */
+struct nearby {
+    const uint8_t *first;
+    uint32_t start, end;
+};
+
+static inline struct vf__chain_place find_place(const struct vf__chains *cells, uint32_t group, uint32_t k,
+                                                struct nearby *nearby) {
+    if (k - nearby->start >= nearby->end - nearby->start) {
+        uint32_t block = vf__chain_block_of(k, &nearby->start);
+        nearby->first = cells->blocks[cells->block_start[group] + block];
+        nearby->end = nearby->start + vf__chain_block(nearby->start);
+    }
+    return (struct vf__chain_place){
+        .at = nearby->first + (k - nearby->start) * cells->stride, .k = k, .left = nearby->end - k};
+}
+
+enum found { FOUND, FULL, DIFFERENT };
+
+static inline enum found find_group(const struct vf__piece_finder *finder, uint32_t group, uint32_t first_row,
+                                    const uint32_t *rows, size_t n, uint32_t *at, uint32_t *counts, size_t *n_read,
+                                    struct vf__piece_list *out, bool timed) {
+    struct vf__chains *cells = finder->cells;
+    struct vf__lane *lane = &cells->lanes[group];
+    size_t stride = cells->stride, start_at = stride - sizeof(uint32_t);
+    bool both = finder->rows == VF_FIFO_BOTH;
+    struct nearby nearby = {0};
+    for (size_t i = 0; i < n; i++) {
+        uint32_t start, row = first_row + rows[i];
+        if (VF__UNLIKELY(lane->read == lane->n)) return DIFFERENT;
+        if (VF__UNLIKELY(is_full(out, 4))) return FULL;
+        memcpy(&start, (const uint8_t *)vf__chain_next(cells, lane) + start_at, sizeof start);
+        ++*n_read;
+        size_t before = out->n;
+        if (VF__UNLIKELY(start >= VF__START_LIMIT)) {
+            if (finder->rows != VF_FIFO_LOTS)
+                append(out, (struct vf__record){.opener = start == VF__START_ZERO_ENTRY ? row : NONE,
+                                                .closer = start == VF__START_ZERO_EXIT ? row : NONE});
+        } else {
+            struct vf__chain_place place = find_place(cells, group, start, &nearby);
+            bool together = both & (place.left >= 4) & (place.k + 4 <= lane->n);
+            if (!together || !find_few(place.at, stride, row, timed, out))
+                if (VF__UNLIKELY(!find_row(finder, &place, lane->n, row, out))) return FULL;
+        }
+        at[i] = (uint32_t)before;
+        counts[i] = (uint32_t)(out->n - before);
+    }
+    return FOUND;
+}
+
+/* A group's lane, its next cell, the place of that cell's block and its records follow from each other, and each is a
+   miss of the cache: so each is asked for some groups before it is needed. */
+static inline void fetch_ahead(const struct vf__chains *cells, const struct vf__grouping *grouping, size_t k) {
+    size_t start_at = cells->stride - sizeof(uint32_t), n = grouping->n_groups;
+    if (k + 16 < n) VF__PREFETCH(&cells->lanes[grouping->groups[k + 16]]);
+    if (k + 12 < n) {
+        const uint8_t *at = cells->lanes[grouping->groups[k + 12]].at;
+        VF__PREFETCH(at + start_at);
+        VF__PREFETCH(at + start_at + 64);
+    }
+    for (size_t ahead = 8; ahead > 0; ahead -= 4) {
+        if (k + ahead >= n) continue;
+        uint32_t group = grouping->groups[k + ahead], start, first;
+        const struct vf__lane *lane = &cells->lanes[group];
+        if (lane->left == 0 || lane->read == lane->n) continue;
+        memcpy(&start, lane->at + start_at, sizeof start);
+        if (start >= lane->n) continue;
+        uint8_t *const *block = &cells->blocks[cells->block_start[group] + vf__chain_block_of(start, &first)];
+        if (ahead == 8) {
+            VF__PREFETCH(block);
+        } else {
+            VF__PREFETCH(*block + (start - first) * cells->stride);
+            VF__PREFETCH(*block + (start - first) * cells->stride + 64);
+        }
+    }
+}
+
+/* One thread's share: the groups [from, to), whose rows are [ends[from - 1], ends[to - 1]) of the grouping's. */
+struct share {
+    size_t from, to;
+    enum found found;
+};
+
+struct search {
+    const struct vf__piece_finder *finder;
+    const struct vf__grouping *grouping;
+    uint32_t first_row;
+    uint32_t *at, *counts; /* in the grouping's order */
+    struct vf__piece_lists *lists;
+    struct share shares[VF__PIECE_LISTS];
+};
+
+static size_t start_of(const struct vf__grouping *grouping, size_t k) {
+    return k > 0 ? grouping->ends[k - 1] : 0;
+}
+
+static void unread(const struct search *search, size_t from, size_t to, size_t n_of_last) {
+    struct vf__chains *cells = search->finder->cells;
+    for (size_t k = from; k <= to && k < search->grouping->n_groups; k++) {
+        size_t n = k < to ? search->grouping->ends[k] - start_of(search->grouping, k) : n_of_last;
+        for (; n > 0; n--)
+            vf__chain_back(cells, &cells->lanes[search->grouping->groups[k]]);
+    }
+}
+
+static void find_share(void *arg, size_t index) {
+    struct search *search = arg;
+    struct share *share = &search->shares[index];
+    struct vf__piece_list *list = &search->lists->list[index];
+    const struct vf__grouping *grouping = search->grouping;
+    size_t before = list->n, n_read = 0;
+    share->found = FOUND;
+    for (size_t k = share->from; k < share->to; k++) {
+        size_t first = start_of(grouping, k), n = grouping->ends[k] - first;
+        const uint32_t *rows = grouping->rows + first;
+        uint32_t *at = search->at + first, *counts = search->counts + first;
+        fetch_ahead(search->finder->cells, grouping, k);
+        n_read = 0;
+        share->found = search->finder->timed
+                           ? find_group(search->finder, grouping->groups[k], search->first_row, rows, n, at, counts,
+                                        &n_read, list, true)
+                           : find_group(search->finder, grouping->groups[k], search->first_row, rows, n, at, counts,
+                                        &n_read, list, false);
+        if (VF__LIKELY(share->found == FOUND)) continue;
+        unread(search, share->from, k, n_read);
+        list->n = before;
+        return;
+    }
+}
+
+/* Shares of about as many rows each. */
+static size_t cut(struct search *search, size_t n_threads) {
+    const struct vf__grouping *grouping = search->grouping;
+    size_t n_rows = start_of(grouping, grouping->n_groups), n = n_threads < VF__PIECE_LISTS ? n_threads : VF__PIECE_LISTS;
+    if (n_rows < 4096) n = 1;
+    for (size_t i = 0, k = 0; i < n; i++) {
+        search->shares[i].from = k;
+        while (k < grouping->n_groups && (i + 1 == n || start_of(grouping, k + 1) * n <= n_rows * (i + 1)))
+            k++;
+        search->shares[i].to = k;
+    }
+    return n;
+}
+
+/* Room for the usual number of pieces; a share that needs more is looked through again with twice as much. */
+static enum vf_status reserve(struct search *search, size_t i, size_t times, struct vf_error *err) {
+    const struct share *share = &search->shares[i];
+    size_t rows = start_of(search->grouping, share->to) - start_of(search->grouping, share->from);
+    return make_room(&search->lists->ctx, &search->lists->list[i], (rows + 1) * 4 * times, err);
+}
+
+enum vf_status vf__pieces_find(const struct vf__piece_finder *finder, const struct vf__grouping *grouping,
+                               uint32_t first_row, uint32_t *room, uint32_t *at, uint32_t *counts,
+                               struct vf__piece_lists *out, bool *differs, struct vf_error *err) {
+    struct search search = {.finder = finder,
+                            .grouping = grouping,
+                            .first_row = first_row,
+                            .at = room,
+                            .counts = room + VF__GROUPING_ROWS,
+                            .lists = out};
+    size_t n = cut(&search, out->ctx.n_threads);
+    enum vf_status status = VF_OK;
+    *differs = false;
+    for (size_t i = 0; status == VF_OK && i < n; i++)
+        status = reserve(&search, i, 1, err);
+    if (status != VF_OK) return status;
+    vf__parallel(&out->ctx, n, find_share, &search);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t times = 2; status == VF_OK && search.shares[i].found == FULL; times *= 2) {
+            status = reserve(&search, i, times, err);
+            if (status == VF_OK) find_share(&search, i);
+        }
+        *differs |= search.shares[i].found == DIFFERENT;
+    }
+    if (status != VF_OK || *differs) {
+        for (size_t i = 0; i < n; i++)
+            if (search.shares[i].found == FOUND) unread(&search, search.shares[i].from, search.shares[i].to, 0);
+        return status;
+    }
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = start_of(grouping, search.shares[i].from); k < start_of(grouping, search.shares[i].to); k++) {
+            at[grouping->rows[k]] = (uint32_t)i << VF__PIECE_BITS | search.at[k];
+            counts[grouping->rows[k]] = search.counts[k];
+        }
+    return VF_OK;
+}
+
+/* ---- in row order ----------------------------------------------------------------------------------------------- */
+
+void vf__pieces_next(const struct vf__piece_lists *lists, const uint32_t *at, const uint32_t *counts,
+                     uint32_t first_row, int64_t end, struct vf__piece_cursor *cursor, struct vf__pieces *pieces) {
     size_t n = 0;
     int64_t row = cursor->row;
     uint32_t piece = cursor->piece;
-    bool both = source->rows == VF_FIFO_BOTH;
-    while (row < end && n < VF__PIECES) {
-        const struct vf__place place = source->places[row];
-        if (piece == 0) fetch_ahead(source, row, end);
-        if (both && piece == 0 && place.count <= 4 && n + place.count <= VF__PIECES &&
-            place.start < VF__START_LIMIT) {
-            memcpy(&pieces->record[n], &source->records[place.start], 4 * sizeof(struct vf__record));
-            for (size_t k = 0; k < 4; k++)
-                pieces->row[n + k] = (uint32_t)row;
-            n += place.count;
-            row++;
-            continue;
+    for (; row < end && n < VF__PIECES; row++, piece = 0) {
+        const struct vf__record *from =
+            lists->list[at[row] >> VF__PIECE_BITS].record + (at[row] & VF__PIECE_MASK);
+        uint32_t count = counts[row];
+        for (; piece < count && n < VF__PIECES; piece++, n++) {
+            pieces->record[n] = from[piece];
+            pieces->row[n] = first_row + (uint32_t)row;
         }
-        for (; piece < place.count && n < VF__PIECES; piece++, n++) {
-            pieces->record[n] = piece_of(source, (uint32_t)row, piece);
-            pieces->row[n] = (uint32_t)row;
-        }
-        if (piece < place.count) break;
-        piece = 0;
-        row++;
+        if (piece < count) break;
     }
     pieces->n = n;
     *cursor = (struct vf__piece_cursor){.row = row, .piece = piece};

@@ -1,0 +1,153 @@
+/* Sequences that grow side by side, one a group: rows come in any group's turn, and each group's cells lie together.
+   A cell is written once, where it stays; later each group's cells are walked, changed in place and read again in the
+   order they were written. Cells are found by number only after vf__chains_number.
+
+   A group's cells lie in blocks of 2, 2, 4, 8, ... MOST, MOST, ... cells, so that small groups waste little and a large
+   one is read in long stretches. Behind each block stands a pointer to the next. */
+#ifndef VF_BASE_CHAINS_H
+#define VF_BASE_CHAINS_H
+
+#include "base/base.h"
+
+#define VF__CHAIN_BITS 6
+#define VF__CHAIN_MOST (UINT32_C(1) << VF__CHAIN_BITS)
+#define VF__CHAIN_PAD 128 /* bytes that may be read past any cell */
+
+struct vf__lane {
+    uint8_t *first; /* block, or NULL */
+    uint8_t *at;    /* the next cell to be written, or read */
+    int64_t last;   /* the caller's: the last cell's order key */
+    uint32_t left;  /* cells from `at` to the end of its block */
+    uint32_t n;     /* cells written */
+    uint32_t read;  /* cells read */
+    bool unsorted;  /* the caller's */
+};
+
+struct vf__chains {
+    struct vf_context ctx;
+    size_t stride; /* bytes a cell, a multiple of 4 */
+    struct vf__lane *lanes;
+    size_t n_lanes, lanes_room;
+    void **slabs;
+    size_t *slab_sizes;
+    size_t n_slabs, slabs_room, used; /* bytes of the last slab */
+    uint8_t **blocks;                 /* of all groups, one after the other; NULL before vf__chains_number */
+    uint32_t *block_start;            /* n_numbered + 1 */
+    size_t n_blocks, n_numbered;
+};
+
+void vf__chains_init(struct vf__chains *chains, const struct vf_context *ctx, size_t stride);
+void vf__chains_release(struct vf__chains *chains);
+
+/* Lanes for the groups 0 .. n - 1. */
+enum vf_status vf__chains_reach(struct vf__chains *chains, size_t n, struct vf_error *err);
+
+/* Cells of a block that begins after `before` cells of its group. */
+static inline uint32_t vf__chain_block(uint32_t before) {
+    return before < 2 ? 2 : before < VF__CHAIN_MOST ? before : VF__CHAIN_MOST;
+}
+
+/* The slow part of the two below: the block is at its end. False where memory was refused. */
+bool vf__chain_grow(struct vf__chains *chains, struct vf__lane *lane);
+
+/* Where the group's next cell is to be written; NULL where memory was refused. */
+static inline void *vf__chain_push(struct vf__chains *chains, struct vf__lane *lane) {
+    if (VF__UNLIKELY(lane->left == 0) && !vf__chain_grow(chains, lane)) return NULL;
+    uint8_t *cell = lane->at;
+    lane->at += chains->stride;
+    lane->left--;
+    lane->n++;
+    return cell;
+}
+
+/* Takes the last cell back. */
+void vf__chain_pop(struct vf__chains *chains, struct vf__lane *lane);
+
+/* ---- reading: after vf__chains_rewind, and with no push in between */
+
+void vf__chains_rewind(struct vf__chains *chains);
+
+/* The group's next cell. There must be one. */
+static inline void *vf__chain_next(const struct vf__chains *chains, struct vf__lane *lane) {
+    if (VF__UNLIKELY(lane->left == 0)) {
+        memcpy(&lane->at, lane->at, sizeof lane->at);
+        lane->left = vf__chain_block(lane->read);
+    }
+    uint8_t *cell = lane->at;
+    lane->at += chains->stride;
+    lane->left--;
+    lane->read++;
+    return cell;
+}
+
+/* Takes the last vf__chain_next back. */
+void vf__chain_back(const struct vf__chains *chains, struct vf__lane *lane);
+
+/* The next stretch of a group's cells, `done` cells after its start: at most `n` of them. *at is NULL at the start. */
+static inline uint32_t vf__chain_stretch(const struct vf__chains *chains, const struct vf__lane *lane, uint32_t done,
+                                         uint8_t **at) {
+    uint32_t n = vf__chain_block(done);
+    if (done == 0)
+        *at = lane->first;
+    else
+        memcpy(at, *at, sizeof *at); /* the end of the stretch before, where its successor is named */
+    (void)chains;
+    return n < lane->n - done ? n : lane->n - done;
+}
+
+/* ---- by number: after the last push */
+
+enum vf_status vf__chains_number(struct vf__chains *chains, struct vf_error *err);
+void vf__chains_unnumber(struct vf__chains *chains); /* there may be pushes again */
+
+/* A place in a group's chain. */
+struct vf__chain_place {
+    const uint8_t *at;
+    uint32_t k;    /* the cell's number */
+    uint32_t left; /* cells from it to the end of its block */
+};
+
+static inline uint32_t vf__top_bit(uint32_t k) { /* of k > 0 */
+#if defined(__GNUC__) || defined(__clang__)
+    return 31u - (uint32_t)__builtin_clz(k);
+#else
+    uint32_t bit = 0;
+    while (k >> (bit + 1) != 0)
+        bit++;
+    return bit;
+#endif
+}
+
+/* The block that cell k is in, and where that begins. */
+static inline uint32_t vf__chain_block_of(uint32_t k, uint32_t *start) {
+    if (k >= 2 * VF__CHAIN_MOST) {
+        *start = k & ~(VF__CHAIN_MOST - 1);
+        return VF__CHAIN_BITS + 1 + ((k - 2 * VF__CHAIN_MOST) >> VF__CHAIN_BITS);
+    }
+    uint32_t block = vf__top_bit(k | 1);
+    *start = k < 2 ? 0 : UINT32_C(1) << block;
+    return block;
+}
+
+static inline struct vf__chain_place vf__chain_find(const struct vf__chains *chains, uint32_t group, uint32_t k) {
+    uint32_t start, block = vf__chain_block_of(k, &start);
+    const uint8_t *first = chains->blocks[chains->block_start[group] + block];
+    return (struct vf__chain_place){
+        .at = first + (k - start) * chains->stride, .k = k, .left = start + vf__chain_block(start) - k};
+}
+
+/* The next cell; there must be one. */
+static inline void vf__chain_step(const struct vf__chains *chains, struct vf__chain_place *place) {
+    place->at += chains->stride;
+    place->k++;
+    if (VF__LIKELY(--place->left != 0)) return;
+    memcpy(&place->at, place->at, sizeof place->at);
+    place->left = vf__chain_block(place->k);
+}
+
+/* All cells of a group to or from one array; each is `size` bytes from byte `from` of its cell. */
+void vf__chain_load(const struct vf__chains *chains, const struct vf__lane *lane, size_t from, size_t size, void *out);
+void vf__chain_store(const struct vf__chains *chains, const struct vf__lane *lane, size_t from, size_t size,
+                     const void *in);
+
+#endif

@@ -7,7 +7,7 @@ C_BUILD := build/c
 SANITIZE_BUILD := build/sanitize
 SOURCES := $(shell find include src python pyproject.toml CMakeLists.txt -type f -not -name '*.so' -not -path '*/__pycache__/*')
 
-.PHONY: help setup demo test quick test-c test-sanitize test-thread test-install test-python test-cluster lint bench clean
+.PHONY: help calendars setup demo test quick test-c test-sanitize test-thread test-install test-python test-cluster lint bench clean
 
 help: ## show this menu
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -15,7 +15,7 @@ help: ## show this menu
 $(VENV)/.ready: $(SOURCES)
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade pip
-	@$(PY) -m pip install --quiet --disable-pip-version-check ".[cli,demo,test,lint]"
+	@$(PY) -m pip install --quiet --disable-pip-version-check ".[cli,demo,test,lint,calendars]"
 	@touch $@
 
 setup: $(VENV)/.ready ## make .venv with VizFlow built and installed in it
@@ -46,7 +46,7 @@ test-thread: ## the C tests that use threads, under ThreadSanitizer
 	@cmake -S . -B build/thread -DVIZFLOW_BUILD_TESTS=ON -DVIZFLOW_SANITIZE=thread \
 	       -DCMAKE_BUILD_TYPE=RelWithDebInfo > /dev/null
 	@cmake --build build/thread --parallel 2
-	@ctest --test-dir build/thread --output-on-failure -R "test_(base|fifo|mark|agg)$$"
+	@ctest --test-dir build/thread --output-on-failure -R "test_(base|fifo|mark|agg|asof)$$"
 
 test-install: ## install the C library alone, and build the examples through pkg-config
 	@rm -rf build/install && cmake -S . -B build/library -DBUILD_SHARED_LIBS=ON \
@@ -66,6 +66,9 @@ test-cluster: setup ## run_batch on a one-node Slurm, on Dask and on Ray, each s
 	       || echo "no wheel of Ray for this Python: its test is left out"
 	@tools/slurm_one_node.sh run env VIZFLOW_TEST_CLUSTER=1 RAY_USAGE_STATS_ENABLED=0 \
 	       $(PY) -m pytest -q -p no:cacheprovider tests/python/cluster
+
+calendars: setup ## make the bundled calendars again, from public calendar packages and the corrections
+	@$(PY) tools/make_calendars.py
 
 lint: setup ## ruff, mypy, and whether the reference page is what the docstrings say
 	@$(VENV)/bin/ruff check python tests/python bench tools examples

@@ -14,16 +14,21 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference.md"
 SECTIONS = {
     "Markets": ["Market", "Session", "CN", "KR", "HK", "HKEX_NORTHBOUND", "US", "CRYPTO"],
     "Operations": ["parse_time", "time_report", "mid", "near_integer", "forward_return", "bin", "aggregate"],
+    "Returns across days and frames": [
+        "overnight_return", "daily", "mark_to_close", "merge_forward", "sign_by_side",
+    ],
+    "Quantile bins": ["qbin_edges", "qbin", "Edges"],
     "Enrichment": ["Enricher", "FIFOMatch", "TagRule", "State", "TagCondition", "TagRunning"],
     "Configuration and running": [
         "Config", "Context", "run", "run_batch", "run_cluster", "status", "BatchReport", "cluster",
     ],
     "Files": ["scan", "load", "save"],
+    "Checks": ["check", "CheckReport"],
     "Calendars": ["calendar"],
     "Demonstration data": ["demo"],
     "Errors": [
         "Error", "BatchError", "ConfigError", "SchemaError", "CalendarRangeError", "DataError", "ReplayError",
-        "StorageError",
+        "StorageError", "NotMergeableWarning", "SchemaChangeWarning",
     ],
 }  # fmt: skip
 

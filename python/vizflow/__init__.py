@@ -6,12 +6,24 @@
 from vizflow import calendar, cluster, demo
 from vizflow._core import version as __version__
 from vizflow.batch import BatchError, BatchReport, status
+from vizflow.check import CheckReport, check
 from vizflow.config import Config, Context
 from vizflow.enrichment import Enricher, FIFOMatch, State, TagCondition, TagRule, TagRunning
-from vizflow.errors import CalendarRangeError, ConfigError, DataError, Error, ReplayError, SchemaError, StorageError
+from vizflow.errors import (
+    CalendarRangeError,
+    ConfigError,
+    DataError,
+    Error,
+    ReplayError,
+    SchemaChangeWarning,
+    SchemaError,
+    StorageError,
+)
 from vizflow.io import load, save, scan
 from vizflow.market import CN, CRYPTO, HK, HKEX_NORTHBOUND, KR, US, Market, Session
 from vizflow.ops import aggregate, bin, forward_return, mid, near_integer, parse_time, time_report
+from vizflow.quantiles import Edges, qbin, qbin_edges
+from vizflow.returns import daily, mark_to_close, merge_forward, overnight_return, sign_by_side
 from vizflow.run import run, run_batch, run_cluster
 
 __all__ = [
@@ -24,15 +36,18 @@ __all__ = [
     "BatchError",
     "BatchReport",
     "CalendarRangeError",
+    "CheckReport",
     "Config",
     "ConfigError",
     "Context",
     "DataError",
+    "Edges",
     "Enricher",
     "Error",
     "FIFOMatch",
     "Market",
     "ReplayError",
+    "SchemaChangeWarning",
     "SchemaError",
     "Session",
     "State",
@@ -44,18 +59,26 @@ __all__ = [
     "aggregate",
     "bin",
     "calendar",
+    "check",
     "cluster",
+    "daily",
     "demo",
     "forward_return",
     "load",
+    "mark_to_close",
+    "merge_forward",
     "mid",
     "near_integer",
+    "overnight_return",
     "parse_time",
+    "qbin",
+    "qbin_edges",
     "run",
     "run_batch",
     "run_cluster",
     "save",
     "scan",
+    "sign_by_side",
     "status",
     "time_report",
 ]

@@ -18,6 +18,7 @@ __all__ = [
     "DataError",
     "Error",
     "ReplayError",
+    "SchemaChangeWarning",
     "SchemaError",
     "StorageError",
 ]
@@ -67,6 +68,10 @@ class StorageError(Error, OSError):
     """A file is missing, unreadable, truncated, or could not be written."""
 
 
+class SchemaChangeWarning(UserWarning):
+    """Partial results that belong together were written under different schemas."""
+
+
 _BY_STATUS: dict[str, type[Error]] = {
     "ERROR_ARGUMENT": ConfigError,
     "ERROR_TYPE": SchemaError,
@@ -76,6 +81,7 @@ _BY_STATUS: dict[str, type[Error]] = {
     "ERROR_REPLAY": ReplayError,
     "ERROR_STATE": Error,
     "ERROR_IO": StorageError,
+    "ERROR_RANGE": CalendarRangeError,
 }
 
 # What python/ext/polars_plugin.c puts behind a message on its way through Polars.

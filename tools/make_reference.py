@@ -13,7 +13,7 @@ import vizflow as vf
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference.md"
 SECTIONS = {
     "Markets": ["Market", "Session", "CN", "KR", "HK", "HKEX_NORTHBOUND", "US", "CRYPTO"],
-    "Operations": ["parse_time", "time_report", "mid", "near_integer", "forward_return", "bin", "aggregate"],
+    "Operations": ["parse_time", "time_report", "mid", "near_integer", "forward_return", "bin", "aggregate", "reduce"],
     "Returns across days and frames": [
         "overnight_return", "daily", "mark_to_close", "merge_forward", "sign_by_side",
     ],

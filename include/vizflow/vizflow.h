@@ -731,13 +731,28 @@ enum vf_agg_op {
     VF_AGG_MEAN = 4,       /* float64; of durations the same type, the fraction dropped; null for no values */
     VF_AGG_MIN = 5,        /* type of the values: numbers, booleans, temporal types; null for no values; NaN only when
                               every value is NaN; -0 is less than +0 */
-    VF_AGG_MAX = 6
+    VF_AGG_MAX = 6,
+    VF_AGG_PRODUCT = 7, /* int64 for integers and booleans (only the final product has to fit), float64 for floats; 1 for
+                           no values. Of floats 106 bits are kept, and rows (and merges) count in their order */
+    VF_AGG_FIRST = 8,   /* type of the values, any but texts: the value in the first row of those where the boolean
+                           column more[0] is true (0: of all rows); null when that is null, or there is no such row */
+    VF_AGG_LAST = 9,
+    VF_AGG_SQUARES = 10, /* float64: sum of x * x, exact before one rounding where 2^-460 < |x| < 2^511 (or x = 0) */
+    VF_AGG_DOT = 11,     /* float64: sum of x * y, y in more[0], over the rows that have both; exact like SQUARES */
+
+    /* Merging what vf_agg_states gave. Integer sums and counts merge by SUM, products of integers by PRODUCT, MIN by
+       MIN, MAX by MAX, and these have more than one column: */
+    VF_AGG_ADD_PAIR = 12,     /* float64: sum of hi + lo, lo in more[0] */
+    VF_AGG_MERGE_FIRST = 13,  /* value; date in more[0] (date32), row in more[1] (int64); null row: no row */
+    VF_AGG_MERGE_LAST = 14,
+    VF_AGG_MERGE_PRODUCT = 15 /* float64: product of (hi + lo) * 2^e; lo in more[0], e in more[1] */
 };
 
 struct vf_agg_leaf {
     enum vf_agg_op op;
-    uint32_t value; /* index into the batch's values; ignored for VF_AGG_LEN */
+    uint32_t value;   /* index into the batch's values; ignored for VF_AGG_LEN */
     const char *name; /* of the column that is given; copied */
+    uint32_t more[2]; /* further value columns, where the operation says so: index + 1; 0: none */
 };
 
 struct vf_agg;
@@ -768,6 +783,38 @@ VF_API int64_t vf_agg_groups(const struct vf_agg *agg);
    binaries ("Z"). The object can go on being updated. VF_ERROR_STATE before the first update, which tells the types
    and may be of no rows. Integer sums that do not fit int64: VF_ERROR_OVERFLOW with the leaf's name. */
 VF_API enum vf_status vf_agg_finish(struct vf_agg *agg, struct vf_column *out, struct vf_error *err);
+
+/* States, to be stored and merged: the columns that vf_agg_states gives after the keys, for each leaf in order:
+     float SUM, SQUARES, DOT, ADD_PAIR   hi, lo (float64): hi = round(S), lo = round(S - hi), hi + lo rounds to hi
+     FIRST, LAST and their merges        value, date (date32; null from FIRST and LAST), row (int64; null: no row)
+     float PRODUCT, MERGE_PRODUCT        hi, lo (float64), e (int64): (hi + lo) * 2^e, 0.5 <= |hi| < 1
+     LEN, COUNT, NULL_COUNT, MIN, MAX, integer SUM and PRODUCT    what vf_agg_finish gives
+   Named as the leaf, with ".hi", ".lo", ".date", ".row", ".e" behind. MEAN is VF_ERROR_ARGUMENT: it is no state; ask for
+   SUM, LEN and NULL_COUNT. An S past DBL_MAX is an infinite hi, and lo is
+   S / 2^64 then; of NaN and true infinities lo is 0. Sums of pairs are exact before they are rounded to a
+   pair again: merging in any order gives the same bits, and in any tree the same sum but for 2^-105 of it a level. */
+VF_API enum vf_status vf_agg_states(struct vf_agg *agg, struct vf_column *out, struct vf_error *err);
+/* How many columns that are, keys included; 0 before the first update. */
+VF_API size_t vf_agg_state_columns(const struct vf_agg *agg);
+
+/* What follows from states, row by row. */
+enum vf_moment {
+    VF_MOMENT_MEAN = 0,     /* columns hi, lo, rows, nulls: (hi + lo) / n, rounded once; n = rows - nulls */
+    VF_MOMENT_MEAN_INT = 1, /* sum (int64 or duration), rows, nulls: float64, or a duration, its fraction dropped */
+    VF_MOMENT_VAR = 2,      /* hi, lo of the sum, hi, lo of the sum of squares, rows, nulls */
+    VF_MOMENT_STD = 3,
+    VF_MOMENT_COV = 4,  /* hi, lo of sum x, of sum y, of sum x * y, rows, nulls */
+    VF_MOMENT_CORR = 5, /* hi, lo of sum x, of sum y, of sum x * x, of sum y * y, of sum x * y, rows, nulls */
+    VF_MOMENT_PRODUCT = 6 /* hi, lo, e */
+};
+
+/* float64 of n_columns columns of one length. Null where n is 0 (MEAN) or n <= ddof (VAR, STD, COV), and where a
+   column is null. VAR is right to 1e-9 as long as the mean is below 1e10 standard deviations, and 0 where it is
+   below 2^-100 of the mean square (2^-50 for STD: a few units in the last place). CORR of a constant, and of no rows, is NaN. NaN and
+   infinities among the values, and squares past DBL_MAX, give NaN. */
+VF_API enum vf_status vf_moment_value(const struct vf_context *ctx, enum vf_moment moment, uint32_t ddof,
+                                      const struct vf_series *columns, size_t n_columns, struct vf_column *out,
+                                      struct vf_error *err);
 
 /* ---- order: whether rows come in the order of their times ---- */
 

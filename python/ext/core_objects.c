@@ -466,7 +466,8 @@ static PyObject *agg_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
         PyObject *item = PySequence_GetItem(list, i);
         int op = 0;
         ok = item != NULL &&
-             PyArg_ParseTuple(item, "iIs", &op, &leaves->items[i].value, &leaves->items[i].name);
+             PyArg_ParseTuple(item, "iIs|II", &op, &leaves->items[i].value, &leaves->items[i].name,
+                              &leaves->items[i].more[0], &leaves->items[i].more[1]);
         leaves->items[i].op = (enum vf_agg_op)op;
         Py_XDECREF(item); /* the list keeps it, and its name */
     }
@@ -515,17 +516,16 @@ static PyObject *agg_update(PyObject *self, PyObject *args) {
     return none_or_error(status, &err);
 }
 
-static PyObject *agg_finish(PyObject *self, PyObject *unused) {
-    struct agg_object *object = (struct agg_object *)self;
+typedef enum vf_status agg_give(struct vf_agg *agg, struct vf_column *out, struct vf_error *err);
+
+static PyObject *give_columns(PyObject *self, agg_give *give, size_t n) {
     struct vf_error err = {0};
     PyObject *list = NULL;
-    size_t n = object->n_keys + object->n_leaves;
-    (void)unused;
     struct vf_column *out = calloc(n + 1, sizeof *out);
     if (out == NULL) return PyErr_NoMemory();
     enum vf_status status;
     Py_BEGIN_ALLOW_THREADS;
-    status = vf_agg_finish(object->agg, out, &err);
+    status = give(((struct agg_object *)self)->agg, out, &err);
     Py_END_ALLOW_THREADS;
     if (status == VF_OK)
         list = columns_out(module_of(self), out, n);
@@ -533,6 +533,17 @@ static PyObject *agg_finish(PyObject *self, PyObject *unused) {
         raise_error(&err);
     free(out);
     return list;
+}
+
+static PyObject *agg_finish(PyObject *self, PyObject *unused) {
+    struct agg_object *object = (struct agg_object *)self;
+    (void)unused;
+    return give_columns(self, vf_agg_finish, object->n_keys + object->n_leaves);
+}
+
+static PyObject *agg_states(PyObject *self, PyObject *unused) {
+    (void)unused;
+    return give_columns(self, vf_agg_states, vf_agg_state_columns(((struct agg_object *)self)->agg));
 }
 
 static PyObject *agg_groups(PyObject *self, PyObject *unused) {
@@ -543,6 +554,8 @@ static PyObject *agg_groups(PyObject *self, PyObject *unused) {
 static PyMethodDef agg_methods[] = {
     {"update", agg_update, METH_VARARGS, agg_update_doc},
     {"finish", agg_finish, METH_NOARGS, "Columns: the keys, then the leaves."},
+    {"states", agg_states, METH_NOARGS,
+     "Columns: the keys, then the leaves' states, to be stored and merged."},
     {"groups", agg_groups, METH_NOARGS, "Groups so far."},
     {NULL, NULL, 0, NULL}};
 

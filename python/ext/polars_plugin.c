@@ -83,6 +83,8 @@ static enum vf_status give(struct vf_column *column, struct SeriesExport *out, s
     return VF_OK;
 }
 
+#define INPUTS_MAX 12
+
 typedef enum vf_status compute(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
                                struct vf_column *out, struct vf_error *err);
 
@@ -90,7 +92,7 @@ static void call(compute *function, size_t n_wanted, struct SeriesExport *in, si
                  size_t length, struct SeriesExport *out) {
     struct vf_error err = {0};
     struct kwargs kwargs;
-    struct vf_series series[4];
+    struct vf_series series[INPUTS_MAX];
     struct vf_column column = {0};
     enum vf_status status = kwargs_read(data, length, &kwargs, &err);
     if (status == VF_OK && n != n_wanted)
@@ -247,6 +249,30 @@ static enum vf_status mid(const struct vf_series *in, size_t n, const struct kwa
     struct vf_context ctx = one_thread();
     return vf_mid(&ctx, &in[0], &in[1], out, err);
 }
+
+/* What follows from stored states; the number of columns tells the moment's own check. */
+static enum vf_status moment(enum vf_moment which, const struct vf_series *in, size_t n,
+                             const struct kwargs *kwargs, struct vf_column *out, struct vf_error *err) {
+    bool free_rows = which == VF_MOMENT_VAR || which == VF_MOMENT_STD || which == VF_MOMENT_COV;
+    int64_t ddof = 0;
+    enum vf_status status = free_rows ? kwargs_int(kwargs, "ddof", &ddof, err) : VF_OK;
+    struct vf_context ctx = one_thread();
+    return status != VF_OK ? status : vf_moment_value(&ctx, which, (uint32_t)ddof, in, n, out, err);
+}
+
+#define MOMENT(name, which)                                                                                  \
+    static enum vf_status name(const struct vf_series *in, size_t n, const struct kwargs *kwargs,            \
+                               struct vf_column *out, struct vf_error *err) {                                \
+        return moment(which, in, n, kwargs, out, err);                                                       \
+    }
+
+MOMENT(state_mean, VF_MOMENT_MEAN)
+MOMENT(state_mean_int, VF_MOMENT_MEAN_INT)
+MOMENT(state_var, VF_MOMENT_VAR)
+MOMENT(state_std, VF_MOMENT_STD)
+MOMENT(state_cov, VF_MOMENT_COV)
+MOMENT(state_corr, VF_MOMENT_CORR)
+MOMENT(state_product, VF_MOMENT_PRODUCT)
 
 #define PLUGIN(function, n_inputs)                                                                           \
     EXPORT void _polars_plugin_##function(struct SeriesExport *in, size_t n, const uint8_t *kwargs,          \
@@ -447,4 +473,27 @@ PLUGIN_FIELD(mid) {
     (void)kwargs;
     (void)length;
     give_field(in, n, "g", out);
+}
+
+#define MOMENT_PLUGIN(function, n_inputs)                                                                    \
+    PLUGIN(function, n_inputs);                                                                              \
+    PLUGIN_FIELD(function) {                                                                                 \
+        (void)kwargs;                                                                                        \
+        (void)length;                                                                                        \
+        give_field(in, n, "g", out);                                                                         \
+    }
+
+MOMENT_PLUGIN(state_mean, 4)
+MOMENT_PLUGIN(state_var, 6)
+MOMENT_PLUGIN(state_std, 6)
+MOMENT_PLUGIN(state_cov, 8)
+MOMENT_PLUGIN(state_corr, 12)
+MOMENT_PLUGIN(state_product, 3)
+
+PLUGIN(state_mean_int, 3);
+PLUGIN_FIELD(state_mean_int) {
+    (void)kwargs;
+    (void)length;
+    bool duration = n > 0 && in[0].format != NULL && strncmp(in[0].format, "tD", 2) == 0;
+    give_field(in, n, duration ? in[0].format : "g", out);
 }

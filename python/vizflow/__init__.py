@@ -14,6 +14,7 @@ from vizflow.errors import (
     ConfigError,
     DataError,
     Error,
+    NotMergeableWarning,
     ReplayError,
     SchemaChangeWarning,
     SchemaError,
@@ -23,6 +24,7 @@ from vizflow.io import load, save, scan
 from vizflow.market import CN, CRYPTO, HK, HKEX_NORTHBOUND, KR, US, Market, Session
 from vizflow.ops import aggregate, bin, forward_return, mid, near_integer, parse_time, time_report
 from vizflow.quantiles import Edges, qbin, qbin_edges
+from vizflow.reduce import reduce
 from vizflow.returns import daily, mark_to_close, merge_forward, overnight_return, sign_by_side
 from vizflow.run import run, run_batch, run_cluster
 
@@ -46,6 +48,7 @@ __all__ = [
     "Error",
     "FIFOMatch",
     "Market",
+    "NotMergeableWarning",
     "ReplayError",
     "SchemaChangeWarning",
     "SchemaError",
@@ -73,6 +76,7 @@ __all__ = [
     "parse_time",
     "qbin",
     "qbin_edges",
+    "reduce",
     "run",
     "run_batch",
     "run_cluster",

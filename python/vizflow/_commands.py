@@ -6,22 +6,22 @@ Not imported but by `vizflow.cli`, since click is an extra; not for what the com
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import click
 import polars as pl
 
 import vizflow
 from vizflow import __version__, _pipelines, _settings, batch, calendar, cluster, errors, io
+from vizflow._day import context
 from vizflow._pipelines import Pipeline
 from vizflow.batch import BatchError, BatchReport
 from vizflow.config import Config, check_date
@@ -175,8 +175,8 @@ def _dates(config: Config, dates: Sequence[str], first: str | None, last: str | 
         if first or last:
             raise ConfigError("--from and --to choose among the dates there are; here dates are listed too")
         return batch.check_dates(dates)
-    if config.calendar_path is not None and first and last:
-        return calendar.range(check_date(first), check_date(last), calendar.load(config.calendar_path))
+    if first and last and (days := context(config, check_date(first)).calendar).height:
+        return calendar.range(check_date(first), check_date(last), days)
     if config.input_dir is None:
         raise ConfigError("Config.input_dir is not set, so there are no dates to find; list them")
     found = calendar.from_files(config.input_dir, config.input_pattern)["date"].dt.strftime("%Y%m%d").to_list()
@@ -327,9 +327,10 @@ def _batch(
 ) -> None:
     """Run a pipeline for many dates.
 
-    Without dates: all that input_dir has a file for, or those of them between --from and --to (with a calendar_path:
-    its trading days between the two). Dates whose partial is what would be made today are skipped, so the same
-    command carries on after whatever stopped it. Dates that fail are listed at the end; the others are done.
+    Without dates: all that input_dir has a file for, or those of them from --from on, or up to --to. With both, the
+    trading days between the two by the Config's calendar: a day without a file then is a failure. Dates whose partial
+    is what would be made today are skipped, so the same command carries on after whatever stopped it. Dates that fail
+    are listed at the end; the others are done.
 
     \b
       vizflow batch job.py:process_day
@@ -557,18 +558,21 @@ def _calendar(
 ) -> None:
     """List trading days, one a line.
 
+    Of a market, what is known comes first; without --from, that is all.
+
     \b
       vizflow calendar --market KR --from 20240101 --to 20240131
       vizflow calendar --days demo-output/days
       vizflow calendar --file my-calendar.csv --from 20240101 --to 20240131
     """  # noqa: D301
     with _usage():
+        if file is None and days is None and not as_json:
+            click.echo(calendar.show(market, first, last))
+            return
         if file is not None:
             known = calendar.load(file)
-        elif days is not None:
-            known = calendar.from_files(days, pattern)
         else:
-            known = _market_calendar(market)
+            known = calendar.from_files(days, pattern) if days is not None else calendar.get(market)
         dates = known["date"].dt.strftime("%Y%m%d").to_list()
         found = calendar.range(first or dates[0], last or dates[-1], known) if dates else []
     if as_json:
@@ -577,19 +581,13 @@ def _calendar(
         click.echo("\n".join(found))
 
 
-def _market_calendar(market: str) -> pl.DataFrame:
-    get: Callable[[str], pl.DataFrame] | None = getattr(calendar, "get", None)
-    if get is None:
-        raise ConfigError("no market's calendar comes with this version: give --file or --days")
-    return get(market)
-
-
 @main.command("check")
 @click.argument("words", nargs=-1, metavar="[PIPELINE] [YYYYMMDD]...")
 @FROM
 @TO
 @CONFIG
 @PATH
+@click.option("--key", "keys", multiple=True, help="Column that identifies a row, with others given; repeatable.")
 @JSON
 def _check(
     words: Sequence[str],
@@ -597,9 +595,12 @@ def _check(
     last: str | None,
     config_text: str | None,
     paths: Sequence[Path],
+    keys: Sequence[str],
     as_json: bool,
 ) -> None:
     """Look for what is wrong in the days' files: drift of columns and types, duplicates, nulls, bad books and times.
+
+    Exits with 1 where something that was found is an error.
 
     \b
       vizflow check job.py:process_day
@@ -608,43 +609,50 @@ def _check(
     with _usage():
         _, config, dates = _maybe_pipeline(words, config_text, paths)
         chosen = _dates(config, dates, first, last)
-        check = _needs("check")
     with _work():
-        report = check(config, chosen)
-    frame = report if isinstance(report, pl.DataFrame) else report.frame
-    _print_json(frame.to_dicts()) if as_json else click.echo(str(report))
+        report = vizflow.check(config, chosen, keys=list(keys) or None)
+    click.echo(report.to_json() if as_json else str(report))
+    if not report.ok:
+        sys.stdout.flush()
+        raise click.exceptions.Exit(1)
 
 
 @main.command("reduce")
 @click.argument("partials", nargs=-1, required=True, metavar="PARTIAL|FOLDER...")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to save the result; else it is printed.")
+@click.option("--by", type=click.Choice(["date", "month", "year"]), help="Keep dates, months or years apart.")
+@click.option("--key", "keys", multiple=True, help="Of the partials' group_by columns, one to keep; repeatable.")
+@FROM
+@TO
 @JSON
-def _reduce(partials: Sequence[str], output: Path | None, as_json: bool) -> None:
+def _reduce(
+    partials: Sequence[str],
+    output: Path | None,
+    by: Literal["date", "month", "year"] | None,
+    keys: Sequence[str],
+    first: str | None,
+    last: str | None,
+    as_json: bool,
+) -> None:
     """Merge the partials of many dates into one, exactly as if all rows had been aggregated at once.
 
     \b
       vizflow reduce partials/ -o all.parquet
-      vizflow reduce partials/202401*.parquet
+      vizflow reduce partials/ --by month --key orderSide --from 20240101 --to 20241231
     """  # noqa: D301
     with _usage():
-        reduce = _needs("reduce")
+        if (first is None) != (last is None):
+            raise ConfigError("--from and --to go together")
+        span = (check_date(first), check_date(last)) if first and last else None
     with _work():
-        result = reduce(list(partials) if len(partials) > 1 else partials[0])
+        result = vizflow.reduce(list(partials) if len(partials) > 1 else partials[0], by, span, list(keys) or None)
         if output is not None:
             vizflow.save(result, output)
-        frame = result if isinstance(result, pl.DataFrame) else result.collect()
+        frame = (vizflow.scan(output) if output is not None else result).collect()
     if as_json:
         _print_json({"rows": frame.height, "path": str(output)} if output else frame.to_dicts())
     else:
         click.echo(f"{output}: {frame.height:,} rows" if output else str(frame))
-
-
-def _needs(name: str) -> Callable[..., Any]:
-    found = getattr(vizflow, name, None)
-    found = getattr(found, name, None) if inspect.ismodule(found) else found
-    if found is None:
-        raise ConfigError(f"vf.{name} is not part of this version")
-    return found  # type: ignore[no-any-return]
 
 
 @main.command("demo")

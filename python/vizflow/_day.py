@@ -6,6 +6,7 @@ Not for many dates, and not for the pipeline's steps.
 from __future__ import annotations
 
 import functools
+import json
 import os
 import time
 import warnings
@@ -13,11 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from vizflow import _fingerprint, _folder, _pipelines, calendar, io
+from vizflow import _fingerprint, _folder, _partial, _pipelines, calendar, io
 from vizflow._fingerprint import Stamp, Verdict
+from vizflow._partial import Notes, Outcome
 from vizflow._pipelines import Pipeline
 from vizflow._plans import as_lazy
 from vizflow.config import Config, Context, check_date
@@ -27,14 +30,20 @@ from vizflow.market import Market
 
 def context(config: Config, date: str) -> Context:
     """Make the `Context` of a date."""
-    return Context(config=config, calendar=_days(config), market=Market.get(config.market), date=check_date(date))
+    market = Market.get(config.market)
+    return Context(config=config, calendar=_days(config, market), market=market, date=check_date(date))
 
 
-def _days(config: Config) -> pl.DataFrame:
+def _days(config: Config, market: Market) -> pl.DataFrame:
     if config.calendar_path is None:
-        return calendar.empty()
+        return _bundled(market) if market.calendar is not None else calendar.empty()
     stamp = Stamp.of(Path(config.calendar_path))
     return _load_days(os.fspath(config.calendar_path), stamp.size, stamp.mtime_ns)
+
+
+@functools.lru_cache(maxsize=4)
+def _bundled(market: Market) -> pl.DataFrame:
+    return calendar.get(market)
 
 
 @functools.lru_cache(maxsize=4)
@@ -44,9 +53,9 @@ def _load_days(path: str, size: int, mtime_ns: int) -> pl.DataFrame:
 
 @dataclass
 class Done:
-    """What became of a date: its frame, or None where the partial that is there was trusted."""
+    """What became of a date: what its pipeline gave, or None where the partial that is there was trusted."""
 
-    frame: pl.DataFrame | None
+    outcome: Outcome | None
     verdict: Verdict
     pipeline_seconds: float = 0.0
 
@@ -64,22 +73,23 @@ def execute(
     ctx = context(config, date)
     path = config.get_file_path(date)
     target = config.get_partial_path(date) if save else None
+    if target is not None and target.parent.is_dir():
+        io.check_writable(target)  # before an hour's work, not after; a folder is made only for what is saved
     started = time.perf_counter()
-    with _built(pipeline_fn, ctx, path) as (frame, stamp):
-        parts = _parts(pipeline_fn, ctx, stamp, frame, code) if target is not None else {}
+    with _built(pipeline_fn, ctx, path) as built:
+        parts = _parts(pipeline_fn, ctx, built, code) if target is not None else {}
         if skip_existing and target is not None:
             verdict = _verdict(target, parts)
             if not verdict.reasons:
                 return Done(None, verdict)
-        result = frame.collect(engine="streaming")
+        outcome = _partial.outcome(built.given, built.notes, date)
     seconds = time.perf_counter() - started
     if target is not None:
-        if Stamp.of(path) != stamp:
+        if Stamp.of(path) != built.stamp:
             raise StorageError(f"{path}: the file changed while it was being read; run the date again")
-        with _folder.writing(target.parent):
-            io.save(result, target, metadata=_metadata(parts, ctx))
+        io.save(outcome.stored, target, metadata={**_metadata(parts, ctx), **outcome.metadata})
         _folder.forget_failure(target.parent, date)
-    return Done(result, Verdict(), seconds)
+    return Done(outcome, Verdict(), seconds)
 
 
 def verdict(pipeline_fn: Pipeline | None, config: Config, date: str, code: str | None = None) -> Verdict | None:
@@ -101,8 +111,8 @@ def verdict(pipeline_fn: Pipeline | None, config: Config, date: str, code: str |
     out = _fingerprint.compare(stored, quick)
     if not out.reasons:  # only then is it worth building the pipeline
         try:
-            with _silent(), _built(pipeline_fn, ctx, path) as (frame, stamp):
-                out = _fingerprint.compare(stored, _parts(pipeline_fn, ctx, stamp, frame, code))
+            with _silent(), _built(pipeline_fn, ctx, path) as built:
+                out = _fingerprint.compare(stored, _parts(pipeline_fn, ctx, built, code))
         except Exception as error:
             out = Verdict([f"the pipeline fails: {type(error).__name__}: {error}"])
     return out
@@ -124,22 +134,38 @@ def _verdict(target: Path, parts: dict[str, str]) -> Verdict:
     return Verdict(["there is none"]) if stored is None else _fingerprint.compare(stored, parts)
 
 
+@dataclass
+class _Built:
+    """A pipeline's frame, not collected; what it was asked for on the way; which input it is of."""
+
+    given: Any
+    notes: Notes
+    stamp: Stamp
+
+
 @contextmanager
-def _built(pipeline_fn: Pipeline, ctx: Context, path: Path) -> Iterator[tuple[pl.LazyFrame, Stamp]]:
+def _built(pipeline_fn: Pipeline, ctx: Context, path: Path) -> Iterator[_Built]:
     """Build a date's pipeline, not collected; errors in the block are those of the file and the data."""
     stamp = Stamp.of(path)
     frame = io.scan(path, schema=ctx.config.schema)
-    with io.reading(path, frame.select(*ctx.config.schema)), translated():
+    with io.reading(path, ctx.config.schema), translated(), _partial.noting() as notes:
         given = pipeline_fn(frame, ctx)
         if given is None:
             raise ConfigError(
                 f"the pipeline function {_pipelines.name_of(pipeline_fn)} returned None; it must return its frame"
             )
-        yield as_lazy(given), stamp
+        yield _Built(given, notes, stamp)
 
 
-def _parts(pipeline_fn: Pipeline, ctx: Context, stamp: Stamp, frame: pl.LazyFrame, code: str | None) -> dict[str, str]:
-    return _fingerprint.parts(pipeline_fn, ctx, stamp, _fingerprint.plan_id(frame), code)
+def _parts(pipeline_fn: Pipeline, ctx: Context, built: _Built, code: str | None) -> dict[str, str]:
+    plan = _partial.plan_of(built.given)
+    if plan is not None:
+        made, names = f"states:{plan.id}", list(plan.group_by)
+    else:
+        schema = as_lazy(built.given).collect_schema()
+        made, names = _fingerprint.columns_id(schema), schema.names()
+    bins = {name: width for name, width in built.notes.bins.items() if name in names}
+    return {**_fingerprint.parts(pipeline_fn, ctx, built.stamp, made, code), "vizflow.bins": json.dumps(bins)}
 
 
 def _metadata(parts: dict[str, str], ctx: Context) -> dict[str, str]:

@@ -12,7 +12,7 @@ import json
 import sys
 import sysconfig
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,11 @@ import polars as pl
 
 from vizflow import _core
 from vizflow._pipelines import name_of
+from vizflow._schema import FORMAT
 from vizflow._settings import text_of
 from vizflow.config import Config, Context
 from vizflow.errors import StorageError
-from vizflow.market import Market
-
-FORMAT = "1"
+from vizflow.market import Market, Session
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def parts(pipeline: Any, ctx: Context, stamp: Stamp, plan: str, code: str | None
         "vizflow.input": stamp.name,
         "vizflow.input_bytes": str(stamp.size),
         "vizflow.input_mtime_ns": str(stamp.mtime_ns),
-        "vizflow.settings": settings(ctx.config, with_metrics=plan.startswith("columns:")),
+        "vizflow.settings": settings(ctx.config, ctx.date, with_metrics=plan.startswith("columns:")),
         "vizflow.calendar": calendar_digest(ctx.calendar, ctx.date),
         "vizflow.plan_id": plan,
         "vizflow.pipeline": name_of(pipeline),
@@ -96,6 +95,8 @@ def compare(stored: Mapping[str, str], now: Mapping[str, str]) -> Verdict:
         out.reasons.append("the calendar up to that date changed")
     if "vizflow.plan_id" in changed:
         out.reasons.append("the metrics changed")
+    if "vizflow.bins" in changed:
+        out.reasons += _changes(*({"bin width": _plain(made.get("vizflow.bins", ""))} for made in (stored, now)))
     if "vizflow.version" in changed:
         out.notes.append(f"made by VizFlow {stored.get('vizflow.version')}, this is {now['vizflow.version']}")
     out.notes += _code_notes(stored, now)
@@ -142,11 +143,18 @@ def _first_line(error: BaseException) -> str:
 # ---- settings -----------------------------------------------------------------------------------------------------
 
 
-def settings(config: Config, *, with_metrics: bool) -> str:
-    """Give what a pipeline function can read of a config, paths left out, as canonical JSON."""
+def settings(config: Config, date: str | None, *, with_metrics: bool) -> str:
+    """Give what a pipeline function can read of a config, paths left out, as canonical JSON.
+
+    With a date, what a market does on days after it is left out too.
+    """
     market = Market.get(config.market)
+    until = dt.date.max if date is None else dt.date(int(date[:4]), int(date[4:6]), int(date[6:]))
     values: dict[str, Any] = {
-        "market": [market.name, market.timezone, [[session.start, session.end] for session in market.sessions]],
+        "market": [market.name, market.timezone, market.calendar, _sessions(market.sessions)],
+        "hours": {
+            f"{first} to {last}": _sessions(sessions) for first, last, sessions in market._overrides if first <= until
+        },
         "columns": config.columns,
         "binwidths": config.binwidths,
         "group_by": config.group_by,
@@ -157,6 +165,10 @@ def settings(config: Config, *, with_metrics: bool) -> str:
         "metrics": {name: str(metric) for name, metric in config.metrics.items()} if with_metrics else {},
     }
     return json.dumps(values, sort_keys=True, separators=(",", ":"), default=repr, ensure_ascii=False)
+
+
+def _sessions(sessions: Iterable[Session]) -> list[list[Any]]:
+    return [[session.start, session.end, session.night] for session in sessions]
 
 
 def _rule(rule: Mapping[str, Any]) -> dict[str, Any]:
@@ -223,9 +235,8 @@ def calendar_digest(calendar: pl.DataFrame, date: str) -> str:
 # ---- plan ---------------------------------------------------------------------------------------------------------
 
 
-def plan_id(lf: pl.LazyFrame) -> str:
-    """Give the id of what a pipeline computes; of one that is not a plan of ours, of the columns it gives."""
-    schema = lf.collect_schema()
+def columns_id(schema: Mapping[str, pl.DataType]) -> str:
+    """Give an id of what a pipeline computes that is no plan of ours: of the columns it gives."""
     columns = json.dumps([[name, str(dtype)] for name, dtype in schema.items()], ensure_ascii=False)
     return f"columns:{hashlib.sha256(columns.encode()).hexdigest()[:16]}"
 

@@ -1,26 +1,29 @@
-"""Takes metrics apart: Polars expressions into grouped leaves that C computes, and what is left to finish with.
+"""Takes metrics apart: Polars expressions into mergeable states that C computes, and what is left to finish with.
 
 ``(pl.col("notional").sum() / pl.col("quantity").sum()).round(4)`` has the leaves ``sum(notional)`` and
-``sum(quantity)`` and finishes as ``(leaf_0 / leaf_1).round(4)``. Leaves are recognised by building the candidate
-and comparing (`meta.eq`); the serialised form serves only to put a leaf's column in its place.
+``sum(quantity)`` and finishes as ``(leaf / leaf).round(4)``. Leaves are recognised by building the candidate and
+comparing (`meta.eq`); the serialised form serves only to put a leaf's column in its place.
 
-Not for computing anything.
+Not for computing anything, and not for what is stored: that is `_states`.
 """
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
-# enum vf_agg_op
-LEN, COUNT, NULL_COUNT, SUM, MEAN, MIN, MAX = range(7)
+from vizflow import _language as language
+from vizflow._language import NotInLanguage, Tree, dump, load, only_item
+from vizflow._states import KINDS, LeafSpec, Plan, StateSpec, leaf_expr
+from vizflow.errors import ConfigError
 
-_OPERATIONS = {"count": COUNT, "null_count": NULL_COUNT, "sum": SUM, "mean": MEAN, "min": MIN, "max": MAX}
+# enum vf_agg_op
+LEN, COUNT, NULL_COUNT, SUM, MEAN, MIN, MAX, PRODUCT, FIRST, LAST, SQUARES, DOT = range(12)
+ADD_PAIR, MERGE_FIRST, MERGE_LAST, MERGE_PRODUCT = range(12, 16)
+
 _CHILDREN = {
     "BinaryExpr": ("left", "right"),
     "Cast": ("expr",),
@@ -29,162 +32,539 @@ _CHILDREN = {
 }
 
 
-class _NotLeaves(Exception):
-    """The expression is not made of leaves and row-wise functions of them."""
+class _Refused(Exception):
+    """A metric that does not merge: the reason, and the remedy."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.remedy = remedy
 
 
-@dataclass
-class Leaf:
-    """One grouped state: an operation over one value (none for LEN)."""
+@dataclass(frozen=True)
+class CLeaf:
+    """One leaf of `_core.Agg`: an operation over value columns (`more`: index + 1, 0 for none)."""
 
     op: int
     value: int
-    name: str
+    more: tuple[int, int] = (0, 0)
+
+    def spec(self, name: str) -> tuple[int, int, str, int, int]:
+        """Write it as `_core.Agg` takes it."""
+        return (self.op, self.value, name, *self.more)
 
 
 @dataclass
-class Plan:
-    """What C aggregates (`values`, `leaves`), how metrics follow (`finish`), and what Polars does (`others`)."""
+class Job:
+    """What C aggregates (`values`, and `leaves`: one a state), how metrics follow, and what is left to Polars."""
 
     values: list[pl.Expr] = field(default_factory=list)
-    leaves: list[Leaf] = field(default_factory=list)
-    finish: dict[str, pl.Expr] = field(default_factory=dict)
-    others: dict[str, pl.Expr] = field(default_factory=dict)
+    leaves: list[CLeaf] = field(default_factory=list)
+    states: list[StateSpec] = field(default_factory=list)
+    named: list[LeafSpec] = field(default_factory=list)
+    finish: dict[str, pl.Expr] = field(default_factory=dict)  # over the columns that `named` calls
+    others: dict[str, pl.Expr] = field(default_factory=dict)  # metrics that Polars evaluates
+    derived: dict[str, pl.Expr] = field(default_factory=dict)
+    plan: Plan | None = None
 
     def value_names(self) -> list[str]:
         """Names of the value columns, in order."""
         return [f"__vf_value_{index}" for index in range(len(self.values))]
 
+    @property
+    def in_order(self) -> bool:
+        """Whether rows must come in their order."""
+        places = any(leaf.op in (FIRST, LAST) for leaf in self.leaves)
+        return places or any(state.kind == "product_float" for state in self.states)
 
-def make_plan(metrics: Mapping[str, pl.Expr], schema: pl.Schema) -> Plan:
-    """Take each metric apart; one that cannot be is left to Polars."""
-    plan = Plan()
+    def leaf_exprs(self) -> dict[str, pl.Expr]:
+        """Leaves, as expressions over the states' columns."""
+        states = {state.name: state for state in self.states}
+        return {leaf.name: leaf_expr(leaf, [states[name] for name in leaf.states]) for leaf in self.named}
+
+
+def make_job(
+    metrics: Mapping[str, pl.Expr],
+    schema: pl.Schema,
+    keys: Sequence[str],
+    *,
+    derived: Mapping[str, pl.Expr] | None = None,
+    mergeable: bool = True,
+) -> Job:
+    """Take each metric apart. One that cannot be is refused, or with ``mergeable=False`` left to Polars."""
+    job = Job()
+    empty = pl.LazyFrame(schema=schema)
+    trees: dict[str, Tree] = {}
     for name, metric in metrics.items():
-        before = len(plan.values), len(plan.leaves)
+        before = len(job.values), len(job.leaves), len(job.states), len(job.named)
         try:
-            plan.finish[name] = _Taker(plan, schema).take(metric)
-        except _NotLeaves:
-            del plan.values[before[0] :], plan.leaves[before[1] :]
-            plan.others[name] = metric
-    return plan
+            finished = _Taker(job, empty, keys).take(metric)
+            if mergeable:
+                trees[name] = _tree(finished)
+            job.finish[name] = finished
+        except _Refused as refused:
+            if mergeable:
+                raise ConfigError(
+                    f"metric {name!r} cannot be merged over dates: {refused.reason}; {refused.remedy}, or pass "
+                    "mergeable=False, which computes and saves the metrics as they are",
+                    column=name,
+                ) from None
+            for kept, n in zip((job.values, job.leaves, job.states, job.named), before, strict=True):
+                del kept[n:]  # type: ignore[attr-defined]
+            job.others[name] = metric
+    job.derived = dict(derived or {})
+    if mergeable:
+        job.plan = Plan(tuple(keys), tuple(job.states), tuple(job.named), trees, _derived_trees(job.derived))
+    return job
 
 
-def leaf_type(leaf: Leaf, value: pl.DataType | None) -> pl.DataType:
-    """Give the type of a leaf's column, as the C library makes it."""
-    if leaf.op in (LEN, COUNT, NULL_COUNT):
-        return pl.Int64()
-    if leaf.op == MEAN:
-        return pl.Float64()
-    assert value is not None
-    if leaf.op == SUM:
-        return pl.Float64() if value.is_float() else pl.Int64()
-    return value
-
-
-def _load(tree: Any) -> pl.Expr:
-    return pl.Expr.deserialize(io.StringIO(json.dumps(tree)), format="json")
-
-
-def _dump(expr: pl.Expr) -> Any:
-    return json.loads(expr.meta.serialize(format="json"))
-
-
-def _is_function_row_wise(tree: Any) -> bool:
+def _tree(finished: pl.Expr) -> Tree:
     try:
-        return bool(_load(tree).meta.is_row_separable())
-    except Exception:
-        # Polars cannot tell for functions it does not know, Python's for example.
-        return False
+        return language.encode(finished)
+    except NotInLanguage as lacks:
+        raise _Refused(
+            f"what is computed from the aggregates holds {lacks}, and a partial's file cannot hold that",
+            "give its parts as metrics, and compute the rest on what vf.load or vf.reduce gives (with_columns)",
+        ) from None
+
+
+def _derived_trees(derived: Mapping[str, pl.Expr]) -> dict[str, Tree]:
+    trees = {}
+    for name, expr in derived.items():
+        try:
+            trees[name] = language.encode(expr)
+        except NotInLanguage as lacks:
+            raise ConfigError(
+                f"derived {name!r} holds {lacks}, and a partial's file cannot hold that; compute it on what vf.load or "
+                "vf.reduce gives (with_columns), or pass mergeable=False",
+                column=name,
+            ) from None
+    return trees
+
+
+def merging(plan: Plan) -> tuple[list[CLeaf], list[str]]:
+    """Give what merges a plan's states: C's leaves, one a state, and the columns they are over."""
+    leaves: list[CLeaf] = []
+    columns: list[str] = []
+    for state in plan.states:
+        at = len(columns)
+        more = (at + 2 if len(state.columns) > 1 else 0, at + 3 if len(state.columns) > 2 else 0)
+        leaves.append(CLeaf(_MERGES[state.kind], at, more))
+        columns.extend(state.columns)
+    return leaves, columns
+
+
+_MERGES = {
+    "add_int": SUM,
+    "add_float": ADD_PAIR,
+    "min": MIN,
+    "max": MAX,
+    "first": MERGE_FIRST,
+    "last": MERGE_LAST,
+    "product_int": PRODUCT,
+    "product_float": MERGE_PRODUCT,
+}
+
+# ---- leaves ---------------------------------------------------------------------------------------------------------
+
+_Build = Callable[[pl.Expr], pl.Expr]
+_ONE: dict[str, _Build] = {
+    "sum": pl.Expr.sum,
+    "mean": pl.Expr.mean,
+    "min": pl.Expr.min,
+    "max": pl.Expr.max,
+    "count": pl.Expr.count,
+    "len": pl.Expr.len,
+    "null_count": pl.Expr.null_count,
+    "product": pl.Expr.product,
+    "first": pl.Expr.first,
+    "last": pl.Expr.last,
+    "first_non_null": lambda x: x.first(ignore_nulls=True),
+    "last_non_null": lambda x: x.last(ignore_nulls=True),
+    "any": lambda x: x.any(ignore_nulls=True),
+    "any_kleene": lambda x: x.any(ignore_nulls=False),
+    "all": lambda x: x.all(ignore_nulls=True),
+    "all_kleene": lambda x: x.all(ignore_nulls=False),
+}
+_TEXTS = "put it into group_by, or cast it to a number"
+_BEFORE = "compute it as a column before aggregate (with_columns)"
+_BINS = "bin the column (vf.bin) and put the bin into group_by"
+_REMEDIES = {
+    "median": _BINS,
+    "quantile": _BINS,
+    "n_unique": "put the column into group_by, and count the rows of the reduced frame",
+    "mode": "put the column into group_by with pl.len(), and look for the largest in the reduced frame",
+    "implode": "put the column into group_by",
+    "arg_max": "use max()",
+    "arg_min": "use min()",
+    "drop_nulls": "leave it out: aggregates pass over nulls; for first and last there is ignore_nulls=True",
+    "skew": "give its power sums as metrics ((x ** 3).sum(), ...) and combine them with derived=",
+    "kurtosis": "give its power sums as metrics ((x ** 4).sum(), ...) and combine them with derived=",
+    "nan_max": "use max(), which passes over NaN",
+    "nan_min": "use min(), which passes over NaN",
+}
+_KINDS_OF_NODES = {
+    "Over": "over", "SortBy": "sort_by", "Sort": "sort", "Slice": "head, tail or slice", "Gather": "gather",
+    "Explode": "explode", "Rolling": "rolling", "Filter": "filter", "Selector": "a selector",
+    "AnonymousFunction": "a Python function", "AnonymousAgg": "a Python function",
+}  # fmt: skip
 
 
 class _Taker:
-    def __init__(self, plan: Plan, schema: pl.Schema) -> None:
-        self.plan = plan
-        self.schema = schema
+    """Takes one metric apart, into a job that others may have put states into already."""
+
+    def __init__(self, job: Job, empty: pl.LazyFrame, keys: Sequence[str]) -> None:
+        self.job = job
+        self.empty = empty
+        self.keys = keys
 
     def take(self, metric: pl.Expr) -> pl.Expr:
+        if metric.meta.has_multiple_outputs():
+            raise _Refused("it selects several columns", "name each column in a metric of its own")
         try:
-            tree = _dump(metric.meta.undo_aliases())
-        except Exception as error:  # Python functions and the like have no serialised form
-            raise _NotLeaves from error
-        found = len(self.plan.leaves)
-        finished = _load(self._walk(tree))
-        if len(self.plan.leaves) == found and not finished.meta.root_names():
-            raise _NotLeaves  # a constant: Polars knows how long to make it
+            node = dump(metric.meta.undo_aliases())
+        except Exception:
+            # Python functions have no serialised form.
+            raise _Refused(
+                "a Python function may look at anything",
+                f"{_BEFORE}, or on what vf.load or vf.reduce gives, or write it as a Polars expression",
+            ) from None
+        finished = load(self._walk(node))
+        if not finished.meta.root_names():
+            raise _Refused("it is a constant", "add it to what vf.load or vf.reduce gives (with_columns)")
         return finished
 
     def _walk(self, node: Any) -> Any:
         leaf = self._leaf(node)
         if leaf is not None:
-            return {"Column": leaf.name}
-        kind, body = _only_item(node)
+            return dump(leaf)
+        kind, body = only_item(node)
         if kind == "Literal":
             return node
-        if kind not in _CHILDREN or (kind == "Function" and not _is_function_row_wise(node)):
-            raise _NotLeaves
+        if kind == "Column":
+            raise _Refused(
+                f"column {body!r} stands in it without an aggregate", "add one, such as .sum(), .mean() or .last()"
+            )
+        if kind not in _CHILDREN:
+            raise self._refusal(kind, node)
+        if kind == "Function" and not _is_function_row_wise(node):
+            raise _function_refusal(body["function"])
         return {kind: {**body, **{slot: self._walk_slot(body[slot]) for slot in _CHILDREN[kind] if slot in body}}}
 
     def _walk_slot(self, slot: Any) -> Any:
         return [self._walk(child) for child in slot] if isinstance(slot, list) else self._walk(slot)
 
-    def _leaf(self, node: Any) -> Leaf | None:
+    def _refusal(self, kind: str, node: Any) -> _Refused:
+        if kind == "Filter" and node["Filter"]["input"] == "Len":
+            return _Refused(
+                "pl.len().filter(...) is a list: the group's length, repeated", "use pl.col(...).filter(...).len()"
+            )
+        what = _KINDS_OF_NODES.get(kind, language.function_name(kind))
+        return _Refused(f"{what} needs all rows of a group at once", _BEFORE)
+
+    # ---- recognition
+
+    def _leaf(self, node: Any) -> pl.Expr | None:
+        """Give what stands for an aggregate: an expression over leaves; None where the node is none."""
         if node == "Len":
-            return self._add(LEN, None)
-        kind, body = _only_item(node)
-        if kind == "Agg" or (kind == "Function" and body.get("function") == "NullCount"):
-            expr = _load(node)
-            for child in expr.meta.pop():
-                for method, op in _OPERATIONS.items():
-                    if getattr(child, method)().meta.eq(expr):
-                        return self._add(op, child)
-            raise _NotLeaves
-        return None
+            return self._named("value", [self._rows()])
+        kind, body = only_item(node)
+        if kind != "Agg" and kind != "Function":
+            return None
+        expr = load(node)
+        children = expr.meta.pop()
+        if kind == "Function" and "Correlation" in (body["function"] if isinstance(body["function"], dict) else ()):
+            return self._correlation(expr, node)
+        if kind == "Agg" and next(iter(body)) in ("Var", "Std"):
+            return self._variance(expr, body)
+        for name, build in _ONE.items() if len(children) == 1 else ():
+            if build(children[0]).meta.eq(expr):
+                return self._one(name, children[0])
+        if kind == "Function":
+            return None
+        for name in ("nan_max", "nan_min"):
+            if len(children) == 1 and getattr(children[0], name)().meta.eq(expr):
+                raise _function_refusal(name)
+        raise _function_refusal(next(iter(body)))
 
-    def _add(self, op: int, value: pl.Expr | None) -> Leaf:
-        index = 0
-        if value is not None:
-            self._check_value(op, value)
-            index = next((i for i, known in enumerate(self.plan.values) if known.meta.eq(value)), -1)
-            if index < 0:
-                index = len(self.plan.values)
-                self.plan.values.append(value)
-        for leaf in self.plan.leaves:
-            if leaf.op == op and (op == LEN or leaf.value == index):
-                return leaf
-        leaf = Leaf(op, index, f"__vf_leaf_{len(self.plan.leaves)}")
-        self.plan.leaves.append(leaf)
-        return leaf
+    def _variance(self, expr: pl.Expr, body: Any) -> pl.Expr:
+        kind, (_, ddof) = only_item(body)
+        child = expr.meta.pop()[0]
+        op = kind.lower()
+        if not getattr(child, op)(ddof=ddof).meta.eq(expr):
+            raise _function_refusal(kind)
+        value = self._number(self._masked(*self._value(child, op)), op)
+        return self._named(
+            op,
+            [self._sum(value), self._state(SQUARES, value, "add_float", pl.Float64()), *self._counts(value)],
+            ddof,
+        )
 
-    def _check_value(self, op: int, value: pl.Expr) -> None:
-        if not value.meta.root_names() or not _is_row_wise(_dump(value)):
-            raise _NotLeaves
-        kind = pl.LazyFrame(schema=self.schema).select(value).collect_schema().dtypes()[0]
-        if isinstance(kind, pl.Float16) or kind in (pl.Int128, pl.UInt128) or kind.is_decimal():
-            raise _NotLeaves
-        number = kind.is_numeric() or kind == pl.Boolean
-        if op in (SUM, MEAN) and not number:
-            raise _NotLeaves
-        if op in (MIN, MAX) and not (number or kind.is_temporal()):
-            raise _NotLeaves
-        if op in (COUNT, NULL_COUNT) and kind.is_nested():
-            raise _NotLeaves
+    def _correlation(self, expr: pl.Expr, node: Any) -> pl.Expr:
+        first, second = (load(child) for child in node["Function"]["input"])
+        method = node["Function"]["function"]["Correlation"]["method"]
+        if method == "Pearson" and pl.corr(first, second).meta.eq(expr):
+            op, ddof = "corr", 0
+        elif isinstance(method, dict) and "Covariance" in method:
+            op, ddof = "cov", method["Covariance"]
+            if not pl.cov(first, second, ddof=ddof).meta.eq(expr):
+                raise _function_refusal("cov")
+        else:
+            raise _Refused("a rank correlation needs all rows of a group at once", 'use method="pearson"')
+        (x, x_filter), (y, y_filter) = self._value(first, op), self._value(second, op)
+        if (x_filter is None) != (y_filter is None) or (
+            x_filter is not None and y_filter is not None and not x_filter.meta.eq(y_filter)
+        ):
+            raise _Refused(f"the two columns of {op} are filtered in different ways", "filter both in the same way")
+        x, y = self._number(x, op), self._number(y, op)
+        both = x.is_not_null() & y.is_not_null()
+        both = both if x_filter is None else both & x_filter
+        x, y = pl.when(both).then(x), pl.when(both).then(y)
+        sums = [self._sum(x), self._sum(y)]
+        dot = self._state(DOT, x, "add_float", pl.Float64(), (y,))
+        squares = [self._state(SQUARES, value, "add_float", pl.Float64()) for value in (x, y)] if op == "corr" else []
+        return self._named(op, [*sums, *squares, dot, *self._counts(x)], ddof)
+
+    def _one(self, name: str, child: pl.Expr) -> pl.Expr:
+        value, where = self._value(child, name)
+        if name in ("first", "last", "first_non_null", "last_non_null"):
+            return self._place(name, value, where)
+        if name == "len":
+            return self._named("value", [self._rows()]) if where is None else self._true(where)
+        if name == "null_count" and where is not None:
+            return self._true(where & value.is_null())
+        if name in ("any", "any_kleene", "all", "all_kleene"):
+            return self._logical(name, value, where)
+        value = self._masked(value, where)
+        if name in ("count", "null_count") and _is_foreign(self._any_type(value)):
+            value = pl.when(value.is_not_null()).then(True)
+        if name == "count":
+            return self._named("count", self._counts(value))
+        if name == "null_count":
+            return self._named("value", [self._nulls(value)])
+        dtype = self._type(value)
+        if name == "sum":
+            self._accept(dtype.is_numeric() or dtype == pl.Boolean or isinstance(dtype, pl.Duration), name, value)
+            return self._named("value", [self._sum(value)])
+        if name == "mean":
+            return self._mean(value, dtype)
+        if name == "product":
+            self._accept(dtype.is_numeric() or dtype == pl.Boolean, name, value)
+            return self._product(value, dtype)
+        self._accept(dtype.is_numeric() or dtype == pl.Boolean or dtype.is_temporal(), name, value)
+        return self._named("value", [self._state(MIN if name == "min" else MAX, value, name, dtype)])
+
+    def _mean(self, value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+        self._accept(dtype.is_numeric() or dtype == pl.Boolean or isinstance(dtype, pl.Duration), "mean", value)
+        if dtype in (pl.Int64, pl.UInt64):  # sums of a day's epoch times leave Int64
+            value = value.cast(pl.Float64)
+        whole = not self._type(value).is_float()
+        return self._named("mean_int" if whole else "mean", [self._sum(value), *self._counts(value)])
+
+    def _product(self, value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+        if dtype.is_float():
+            return self._named("product", [self._state(PRODUCT, value, "product_float", pl.Float64())])
+        return self._named("value", [self._state(PRODUCT, value, "product_int", pl.Int64())])
+
+    def _place(self, name: str, value: pl.Expr, where: pl.Expr | None) -> pl.Expr:
+        dtype = self._type(value)
+        self._accept(dtype.is_numeric() or dtype == pl.Boolean or dtype.is_temporal(), name, value)
+        if name.endswith("_non_null"):
+            where = value.is_not_null() if where is None else value.is_not_null() & where
+        kind = name.partition("_")[0]
+        more = () if where is None else (where,)
+        return self._named("value", [self._state(FIRST if kind == "first" else LAST, value, kind, dtype, more)])
+
+    def _logical(self, name: str, value: pl.Expr, where: pl.Expr | None) -> pl.Expr:
+        self._accept(self._type(value) == pl.Boolean, name.partition("_")[0], value)
+        decides = name.startswith("any")
+        test = value if decides else ~value
+        found = self._true(test if where is None else test & where) > 0
+        out = found if decides else ~found
+        if name.endswith("_kleene"):
+            nulls = value.is_null() if where is None else value.is_null() & where
+            out = pl.when(found).then(decides).when(self._true(nulls) > 0).then(None).otherwise(not decides)
+        return out
+
+    # ---- values
+
+    def _value(self, child: pl.Expr, op: str) -> tuple[pl.Expr, pl.Expr | None]:
+        """Take filters off an aggregate's input: the value, and which rows count."""
+        node = dump(child)
+        where: pl.Expr | None = None
+        kind, body = only_item(node)
+        if kind == "Filter":
+            self._check_row_wise(body["by"], op)
+            where, node = load(body["by"]), body["input"]
+            if only_item(node)[0] == "Filter":
+                raise _Refused(f"what {op} is taken of is filtered twice", "combine the conditions with &")
+        value = load(node)
+        self._check_row_wise(node, op)
+        if not value.meta.root_names():
+            raise _Refused(f"there is no column in what {op} is taken of", "use pl.len() to count rows")
+        if where is not None and self._type(where) != pl.Boolean:
+            raise _Refused(f"{op} is filtered by something that is not Boolean", "filter by a comparison")
+        return value.meta.undo_aliases(), where
+
+    def _masked(self, value: pl.Expr, where: pl.Expr | None) -> pl.Expr:
+        return value if where is None else pl.when(where).then(value)
+
+    def _check_row_wise(self, node: Any, op: str) -> None:
+        kind, body = only_item(node)
+        if kind in ("Column", "Literal"):
+            return
+        if kind in ("Agg", "Len"):
+            raise _Refused(
+                f"{op} is taken of another aggregate", "compute the inner one with over() as a column before aggregate"
+            )
+        if kind == "Filter":
+            raise _Refused(f"a filter stands in the middle of what {op} is taken of", "filter last, or use when/then")
+        if kind not in _CHILDREN:
+            raise self._refusal(kind, node)
+        if kind == "Function" and not _is_function_row_wise(node):
+            if _is_aggregate(node):
+                raise _Refused(
+                    f"{op} is taken of another aggregate",
+                    "compute the inner one with over() as a column before aggregate",
+                )
+            raise _function_refusal(body["function"])
+        for slot in _CHILDREN[kind]:
+            children = body.get(slot, [])
+            for each in children if isinstance(children, list) else [children]:
+                self._check_row_wise(each, op)
+
+    def _any_type(self, value: pl.Expr) -> pl.DataType:
+        return self.empty.select(value).collect_schema().dtypes()[0]
+
+    def _type(self, value: pl.Expr) -> pl.DataType:
+        dtype = self._any_type(value)
+        if _is_foreign(dtype):
+            raise _Refused(f"{_text(value)} is {dtype}", "cast it to Float64 or Int64")
+        return dtype
+
+    def _accept(self, fits: bool, op: str, value: pl.Expr) -> None:
+        if not fits:
+            raise _Refused(f"{op} of {_text(value)}, which is {self._type(value)}, has no mergeable state", _TEXTS)
+
+    def _number(self, value: pl.Expr, op: str) -> pl.Expr:
+        dtype = self._type(value)
+        self._accept(dtype.is_numeric() or dtype == pl.Boolean, op, value)
+        return value if dtype.is_float() else value.cast(pl.Float64)
+
+    # ---- states
+
+    def _rows(self) -> StateSpec:
+        return self._state(LEN, None, "add_int", pl.Int64())
+
+    def _nulls(self, value: pl.Expr) -> StateSpec:
+        return self._state(NULL_COUNT, value, "add_int", pl.Int64())
+
+    def _counts(self, value: pl.Expr) -> list[StateSpec]:
+        return [self._rows(), self._nulls(value)]
+
+    def _sum(self, value: pl.Expr) -> StateSpec:
+        dtype = self._type(value)
+        if dtype.is_float():
+            return self._state(SUM, value, "add_float", pl.Float64())
+        return self._state(SUM, value, "add_int", dtype if isinstance(dtype, pl.Duration) else pl.Int64())
+
+    def _true(self, where: pl.Expr) -> pl.Expr:
+        """Count the rows where a condition is true."""
+        return self._named("count", self._counts(pl.when(where).then(True)))
+
+    def _state(
+        self, op: int, value: pl.Expr | None, kind: str, dtype: pl.DataType, more: tuple[pl.Expr, ...] = ()
+    ) -> StateSpec:
+        places = [self._place_of(expr) + 1 for expr in more] + [0, 0]
+        leaf = CLeaf(op, self._place_of(value) if value is not None else 0, (places[0], places[1]))
+        for known, state in zip(self.job.leaves, self.job.states, strict=True):
+            if known == leaf:
+                return state
+        names = ("rows", "count", "nulls", "sum", "mean", "min", "max", "product", "first", "last", "squares", "dot")
+        if value is None:
+            name, of = "rows", "len()"
+        else:
+            name = f"{_short(value)}.{names[op]}"
+            of = f"{names[op]} of {', '.join(_text(expr) for expr in (value, *more))}"
+        name = self._free(name, KINDS[kind])
+        state = StateSpec(name, kind, tuple(name + suffix for suffix in KINDS[kind]), dtype, of)
+        self.job.leaves.append(leaf)
+        self.job.states.append(state)
+        return state
+
+    def _place_of(self, value: pl.Expr) -> int:
+        for index, known in enumerate(self.job.values):
+            if known.meta.eq(value):
+                return index
+        self.job.values.append(value)
+        return len(self.job.values) - 1
+
+    def _free(self, name: str, suffixes: tuple[str, ...]) -> str:
+        taken = {*self.keys, *(text for state in self.job.states for text in (state.name, *state.columns))}
+        number, found = 1, name
+        while any(found + suffix in taken for suffix in ("", *suffixes)):
+            number += 1
+            found = f"{name}#{number}"
+        return found
+
+    def _named(self, op: str, states: Sequence[StateSpec], ddof: int = 0) -> pl.Expr:
+        names = tuple(state.name for state in states)
+        for leaf in self.job.named:
+            if (leaf.op, leaf.states, leaf.ddof) == (op, names, ddof):
+                return pl.col(leaf.name)
+        leaf = LeafSpec(f"leaf_{len(self.job.named)}", op, names, ddof)
+        self.job.named.append(leaf)
+        return pl.col(leaf.name)
 
 
-def _only_item(node: Any) -> tuple[str, Any]:
-    if isinstance(node, dict) and len(node) == 1:
-        return next(iter(node.items()))
-    raise _NotLeaves
+# ---- small questions ------------------------------------------------------------------------------------------------
 
 
-def _is_row_wise(node: Any) -> bool:
-    """Tell whether each row's value follows from that row alone, looking at every node."""
+def _function_refusal(function: Any) -> _Refused:
+    name = language.function_name(function)
+    if name == "anonymous_function":
+        return _Refused("a Python function may look at anything", _BEFORE)
+    return _Refused(f"{name} needs all rows of a group at once", _REMEDIES.get(name, _BEFORE))
+
+
+def _is_foreign(dtype: pl.DataType) -> bool:
+    """Whether C does not read a type."""
+    wide = isinstance(dtype, pl.Float16) or dtype in (pl.Int128, pl.UInt128, pl.Object)
+    return wide or dtype.is_decimal() or dtype.is_nested()
+
+
+def _is_function_row_wise(node: Any) -> bool:
+    """Whether each row's value follows from that row alone, whatever the function's inputs are computed from."""
+    body = node["Function"]
+    literal = [isinstance(child, dict) and "Literal" in child for child in body["input"]]
+    inputs = [
+        child if fixed and not (all(literal) and index == 0) else {"Column": str(index)}
+        for index, (child, fixed) in enumerate(zip(body["input"], literal, strict=True))
+    ]
     try:
-        kind, body = _only_item(node)
-    except _NotLeaves:
+        meta = load({"Function": {**body, "input": inputs}}).meta
+        return bool(meta.is_row_separable() and meta.is_length_preserving())
+    except Exception:
+        # Polars cannot tell for functions it does not know, Python's for example.
         return False
-    if kind in ("Column", "Literal"):
-        return True
-    if kind not in _CHILDREN or (kind == "Function" and not _is_function_row_wise(node)):
+
+
+def _is_aggregate(node: Any) -> bool:
+    try:
+        return bool(load(node).meta.is_scalar())
+    except Exception:
         return False
-    slots = [body[slot] for slot in _CHILDREN[kind] if slot in body]
-    return all(_is_row_wise(child) for slot in slots for child in (slot if isinstance(slot, list) else [slot]))
+
+
+def _text(value: pl.Expr) -> str:
+    """Write a value for people and for plans: in the small language, which no release of Polars changes, if it can."""
+    try:
+        return language.show(language.encode(value))
+    except NotInLanguage:
+        return str(value)
+
+
+def _short(value: pl.Expr) -> str:
+    """Name a value after the column it is mostly about."""
+    roots = value.meta.root_names()
+    return roots[0] if len(set(roots)) == 1 else value.meta.output_name() if roots else "value"

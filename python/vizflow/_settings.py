@@ -18,7 +18,7 @@ import polars as pl
 
 from vizflow.config import Config
 from vizflow.errors import ConfigError, StorageError, near_names
-from vizflow.market import Market, Session
+from vizflow.market import PRESETS, Market, Session
 
 _PATHS = ("input_dir", "output_dir", "calendar_path")
 _FIELDS = [field.name for field in dataclasses.fields(Config)]
@@ -88,15 +88,21 @@ def from_mapping(values: Any, folder: Path, where: str) -> Config:
 
 def _market(table: Mapping[str, Any], where: str) -> Market:
     try:
-        sessions = [Session(start, end) for start, end in table["sessions"]]
-        return Market(table["name"], sessions, table.get("timezone"))
+        sessions = [Session(start, end, *map(_is_night, rest)) for start, end, *rest in table["sessions"]]
+        return Market(table["name"], sessions, table.get("timezone"), table.get("calendar"))
     except (KeyError, ValueError, TypeError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(
             f"{where}: a market is one of the presets' names, or a table of name, sessions (pairs such as "
-            '["09:30", "11:30"]) and timezone'
+            '["09:30", "11:30"], with "night" as a third for one of the evening before), timezone and calendar'
         ) from error
+
+
+def _is_night(word: Any) -> bool:
+    if word != "night":
+        raise ValueError(word)
+    return True
 
 
 def _rule(name: str, rule: Any, where: str) -> dict[str, Any]:
@@ -147,8 +153,16 @@ def to_mapping(config: Config) -> dict[str, Any]:
 def _plain_market(market: str | Market) -> Any:
     if isinstance(market, str):
         return market
-    sessions = [[session.start, session.end] for session in market.sessions]
-    return {"name": market.name, "sessions": sessions, **({"timezone": market.timezone} if market.timezone else {})}
+    if PRESETS.get(market.name.lower()) == market:
+        return market.name
+    if market.overrides:
+        raise ConfigError(
+            "the config's market has sessions of its own on some days, which cannot be written to a command; make the "
+            "Config a global of the pipeline's module"
+        )
+    sessions = [[s.start, s.end, *(["night"] if s.night else [])] for s in market.sessions]
+    others = {"timezone": market.timezone, "calendar": market.calendar}
+    return {"name": market.name, "sessions": sessions, **{key: text for key, text in others.items() if text}}
 
 
 def _plain_rule(column: str, rule: Mapping[str, Any]) -> dict[str, Any]:

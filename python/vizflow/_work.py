@@ -83,17 +83,20 @@ def run_date(function: Pipeline, config: Config, date: str, *, skip_existing: bo
         except BaseException as error:  # SystemExit and Polars' panics are the date's failure, not the batch's end
             out = failed(date, time.perf_counter() - started, error)
         else:
+            if done.outcome is not None:
+                done.outcome.warn(config.get_partial_path(date))
             out = {
                 "date": date,
-                "status": "skipped" if done.frame is None else "done",
+                "status": "skipped" if done.outcome is None else "done",
                 "seconds": time.perf_counter() - started,
-                "rows": None if done.frame is None else done.frame.height,
+                "rows": None if done.outcome is None else done.outcome.stored.height,
                 "bytes": _size(config, date),
                 "pipeline_seconds": done.pipeline_seconds,
                 "notes": list(done.verdict.notes),
             }
-    out["warnings"] = sorted({(warning.category.__name__, str(warning.message)) for warning in caught})
-    return out
+    here = f"{config.get_partial_path(date)}: "  # which would make each date's warning another
+    texts = {(warning.category.__name__, str(warning.message).removeprefix(here)) for warning in caught}
+    return {**out, "warnings": sorted(texts)}
 
 
 def _size(config: Config, date: str) -> int | None:

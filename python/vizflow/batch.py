@@ -22,13 +22,13 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _day, _fingerprint, _folder, _machine, _pipelines, _progress, _work, calendar
+from vizflow import _day, _fingerprint, _folder, _machine, _pipelines, _progress, _schema, _work, calendar
 from vizflow._fingerprint import Stamp, Verdict
 from vizflow._pipelines import Pipeline
 from vizflow._pool import Pool
 from vizflow._work import Job, Outcome
 from vizflow.config import Config, check_date
-from vizflow.errors import ConfigError, Error, StorageError
+from vizflow.errors import ConfigError, Error, SchemaChangeWarning, StorageError
 
 __all__ = ["BatchError", "BatchReport", "run_batch", "status"]
 
@@ -337,6 +337,7 @@ class _Batch:
         report = BatchReport(frame, time.perf_counter() - self.started)
         path = _folder.write_report(self.folder, self.name, report.to_dict())
         self._warn(notes)
+        self._alert()
         return BatchReport(report.frame, report.seconds, path)
 
     def _note_hot(self, notes: dict[str, list[str]]) -> None:
@@ -362,6 +363,12 @@ class _Batch:
                 notes[date].append(f"input {word}")
             if chosen:
                 log("%d of %d inputs are %s, the first %s", len(chosen), len(sizes), word, min(chosen))
+
+    def _alert(self) -> None:
+        """Warn where partials of this batch do not belong together."""
+        there = [date for date, found in self.outcomes.items() if found["status"] in ("done", "skipped")]
+        paths = [self.config.get_partial_path(date) for date in there]
+        _schema.alert(paths, warn=lambda text: warnings.warn(text, SchemaChangeWarning, stacklevel=7))
 
     def _warn(self, notes: dict[str, list[str]]) -> None:
         """Give each warning once, with the dates it came on; partials of older code among them."""

@@ -17,6 +17,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "Error",
+    "NotMergeableWarning",
     "ReplayError",
     "SchemaChangeWarning",
     "SchemaError",
@@ -66,6 +67,10 @@ class ReplayError(DataError):
 
 class StorageError(Error, OSError):
     """A file is missing, unreadable, truncated, or could not be written."""
+
+
+class NotMergeableWarning(UserWarning):
+    """What was saved are metrics, and `reduce` cannot merge them; see `run`."""
 
 
 class SchemaChangeWarning(UserWarning):

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _core, _schema
+from vizflow import _core, _partial, _schema
 from vizflow._plans import Frame, as_lazy
 from vizflow.errors import ConfigError, DataError, Error, StorageError, translated
 
@@ -31,7 +31,9 @@ _COMPRESSED = (".gz", ".zst")
 _DEAD, _ELSEWHERE = 2, 3  # enum vf_leftover
 
 
-def scan(path: str | os.PathLike[str], *, schema: Mapping[str, Mapping[str, Any]] | None = None) -> pl.LazyFrame:
+def scan(
+    path: str | os.PathLike[str], *, schema: Mapping[str, Mapping[str, Any]] | None = None, states: bool = False
+) -> pl.LazyFrame:
     """Scan a file lazily.
 
     Parameters
@@ -40,18 +42,22 @@ def scan(path: str | os.PathLike[str], *, schema: Mapping[str, Mapping[str, Any]
         ``.feather``, ``.arrow``, ``.ipc`` (Arrow IPC), ``.parquet``, or ``.csv``, also ``.csv.gz`` and ``.csv.zst``.
     schema
         Rules by column name, as in `Config`: casts, defaults, aliases.
+    states
+        Of a partial that `run` (or `save`, of what `aggregate` or `reduce` gave) wrote: give the keys and the mergeable
+        states as they are stored, and not the metrics that follow from them.
 
     Returns
     -------
     LazyFrame
-        The file's rows and columns, unknown ones included, in the schema's types.
+        The file's rows and columns, unknown ones included, in the schema's types. Of a partial: its keys and metrics,
+        the bits that `aggregate` gave.
 
     Raises
     ------
     StorageError
         The file is missing, empty, truncated, or not of its suffix's format.
     ConfigError
-        The suffix is not known.
+        The suffix is not known, or `states` of a file that holds none.
     SchemaError
         A column that the schema names is missing and has no default.
 
@@ -72,14 +78,24 @@ def scan(path: str | os.PathLike[str], *, schema: Mapping[str, Mapping[str, Any]
     with reading(path):
         lf = reader(path)
         lf.collect_schema()
+    if path.suffix.lower() == ".parquet":
+        lf = _partial.view(path, lf, states=states)
+    elif states:
+        raise ConfigError(f"{path.name}: it holds no states; partials are Parquet files")
     return _schema.apply(lf, schema or {}, str(path))
 
 
-def load(path: str | os.PathLike[str], *, schema: Mapping[str, Mapping[str, Any]] | None = None) -> pl.DataFrame:
-    """Read a file whole: ``scan(path, schema=schema)`` collected; see `scan`."""
-    lf = scan(path, schema=schema)
+def load(
+    path: str | os.PathLike[str], *, schema: Mapping[str, Mapping[str, Any]] | None = None, states: bool = False
+) -> pl.DataFrame:
+    """Read a file whole: ``scan(path, schema=schema, states=states)`` collected; see `scan`."""
+    lf = scan(path, schema=schema, states=states)
     with reading(Path(os.fspath(path)), schema), translated():
-        return lf.collect(engine="streaming")
+        frame = lf.collect(engine="streaming")
+    traced = _partial.traced(lf)
+    if traced is not None:
+        _partial.remember(frame, traced)
+    return frame
 
 
 def save(df: Frame, path: str | os.PathLike[str], *, metadata: Mapping[str, str] | None = None) -> Path:
@@ -88,7 +104,8 @@ def save(df: Frame, path: str | os.PathLike[str], *, metadata: Mapping[str, str]
     Parameters
     ----------
     df
-        LazyFrame (which is collected), DataFrame, or an object with ``__arrow_c_stream__``.
+        LazyFrame (which is collected), DataFrame, or an object with ``__arrow_c_stream__``. What `aggregate` or
+        `reduce` gave, untouched, goes into a Parquet file as mergeable states; `load` gives its metrics back.
     path
         ``.parquet``, ``.feather``, ``.arrow``, ``.ipc`` or ``.csv``. Folders are made; an existing file is replaced.
     metadata
@@ -112,6 +129,11 @@ def save(df: Frame, path: str | os.PathLike[str], *, metadata: Mapping[str, str]
     ['B', 'S']
     """
     path = Path(os.fspath(path))
+    traced = _partial.traced(df) if path.suffix.lower() == ".parquet" else None
+    if traced is not None:
+        with translated():
+            df = traced.dated()
+        metadata = {**(metadata or {}), **traced.describe(df.schema)}
     write = _writer(path, metadata)
     refuse_folder(path)
     with translated():

@@ -11,11 +11,12 @@ from typing import Any, Literal, TypeAlias
 
 import polars as pl
 
-from vizflow import _core
-from vizflow._metrics import Plan, leaf_type, make_plan
+from vizflow import _core, _partial
+from vizflow._metrics import Job, make_job
 from vizflow._plans import Frame, as_lazy, column_type, plugin, require, require_new, threads
+from vizflow._states import frame_of
 from vizflow._stream import batches, origin, source, two_pass
-from vizflow.errors import ConfigError, DataError, SchemaError, near_names
+from vizflow.errors import ConfigError, SchemaError, near_names, translated
 from vizflow.market import Day, Market, Outside, _check_outside, grace_nanoseconds
 
 __all__ = ["aggregate", "bin", "forward_return", "mid", "near_integer", "parse_time", "time_report"]
@@ -532,14 +533,22 @@ def bin(df: Frame, widths: Mapping[str, float], *, snap: bool = False) -> pl.Laz
         value = pl.col(name).cast(pl.Float64) if dtype.is_decimal() else pl.col(name)
         bins.append(plugin("bin_index", [value], width=float(width), snap=snap).alias(f"{name}_bin"))
     require_new(schema, [f"{name}_bin" for name in widths], "bin")
+    _partial.note_bins({f"{name}_bin": float(width) for name, width in widths.items()})
     return lf.with_columns(bins)
 
 
 # ---- aggregation ------------------------------------------------------------------------------------------------
 
 
-def aggregate(df: Frame, group_by: Sequence[str], metrics: Mapping[str, pl.Expr]) -> pl.LazyFrame:
-    """Group rows and compute metrics.
+def aggregate(
+    df: Frame,
+    group_by: Sequence[str],
+    metrics: Mapping[str, pl.Expr],
+    *,
+    derived: Mapping[str, pl.Expr] | None = None,
+    mergeable: bool = True,
+) -> pl.LazyFrame:
+    """Group rows and compute metrics, in a form that merges over dates.
 
     Parameters
     ----------
@@ -549,24 +558,36 @@ def aggregate(df: Frame, group_by: Sequence[str], metrics: Mapping[str, pl.Expr]
         Columns to group by: integers, booleans, strings, categoricals, dates, times. Null is a group of its own.
         Floats are refused; `bin` them first. An empty list gives one row.
     metrics
-        Name to Polars expression, such as ``pl.col("notional").sum() / pl.col("quantity").sum()``.
+        Name to Polars expression, such as ``pl.col("notional").sum() / pl.col("quantity").sum()``: ``pl.len()``,
+        ``len``, ``count``, ``null_count``, ``sum``, ``product``, ``min``, ``max``, ``mean``, ``var``, ``std``,
+        ``first``, ``last``, ``any``, ``all``, ``pl.cov`` and ``pl.corr`` of row-wise expressions, each also behind
+        ``.filter(...)``; and arithmetic, comparisons, ``when/then``, ``cast``, ``round``, ``log``, ``fill_null`` and
+        the like over them.
+    derived
+        More metrics, computed from those of `metrics` by their names: ``{"vwap": pl.col("notional") / pl.col("qty")}``.
+        Of partials that are merged they are computed after the merge.
+    mergeable
+        Refuse a metric that cannot be merged over dates (``median``, ``n_unique``, ``rank``, ``over``, Python
+        functions and so on). With False, Polars' own ``group_by`` evaluates those, and `run` saves the metrics as they
+        are, which `reduce` does not take.
 
     Returns
     -------
     LazyFrame
-        Columns ``group_by + metrics``, a row a group, sorted by `group_by`, nulls first. Sums, means, minima, maxima
-        and counts, and arithmetic over them, are computed in C: float sums are exact before one final rounding, so
-        order, chunks and threads change no bit; counts are Int64, integer sums Int64 and checked for overflow. Any
-        other expression is evaluated by Polars' own ``group_by``.
+        Columns ``group_by + metrics + derived``, a row a group, sorted by `group_by`, nulls first. Float sums are
+        exact before rounding, so order, chunks and threads change no bit; counts are Int64, integer sums Int64 and
+        checked for overflow; ``mean``, ``var``, ``std``, ``cov`` and ``corr`` are Float64. `run` and `save` write this
+        frame, untouched, as the states behind its metrics, so that `reduce` gives over many dates what one aggregate
+        over all their rows would.
 
     Raises
     ------
     SchemaError
-        A column is missing, a key is a float, or a metric has the name of a key.
+        A column is missing, a key is a float, or two of keys, metrics and derived have one name.
     ConfigError
-        No metrics, or one that is not an expression.
+        No metrics, one that is not an expression, or one that cannot be merged; the message says why, and what to do.
     DataError
-        When collected: an integer sum does not fit Int64.
+        When collected: an integer sum or product does not fit Int64.
 
     Examples
     --------
@@ -589,17 +610,27 @@ def aggregate(df: Frame, group_by: Sequence[str], metrics: Mapping[str, pl.Expr]
     lf = as_lazy(df)
     schema = lf.collect_schema()
     keys = [group_by] if isinstance(group_by, str) else list(group_by)
-    _check_aggregate(schema, keys, metrics)
-    plan = make_plan(metrics, schema)
-    out = _result_schema(schema, keys, metrics, plan)
+    derived = dict(derived or {})
+    _check_aggregate(schema, keys, metrics, derived)
+    job = make_job(metrics, schema, keys, derived=derived, mergeable=mergeable)
+    out = _result_schema(schema, keys, metrics, job)
+
+    def states() -> pl.DataFrame:
+        return _collect_states(lf, schema, keys, job)
 
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
-        yield _collect_groups(lf, schema, keys, plan, list(metrics))
+        yield _finish_groups(states(), lf, keys, job, list(metrics))
 
-    return source(produce, out, "aggregate")
+    frame = source(produce, out, "aggregate")
+    if job.plan is not None:
+        _partial.remember(frame, _partial.Traced(job.plan, states))
+    _partial.note_aggregate(mergeable)
+    return frame
 
 
-def _check_aggregate(schema: pl.Schema, keys: list[str], metrics: Mapping[str, pl.Expr]) -> None:
+def _check_aggregate(
+    schema: pl.Schema, keys: list[str], metrics: Mapping[str, pl.Expr], derived: Mapping[str, pl.Expr]
+) -> None:
     require(schema, keys, "group_by")
     if not metrics:
         raise ConfigError("metrics is empty; a name and a Polars expression each are needed")
@@ -614,83 +645,73 @@ def _check_aggregate(schema: pl.Schema, keys: list[str], metrics: Mapping[str, p
         if dtype.is_nested() or dtype.is_decimal() or dtype in (pl.Int128, pl.UInt128, pl.Object):
             raise SchemaError(f"group_by: column {key!r} is {dtype}, which is no key; cast it first", column=key)
     for name, metric in metrics.items():
-        if name in keys:
-            raise SchemaError(f"metric {name!r} has the name of a group_by column", column=name)
-        if not isinstance(metric, pl.Expr):
-            raise ConfigError(f"metric {name!r} is {type(metric).__name__}; a Polars expression is needed")
-        for root in metric.meta.root_names():
-            if root not in schema:
-                raise SchemaError(
-                    f"metric {name!r}: there is no column {root!r}; {near_names(root, schema.names())}", column=root
-                )
+        _check_metric(f"metric {name!r}", name, metric, schema.names(), keys)
+    known = list(metrics)
+    for name, metric in derived.items():
+        _check_metric(f"derived {name!r}", name, metric, known, keys)
+        if name in known:
+            raise SchemaError(f"derived {name!r} has the name of a metric", column=name)
+        known.append(name)
 
 
-def _leaf_schema(schema: pl.Schema, plan: Plan) -> dict[str, pl.DataType]:
-    values = pl.LazyFrame(schema=schema).select(
-        value.alias(name) for value, name in zip(plan.values, plan.value_names(), strict=True)
-    )
-    types = values.collect_schema().dtypes() if plan.values else []
-    return {leaf.name: leaf_type(leaf, types[leaf.value] if types else None) for leaf in plan.leaves}
+def _check_metric(what: str, name: str, metric: object, columns: list[str], keys: list[str]) -> None:
+    if name in keys:
+        raise SchemaError(f"{what} has the name of a group_by column", column=name)
+    if not isinstance(metric, pl.Expr):
+        raise ConfigError(f"{what} is {type(metric).__name__}; a Polars expression is needed")
+    for root in metric.meta.root_names():
+        if root not in columns and not metric.meta.has_multiple_outputs():
+            raise SchemaError(f"{what}: there is no column {root!r}; {near_names(root, columns)}", column=root)
 
 
 def _result_schema(
-    schema: pl.Schema, keys: list[str], metrics: Mapping[str, pl.Expr], plan: Plan
+    schema: pl.Schema, keys: list[str], metrics: Mapping[str, pl.Expr], job: Job
 ) -> dict[str, pl.DataType]:
-    leaves = pl.LazyFrame(schema=_leaf_schema(schema, plan))
-    types = dict(leaves.select(**plan.finish).collect_schema()) if plan.finish else {}
-    if plan.others:
+    states = {name: dtype for state in job.states for name, dtype in state.schema().items()}
+    leaves = pl.LazyFrame(schema=states).select(**job.leaf_exprs()) if job.named else pl.LazyFrame()
+    types = dict(leaves.select(**job.finish).collect_schema()) if job.finish else {}
+    if job.others:
         empty = pl.LazyFrame(schema=schema)
-        others = empty.group_by(keys).agg(**plan.others) if keys else empty.select(**plan.others)
+        others = empty.group_by(keys).agg(**job.others) if keys else empty.select(**job.others)
         types |= dict(others.collect_schema())
-    return {**{key: schema[key] for key in keys}, **{name: types[name] for name in metrics}}
+    out = {**{key: schema[key] for key in keys}, **{name: types[name] for name in metrics}}
+    for name, expr in job.derived.items():
+        out[name] = pl.LazyFrame(schema=out).select(expr).collect_schema().dtypes()[0]
+    return out
 
 
-def _collect_groups(lf: pl.LazyFrame, schema: pl.Schema, keys: list[str], plan: Plan, names: list[str]) -> pl.DataFrame:
-    groups = _collect_leaves(lf, schema, keys, plan)
-    for_sort = groups.select(*(pl.col(key).cast(schema[key]) for key in keys), **plan.finish)
-    if plan.others and keys:
-        others = lf.group_by(keys).agg(**plan.others).collect(engine="streaming")
-        for_sort = for_sort.join(others, on=keys, how="left", nulls_equal=True)
-    elif plan.others:
-        others = lf.select(**plan.others).collect(engine="streaming")
-        for_sort = pl.concat([for_sort, others], how="horizontal") if plan.finish else others
-    return (for_sort.sort(keys) if keys else for_sort).select(*keys, *names)
+def _finish_groups(states: pl.DataFrame, lf: pl.LazyFrame, keys: list[str], job: Job, names: list[str]) -> pl.DataFrame:
+    """Metrics of the groups whose keys and states these are; those that Polars computes are joined to them."""
+    with translated():
+        out = states.select(*keys, **job.leaf_exprs()).select(*keys, **job.finish)
+    if job.others and keys:
+        others = lf.group_by(keys).agg(**job.others).collect(engine="streaming")
+        out = out.join(others, on=keys, how="left", nulls_equal=True, maintain_order="left")
+    elif job.others:
+        others = lf.select(**job.others).collect(engine="streaming")
+        out = pl.concat([out, others], how="horizontal") if job.finish else others
+    for name, expr in job.derived.items():
+        out = out.with_columns(expr.alias(name))
+    return out.select(*keys, *names, *job.derived)
 
 
-def _collect_leaves(lf: pl.LazyFrame, schema: pl.Schema, keys: list[str], plan: Plan) -> pl.DataFrame:
-    """Keys and leaves of every group: one streaming pass in any order, since no bit depends on it."""
-    values = plan.value_names()
+def _collect_states(lf: pl.LazyFrame, schema: pl.Schema, keys: list[str], job: Job) -> pl.DataFrame:
+    """Keys and states of every group, sorted by the keys: one pass, in any order where no bit depends on it."""
+    values = job.value_names()
     key_names = [f"__vf_key_{index}" for index in range(len(keys))]
     agg = _core.Agg(
-        leaves=[(leaf.op, leaf.value, leaf.name) for leaf in plan.leaves],
+        leaves=[leaf.spec(state.name) for leaf, state in zip(job.leaves, job.states, strict=True)],
         n_keys=len(keys),
         n_values=len(values),
         n_threads=threads(),
     )
     columns = [pl.col(key).alias(name) for key, name in zip(keys, key_names, strict=True)]
-    columns += [value.alias(name) for value, name in zip(plan.values, values, strict=True)]
+    columns += [value.alias(name) for value, name in zip(job.values, values, strict=True)]
     rows_only = not columns
     frame = lf.select(pl.len().cast(pl.Int64)) if rows_only else lf.select(columns)
-    if not rows_only:
-        empty = pl.DataFrame(schema=frame.collect_schema())  # types, should no rows come
-        agg.update([empty[name] for name in key_names], [empty[name] for name in values], 0)
-    for batch in batches(frame, ordered=False):
+    empty = pl.DataFrame(schema=[] if rows_only else frame.collect_schema())  # types, should no rows come
+    agg.update([empty[name] for name in key_names], [empty[name] for name in values], 0)
+    for batch in batches(frame, ordered=job.in_order):
         height = batch.item() if rows_only else batch.height
         agg.update([batch[name] for name in key_names], [batch[name] for name in values], height)
-    out = [pl.Series(column) for column in _finish(agg, plan)]
-    return pl.DataFrame(
-        [series.alias(name) for series, name in zip(out, [*keys, *(leaf.name for leaf in plan.leaves)], strict=True)]
-    )
-
-
-def _finish(agg: _core.Agg, plan: Plan) -> list[_core.Column]:
-    """Finish, and where a sum does not fit, name what was summed."""
-    try:
-        return agg.finish()
-    except DataError as error:
-        for leaf in plan.leaves:
-            if leaf.name == error.column:
-                value = plan.values[leaf.value]
-                text = str(error).replace(f'leaf "{leaf.name}"', f"sum of {value}")
-                raise DataError(text, column=value.meta.output_name(), count=error.count) from None
-        raise
+    return frame_of(agg, {key: schema[key] for key in keys}, job.states)

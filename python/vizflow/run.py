@@ -30,7 +30,10 @@ def run(pipeline_fn: Pipeline, config: Config, date: str, save: bool = True) -> 
         ``YYYYMMDD``.
     save
         Write the result to ``output_dir/{date}.parquet``, atomically, with VizFlow's format number, the date, the
-        market and the input's name, size and time in the file's metadata.
+        market and the input's name, size and time in the file's metadata. What `aggregate` gave, untouched, is saved
+        as the mergeable states behind its metrics: `load` gives the metrics again, and `reduce` merges dates. A
+        pipeline that goes on after `aggregate` (filter, rename, join) saves its metrics as they are, with a
+        `NotMergeableWarning`.
 
     Returns
     -------
@@ -62,5 +65,7 @@ def run(pipeline_fn: Pipeline, config: Config, date: str, save: bool = True) -> 
     """
     _pipelines.stop_loading("vf.run")
     done = _day.execute(pipeline_fn, config, date, save=save)
-    assert done.frame is not None
-    return done.frame
+    assert done.outcome is not None
+    if save:
+        done.outcome.warn(config.get_partial_path(date))
+    return done.outcome.result

@@ -234,6 +234,7 @@ void vf__fsum_split(const struct vf__fsum *sum, const struct vf__spills *spills,
     if (special(sum, hi)) return;
     total_of(sum, spills, &t);
     *hi = vf__fixed_round(t.words, t.n, t.exponent);
+    if (isinf(*hi)) *lo = vf__fixed_round(t.words, t.n, t.exponent - VF__FSUM_DOWN);
     if (*hi == 0.0 || isinf(*hi)) return;
     uint64_t bits;
     memcpy(&bits, hi, sizeof bits);
@@ -252,8 +253,22 @@ void vf__fsum_split(const struct vf__fsum *sum, const struct vf__spills *spills,
         *lo = nextafter(*lo, 0.0); /* rounded up to half a unit of hi: the pair would be another sum */
 }
 
+/* lo * 2^VF__FSUM_DOWN: more than a window holds. */
+static bool join_large(struct vf__fsum *sum, double lo, struct vf__spills *spills) {
+    uint64_t bits;
+    memcpy(&bits, &lo, sizeof bits);
+    unsigned exponent = (unsigned)(bits >> 52 & 0x7ff);
+    struct vf__wide v = {(bits & UINT64_C(0xfffffffffffff)) | (uint64_t)(exponent != 0) << 52, 0};
+    if (!reserve(sum, spills, true)) return false;
+    if (exponent == 0) exponent = 1;
+    vf__fixed_add(spills->words[sum->spill - 1], VF__FIXED_WORDS, bits >> 63 != 0 ? vf__wide_negate(v) : v,
+                  exponent - 1 + VF__FSUM_DOWN);
+    return true;
+}
+
 bool vf__fsum_join(struct vf__fsum *sum, double hi, double lo, struct vf__spills *spills) {
     struct vf__fsum before = *sum;
+    if (isinf(hi) && lo != 0.0 && isfinite(lo)) return join_large(sum, lo, spills);
     if (!vf__fsum_add(sum, hi, spills)) return false;
     if (vf__fsum_add(sum, lo, spills)) return true;
     /* no memory for lo: hi did not need the long accumulator, so that the window alone goes back */

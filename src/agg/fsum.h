@@ -69,8 +69,11 @@ void vf__fsum_clear(struct vf__fsum *sum, struct vf__spills *spills);
 /* The sum, rounded once. +-inf past DBL_MAX; inf - inf and anything with NaN: NaN; an exact zero is +0.0. */
 double vf__fsum_value(const struct vf__fsum *sum, const struct vf__spills *spills);
 
-/* hi = round(S), lo = round(S - hi): what a stored state holds. lo is 0 where hi is not finite; where rounding lo
-   would make hi + lo round to another double than hi, lo is one unit nearer to 0. So hi = round(hi + lo). */
+#define VF__FSUM_DOWN 64
+
+/* hi = round(S), lo = round(S - hi): what a stored state holds. Where rounding lo would make hi + lo round to another
+   double than hi, lo is one unit nearer to 0. So hi = round(hi + lo). An S past DBL_MAX is an infinite hi, and
+   lo = round(S / 2^VF__FSUM_DOWN); of NaN and true infinities lo is 0. */
 void vf__fsum_split(const struct vf__fsum *sum, const struct vf__spills *spills, double *hi, double *lo);
 
 /* Adds a stored state back in. False: no memory, and nothing was added. */

@@ -1,81 +1,63 @@
 /* The loops that rows go through, one a kind of state, and the table they stand in; see states.h. Not for groups.
-   A new kind is a new line of the table. */
-#include "agg/states.h"
+   A new kind is a new line of the table; products.c and places.c have the loops of some. */
+#include "agg/loops.h"
 
+#include <float.h>
 #include <math.h>
 
 #define LINE ((size_t)64)
 
-/* ---- updates: `row` is where the state of group 0 stands ---------------------------------------------------------- */
+/* ---- updates ------------------------------------------------------------------------------------------------------ */
 
-/* One state's share of a block; `ids` can be read VF__STATES_AHEAD past the end. */
-struct run {
-    unsigned char *row;
-    size_t stride, n;
-    const uint32_t *ids;
-    const uint8_t *valid;
-};
-
-/* The state of row i. Each loop fetches ahead: the first from far, the later ones from the second-level cache. */
-static inline void *state_at(const struct run *r, size_t i) {
-    VF__PREFETCH(r->row + r->ids[i + VF__STATES_AHEAD] * r->stride);
-    return r->row + r->ids[i] * r->stride;
-}
-
-/* All ones where row i has a value: sums add 0 elsewhere, without a branch. */
-static inline uint64_t value_mask(const struct run *r, size_t i) {
-    return r->valid != NULL ? UINT64_C(0) - (uint64_t)(r->valid[i] != 0) : UINT64_MAX;
-}
-
-static bool rows_update(struct run r, const struct vf__state_block *b, struct vf__spills *spills) {
+static bool rows_update(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {
     (void)b;
     (void)spills;
     for (size_t i = 0; i < r.n; i++)
-        ++*(int64_t *)state_at(&r, i);
+        ++*(int64_t *)vf__state_at(&r, i);
     return true;
 }
 
-static bool nulls_update(struct run r, const struct vf__state_block *b, struct vf__spills *spills) {
+static bool nulls_update(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {
     (void)b;
     (void)spills;
     for (size_t i = 0; r.valid != NULL && i < r.n; i++)
-        *(int64_t *)state_at(&r, i) += r.valid[i] == 0;
+        *(int64_t *)vf__state_at(&r, i) += r.valid[i] == 0;
     return true;
 }
 
-static bool int_sum_update(struct run r, const struct vf__state_block *b, struct vf__spills *spills) {
+static bool int_sum_update(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {
     const int64_t *values = b->ints;
     (void)spills;
     for (size_t i = 0; i < r.n; i++) {
-        struct vf__wide *sum = state_at(&r, i);
-        uint64_t v = (uint64_t)values[i] & value_mask(&r, i), lo = sum->lo + v;
+        struct vf__wide *sum = vf__state_at(&r, i);
+        uint64_t v = (uint64_t)values[i] & vf__value_mask(&r, i), lo = sum->lo + v;
         sum->hi += (UINT64_C(0) - (v >> 63)) + (lo < v);
         sum->lo = lo;
     }
     return true;
 }
 
-static bool uint_sum_update(struct run r, const struct vf__state_block *b, struct vf__spills *spills) {
+static bool uint_sum_update(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {
     const int64_t *values = b->ints;
     (void)spills;
     for (size_t i = 0; i < r.n; i++) {
-        struct vf__wide *sum = state_at(&r, i);
-        uint64_t v = (uint64_t)values[i] & value_mask(&r, i), lo = sum->lo + v;
+        struct vf__wide *sum = vf__state_at(&r, i);
+        uint64_t v = (uint64_t)values[i] & vf__value_mask(&r, i), lo = sum->lo + v;
         sum->hi += lo < v;
         sum->lo = lo;
     }
     return true;
 }
 
-static inline bool float_sums(struct run r, const double *values, struct vf__spills *spills) {
+static inline bool float_sums(struct vf__run r, const double *values, struct vf__spills *spills) {
     bool ok = true;
     for (size_t i = 0; i < r.n; i++) {
-        struct vf__fsum *sum = state_at(&r, i);
+        struct vf__fsum *sum = vf__state_at(&r, i);
         double x = values[i];
         if (r.valid != NULL) {
             uint64_t bits;
             memcpy(&bits, &x, sizeof bits);
-            bits &= value_mask(&r, i);
+            bits &= vf__value_mask(&r, i);
             memcpy(&x, &bits, sizeof x);
         }
         ok &= vf__fsum_add(sum, x, spills);
@@ -84,21 +66,67 @@ static inline bool float_sums(struct run r, const double *values, struct vf__spi
 }
 
 /* Twice the same loop, so that a column without nulls does not ask for them. */
-static bool float_sum_update(struct run r, const struct vf__state_block *b, struct vf__spills *spills) {
+static bool float_sum_update(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {
     if (r.valid != NULL) return float_sums(r, b->floats, spills);
     r.valid = NULL;
     return float_sums(r, b->floats, spills);
 }
 
+/* Adds x * y exactly, as two doubles. Where the product leaves float64 there is nothing to add to it. */
+static inline bool add_product(struct vf__fsum *sum, double x, double y, struct vf__spills *spills) {
+    double product = x * y;
+    if (!vf__fsum_add(sum, product, spills)) return false;
+    return !isfinite(product) || vf__fsum_add(sum, fma(x, y, -product), spills);
+}
+
+static inline double value_or_zero(const struct vf__run *r, const double *values, size_t i) {
+    return r->valid == NULL || r->valid[i] != 0 ? values[i] : 0.0;
+}
+
+static bool squares_update(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {
+    bool ok = true;
+    for (size_t i = 0; i < r.n; i++) {
+        double x = value_or_zero(&r, b->floats, i);
+        ok &= add_product(vf__state_at(&r, i), x, x, spills);
+    }
+    return ok;
+}
+
+static bool dot_update(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {
+    bool ok = true;
+    for (size_t i = 0; i < r.n; i++) {
+        bool both = vf__row_valid(r.valid, i) && vf__row_valid(b->more[0].valid, i);
+        ok &= add_product(vf__state_at(&r, i), both ? b->floats[i] : 0.0, both ? b->more[0].floats[i] : 0.0,
+                          spills);
+    }
+    return ok;
+}
+
+/* hi and lo, but for an infinite hi, whose lo is something else. */
+static bool pair_update(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {
+    const double *hi = b->floats, *lo = b->more[0].floats;
+    bool ok = true;
+    for (size_t i = 0; i < r.n; i++) {
+        struct vf__fsum *sum = vf__state_at(&r, i);
+        if (VF__UNLIKELY(!vf__row_valid(r.valid, i))) continue;
+        double low = vf__row_valid(b->more[0].valid, i) ? lo[i] : 0.0;
+        if (VF__UNLIKELY(!(fabs(hi[i]) <= DBL_MAX)))
+            ok &= vf__fsum_join(sum, hi[i], low, spills);
+        else
+            ok &= vf__fsum_add(sum, hi[i], spills) && vf__fsum_add(sum, low, spills);
+    }
+    return ok;
+}
+
 /* The extremes compare int64: `rank` turns value x into one, `skip` says that x does not count. */
 #define EXTREME(name, better, type, values, rank, skip)                                                      \
-    static bool name(struct run r, const struct vf__state_block *b, struct vf__spills *spills) {             \
+    static bool name(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {         \
         (void)spills;                                                                                        \
         for (size_t i = 0; i < r.n; i++) {                                                                   \
-            int64_t *best = state_at(&r, i);                                                                 \
+            int64_t *best = vf__state_at(&r, i);                                                             \
             type x = b->values[i];                                                                           \
             int64_t v = rank;                                                                                \
-            if (v better * best && !(skip) && value_mask(&r, i) != 0) *best = v;                             \
+            if (v better * best && !(skip) && vf__value_mask(&r, i) != 0) *best = v;                         \
         }                                                                                                    \
         return true;                                                                                         \
     }
@@ -112,37 +140,31 @@ EXTREME(float_max_update, >, double, floats, vf__float_rank(x), isnan(x))
 
 /* ---- merges: `from` is added to `to` ------------------------------------------------------------------------------- */
 
-struct both_spills {
-    struct vf__spills *to;
-    const struct vf__spills *from;
-    bool grow;
-};
-
-static bool count_merge(void *to, const void *from, const struct both_spills *spills) {
-    (void)spills;
+static bool count_merge(void *to, const void *from, const struct vf__merging *how) {
+    (void)how;
     *(int64_t *)to += *(const int64_t *)from;
     return true;
 }
 
-static bool wide_merge(void *to, const void *from, const struct both_spills *spills) {
+static bool wide_merge(void *to, const void *from, const struct vf__merging *how) {
     struct vf__wide *sum = to;
-    (void)spills;
+    (void)how;
     (void)vf__wide_add(*sum, *(const struct vf__wide *)from, sum); /* 2^63 rows do not overflow 128 bits */
     return true;
 }
 
-static bool float_sum_merge(void *to, const void *from, const struct both_spills *spills) {
-    return vf__fsum_merge(to, spills->to, spills->grow, from, spills->from);
+static bool float_sum_merge(void *to, const void *from, const struct vf__merging *how) {
+    return vf__fsum_merge(to, how->to, how->grow, from, how->from);
 }
 
-static bool min_merge(void *to, const void *from, const struct both_spills *spills) {
-    (void)spills;
+static bool min_merge(void *to, const void *from, const struct vf__merging *how) {
+    (void)how;
     if (*(const int64_t *)from < *(int64_t *)to) *(int64_t *)to = *(const int64_t *)from;
     return true;
 }
 
-static bool max_merge(void *to, const void *from, const struct both_spills *spills) {
-    (void)spills;
+static bool max_merge(void *to, const void *from, const struct vf__merging *how) {
+    (void)how;
     if (*(const int64_t *)from > *(int64_t *)to) *(int64_t *)to = *(const int64_t *)from;
     return true;
 }
@@ -154,8 +176,8 @@ enum start { START_ZERO, START_HIGH, START_LOW, START_FSUM };
 static const struct kind {
     size_t bytes;
     enum start start;
-    bool (*update)(struct run r, const struct vf__state_block *b, struct vf__spills *spills);
-    bool (*merge)(void *to, const void *from, const struct both_spills *spills);
+    vf__update *update;
+    vf__merge *merge;
 } kinds[VF__N_STATE_KINDS] = {
     [VF__STATE_ROWS] = {8, START_ZERO, rows_update, count_merge},
     [VF__STATE_NULLS] = {8, START_ZERO, nulls_update, count_merge},
@@ -168,6 +190,29 @@ static const struct kind {
     [VF__STATE_UINT_MAX] = {8, START_LOW, uint_max_update, max_merge},
     [VF__STATE_FLOAT_MIN] = {8, START_HIGH, float_min_update, min_merge},
     [VF__STATE_FLOAT_MAX] = {8, START_LOW, float_max_update, max_merge},
+    [VF__STATE_SQUARES] = {sizeof(struct vf__fsum), START_FSUM, squares_update, float_sum_merge},
+    [VF__STATE_DOT] = {sizeof(struct vf__fsum), START_FSUM, dot_update, float_sum_merge},
+    [VF__STATE_PAIR] = {sizeof(struct vf__fsum), START_FSUM, pair_update, float_sum_merge},
+    [VF__STATE_INT_PRODUCT] = {sizeof(struct vf__int_product), START_ZERO, vf__int_product_update,
+                               vf__int_product_merge},
+    [VF__STATE_UINT_PRODUCT] = {sizeof(struct vf__int_product), START_ZERO, vf__uint_product_update,
+                                vf__int_product_merge},
+    [VF__STATE_FLOAT_PRODUCT] = {sizeof(struct vf__float_product), START_ZERO, vf__float_product_update,
+                                 vf__float_product_merge},
+    [VF__STATE_PARTS_PRODUCT] = {sizeof(struct vf__float_product), START_ZERO, vf__parts_product_update,
+                                 vf__float_product_merge},
+    [VF__STATE_FIRST_INT] = {sizeof(struct vf__at), START_ZERO, vf__first_int_update, vf__first_merge},
+    [VF__STATE_FIRST_FLOAT] = {sizeof(struct vf__at), START_ZERO, vf__first_float_update, vf__first_merge},
+    [VF__STATE_LAST_INT] = {sizeof(struct vf__at), START_ZERO, vf__last_int_update, vf__last_merge},
+    [VF__STATE_LAST_FLOAT] = {sizeof(struct vf__at), START_ZERO, vf__last_float_update, vf__last_merge},
+    [VF__STATE_MERGED_FIRST_INT] = {sizeof(struct vf__at), START_ZERO, vf__merged_first_int_update,
+                                    vf__first_merge},
+    [VF__STATE_MERGED_FIRST_FLOAT] = {sizeof(struct vf__at), START_ZERO, vf__merged_first_float_update,
+                                      vf__first_merge},
+    [VF__STATE_MERGED_LAST_INT] = {sizeof(struct vf__at), START_ZERO, vf__merged_last_int_update,
+                                   vf__last_merge},
+    [VF__STATE_MERGED_LAST_FLOAT] = {sizeof(struct vf__at), START_ZERO, vf__merged_last_float_update,
+                                     vf__last_merge},
 };
 
 static void start_state(enum start start, void *at) {
@@ -253,29 +298,31 @@ size_t vf__states_bytes(const struct vf__states *states) {
 
 enum vf_status vf__states_update(struct vf__states *states, const struct vf__state *state,
                                  const struct vf__state_block *block, struct vf_error *err) {
-    struct run run = {.row = states->rows + state->offset,
-                      .stride = states->layout->row_bytes,
-                      .n = block->n,
-                      .ids = block->groups,
-                      .valid = block->valid};
+    struct vf__run run = {.row = states->rows + state->offset,
+                          .stride = states->layout->row_bytes,
+                          .n = block->n,
+                          .ids = block->groups,
+                          .valid = block->valid};
     if (block->n == 0 || kinds[state->kind].update(run, block, &states->spills)) return VF_OK;
     return vf__fail_memory(err, sizeof *states->spills.words);
 }
 
 /* ---- merging --------------------------------------------------------------------------------------------------------- */
 
-static bool merge_state(struct vf__states *states, size_t group, bool grow, const struct vf__states *from,
-                        size_t from_group, const struct vf__state *state) {
+static bool merge_state(struct vf__states *states, size_t group, const struct vf__states *from,
+                        size_t from_group, const struct vf__state *state, bool grow, int64_t rows_before) {
     size_t row_bytes = states->layout->row_bytes;
-    struct both_spills spills = {.to = &states->spills, .from = &from->spills, .grow = grow};
+    struct vf__merging how = {
+        .to = &states->spills, .from = &from->spills, .grow = grow, .rows_before = rows_before};
     return kinds[state->kind].merge(states->rows + group * row_bytes + state->offset,
-                                    from->rows + from_group * row_bytes + state->offset, &spills);
+                                    from->rows + from_group * row_bytes + state->offset, &how);
 }
 
-bool vf__states_merge(struct vf__states *states, size_t group, bool grow, const struct vf__states *from,
-                      size_t from_group) {
+bool vf__states_merge(struct vf__states *states, size_t group, const struct vf__states *from,
+                      size_t from_group, int64_t rows_before) {
     for (size_t s = 0; s < states->layout->n_states; s++)
-        if (!merge_state(states, group, grow, from, from_group, &states->layout->states[s])) return false;
+        if (!merge_state(states, group, from, from_group, &states->layout->states[s], true, rows_before))
+            return false;
     return true;
 }
 
@@ -285,7 +332,7 @@ bool vf__states_move(struct vf__states *states, size_t group, bool grow, struct 
         const struct vf__state *state = &states->layout->states[s];
         const struct kind *kind = &kinds[state->kind];
         unsigned char *at = from->rows + from_group * from->layout->row_bytes + state->offset;
-        if (!merge_state(states, group, grow, from, from_group, state)) return false;
+        if (!merge_state(states, group, from, from_group, state, grow, 0)) return false;
         if (kind->start == START_FSUM) {
             vf__fsum_clear((struct vf__fsum *)(void *)at, &from->spills);
             continue;

@@ -18,14 +18,59 @@ enum vf__state_kind {
     VF__STATE_UINT_MAX,
     VF__STATE_FLOAT_MIN, /* of doubles as int64 in their order (-0 before +0); NaN does not count */
     VF__STATE_FLOAT_MAX,
+    VF__STATE_SQUARES,     /* struct vf__fsum of x * x, two doubles a row, so that nothing is rounded */
+    VF__STATE_DOT,         /* of x * y */
+    VF__STATE_PAIR,        /* of hi + lo */
+    VF__STATE_INT_PRODUCT, /* struct vf__int_product */
+    VF__STATE_UINT_PRODUCT,
+    VF__STATE_FLOAT_PRODUCT, /* struct vf__float_product */
+    VF__STATE_PARTS_PRODUCT, /* the same, of (hi + lo) * 2^exponent */
+    VF__STATE_FIRST_INT,     /* struct vf__at: a value and where it stood */
+    VF__STATE_FIRST_FLOAT,
+    VF__STATE_LAST_INT,
+    VF__STATE_LAST_FLOAT,
+    VF__STATE_MERGED_FIRST_INT, /* the same, told where by columns */
+    VF__STATE_MERGED_FIRST_FLOAT,
+    VF__STATE_MERGED_LAST_INT,
+    VF__STATE_MERGED_LAST_FLOAT,
     VF__N_STATE_KINDS
 };
 
 struct vf__state {
     enum vf__state_kind kind;
-    uint32_t value;  /* the value column */
-    uint32_t offset; /* in a group's row of states */
+    uint32_t value;   /* the value column */
+    uint32_t more[2]; /* further columns: index + 1 */
+    uint32_t offset;  /* in a group's row of states */
 };
+
+/* The product of what is not zero, as far as 64 bits go. */
+struct vf__int_product {
+    uint64_t size_less_1; /* so that zeroed memory is the product of nothing, 1 */
+    uint64_t flags;
+};
+
+#define VF__PRODUCT_MINUS 1u
+#define VF__PRODUCT_ZERO 2u
+#define VF__PRODUCT_TOO_LARGE 4u
+
+/* (hi + lo) * 2^exponent, 0.5 <= |hi| < 1; zero, NaN and infinities are hi alone. hi 0 with exponent 0: of nothing, 1. */
+struct vf__float_product {
+    double hi, lo;
+    int64_t exponent;
+    uint64_t some;
+};
+
+#define VF__NO_PART INT64_MIN /* rows of the object itself: no partition was told */
+
+/* A value (`word`: int64, or the bits of a double) and its place, by partition and then row. */
+struct vf__at {
+    int64_t part, row;
+    int64_t word;
+    uint64_t has; /* VF__AT_ROW, VF__AT_VALUE */
+};
+
+#define VF__AT_ROW 1u
+#define VF__AT_VALUE 2u
 
 /* Which states a group has; the same for every thread. */
 struct vf__layout {
@@ -61,21 +106,28 @@ enum vf_status vf__states_grow(struct vf__states *states, size_t n_groups, struc
 struct vf__state_block {
     const uint32_t *groups; /* n, and VF__STATES_AHEAD more that are any groups */
     size_t n;
+    int64_t first_row;
     const int64_t *ints;
     const double *floats;
     const uint8_t *valid; /* NULL: all */
+    struct {              /* the state's further columns */
+        const int64_t *ints;
+        const double *floats;
+        const uint8_t *valid;
+    } more[2];
 };
 
 /* Adds a block to one state of its groups. VF_ERROR_MEMORY leaves the block half added. */
 enum vf_status vf__states_update(struct vf__states *states, const struct vf__state *state,
                                  const struct vf__state_block *block, struct vf_error *err);
 
-/* Adds group `from_group` of `from` (same layout) to group `group`. False: no memory for a long accumulator or,
-   without `grow`, that one would be needed; some of the group's states may have been added then. */
-bool vf__states_merge(struct vf__states *states, size_t group, bool grow, const struct vf__states *from,
-                      size_t from_group);
+/* Adds group `from_group` of `from` (same layout), whose rows come `rows_before` later, to group `group`. False: no
+   memory for a long accumulator; some of the group's states may have been added then. */
+bool vf__states_merge(struct vf__states *states, size_t group, const struct vf__states *from,
+                      size_t from_group, int64_t rows_before);
 
-/* The same, and what was added is taken out of `from`: called again after a failure it goes on where it stopped. */
+/* The same of another shard of the same rows, and what was added is taken out of `from`: called again after a failure
+   it goes on where it stopped. Without `grow`, false also where a long accumulator would be needed. */
 bool vf__states_move(struct vf__states *states, size_t group, bool grow, struct vf__states *from,
                      size_t from_group);
 
@@ -101,5 +153,13 @@ static inline double vf__float_of_rank(int64_t rank) {
 }
 
 #define VF__UINT_FLIP (UINT64_C(1) << 63)
+
+/* What the states hold comes to. */
+/* False: it does not fit int64. */
+bool vf__int_product_value(const struct vf__int_product *product, int64_t *value);
+double vf__float_product_value(const struct vf__float_product *product);
+/* hi, lo and the exponent as they are stored: of nothing 0.5 * 2^1. */
+void vf__float_product_parts(const struct vf__float_product *product, double *hi, double *lo,
+                             int64_t *exponent);
 
 #endif

@@ -1,69 +1,16 @@
 /* Grouped aggregation: where Arrow columns meet groups and states, and where threads are fed and folded.
    Not for arithmetic on values, which is in agg/. */
-#include "agg/groups.h"
-#include "agg/ops.h"
-#include "api/agg_text.h"
+#include "api/agg.h"
+
 #include "arrow/build.h"
 
 #define BLOCK ((int64_t)VF__GROUP_BLOCK)
 #define PARALLEL_FROM ((int64_t)65536) /* rows; below, starting a thread costs more than it saves */
 #define ROWS_A_THREAD ((int64_t)32768)
-#define MOST_SHARDS ((size_t)256)
 #define MOST_LEAVES ((size_t)4096)
 #define MOST_VALUES ((size_t)65536)
 #define MANY_GROUPS ((size_t)1 << 20)
 #define SHARED_BYTES ((size_t)1 << 30) /* what the threads' own states may hold together */
-
-/* A column's type as the first update had it; type.format is owned. */
-struct column_type {
-    struct vf__type type;
-    char *format, *name;
-};
-
-/* Buffers of one block. */
-struct scratch {
-    struct vf__reader *readers; /* keys, then values: each thread moves its own through the columns */
-    struct vf__group_key *keys;
-    int64_t *key_values; /* n_keys blocks */
-    uint8_t *key_valid;
-    union {
-        int64_t *ints;
-        double *floats;
-    } value;
-    uint8_t *valid;
-    uint32_t *ids; /* a block, and VF__STATES_AHEAD more of a group that is there */
-};
-
-/* One thread's groups and states. Shard 0 knows every group, in order of first row; the others' states are moved
-   to it by fold(). */
-struct shard {
-    bool open;
-    struct vf__groups groups;
-    struct vf__states states;
-    struct vf__text_keys *texts; /* n_keys */
-    uint32_t *global;            /* the group's number in shard 0 */
-    size_t n_global, global_capacity;
-    struct scratch scratch;
-    enum vf_status status;
-    struct vf_error error;
-};
-
-struct vf_agg {
-    struct vf_context ctx;
-    size_t n_leaves, n_keys, n_values;
-    struct vf__leaf *leaves;
-    char **names;              /* of leaves */
-    bool typed;                /* the first update has been seen */
-    bool broken;               /* an update or merge failed half-way */
-    bool spread;               /* other shards hold something that shard 0 has not got yet */
-    struct column_type *types; /* keys, then values */
-    struct vf__reader *readers;
-    enum vf__reads *reads; /* of each value column */
-    struct vf__layout layout;
-    struct shard *shards;
-    size_t n_shards;
-    int64_t n_rows;
-};
 
 /* ---- small owned things ---------------------------------------------------------------------------------------------- */
 
@@ -97,8 +44,14 @@ static void close_shard(struct vf_agg *agg, struct shard *shard) {
     vf__free(ctx, s->keys, agg->n_keys, sizeof *s->keys);
     vf__free(ctx, s->key_values, keys_rows, sizeof *s->key_values);
     vf__free(ctx, s->key_valid, keys_rows, sizeof *s->key_valid);
-    vf__free(ctx, s->value.ints, (size_t)BLOCK, sizeof *s->value.ints);
+    vf__free(ctx, s->ints, (size_t)BLOCK, sizeof *s->ints);
+    vf__free(ctx, s->floats, (size_t)BLOCK, sizeof *s->floats);
     vf__free(ctx, s->valid, (size_t)BLOCK, sizeof *s->valid);
+    for (size_t i = 0; i < 2; i++) {
+        vf__free(ctx, s->more[i].ints, (size_t)BLOCK, sizeof *s->more[i].ints);
+        vf__free(ctx, s->more[i].floats, (size_t)BLOCK, sizeof *s->more[i].floats);
+        vf__free(ctx, s->more[i].valid, (size_t)BLOCK, sizeof *s->more[i].valid);
+    }
     vf__free(ctx, s->ids, (size_t)BLOCK + VF__STATES_AHEAD, sizeof *s->ids);
     vf__groups_release(&shard->groups);
     vf__states_release(&shard->states);
@@ -120,14 +73,39 @@ static enum vf_status open_shard(struct vf_agg *agg, struct shard *shard, struct
     s->keys = vf__alloc(ctx, agg->n_keys, sizeof *s->keys);
     s->key_values = vf__alloc(ctx, keys_rows, sizeof *s->key_values);
     s->key_valid = vf__alloc(ctx, keys_rows, sizeof *s->key_valid);
-    s->value.ints = vf__alloc(ctx, (size_t)BLOCK, sizeof *s->value.ints);
+    s->ints = vf__alloc(ctx, (size_t)BLOCK, sizeof *s->ints);
+    s->floats = vf__alloc(ctx, (size_t)BLOCK, sizeof *s->floats);
     s->valid = vf__alloc(ctx, (size_t)BLOCK, sizeof *s->valid);
+    bool more = true;
+    for (size_t i = 0; i < 2; i++) {
+        s->more[i].ints = vf__alloc(ctx, (size_t)BLOCK, sizeof *s->more[i].ints);
+        s->more[i].floats = vf__alloc(ctx, (size_t)BLOCK, sizeof *s->more[i].floats);
+        s->more[i].valid = vf__alloc(ctx, (size_t)BLOCK, sizeof *s->more[i].valid);
+        more &= s->more[i].ints != NULL && s->more[i].floats != NULL && s->more[i].valid != NULL;
+    }
     s->ids = vf__zalloc(ctx, (size_t)BLOCK + VF__STATES_AHEAD, sizeof *s->ids);
     bool all = shard->texts != NULL && s->readers != NULL && s->keys != NULL && s->key_values != NULL &&
-               s->key_valid != NULL && s->value.ints != NULL && s->valid != NULL && s->ids != NULL;
+               s->key_valid != NULL && s->ints != NULL && s->floats != NULL && s->valid != NULL && more &&
+               s->ids != NULL;
     if (status == VF_OK && !all) status = vf__fail_memory(err, keys_rows * sizeof *s->key_values);
     if (status != VF_OK) close_shard(agg, shard);
     return status;
+}
+
+static enum vf_status check_more(const struct vf_agg_leaf *leaf, const char *name, size_t n_values,
+                                 struct vf_error *err) {
+    size_t least = vf__op_least_more(leaf->op), most = vf__op_most_more(leaf->op);
+    for (size_t i = 0; i < 2; i++) {
+        bool there = leaf->more[i] != 0;
+        if (there != (i < least) && (i >= most || i < least))
+            return vf__fail(err, VF_ERROR_ARGUMENT, name, -1,
+                            "leaf \"%s\": %s takes %zu to %zu further columns", name, vf__op_name(leaf->op),
+                            least, most);
+        if (there && leaf->more[i] > n_values)
+            return vf__fail(err, VF_ERROR_ARGUMENT, name, -1, "leaf \"%s\": value column %u of %zu", name,
+                            (unsigned)leaf->more[i] - 1, n_values);
+    }
+    return VF_OK;
 }
 
 static enum vf_status check_leaves(const struct vf_agg_leaf *leaves, size_t n_leaves, size_t n_keys,
@@ -149,6 +127,8 @@ static enum vf_status check_leaves(const struct vf_agg_leaf *leaves, size_t n_le
         if (vf__op_takes_value(leaves[l].op) && leaves[l].value >= n_values)
             return vf__fail(err, VF_ERROR_ARGUMENT, name, -1, "leaf \"%s\": value column %u of %zu", name,
                             (unsigned)leaves[l].value, n_values);
+        enum vf_status status = check_more(&leaves[l], name, n_values, err);
+        if (status != VF_OK) return status;
     }
     return VF_OK;
 }
@@ -164,7 +144,7 @@ enum vf_status vf_agg_open(const struct vf_context *ctx, const struct vf_agg_lea
     agg->n_leaves = n_leaves;
     agg->n_keys = n_keys;
     agg->n_values = n_values;
-    agg->n_shards = own.n_threads < MOST_SHARDS ? own.n_threads : MOST_SHARDS;
+    agg->n_shards = own.n_threads < VF__MOST_SHARDS ? own.n_threads : VF__MOST_SHARDS;
     agg->leaves = vf__zalloc(&own, n_leaves, sizeof *agg->leaves);
     agg->names = vf__zalloc(&own, n_leaves, sizeof *agg->names);
     agg->types = vf__zalloc(&own, n_columns(agg), sizeof *agg->types);
@@ -175,7 +155,8 @@ enum vf_status vf_agg_open(const struct vf_context *ctx, const struct vf_agg_lea
     bool all = agg->leaves != NULL && agg->names != NULL && agg->types != NULL && agg->readers != NULL &&
                agg->reads != NULL && agg->layout.states != NULL && agg->shards != NULL;
     for (size_t l = 0; all && l < n_leaves; l++) {
-        agg->leaves[l] = (struct vf__leaf){.op = leaves[l].op, .value = leaves[l].value};
+        agg->leaves[l] = (struct vf__leaf){
+            .op = leaves[l].op, .value = leaves[l].value, .more = {leaves[l].more[0], leaves[l].more[1]}};
         agg->names[l] = copy_text(&own, leaves[l].name != NULL ? leaves[l].name : "");
         all = agg->names[l] != NULL;
     }
@@ -253,17 +234,35 @@ static enum vf_status check_key(const struct vf__reader *reader, struct vf_error
                     reader->name, vf__type_name(&reader->type));
 }
 
-static enum vf_status check_leaf(const struct vf_agg *agg, size_t l, const struct vf__reader *reader,
-                                 struct vf_error *err) {
+static enum vf_status refuse_leaf(const struct vf_agg *agg, size_t l, const struct vf__reader *reader,
+                                  struct vf_error *err) {
     enum vf_agg_op op = agg->leaves[l].op;
-    if (vf__op_accepts(op, value_kind(&reader->type))) return VF_OK;
     const char *advice =
-        op == VF_AGG_SUM || op == VF_AGG_MEAN
-            ? "it takes numbers, booleans and durations; cast it first"
-            : "it takes numbers, booleans, dates, times and durations; put a string into the keys";
+        vf__op_accepts(op, VF__VALUE_TIME)
+            ? "it takes numbers, booleans, dates, times and durations; put a string into the keys"
+            : "it takes numbers, booleans and durations; cast it first";
+    if (!vf__op_accepts(op, VF__VALUE_DURATION)) advice = "it takes numbers and booleans; cast it first";
+    if (op > VF_AGG_LAST) advice = "cast it to Float64 first";
+    if (op > VF_AGG_DOT) advice = "it takes the columns that vf_agg_states gives";
     return vf__fail(err, VF_ERROR_TYPE, reader->name, -1,
                     "%s of column \"%s\" (leaf \"%s\"), which is %s: %s", vf__op_name(op), reader->name,
                     agg->names[l], vf__type_name(&reader->type), advice);
+}
+
+static enum vf_status check_leaf(const struct vf_agg *agg, size_t l, struct vf_error *err) {
+    const struct vf__leaf *leaf = &agg->leaves[l];
+    const struct vf__reader *values = agg->readers + agg->n_keys;
+    if (!vf__op_accepts(leaf->op, value_kind(&values[leaf->value].type)))
+        return refuse_leaf(agg, l, &values[leaf->value], err);
+    for (size_t i = 0; i < 2 && leaf->more[i] != 0; i++) {
+        const struct vf__reader *more = &values[leaf->more[i] - 1];
+        if (!vf__op_accepts_more(leaf->op, i, value_kind(&more->type)))
+            return vf__fail(err, VF_ERROR_TYPE, more->name, -1,
+                            "column \"%s\", which is %s, is not what leaf \"%s\" (%s) takes as its %s column",
+                            more->name, vf__type_name(&more->type), agg->names[l], vf__op_name(leaf->op),
+                            i == 0 ? "second" : "third");
+    }
+    return VF_OK;
 }
 
 static enum vf_status check_types(const struct vf_agg *agg, struct vf_error *err) {
@@ -279,8 +278,7 @@ static enum vf_status check_types(const struct vf_agg *agg, struct vf_error *err
     for (size_t k = 0; status == VF_OK && k < agg->n_keys; k++)
         status = check_key(&agg->readers[k], err);
     for (size_t l = 0; status == VF_OK && l < agg->n_leaves; l++)
-        if (vf__op_takes_value(agg->leaves[l].op))
-            status = check_leaf(agg, l, &agg->readers[agg->n_keys + agg->leaves[l].value], err);
+        if (vf__op_takes_value(agg->leaves[l].op)) status = check_leaf(agg, l, err);
     return status;
 }
 
@@ -289,6 +287,7 @@ static void plan(struct vf_agg *agg) {
         struct vf__leaf *leaf = &agg->leaves[l];
         leaf->kind = vf__op_takes_value(leaf->op) ? value_kind(&agg->types[agg->n_keys + leaf->value].type)
                                                   : VF__VALUE_NULL;
+        agg->in_order |= vf__op_in_order(leaf->op, leaf->kind);
     }
     vf__ops_plan(agg->leaves, agg->n_leaves, agg->n_values, &agg->layout);
     for (size_t v = 0; v < agg->n_values; v++)
@@ -296,7 +295,7 @@ static void plan(struct vf_agg *agg) {
     for (size_t s = 0; s < agg->layout.n_states; s++) {
         const struct vf__state *state = &agg->layout.states[s];
         enum vf__reads reads = vf__state_reads(state->kind);
-        if (reads != VF__READS_NOTHING && reads > agg->reads[state->value]) agg->reads[state->value] = reads;
+        if (reads != VF__READS_NOTHING) agg->reads[state->value] |= (unsigned)reads;
     }
 }
 
@@ -354,23 +353,39 @@ static enum vf_status read_value(struct vf_agg *agg, struct shard *shard, size_t
     struct scratch *s = &shard->scratch;
     struct vf__reader *reader = &s->readers[agg->n_keys + v];
     int64_t n = (int64_t)block->n;
-    switch (agg->reads[v]) {
-    case VF__READS_FLOATS:
-        return vf__read_f64(reader, row, n, s->value.floats, s->valid, &block->floats, &block->valid, err);
-    case VF__READS_INTS:
-        return vf__read_i64(reader, row, n, s->value.ints, s->valid, &block->ints, &block->valid, err);
-    case VF__READS_VALID:
-        return vf__read_valid(reader, row, n, s->valid, &block->valid, err);
-    case VF__READS_NOTHING:
-        break;
+    enum vf_status status = VF_OK;
+    if ((agg->reads[v] & VF__READS_FLOATS) != 0)
+        status = vf__read_f64(reader, row, n, s->floats, s->valid, &block->floats, &block->valid, err);
+    if (status == VF_OK && (agg->reads[v] & VF__READS_INTS) != 0)
+        status = vf__read_i64(reader, row, n, s->ints, s->valid, &block->ints, &block->valid, err);
+    if (agg->reads[v] == VF__READS_VALID)
+        status = vf__read_valid(reader, row, n, s->valid, &block->valid, err);
+    return status;
+}
+
+/* The further columns of a state, if it has any. */
+static enum vf_status read_more(struct vf_agg *agg, struct shard *shard, const struct vf__state *state,
+                                int64_t row, struct vf__state_block *block, struct vf_error *err) {
+    struct scratch *s = &shard->scratch;
+    enum vf_status status = VF_OK;
+    memset(block->more, 0, sizeof block->more);
+    for (size_t i = 0; status == VF_OK && i < 2 && state->more[i] != 0; i++) {
+        struct vf__reader *reader = &s->readers[agg->n_keys + state->more[i] - 1];
+        int64_t n = (int64_t)block->n;
+        if (vf__state_reads_more(state->kind, i) == VF__READS_FLOATS)
+            status = vf__read_f64(reader, row, n, s->more[i].floats, s->more[i].valid, &block->more[i].floats,
+                                  &block->more[i].valid, err);
+        else
+            status = vf__read_i64(reader, row, n, s->more[i].ints, s->more[i].valid, &block->more[i].ints,
+                                  &block->more[i].valid, err);
     }
-    return VF_OK;
+    return status;
 }
 
 static enum vf_status add_block(struct vf_agg *agg, struct shard *shard, int64_t row, int64_t n,
                                 struct vf_error *err) {
     struct scratch *s = &shard->scratch;
-    struct vf__state_block block = {.groups = s->ids, .n = (size_t)n};
+    struct vf__state_block block = {.groups = s->ids, .n = (size_t)n, .first_row = agg->n_rows + row};
     enum vf_status status = VF_OK;
     uint32_t loaded = UINT32_MAX;
     for (size_t k = 0; status == VF_OK && k < agg->n_keys; k++)
@@ -383,7 +398,9 @@ static enum vf_status add_block(struct vf_agg *agg, struct shard *shard, int64_t
             loaded = state->value;
             status = read_value(agg, shard, loaded, row, &block, err);
         }
+        if (status == VF_OK && state->more[0] != 0) status = read_more(agg, shard, state, row, &block, err);
         if (status == VF_OK) status = vf__states_update(&shard->states, state, &block, err);
+        if (state->more[0] != 0) memset(block.more, 0, sizeof block.more);
     }
     return status;
 }
@@ -502,7 +519,7 @@ static enum vf_status fold_rest(struct vf_agg *agg, struct vf_error *err) {
 
 /* Brings every state to shard 0. May be called again where it failed. */
 static enum vf_status fold(struct vf_agg *agg, struct vf_error *err) {
-    bool left[MOST_SHARDS] = {false}, any = false;
+    bool left[VF__MOST_SHARDS] = {false}, any = false;
     struct fold job = {.agg = agg, .n_slices = agg->n_shards, .left = left};
     if (!agg->spread) return VF_OK;
     if (agg->shards[0].groups.n < 4096) job.n_slices = 1;
@@ -553,7 +570,7 @@ static void read_raw(struct vf_agg *agg) {
 /* As many threads as rows keep busy and as memory allows: each may come to hold every group. */
 static size_t choose_shards(const struct vf_agg *agg, int64_t n_rows) {
     size_t n = agg->n_shards, most = 1, n_groups = agg->shards[0].groups.n;
-    if (n_rows < PARALLEL_FROM) return 1;
+    if (n_rows < PARALLEL_FROM || agg->in_order) return 1;
     /* nearly every row a group: making groups is the work, and it would be done twice */
     if (n_groups > MANY_GROUPS && (int64_t)n_groups > agg->n_rows / 4) return 1;
     if ((int64_t)n > n_rows / ROWS_A_THREAD) n = (size_t)(n_rows / ROWS_A_THREAD);
@@ -623,7 +640,9 @@ static enum vf_status check_alike(const struct vf_agg *agg, const struct vf_agg 
     for (size_t l = 0; l < agg->n_leaves; l++) {
         const struct vf__leaf *a = &agg->leaves[l], *b = &other->leaves[l];
         bool value = vf__op_takes_value(a->op);
-        if (a->op != b->op || (value && a->value != b->value) || strcmp(agg->names[l], other->names[l]) != 0)
+        bool more = memcmp(a->more, b->more, sizeof a->more) != 0;
+        if (a->op != b->op || more || (value && a->value != b->value) ||
+            strcmp(agg->names[l], other->names[l]) != 0)
             return vf__fail(err, VF_ERROR_ARGUMENT, agg->names[l], -1,
                             "leaf %zu is \"%s\" (%s of value %u) here and \"%s\" (%s of value %u) there", l,
                             agg->names[l], vf__op_name(a->op), (unsigned)a->value, other->names[l],
@@ -647,7 +666,7 @@ static enum vf_status merge_states(struct vf_agg *agg, const struct vf_agg *othe
         size_t n = !from->open ? 0 : s == 0 ? from->groups.n : from->n_global;
         for (size_t g = 0; g < n; g++) {
             uint32_t group = numbers[s == 0 ? g : from->global[g]];
-            if (!vf__states_merge(&to->states, group, true, &from->states, g))
+            if (!vf__states_merge(&to->states, group, &from->states, g, agg->n_rows))
                 return vf__fail_memory(err, sizeof *to->states.spills.words);
         }
     }
@@ -761,8 +780,8 @@ done:
     return status;
 }
 
-static enum vf_status give_key(const struct vf_agg *agg, size_t k, struct vf_column *out,
-                               struct vf_error *err) {
+enum vf_status vf__agg_give_key(const struct vf_agg *agg, size_t k, struct vf_column *out,
+                                struct vf_error *err) {
     const struct shard *shard = &agg->shards[0];
     const struct column_type *type = &agg->types[k];
     size_t n = shard->groups.n;
@@ -801,8 +820,8 @@ static int64_t write_leaf(const struct vf_agg *agg, size_t l, uint32_t width, bo
     return n_bad;
 }
 
-static enum vf_status give_leaf(const struct vf_agg *agg, size_t l, struct vf_column *out,
-                                struct vf_error *err) {
+enum vf_status vf__agg_give_leaf(const struct vf_agg *agg, size_t l, const char *name, struct vf_column *out,
+                                 struct vf_error *err) {
     const struct vf__leaf *leaf = &agg->leaves[l];
     const char *format = "l";
     uint32_t width = 8;
@@ -814,13 +833,13 @@ static enum vf_status give_leaf(const struct vf_agg *agg, size_t l, struct vf_co
     if (gives == VF__GIVES_FLOAT) format = "g";
     if (gives == VF__GIVES_SAME) {
         const struct column_type *type = &agg->types[agg->n_keys + leaf->value];
-        if (leaf->kind == VF__VALUE_NULL) return give_nulls(agg, agg->names[l], (size_t)n, out, err);
+        if (leaf->kind == VF__VALUE_NULL) return give_nulls(agg, name, (size_t)n, out, err);
         real = leaf->kind == VF__VALUE_FLOAT;
         format = type->format;
         width = type->type.width;
     }
     enum vf_status status =
-        vf__column_new(&agg->ctx, format, agg->names[l], n, width, true, out, &values, &validity, err);
+        vf__column_new(&agg->ctx, format, name, n, width, true, out, &values, &validity, err);
     if (status != VF_OK) return status;
     int64_t n_bad = write_leaf(agg, l, width, real, values, validity);
     vf__column_done(out);
@@ -828,27 +847,33 @@ static enum vf_status give_leaf(const struct vf_agg *agg, size_t l, struct vf_co
     vf_column_release(out);
     status = vf__fail(
         err, VF_ERROR_OVERFLOW, agg->names[l], -1,
-        "leaf \"%s\": the integer sum of %lld group(s) does not fit Int64; cast the column to Float64",
-        agg->names[l], (long long)n_bad);
+        "leaf \"%s\": the integer %s of %lld group(s) does not fit Int64; cast the column to Float64",
+        agg->names[l], vf__op_name(leaf->op), (long long)n_bad);
     if (err != NULL) err->count = n_bad;
     return status;
 }
 
-enum vf_status vf_agg_finish(struct vf_agg *agg, struct vf_column *out, struct vf_error *err) {
-    size_t n = agg->n_keys + agg->n_leaves;
+enum vf_status vf__agg_gather(struct vf_agg *agg, struct vf_error *err) {
     enum vf_status status = check_usable(agg, err);
     if (status != VF_OK) return status;
     if (!agg->typed)
         return vf__fail(
             err, VF_ERROR_STATE, NULL, -1,
             "no update yet, so that the columns' types are not known; an update of no rows tells them");
-    status = fold(agg, err);
+    return fold(agg, err);
+}
+
+enum vf_status vf_agg_finish(struct vf_agg *agg, struct vf_column *out, struct vf_error *err) {
+    size_t n = agg->n_keys + agg->n_leaves;
+    enum vf_status status = vf__agg_gather(agg, err);
     if (status != VF_OK) return status;
     struct vf_column *columns = vf__zalloc(&agg->ctx, n, sizeof *columns);
     if (columns == NULL) return vf__fail_memory(err, n * sizeof *columns);
-    for (size_t c = 0; status == VF_OK && c < n; c++)
-        status = c < agg->n_keys ? give_key(agg, c, &columns[c], err)
-                                 : give_leaf(agg, c - agg->n_keys, &columns[c], err);
+    for (size_t c = 0; status == VF_OK && c < n; c++) {
+        size_t l = c - agg->n_keys;
+        status = c < agg->n_keys ? vf__agg_give_key(agg, c, &columns[c], err)
+                                 : vf__agg_give_leaf(agg, l, agg->names[l], &columns[c], err);
+    }
     if (status == VF_OK && n > 0) memcpy(out, columns, n * sizeof *out);
     for (size_t c = 0; status != VF_OK && c < n; c++)
         vf_column_release(&columns[c]);

@@ -40,9 +40,9 @@ static void make_columns(struct columns *c) {
     c->values[1] = *check_series(&c->y, "l", "y", N, NULL, key, NULL);
 }
 
-static const struct vf_agg_leaf leaves[] = {{VF_AGG_LEN, 0, "n"},  {VF_AGG_SUM, 0, "x"},
-                                            {VF_AGG_MEAN, 1, "y"}, {VF_AGG_MIN, 0, "lo"},
-                                            {VF_AGG_SUM, 1, "ys"}, {VF_AGG_COUNT, 0, "c"}};
+static const struct vf_agg_leaf leaves[] = {{VF_AGG_LEN, 0, "n", {0, 0}},  {VF_AGG_SUM, 0, "x", {0, 0}},
+                                            {VF_AGG_MEAN, 1, "y", {0, 0}}, {VF_AGG_MIN, 0, "lo", {0, 0}},
+                                            {VF_AGG_SUM, 1, "ys", {0, 0}}, {VF_AGG_COUNT, 0, "c", {0, 0}}};
 enum { LEAVES = 6, MOST_COLUMNS = 10 };
 
 static enum vf_status finish(struct vf_agg *agg, size_t n) {

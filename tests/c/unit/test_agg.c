@@ -192,10 +192,18 @@ static void test_by_hand(void) {
     struct vf_series values[] = {*check_series(&vx, "g", "x", 6, value_valid, x, NULL),
                                  *check_series(&vq, "i", "q", 6, NULL, q, NULL)};
     const struct vf_agg_leaf leaves[] = {
-        {VF_AGG_LEN, 0, "n"},     {VF_AGG_COUNT, 0, "x_n"},   {VF_AGG_NULL_COUNT, 0, "x_null"},
-        {VF_AGG_SUM, 0, "x_sum"}, {VF_AGG_MEAN, 0, "x_mean"}, {VF_AGG_MIN, 0, "x_min"},
-        {VF_AGG_MAX, 0, "x_max"}, {VF_AGG_SUM, 1, "q_sum"},   {VF_AGG_MEAN, 1, "q_mean"},
-        {VF_AGG_MIN, 1, "q_min"}, {VF_AGG_MAX, 1, "q_max"},   {VF_AGG_COUNT, 1, "q_n"},
+        {VF_AGG_LEN, 0, "n", {0, 0}},
+        {VF_AGG_COUNT, 0, "x_n", {0, 0}},
+        {VF_AGG_NULL_COUNT, 0, "x_null", {0, 0}},
+        {VF_AGG_SUM, 0, "x_sum", {0, 0}},
+        {VF_AGG_MEAN, 0, "x_mean", {0, 0}},
+        {VF_AGG_MIN, 0, "x_min", {0, 0}},
+        {VF_AGG_MAX, 0, "x_max", {0, 0}},
+        {VF_AGG_SUM, 1, "q_sum", {0, 0}},
+        {VF_AGG_MEAN, 1, "q_mean", {0, 0}},
+        {VF_AGG_MIN, 1, "q_min", {0, 0}},
+        {VF_AGG_MAX, 1, "q_max", {0, 0}},
+        {VF_AGG_COUNT, 1, "q_n", {0, 0}},
     };
     struct vf_agg *agg = open_agg(1, leaves, 12, 1, 2);
     struct vf_column out[13];
@@ -232,8 +240,9 @@ static void test_by_hand(void) {
 }
 
 static void test_nothing(void) {
-    const struct vf_agg_leaf leaves[] = {{VF_AGG_LEN, 0, "n"},  {VF_AGG_SUM, 0, "s"}, {VF_AGG_MEAN, 0, "m"},
-                                         {VF_AGG_MIN, 0, "lo"}, {VF_AGG_SUM, 1, "i"}, {VF_AGG_COUNT, 0, "c"}};
+    const struct vf_agg_leaf leaves[] = {{VF_AGG_LEN, 0, "n", {0, 0}},  {VF_AGG_SUM, 0, "s", {0, 0}},
+                                         {VF_AGG_MEAN, 0, "m", {0, 0}}, {VF_AGG_MIN, 0, "lo", {0, 0}},
+                                         {VF_AGG_SUM, 1, "i", {0, 0}},  {VF_AGG_COUNT, 0, "c", {0, 0}}};
     struct check_column a, b, k;
     struct vf_series values[] = {*check_series(&a, "g", "a", 0, NULL, NULL, NULL),
                                  *check_series(&b, "l", "b", 0, NULL, NULL, NULL)};
@@ -271,7 +280,7 @@ static void test_nothing(void) {
 
 static void test_no_keys(void) {
     const double x[] = {1e16, 1, -1e16, 1};
-    const struct vf_agg_leaf leaves[] = {{VF_AGG_SUM, 0, "s"}, {VF_AGG_LEN, 0, "n"}};
+    const struct vf_agg_leaf leaves[] = {{VF_AGG_SUM, 0, "s", {0, 0}}, {VF_AGG_LEN, 0, "n", {0, 0}}};
     struct check_column a;
     struct vf_column out[2];
     struct vf_agg *agg = open_agg(2, leaves, 2, 0, 1);
@@ -291,7 +300,8 @@ static void test_infinities(void) {
     const double sums[] = {INFINITY, NAN, 1e308, INFINITY, NAN},
                  means[] = {INFINITY, NAN, 1e308 / 3, 1.7e308, NAN};
     const double least[] = {1, -INFINITY, -1e308, 1.7e308, 2};
-    const struct vf_agg_leaf leaves[] = {{VF_AGG_SUM, 0, "s"}, {VF_AGG_MEAN, 0, "m"}, {VF_AGG_MIN, 0, "lo"}};
+    const struct vf_agg_leaf leaves[] = {
+        {VF_AGG_SUM, 0, "s", {0, 0}}, {VF_AGG_MEAN, 0, "m", {0, 0}}, {VF_AGG_MIN, 0, "lo", {0, 0}}};
     struct check_column k, a;
     struct vf_column out[4];
     struct vf_agg *agg = open_agg(1, leaves, 3, 1, 1);
@@ -311,7 +321,7 @@ static void test_infinities(void) {
 static void test_integer_sums(void) {
     const int64_t x[] = {INT64_MAX, INT64_MAX, -INT64_MAX, INT64_MIN, INT64_MIN, 5};
     const int64_t key[] = {0, 0, 0, 1, 1, 2};
-    const struct vf_agg_leaf leaves[] = {{VF_AGG_SUM, 0, "total"}, {VF_AGG_MEAN, 0, "mean"}};
+    const struct vf_agg_leaf leaves[] = {{VF_AGG_SUM, 0, "total", {0, 0}}, {VF_AGG_MEAN, 0, "mean", {0, 0}}};
     struct check_column k, a;
     struct vf_column out[3] = {{{0}, {0}}};
     struct vf_agg *agg = open_agg(1, leaves, 2, 1, 1);
@@ -330,8 +340,10 @@ static void test_integer_sums(void) {
     CHECK(out[0].array.release == NULL);
     vf_agg_close(agg);
     const uint64_t u[] = {UINT64_MAX, 1, UINT64_MAX - 1};
-    const struct vf_agg_leaf unsigned_leaves[] = {
-        {VF_AGG_MIN, 0, "lo"}, {VF_AGG_MAX, 0, "hi"}, {VF_AGG_MEAN, 0, "mean"}, {VF_AGG_SUM, 0, "total"}};
+    const struct vf_agg_leaf unsigned_leaves[] = {{VF_AGG_MIN, 0, "lo", {0, 0}},
+                                                  {VF_AGG_MAX, 0, "hi", {0, 0}},
+                                                  {VF_AGG_MEAN, 0, "mean", {0, 0}},
+                                                  {VF_AGG_SUM, 0, "total", {0, 0}}};
     agg = open_agg(1, unsigned_leaves, 3, 1, 1);
     check_series(&k, "L", "k", 3, NULL, u, NULL);
     check_series(&a, "L", "a", 3, NULL, u, NULL);
@@ -361,7 +373,7 @@ static void check_key_type(const char *format, const void *values, uint32_t widt
     const uint8_t valid[] = {0x17};
     struct check_column k;
     struct vf_column out[2];
-    const struct vf_agg_leaf leaf = {VF_AGG_LEN, 0, "n"};
+    const struct vf_agg_leaf leaf = {VF_AGG_LEN, 0, "n", {0, 0}};
     struct vf_agg *agg = open_agg(1, &leaf, 1, 1, 0);
     check_series(&k, format, "key", 5, valid, values, NULL);
     CHECK_OK(vf_agg_update(agg, &k.series, NULL, 5, &check_error));
@@ -423,7 +435,7 @@ static void test_text_keys(void) {
     const int64_t sizes[] = {sizeof long_text};
     struct check_column plain, view, dictionary, entries;
     struct vf_column out[2];
-    const struct vf_agg_leaf leaf = {VF_AGG_LEN, 0, "n"};
+    const struct vf_agg_leaf leaf = {VF_AGG_LEN, 0, "n", {0, 0}};
     struct vf_agg *agg = open_agg(1, &leaf, 1, 1, 0);
     check_series(&plain, "u", "side", 6, valid, offsets, data);
     for (int64_t i = 0; i < 6; i++)
@@ -479,11 +491,14 @@ static void test_value_types(void) {
     vn.array.n_buffers = 0;
     vn.array.null_count = 4;
     const struct vf_agg_leaf leaves[] = {
-        {VF_AGG_SUM, 0, "b_sum"}, {VF_AGG_MEAN, 0, "b_mean"}, {VF_AGG_MIN, 0, "b_min"},
-        {VF_AGG_MAX, 0, "b_max"}, {VF_AGG_SUM, 1, "f_sum"},   {VF_AGG_MIN, 1, "f_min"},
-        {VF_AGG_MAX, 1, "f_max"}, {VF_AGG_SUM, 2, "d_sum"},   {VF_AGG_MEAN, 2, "d_mean"},
-        {VF_AGG_MIN, 3, "t_min"}, {VF_AGG_COUNT, 4, "s_n"},   {VF_AGG_NULL_COUNT, 4, "s_0"},
-        {VF_AGG_SUM, 5, "n_sum"}, {VF_AGG_MEAN, 5, "n_mean"}, {VF_AGG_MAX, 5, "n_max"}};
+        {VF_AGG_SUM, 0, "b_sum", {0, 0}},   {VF_AGG_MEAN, 0, "b_mean", {0, 0}},
+        {VF_AGG_MIN, 0, "b_min", {0, 0}},   {VF_AGG_MAX, 0, "b_max", {0, 0}},
+        {VF_AGG_SUM, 1, "f_sum", {0, 0}},   {VF_AGG_MIN, 1, "f_min", {0, 0}},
+        {VF_AGG_MAX, 1, "f_max", {0, 0}},   {VF_AGG_SUM, 2, "d_sum", {0, 0}},
+        {VF_AGG_MEAN, 2, "d_mean", {0, 0}}, {VF_AGG_MIN, 3, "t_min", {0, 0}},
+        {VF_AGG_COUNT, 4, "s_n", {0, 0}},   {VF_AGG_NULL_COUNT, 4, "s_0", {0, 0}},
+        {VF_AGG_SUM, 5, "n_sum", {0, 0}},   {VF_AGG_MEAN, 5, "n_mean", {0, 0}},
+        {VF_AGG_MAX, 5, "n_max", {0, 0}}};
     struct vf_agg *agg = open_agg(1, leaves, 15, 0, 6);
     struct vf_column out[15];
     CHECK_OK(vf_agg_update(agg, NULL, values, 4, &check_error));
@@ -514,7 +529,7 @@ static void test_refusals(void) {
     const int32_t offsets[] = {0, 1, 2};
     struct check_column f, l, s, t;
     struct vf_agg *agg = NULL;
-    struct vf_agg_leaf leaf = {VF_AGG_SUM, 0, "total"};
+    struct vf_agg_leaf leaf = {VF_AGG_SUM, 0, "total", {0, 0}};
     struct vf_column out[2];
     check_series(&f, "g", "price", 2, NULL, x, NULL);
     check_series(&l, "l", "qty", 2, NULL, i, NULL);
@@ -612,10 +627,10 @@ static void shuffle_many(void) {
 }
 
 static const struct vf_agg_leaf many_leaves[] = {
-    {VF_AGG_LEN, 0, "n"},     {VF_AGG_SUM, 0, "x"},       {VF_AGG_MEAN, 0, "x_mean"},
-    {VF_AGG_SUM, 1, "y"},     {VF_AGG_MIN, 1, "y_min"},   {VF_AGG_MAX, 0, "x_max"},
-    {VF_AGG_SUM, 2, "w"},     {VF_AGG_MEAN, 2, "w_mean"}, {VF_AGG_MIN, 2, "w_min"},
-    {VF_AGG_COUNT, 1, "y_n"}, {VF_AGG_MEAN, 1, "y_mean"}};
+    {VF_AGG_LEN, 0, "n", {0, 0}},     {VF_AGG_SUM, 0, "x", {0, 0}},       {VF_AGG_MEAN, 0, "x_mean", {0, 0}},
+    {VF_AGG_SUM, 1, "y", {0, 0}},     {VF_AGG_MIN, 1, "y_min", {0, 0}},   {VF_AGG_MAX, 0, "x_max", {0, 0}},
+    {VF_AGG_SUM, 2, "w", {0, 0}},     {VF_AGG_MEAN, 2, "w_mean", {0, 0}}, {VF_AGG_MIN, 2, "w_min", {0, 0}},
+    {VF_AGG_COUNT, 1, "y_n", {0, 0}}, {VF_AGG_MEAN, 1, "y_mean", {0, 0}}};
 enum { MANY_LEAVES = 11, MANY_KEYS = 3, MANY_COLUMNS = 14 };
 
 /* Rows [from, to) in chunks of `chunk` rows, in calls of `call` rows. */
@@ -844,7 +859,7 @@ static void test_group_modes(void) {
 static void test_very_many_groups(void) {
     enum { N = 300000 };
     static int64_t key[N], one[N];
-    const struct vf_agg_leaf leaves[] = {{VF_AGG_SUM, 0, "s"}, {VF_AGG_LEN, 0, "n"}};
+    const struct vf_agg_leaf leaves[] = {{VF_AGG_SUM, 0, "s", {0, 0}}, {VF_AGG_LEN, 0, "n", {0, 0}}};
     for (uint32_t n_threads = 1; n_threads <= 2; n_threads++) {
         for (int sparse = 0; sparse < 2; sparse++) {
             struct check_column k, v;

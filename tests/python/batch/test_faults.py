@@ -179,10 +179,9 @@ def test_temporary_files_of_the_dead_go_and_those_of_the_living_stay(config: vf.
     writer = (
         "import sys, vizflow as vf\n"
         "from pathlib import Path\n"
-        "from vizflow import _folder, io\n"
-        "path = Path(sys.argv[1])\n"
-        "with _folder.writing(path.parent), io.atomic(path) as temporary:\n"
-        "    temporary.write_bytes(b'half')\n"
+        "from vizflow import io\n"
+        "with io.atomic(Path(sys.argv[1])) as file:\n"
+        "    file.write(b'half')\n"
         "    print('writing', flush=True)\n"
         "    sys.stdin.read()\n"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -297,3 +298,69 @@ def test_code_digest_does_not_depend_on_where_the_function_is_found(tmp_path: Pa
     (tmp_path / "job_a.py").write_text(source)
     by_file = _pipelines.find(f"{tmp_path / 'job_a.py'}:f")
     assert _fingerprint.code_digest(by_file) == digest(source)
+
+
+# ---- with the plan that a partial holds ---------------------------------------------------------------------------
+
+
+def test_bin_widths_of_the_pipelines_own_count(tmp_path: Path, config: vf.Config) -> None:
+    """They are in no Config; the partial says what they were."""
+
+    def binned(width: float) -> Any:
+        def pipeline(df: pl.LazyFrame, ctx: vf.Context) -> pl.LazyFrame:
+            return vf.aggregate(vf.bin(df, {"qty": width}), ["qty_bin"], {"n": pl.len()})
+
+        return pipeline
+
+    assert again(config, binned(2.0)) == ["done"] * 3
+    assert again(config, binned(2.0)) == ["skipped"] * 3
+    assert why(config, binned(1.0))[0] == ("stale", "bin width of 'qty_bin' changed: 2.0 then, 1.0 now")
+
+
+def test_a_metric_over_another_column_of_the_same_type_counts(config: vf.Config) -> None:
+    def pipeline(df: pl.LazyFrame, ctx: vf.Context) -> pl.LazyFrame:
+        return vf.aggregate(df, ["side"], {"n": pl.len(), "qty": (2 * pl.col("qty")).sum()})
+
+    assert why(config, pipeline)[0] == ("stale", "the metrics changed")
+
+
+def test_a_pipeline_that_goes_on_is_warned_of_once(config: vf.Config) -> None:
+    def goes_on(df: pl.LazyFrame, ctx: vf.Context) -> pl.LazyFrame:
+        return batch_jobs.sides(df, ctx).filter(pl.col("n") > 0)
+
+    with pytest.warns(UserWarning, match=r"goes on after vf.aggregate.*\(NotMergeableWarning, 3 dates from") as caught:
+        assert again(config, goes_on) == ["done"] * 3
+    assert len(caught) == 1
+    assert again(config, goes_on) == ["skipped"] * 3
+
+
+def test_partials_that_do_not_belong_together_are_warned_of(config: vf.Config) -> None:
+    def by_date(df: pl.LazyFrame, ctx: vf.Context) -> pl.LazyFrame:
+        return batch_jobs.sides(df, ctx) if ctx.date == DATE else batch_jobs.other_metrics(df, ctx)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert again(config, by_date) == ["skipped", "done", "done"]
+    (alert,) = (str(warning.message) for warning in caught if warning.category is vf.SchemaChangeWarning)
+    assert "20240102.parquet) was written under another schema" in alert
+
+
+def test_the_bundled_calendar_counts_up_to_the_date(config: vf.Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    metadata = pl.read_parquet_metadata(config.get_partial_path(DATE))
+    known = vf.calendar.get("CN")
+    assert metadata["vizflow.calendar"] == _fingerprint.calendar_digest(known, DATE)
+    assert metadata["vizflow.calendar"] == _fingerprint.calendar_digest(
+        known.filter(pl.col("date") < pl.date(2025, 1, 1)), DATE
+    )
+    assert metadata["vizflow.calendar"] != _fingerprint.calendar_digest(known, "20240103")
+    gone = known.filter(pl.col("date") != pl.date(2020, 1, 2))
+    assert metadata["vizflow.calendar"] != _fingerprint.calendar_digest(gone, DATE)
+
+
+def test_hours_of_a_later_day_do_not_make_earlier_ones_stale(config: vf.Config) -> None:
+    def use(day: str) -> list[str]:
+        config.market = vf.CN.on({day: [vf.Session("09:30", "11:30")]})
+        return [status for status, _ in why(config)]
+
+    assert use("20240108") == ["done"] * 3
+    assert use("20240103") == ["done", "stale", "stale"]

@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 
 import vizflow as vf
 from support import chunked, raises
-from vizflow._metrics import make_plan
+from vizflow._metrics import make_job
 from vizflow.errors import ConfigError, DataError, SchemaError
 
 NAN, INF = math.nan, math.inf
@@ -29,7 +29,7 @@ TRADES = pl.DataFrame(
 
 
 def agg(frame: pl.DataFrame, group_by: Any, engine: Any = "auto", **metrics: pl.Expr) -> pl.DataFrame:
-    return vf.aggregate(chunked(frame), group_by, metrics).collect(engine=engine)
+    return vf.aggregate(chunked(frame), group_by, metrics, mergeable="md" not in metrics).collect(engine=engine)
 
 
 def one(values: list[Any], metric: str, dtype: Any = None) -> Any:
@@ -68,7 +68,7 @@ def test_every_leaf() -> None:
         "min": x.min(),
         "max": x.max(),
     }
-    assert not make_plan(leaves, TRADES.schema).others  # all in C
+    assert len(make_job(leaves, TRADES.schema, []).states) == 5  # len, nulls, sum, min, max: all in C, each once
     out = agg(TRADES, ["side"], **leaves)
     assert out.rows() == [
         (None, 2, 1, 1, 0.25, 0.25, 0.25, 0.25),
@@ -88,13 +88,12 @@ def test_metrics_made_of_leaves_and_functions_of_them() -> None:
         "clipped": p.mean().clip(0, 3),
         "buys": (pl.col("ok") & (q > 10)).sum(),
     }
-    assert not make_plan(metrics, TRADES.schema).others
     assert_frame_equal(
         agg(TRADES, ["side"], **metrics), TRADES.group_by("side").agg(**metrics).sort("side"), check_dtypes=False
     )
 
 
-def test_other_metrics_are_polars_own() -> None:
+def test_other_metrics_are_polars_own_when_they_need_not_merge() -> None:
     metrics = {
         "median": pl.col("price").median(),
         "first": pl.col("qty").first(),
@@ -104,10 +103,11 @@ def test_other_metrics_are_polars_own() -> None:
         "filtered": pl.col("qty").filter(pl.col("ok")).sum(),
         "constant": pl.lit(7),
     }
-    assert set(make_plan(metrics, TRADES.schema).others) == set(metrics)
-    out = agg(TRADES, ["side"], n=pl.len(), **metrics)
+    others = make_job(metrics, TRADES.schema, ["side"], mergeable=False).others
+    assert set(others) == {"median", "unique", "list", "constant"}
+    out = vf.aggregate(chunked(TRADES), ["side"], {"n": pl.len(), **metrics}, mergeable=False).collect()
     expected = TRADES.group_by("side", maintain_order=True).agg(n=pl.len().cast(pl.Int64), **metrics).sort("side")
-    assert_frame_equal(out, expected)
+    assert_frame_equal(out, expected, check_dtypes=False)
 
 
 def test_order_dependent_expressions_are_never_taken_apart() -> None:
@@ -117,12 +117,20 @@ def test_order_dependent_expressions_are_never_taken_apart() -> None:
         pl.col("price").sort().first(),
         pl.col("price").diff().mean(),
     ):
-        assert "m" in make_plan({"m": metric}, TRADES.schema).others
+        assert "m" in make_job({"m": metric}, TRADES.schema, [], mergeable=False).others
+
+
+def test_values_that_drop_rows_are_not_taken_for_row_wise() -> None:
+    for metric in (pl.col("price").drop_nulls().sum(), pl.col("price").drop_nans().max()):
+        assert "m" in make_job({"m": metric}, TRADES.schema, [], mergeable=False).others
+    one = pl.DataFrame({"x": [None, 2.0, None]})  # a column of one row would be repeated
+    out = vf.aggregate(one, [], {"n": pl.len(), "m": pl.col("x").drop_nulls().sum()}, mergeable=False).collect()
+    assert out.row(0) == (3, 2.0)
 
 
 def test_column_minus_its_mean_is_not_taken_for_row_wise() -> None:
     metric = ((pl.col("price") - pl.col("price").mean()) ** 2).sum()
-    out = agg(TRADES, ["side"], m=metric)
+    out = vf.aggregate(TRADES, ["side"], {"m": metric}, mergeable=False).collect()
     expected = TRADES.group_by("side").agg(m=metric).sort("side")
     assert_frame_equal(out, expected)
 
@@ -303,7 +311,9 @@ def test_bad_keys_and_metrics() -> None:
 
 def test_metric_that_makes_no_sense_is_polars_error_before_collecting() -> None:
     with pytest.raises(pl.exceptions.PolarsError):
-        vf.aggregate(TRADES, ["side"], {"m": pl.col("side") - pl.col("at")})
+        vf.aggregate(TRADES, ["side"], {"m": pl.col("side") - pl.col("at")}, mergeable=False)
+    with pytest.raises(pl.exceptions.PolarsError):
+        vf.aggregate(TRADES, ["side"], {"m": pl.col("qty").sum() - pl.col("at").max()})
 
 
 def test_pipeline_may_go_on_after_it() -> None:

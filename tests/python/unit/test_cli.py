@@ -171,6 +171,12 @@ def test_batch_used_wrongly(job: Path, capsys: Out, arguments: list[str], text: 
     assert text in capsys.readouterr().err
 
 
+def test_batch_over_the_markets_days(job: Path, capsys: Out) -> None:
+    assert main(["batch", f"{job}:sides", "--serial", "--json", "--from", "20240101", "--to", "20240103"]) == 1
+    rows = json.loads(capsys.readouterr().out)["dates"]
+    assert [(row["date"], row["status"]) for row in rows] == [("20240102", "done"), ("20240103", "failed")]
+
+
 def test_batch_over_a_calendars_days(job: Path, capsys: Out) -> None:
     """A trading day without a file is a failure, and not left out."""
     (job.parent / "days.csv").write_text("date\n20240102\n20240103\n20240105\n")
@@ -245,6 +251,49 @@ def test_calendar_of_files(job: Path, capsys: Out) -> None:
     assert json.loads(capsys.readouterr().out) == ["20240103", "20240104"]
     assert main(["calendar", "--days", str(job.parent), "--from", "20230103"]) == 2
     assert "outside the calendar" in capsys.readouterr().err
+
+
+def test_calendar_of_a_market(capsys: Out) -> None:
+    assert main(["calendar", "--market", "kr", "--from", "20241113", "--to", "20241114"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("KR: ")
+    assert lines[2:] == ["20241113", "20241114 10:00-16:30"]
+    assert main(["calendar", "--market", "KR"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert main(["calendar", "--from", "20240927", "--to", "20241009", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == ["20240927", "20240930", "20241008", "20241009"]
+    assert main(["calendar", "--market", "Mars"]) == 2
+    assert main(["calendar", "--from", "20990101", "--to", "20990102"]) == 2
+
+
+def test_check_finds_errors(job: Path, capsys: Out) -> None:
+    more_days(job)
+    assert main(["check", f"{job}:sides"]) == 0
+    assert "3 days" in capsys.readouterr().out
+    vf.save(pl.DataFrame({"side": [1, 2, 3]}), job.parent / "20240104.feather")
+    assert main(["check", f"{job}:sides", "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert said["ok"] is False
+    assert [found["column"] for found in said["findings"] if found["severity"] == "error"] == ["side"]
+
+
+def test_reduce(job: Path, capsys: Out) -> None:
+    more_days(job)
+    main(["batch", f"{job}:sides", "--serial"])
+    capsys.readouterr()
+    out = job.parent / "out"
+    target = job.parent / "all.parquet"
+    assert main(["reduce", str(out), "-o", str(target)]) == 0
+    assert capsys.readouterr().out == f"{target}: 2 rows\n"
+    assert vf.load(target).rows() == [("B", 6), ("S", 3)]
+    assert main(["reduce", str(out), "--by", "date", "--from", "20240103", "--to", "20240104", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows[0] == {"date": "2024-01-03", "side": "B", "n": 2}
+    assert len(rows) == 4
+    assert main(["reduce", str(out / "20240102.parquet"), str(out / "20240103.parquet")]) == 0
+    assert "shape: (2, 2)" in capsys.readouterr().out
+    assert main(["reduce", str(out), "--from", "20240103"]) == 2
+    assert main(["reduce", str(job.parent / "nowhere")]) == 1
 
 
 # ---- the program --------------------------------------------------------------------------------------------------

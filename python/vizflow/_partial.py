@@ -1,0 +1,271 @@
+"""Partial results on disk: a Parquet file of states (or of metrics), and what its metadata says.
+
+Keys of the metadata, all text: ``vizflow.kind`` ("states" or "metrics"), ``vizflow.plan`` (JSON, see `_states`),
+``vizflow.schema_version``, ``vizflow.bins`` (JSON: column to width), ``vizflow.dates`` (JSON: the dates whose rows are
+in it), and what `run` adds (``vizflow.date``, the input's size and time, ...).
+
+Not for merging: `reduce` does that.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import glob
+import json
+import os
+import warnings
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from vizflow._plans import as_lazy
+from vizflow._states import LeafSpec, Plan, StateSpec
+from vizflow.errors import ConfigError, NotMergeableWarning, StorageError
+
+__all__ = ["LeafSpec", "PartialInfo", "Plan", "StateSpec", "find", "info", "plan_of", "states"]
+
+
+@dataclass(frozen=True)
+class PartialInfo:
+    """What a partial's file says of itself."""
+
+    path: Path
+    kind: str
+    plan: Plan | None
+    date: str | None
+    dates: tuple[str, ...]
+    bins: Mapping[str, float] | None
+    schema_version: str
+    metadata: Mapping[str, str] = field(repr=False)
+
+
+def info(path: str | os.PathLike[str]) -> PartialInfo | None:
+    """Read what a Parquet file says of itself; None where VizFlow did not write it.
+
+    Raises
+    ------
+    StorageError
+        The file is missing, is no Parquet file, or its plan cannot be read.
+    """
+    path = Path(os.fspath(path))
+    if not path.is_file():
+        raise StorageError(f"{path}: there is no such file")
+    try:
+        metadata = {k: v for k, v in pl.read_parquet_metadata(path).items() if k.startswith("vizflow.")}
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise StorageError(f"{path}: the file cannot be read; it is truncated, corrupt, or no Parquet file") from error
+    if not metadata:
+        return None
+    kind = metadata.get("vizflow.kind", "metrics")
+    plan = Plan.from_json(metadata["vizflow.plan"], str(path)) if kind == "states" else None
+    date = metadata.get("vizflow.date")
+    dates = json.loads(metadata.get("vizflow.dates", "null")) or ([date] if date else [])
+    return PartialInfo(
+        path=path,
+        kind=kind,
+        plan=plan,
+        date=date,
+        dates=tuple(dates),
+        bins=json.loads(metadata.get("vizflow.bins", "null")),
+        schema_version=metadata.get("vizflow.schema_version", ""),
+        metadata=metadata,
+    )
+
+
+def states(path: str | os.PathLike[str]) -> pl.LazyFrame:
+    """Scan the keys and the states of a partial, as they are stored."""
+    known = info(path)
+    if known is None or known.plan is None:
+        raise StorageError(f"{path}: it holds no states")
+    return pl.scan_parquet(known.path).select(*known.plan.group_by, *known.plan.state_schema)
+
+
+def view(path: Path, lf: pl.LazyFrame, *, states: bool) -> pl.LazyFrame:
+    """Show a Parquet file as users see it: a partial of states as its metrics, or as its states."""
+    known = info(path)
+    if known is None or known.plan is None:
+        if states:
+            raise ConfigError(f"{path}: it holds no states; see mergeable= of vf.aggregate, and vf.run")
+        return lf
+    plan = known.plan
+    stored = lf.select(*plan.group_by, *plan.state_schema)
+    out = stored if states else lf.select(*plan.group_by, **plan.finish)
+
+    def collect() -> pl.DataFrame:
+        return stored.collect(engine="streaming")
+
+    remember(out, Traced(plan, collect, known.bins, known.dates))
+    return out
+
+
+def find(partials: Any) -> list[Path]:
+    """List the files that a path, a folder, a glob pattern, or a list of them names, in order of their names."""
+    if isinstance(partials, (str, os.PathLike)):
+        path = Path(os.fspath(partials))
+        if path.is_dir():
+            found = [p for p in path.glob("*.parquet") if not p.name.startswith(".")]
+        elif path.exists() or not glob.has_magic(str(path)):
+            return [path]
+        else:
+            found = [Path(p) for p in glob.glob(str(path))]  # noqa: PTH207  (absolute patterns too)
+        if not found:
+            raise StorageError(f"{partials}: there is no partial (*.parquet)")
+        return sorted(found, key=lambda p: (p.name, str(p)))
+    return [path for one in partials for path in find(one)]
+
+
+# ---- frames that know their states --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Traced:
+    """What a frame was made from: its plan, and how to get the keys and states behind it."""
+
+    plan: Plan
+    states: Callable[[], pl.DataFrame]
+    bins: Mapping[str, float] | None = None
+    """Column to width; None where that is not known."""
+    dates: tuple[str, ...] = ()
+    """The dates whose rows are in it; none where that is not known."""
+
+    def dated(self) -> pl.DataFrame:
+        """Give keys and states; first and last values of a single date's rows know that date."""
+        return with_date(self.states(), self.plan, self.dates[0]) if len(self.dates) == 1 else self.states()
+
+    def describe(self, columns: Mapping[str, pl.DataType]) -> dict[str, str]:
+        """Give the metadata of the file that it is to be saved to."""
+        out = describe(self.plan, columns, self.bins, self.dates)
+        return {**out, "vizflow.date": self.dates[0]} if len(self.dates) == 1 else out
+
+
+def with_date(states: pl.DataFrame, plan: Plan, date: str) -> pl.DataFrame:
+    """Tell first and last values of which date they are, where they do not know."""
+    day = pl.lit(dt.datetime.strptime(date, "%Y%m%d").date())
+    columns = [state.columns[1] for state in plan.states if state.kind in ("first", "last")]
+    return states.with_columns(pl.col(name).fill_null(day) for name in columns) if columns else states
+
+
+_traced: dict[int, tuple[weakref.ref[Any], Traced, pl.DataFrame | None]] = {}
+
+
+def remember(frame: pl.LazyFrame | pl.DataFrame, traced: Traced) -> None:
+    """Note what a frame was made from, for as long as the frame, untouched, is there."""
+    key, registry = id(frame), _traced
+    was = frame.clone() if isinstance(frame, pl.DataFrame) else None  # a DataFrame can be changed in place
+    _traced[key] = weakref.ref(frame, lambda _: registry.pop(key, None)), traced, was
+
+
+def traced(frame: Any) -> Traced | None:
+    """Give what `remember` noted of this very frame."""
+    found = _traced.get(id(frame))
+    if found is None or found[0]() is not frame:
+        return None
+    _, made_from, was = found
+    if isinstance(frame, pl.DataFrame) and was is not None and not (was.schema == frame.schema and was.equals(frame)):
+        return None
+    return made_from
+
+
+def plan_of(frame: Any) -> Plan | None:
+    """Give the plan of a frame that `aggregate`, `reduce`, `scan` or `load` gave, untouched; else None."""
+    found = traced(frame)
+    return found.plan if found is not None else None
+
+
+def describe(
+    plan: Plan | None, columns: Mapping[str, pl.DataType], bins: Mapping[str, float] | None, dates: Iterable[str]
+) -> dict[str, str]:
+    """Give the metadata that a partial has beside what `run` notes."""
+    from vizflow._schema import FORMAT, schema_version  # which knows the operations, and they know this module
+
+    out = {
+        "vizflow.format": FORMAT,
+        "vizflow.kind": "states" if plan is not None else "metrics",
+        "vizflow.schema_version": schema_version(columns, plan.id if plan is not None else None, bins),
+        "vizflow.dates": json.dumps(list(dates)),
+    }
+    if bins is not None:
+        out["vizflow.bins"] = json.dumps(dict(bins))
+    return out if plan is None else {**out, "vizflow.plan": plan.to_json()}
+
+
+# ---- what a run notes while its pipeline is planned ---------------------------------------------------------------
+
+
+@dataclass
+class Notes:
+    """What `bin` and `aggregate` were asked for inside a run."""
+
+    bins: dict[str, float] = field(default_factory=dict)
+    aggregated: bool = False
+    mergeable: bool = True
+
+
+_notes: ContextVar[Notes | None] = ContextVar("vizflow_notes", default=None)
+
+
+@contextmanager
+def noting() -> Iterator[Notes]:
+    """Take notes for as long as the block runs."""
+    notes = Notes()
+    token = _notes.set(notes)
+    try:
+        yield notes
+    finally:
+        _notes.reset(token)
+
+
+def note_bins(widths: Mapping[str, float]) -> None:
+    """Note the widths of bin columns."""
+    notes = _notes.get()
+    if notes is not None:
+        notes.bins.update(widths)
+
+
+def note_aggregate(mergeable: bool) -> None:
+    """Note that `aggregate` was called."""
+    notes = _notes.get()
+    if notes is not None:
+        notes.aggregated = True
+        notes.mergeable = notes.mergeable and mergeable
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a pipeline gave: the metrics, what is stored of them, and the file's metadata."""
+
+    result: pl.DataFrame
+    stored: pl.DataFrame
+    metadata: Mapping[str, str]
+    went_on: bool
+
+    def warn(self, path: Path) -> None:
+        """Warn where metrics were stored whose states were there until the pipeline went on after `aggregate`."""
+        if self.went_on:
+            warnings.warn(
+                f"{path}: the pipeline goes on after vf.aggregate, so its metrics are saved as they are, and vf.reduce "
+                "cannot merge them; return what vf.aggregate gives, or say mergeable=False there",
+                NotMergeableWarning,
+                stacklevel=3,
+            )
+
+
+def outcome(given: Any, notes: Notes, date: str) -> Outcome:
+    """Collect what a pipeline gave: states and metrics where it is what `aggregate` gave, else the frame as it is."""
+    found = traced(given)
+    if found is None:
+        result = as_lazy(given).collect(engine="streaming")
+        went_on = notes.aggregated and notes.mergeable
+        bins = {name: width for name, width in notes.bins.items() if name in result.columns}
+        return Outcome(result, result, describe(None, result.schema, bins, [date]), went_on)
+    plan = found.plan
+    states = with_date(found.states(), plan, date)
+    bins = {name: width for name, width in notes.bins.items() if name in plan.group_by}
+    result = states.select(*plan.group_by, **plan.finish)
+    return Outcome(result, states, describe(plan, states.schema, bins, [date]), False)

@@ -1,0 +1,251 @@
+"""What a partial result holds: the states behind metrics, and how metrics follow from them.
+
+A `Plan` is written into the metadata of a partial's file as JSON of its own version, and read back from there: no
+pickle, and no Polars' JSON. `_metrics` makes plans from users' metrics.
+
+Not for computing states, which `_core.Agg` does, and not for files, which `_partial` does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any
+
+import polars as pl
+
+from vizflow import _core
+from vizflow import _language as language
+from vizflow._language import Tree
+from vizflow._plans import plugin
+from vizflow.errors import DataError, StorageError
+
+PLAN_FORMAT = 1
+
+# kind of a state -> the suffixes of its columns on disk
+KINDS: dict[str, tuple[str, ...]] = {
+    "add_int": ("",),  # Int64 or Duration: added up, checked
+    "add_float": (".hi", ".lo"),  # Float64 each; the sum is hi + lo, and hi is the sum rounded to Float64
+    "min": ("",),  # of the values' type; null where there is no value; NaN where every value is NaN
+    "max": ("",),
+    "first": ("", ".date", ".row"),  # value, partition's date (Date), row number in it (Int64; null: no row)
+    "last": ("", ".date", ".row"),
+    "product_int": ("",),  # Int64, checked
+    "product_float": (".hi", ".lo", ".exponent"),  # (hi + lo) * 2**exponent; Float64, Float64, Int64
+}
+
+
+@dataclass(frozen=True)
+class StateSpec:
+    """One mergeable state, and the columns that hold it."""
+
+    name: str
+    kind: str
+    columns: tuple[str, ...]
+    dtype: pl.DataType
+    of: str
+    """What is aggregated, for people and for telling plans apart: ``sum of (price * qty)``."""
+
+    def schema(self) -> dict[str, pl.DataType]:
+        """Give the columns' types."""
+        if self.kind == "add_float":
+            return dict.fromkeys(self.columns, pl.Float64())
+        if self.kind == "product_float":
+            return dict(zip(self.columns, (pl.Float64(), pl.Float64(), pl.Int64()), strict=True))
+        if self.kind in ("first", "last"):
+            return dict(zip(self.columns, (self.dtype, pl.Date(), pl.Int64()), strict=True))
+        return {self.columns[0]: self.dtype}
+
+
+@dataclass(frozen=True)
+class LeafSpec:
+    """A value computed from states: what the metrics' trees call their columns."""
+
+    name: str
+    op: str
+    states: tuple[str, ...]
+    ddof: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """States, and the metrics that follow from them.
+
+    Attributes
+    ----------
+    group_by
+        Names of the key columns.
+    states
+        What is stored of each group.
+    leaves
+        What is computed from states first.
+    metrics
+        Name to a tree (see `_language`) over the leaves' names.
+    derived
+        Name to a tree over the names of metrics, and of derived ones before it.
+    """
+
+    group_by: tuple[str, ...]
+    states: tuple[StateSpec, ...]
+    leaves: tuple[LeafSpec, ...]
+    metrics: Mapping[str, Tree]
+    derived: Mapping[str, Tree] = field(default_factory=dict)
+
+    @cached_property
+    def id(self) -> str:
+        """Short text that is equal for equal plans, also of other sessions and releases of Polars."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the metrics, derived ones last."""
+        return [*self.metrics, *self.derived]
+
+    @cached_property
+    def state_schema(self) -> dict[str, pl.DataType]:
+        """Columns that hold the states, in order, without the keys."""
+        return {name: dtype for state in self.states for name, dtype in state.schema().items()}
+
+    @cached_property
+    def finish(self) -> dict[str, pl.Expr]:
+        """Metrics, as expressions over a frame with the states' columns: ``frame.select(**plan.finish)``."""
+        states = {state.name: state for state in self.states}
+        leaves = {leaf.name: leaf_expr(leaf, [states[name] for name in leaf.states]) for leaf in self.leaves}
+        out: dict[str, pl.Expr] = {name: language.decode(tree, leaves) for name, tree in self.metrics.items()}
+        for name, tree in self.derived.items():
+            out[name] = language.decode(tree, out)
+        return out
+
+    def to_json(self) -> str:
+        """Write the plan."""
+        return json.dumps(
+            {
+                "format": PLAN_FORMAT,
+                "group_by": list(self.group_by),
+                "states": [{**vars(state), "dtype": language.type_text(state.dtype)} for state in self.states],
+                "leaves": [vars(leaf) for leaf in self.leaves],
+                "metrics": dict(self.metrics),
+                "derived": dict(self.derived),
+            },
+            ensure_ascii=False,
+            separators=(",", ":"),
+        )
+
+    def regrouped(self, group_by: Sequence[str]) -> Plan:
+        """Give the plan of the same states under other keys."""
+        return Plan(tuple(group_by), self.states, self.leaves, self.metrics, self.derived)
+
+    @staticmethod
+    @lru_cache(maxsize=64)
+    def from_json(text: str, where: str = "plan") -> Plan:
+        """Read a plan; `StorageError` where the text is none."""
+        try:
+            tree = json.loads(text)
+            if tree["format"] != PLAN_FORMAT:
+                raise StorageError(
+                    f"{where}: its plan has format {tree['format']!r}, and this version of VizFlow reads format "
+                    f"{PLAN_FORMAT}; compute the partial again"
+                )
+            plan = Plan(
+                group_by=tuple(map(str, tree["group_by"])),
+                states=tuple(_state_of(state) for state in tree["states"]),
+                leaves=tuple(
+                    LeafSpec(str(x["name"]), str(x["op"]), tuple(x["states"]), int(x["ddof"])) for x in tree["leaves"]
+                ),
+                metrics=dict(tree["metrics"]),
+                derived=dict(tree["derived"]),
+            )
+            _ = plan.finish
+        except StorageError:
+            raise
+        except Exception as error:
+            raise StorageError(f"{where}: its plan cannot be read ({type(error).__name__}: {error})") from error
+        return plan
+
+    def difference(self, other: Plan) -> str | None:
+        """Word how another plan differs; None where it does not."""
+        if self.id == other.id:
+            return None
+        if self.group_by != other.group_by:
+            return f"group_by is {list(other.group_by)}, not {list(self.group_by)}"
+        mine, theirs = _described(self), _described(other)
+        parts = []
+        for name in [*mine, *(name for name in theirs if name not in mine)]:
+            if name not in theirs:
+                parts.append(f"metric {name!r} is missing")
+            elif name not in mine:
+                parts.append(f"metric {name!r} = {theirs[name]} is one more")
+            elif mine[name] != theirs[name]:
+                parts.append(f"metric {name!r} is {theirs[name]}, not {mine[name]}")
+        if not parts and list(mine) != list(theirs):
+            parts.append(f"the metrics' order is {list(theirs)}, not {list(mine)}")
+        return "; ".join(parts) or "the states are laid out differently"
+
+
+def _state_of(tree: Mapping[str, Any]) -> StateSpec:
+    dtype = language.type_of_text(tree["dtype"])
+    spec = StateSpec(str(tree["name"]), str(tree["kind"]), tuple(tree["columns"]), dtype, str(tree["of"]))
+    if len(spec.columns) != len(KINDS[spec.kind]):
+        raise ValueError(f"state {spec.name!r} of kind {spec.kind} has {len(spec.columns)} columns")
+    return spec
+
+
+def _described(plan: Plan) -> dict[str, str]:
+    """Metrics as people would write them, down to what is aggregated."""
+    states = {state.name: state for state in plan.states}
+    leaves: dict[str, Tree] = {}
+    for leaf in plan.leaves:
+        own = [s for name in leaf.states if (s := states[name]).name != "rows" or len(leaf.states) == 1]
+        ddof = f", ddof={leaf.ddof}" if leaf.op in ("var", "std", "cov") else ""
+        of = f"{own[0].of} as {own[0].dtype}" if own else ""
+        leaves[leaf.name] = ["col", of if leaf.op == "value" else f"{leaf.op}({of}{ddof})"]
+    out = {name: language.show(_replaced(tree, leaves)) for name, tree in plan.metrics.items()}
+    return out | {name: language.show(tree) for name, tree in plan.derived.items()}
+
+
+def _replaced(tree: Tree, columns: Mapping[str, Tree]) -> Tree:
+    if tree[0] == "col":
+        return columns.get(tree[1], tree)
+    if tree[0] == "call":
+        return ["call", tree[1], [_replaced(child, columns) for child in tree[2]], tree[3]]
+    if tree[0] == "cast":
+        return ["cast", tree[1], _replaced(tree[2], columns), tree[3]]
+    if tree[0] == "when":
+        return ["when", *(_replaced(child, columns) for child in tree[1:])]
+    return tree
+
+
+def leaf_expr(leaf: LeafSpec, states: list[StateSpec]) -> pl.Expr:
+    """Compute a leaf from the columns of its states. The order of the states is that of `_metrics`."""
+    columns = [pl.col(name) for state in states for name in state.columns]
+    if leaf.op == "value":
+        return columns[0]
+    if leaf.op == "count":  # rows, nulls
+        return columns[0] - columns[1]
+    if leaf.op in ("mean", "mean_int", "product"):
+        return plugin(f"state_{leaf.op}", columns)
+    if leaf.op in ("var", "std", "cov"):
+        return plugin(f"state_{leaf.op}", columns, ddof=leaf.ddof)
+    if leaf.op == "corr":
+        return plugin("state_corr", columns)
+    raise ValueError(f"leaf {leaf.name!r} has the operation {leaf.op!r}")
+
+
+def frame_of(agg: _core.Agg, keys: Mapping[str, pl.DataType], states: Sequence[StateSpec]) -> pl.DataFrame:
+    """Give the keys and states that C holds as a frame, sorted by the keys."""
+    types = {**keys, **{name: dtype for state in states for name, dtype in state.schema().items()}}
+    try:
+        columns = [pl.Series(column) for column in agg.states()]
+    except DataError as error:  # name what was aggregated where it does not fit
+        for state in states:
+            if state.name == error.column:
+                text = str(error).replace(f'leaf "{state.name}"', state.of)
+                raise DataError(text, column=state.of.partition(" of ")[2], count=error.count) from None
+        raise
+    frame = pl.DataFrame(
+        [column.alias(name).cast(dtype) for column, (name, dtype) in zip(columns, types.items(), strict=True)]
+    )
+    return frame.sort(list(keys)) if keys else frame

@@ -260,8 +260,8 @@ def render(
         f"- Copying memory on all cores moves {bandwidth / 1e9:.1f} GB/s, read and written bytes together:"
         " the *limit* below is what a stage would take if it did nothing but move its input and output once",
         "- The job is described in `bench/job.py`; the peers are `bench/peers_sorted.py` (steps that can be used again,"
-        " as shared code has them), `bench/peers_polars.py` (the whole job fused by hand: packed keys, no column that the"
-        " result does not need) and `bench/peers_duckdb.py`, and a faster one is welcome",
+        " as shared code has them), `bench/peers_polars.py` (the whole job fused by hand: packed keys, no column that"
+        " the result does not need) and `bench/peers_duckdb.py`, and a faster one is welcome",
         *([f"- Left out of this run: {', '.join(left_out)}"] if left_out else []),
         "",
         f"Each contestant runs in its own process, in turns, {options.repeat} times, on a warm page cache."

@@ -113,8 +113,8 @@ class Edges:
             raise ConfigError(f"{path.name}: edges are kept as .json")
         ends = {"low": _finite(self.low), "high": _finite(self.high)}
         content = {"kind": _KIND, "version": _VERSION, **asdict(self), **ends, "cuts": list(self.cuts)}
-        with io.atomic(path) as temporary:
-            temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        with io.atomic(path) as file:
+            file.write((json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
         return path
 
     @staticmethod

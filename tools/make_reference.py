@@ -19,7 +19,9 @@ SECTIONS = {
     ],
     "Quantile bins": ["qbin_edges", "qbin", "Edges"],
     "Enrichment": ["Enricher", "FIFOMatch", "TagRule", "State", "TagCondition", "TagRunning"],
-    "Configuration and running": ["Config", "Context", "run"],
+    "Configuration and running": [
+        "Config", "Context", "run", "run_batch", "run_cluster", "status", "BatchReport", "cluster",
+    ],
     "The cube": ["Cube"],
     "Statistics": ["stats"],
     "Files": ["scan", "load", "save"],
@@ -27,9 +29,8 @@ SECTIONS = {
     "Calendars": ["calendar"],
     "Demonstration data": ["demo"],
     "Errors": [
-        "Error", "ConfigError", "SchemaError", "CalendarRangeError", "DataError", "ReplayError", "StorageError",
-        "NotMergeableWarning",
-        "SchemaChangeWarning",
+        "Error", "BatchError", "ConfigError", "SchemaError", "CalendarRangeError", "DataError", "ReplayError",
+        "StorageError", "NotMergeableWarning", "SchemaChangeWarning",
     ],
 }  # fmt: skip
 

@@ -4,7 +4,9 @@
 """
 
 from vizflow import calendar, demo, stats
+from vizflow import calendar, cluster, demo
 from vizflow._core import version as __version__
+from vizflow.batch import BatchError, BatchReport, status
 from vizflow.check import CheckReport, check
 from vizflow.config import Config, Context
 from vizflow.cube import Cube
@@ -26,7 +28,7 @@ from vizflow.ops import aggregate, bin, forward_return, mid, near_integer, parse
 from vizflow.quantiles import Edges, qbin, qbin_edges
 from vizflow.reduce import reduce
 from vizflow.returns import daily, mark_to_close, merge_forward, overnight_return, sign_by_side
-from vizflow.run import run
+from vizflow.run import run, run_batch, run_cluster
 
 __all__ = [
     "CN",
@@ -35,6 +37,8 @@ __all__ = [
     "HKEX_NORTHBOUND",
     "KR",
     "US",
+    "BatchError",
+    "BatchReport",
     "CalendarRangeError",
     "CheckReport",
     "Config",
@@ -62,6 +66,7 @@ __all__ = [
     "bin",
     "calendar",
     "check",
+    "cluster",
     "daily",
     "demo",
     "forward_return",
@@ -76,9 +81,12 @@ __all__ = [
     "qbin_edges",
     "reduce",
     "run",
+    "run_batch",
+    "run_cluster",
     "save",
     "scan",
     "sign_by_side",
     "stats",
+    "status",
     "time_report",
 ]

@@ -3,7 +3,7 @@
 >>> import vizflow as vf
 """
 
-from vizflow import calendar, demo, stats
+from vizflow import calendar, demo, stats, viz
 from vizflow._core import version as __version__
 from vizflow.config import Config, Context
 from vizflow.cube import Cube
@@ -66,4 +66,5 @@ __all__ = [
     "scan",
     "stats",
     "time_report",
+    "viz",
 ]

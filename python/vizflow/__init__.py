@@ -3,7 +3,7 @@
 >>> import vizflow as vf
 """
 
-from vizflow import calendar, demo, stats, viz
+from vizflow import calendar, demo, reports, stats, viz
 from vizflow._core import version as __version__
 from vizflow.config import Config, Context
 from vizflow.cube import Cube
@@ -61,6 +61,7 @@ __all__ = [
     "near_integer",
     "parse_time",
     "reduce",
+    "reports",
     "run",
     "save",
     "scan",

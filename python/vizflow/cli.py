@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         args.command(args)
-    except Error as error:
+    except (Error, ImportError) as error:
         print(f"vizflow: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0
@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--dates", nargs="+", default=["20240102", "20240103", "20240104"], metavar="YYYYMMDD", help="days to make"
     )
+    demo.add_argument("--serve", action="store_true", help="open the explorer on the result at the end")
     demo.set_defaults(command=_demo)
 
     one = commands.add_parser(
@@ -59,13 +60,51 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--config", default="config", help="name of the Config in that module (default: config)")
     one.add_argument("--no-save", action="store_true", help="print the result and write nothing")
     one.set_defaults(command=_run)
+
+    explore = commands.add_parser(
+        "explore",
+        help="open partials in the browser",
+        description="Serve the explorer on partials, on this machine only, until Ctrl-C.",
+    )
+    explore.add_argument("partials", nargs="+", help="folder, glob or files")
+    explore.add_argument("--host", default="127.0.0.1", help="interface; others than 127.0.0.1 have no login")
+    explore.add_argument("--port", type=int, default=8050, help="0 takes a free one (default: 8050)")
+    explore.add_argument("--title", help="what the page is called (default: the folder's name)")
+    explore.add_argument(
+        "--unit", action="append", default=[], metavar="NAME=UNIT", help="how a column is shown: alpha1=bp, holding=s"
+    )
+    explore.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="a name the page may be asked under"
+    )
+    explore.add_argument("--no-browser", action="store_true", help="print the address only")
+    explore.set_defaults(command=_explore)
     return parser
 
 
 def _demo(args: argparse.Namespace) -> None:
     from vizflow import showcase
 
-    showcase.show(args.output, args.dates, args.rows, args.symbols)
+    showcase.show(args.output, args.dates, args.rows, args.symbols, serve=args.serve)
+
+
+def _explore(args: argparse.Namespace) -> None:
+    from vizflow import explore
+
+    units = {}
+    for item in args.unit:
+        name, equals, unit = item.partition("=")
+        if not (name and equals and unit):
+            raise ConfigError(f"--unit {item!r}: NAME=UNIT is accepted, for example alpha1=bp")
+        units[name] = unit
+    explore.serve(
+        args.partials[0] if len(args.partials) == 1 else args.partials,
+        host=args.host,
+        port=args.port,
+        title=args.title,
+        units=units,
+        allowed_hosts=args.allow_host,
+        open_browser=not args.no_browser,
+    )
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ C_BUILD := build/c
 SANITIZE_BUILD := build/sanitize
 SOURCES := $(shell find include src python pyproject.toml CMakeLists.txt -type f -not -name '*.so' -not -path '*/__pycache__/*')
 
-.PHONY: help setup demo test quick test-c test-sanitize test-thread test-install test-python lint bench clean
+.PHONY: help setup demo test quick test-c test-sanitize test-thread test-install test-python test-browser lint bench clean
 
 help: ## show this menu
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -15,15 +15,15 @@ help: ## show this menu
 $(VENV)/.ready: $(SOURCES)
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade pip
-	@$(PY) -m pip install --quiet --disable-pip-version-check ".[demo,test,lint]"
+	@$(PY) -m pip install --quiet --disable-pip-version-check ".[demo,test,lint,viz,browser]"
 	@touch $@
 
 setup: $(VENV)/.ready ## make .venv with VizFlow built and installed in it
 
-demo: setup ## generate three realistic days and run the whole job over them
-	@$(VENV)/bin/vizflow demo --output demo-output
+demo: setup ## generate three realistic days, run the whole job, write the reports; SERVE=1 opens the explorer
+	@$(VENV)/bin/vizflow demo --output demo-output $(if $(SERVE),--serve)
 
-test: test-c test-sanitize test-thread test-install lint test-python ## everything that CI runs
+test: test-c test-sanitize test-thread test-install lint test-python test-browser ## everything that CI runs
 
 quick: setup ## the quick set: under a minute
 	@$(PY) -m pytest -q -m "not slow" tests/python/unit
@@ -59,6 +59,9 @@ test-install: ## install the C library alone, and build the examples through pkg
 
 test-python: setup ## Python tests: both engines, tiny chunks, one and two threads
 	@$(PY) tools/run_python_tests.py
+
+test-browser: setup ## the explorer and the reports in Chromium; screenshots in build/screenshots
+	@$(PY) -m pytest -q -p no:cacheprovider tests/python/browser
 
 lint: setup ## ruff, mypy, and whether the reference page is what the docstrings say
 	@$(VENV)/bin/ruff check python tests/python bench tools examples

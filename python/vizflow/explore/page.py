@@ -7,6 +7,7 @@ view, for callbacks of others.
 
 from __future__ import annotations
 
+import html
 import io
 import ipaddress
 import json
@@ -65,7 +66,7 @@ def make(source: Any, *, units: Units | None, title: str | None, allowed_hosts: 
         "vizflow.explore",
         assets_folder=str(_ASSETS),
         url_base_pathname=url_base,
-        title=f"{engine.source.title} · VizFlow",
+        title=html.escape(f"{engine.source.title} · VizFlow"),  # Dash puts it into the page as it is
         update_title="",
         serve_locally=True,
         add_log_handler=False,

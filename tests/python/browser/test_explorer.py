@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 import vizflow as vf
-from browsing import METRICS, UNITS, Open, Visit, dates, day, served
+from browsing import CONTRAST, METRICS, NAMELESS, OVERLAPS, UNITS, Open, Visit, dates, day, served
 from vizflow.explore.engine import Engine
 from vizflow.explore.source import CubeSource
 
@@ -197,7 +197,7 @@ def test_axes_metric_and_lines_change(visit: Open, address: str) -> None:
     page.select_option("#vf-by", "side")
     reader.settle()
     assert page.inner_text("#vf-curve-title") == "n by hold"
-    assert [item.inner_text() for item in page.locator("#vf-curve-legend li").all()] == ["∅", "Buy", "Sell"]
+    assert [item.inner_text() for item in page.locator("#vf-curve-legend li").all()] == ["none", "Buy", "Sell"]
     assert len(page.evaluate("() => window.vizflow.shown.panels.curve.lines")) == 3
     reader.shoot("categories-and-lines")
     page.select_option("#vf-extent", "all")
@@ -308,51 +308,6 @@ def test_it_can_be_read_and_used_at_every_width_and_theme(visit: Open, address: 
     assert reader.page.evaluate(CONTRAST) == []
     assert reader.page.evaluate(NAMELESS) == []
     assert reader.page.evaluate(OVERLAPS) == []
-
-
-CONTRAST = """() => {
-  // Text whose contrast on its ground is below 4.5 (WCAG 2.2 AA).
-  const parse = (c) => { const m = c.match(/[\\d.]+/g).map(Number); return m.length < 4 ? [...m, 1] : m; };
-  const linear = (v) => (v <= 10.31 ? v / 3294.6 : ((v / 255 + 0.055) / 1.055) ** 2.4);
-  const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-  const over = (top, under) => [0, 1, 2].map((i) => top[i] * top[3] + under[i] * (1 - top[3]));
-  const ground = (node) => { const stack = [];
-    for (let n = node; n; n = n.parentElement) stack.push(parse(getComputedStyle(n).backgroundColor));
-    return stack.reverse().reduce((under, top) => over(top, under), [255, 255, 255]); };
-  const out = [];
-  for (const node of document.querySelectorAll('body *')) {
-    const own = Array.from(node.childNodes).some((c) => c.nodeType === 3 && c.textContent.trim());
-    if (!own || !node.checkVisibility() || /^(SCRIPT|STYLE|OPTION)$/.test(node.tagName)) continue;
-    const style = getComputedStyle(node), svg = node instanceof SVGElement;
-    const ink = over(parse(svg ? style.fill : style.color), ground(svg ? node.closest('div') : node));
-    const [a, b] = [light(ink), light(ground(svg ? node.closest('div') : node))].sort((p, q) => q - p);
-    const ratio = (a + 0.05) / (b + 0.05);
-    const said = `${node.tagName}.${node.getAttribute('class')} "${node.textContent.slice(0, 20)}" ${ratio.toFixed(2)}`;
-    if (ratio < 4.5) out.push(said);
-  }
-  return out;
-}"""
-
-NAMELESS = """() => Array.from(document.querySelectorAll('button, a, input, select, [tabindex="0"]'))
-  .filter((n) => n.checkVisibility() && !(n.textContent.trim() || n.getAttribute('aria-label') || n.title
-    || (n.labels && n.labels.length) || n.getAttribute('aria-labelledby')))
-  .map((n) => n.outerHTML.slice(0, 80))"""
-
-OVERLAPS = """() => {
-  // Controls that lie on one another. The two knobs of a range share a track on purpose.
-  const nodes = Array.from(document.querySelectorAll('button, a, select, input[type=number], output, h1, h2, .vf-note'))
-    .filter((n) => n.checkVisibility() && n.getBoundingClientRect().width)
-    .filter((n) => !n.closest('.vf-table') && !n.closest('.vf-header'));
-  const out = [];
-  nodes.forEach((a, i) => nodes.slice(i + 1).forEach((b) => {
-    if (a.contains(b) || b.contains(a)) return;
-    const p = a.getBoundingClientRect(), q = b.getBoundingClientRect();
-    const across = Math.min(p.right, q.right) - Math.max(p.left, q.left);
-    if (across > 1 && Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top) > 1)
-      out.push(`${a.outerHTML.slice(0, 50)} / ${b.outerHTML.slice(0, 50)}`);
-  }));
-  return out;
-}"""
 
 
 def test_dark_mode_is_kept_and_redraws(visit: Open, address: str) -> None:

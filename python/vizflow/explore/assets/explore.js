@@ -15,7 +15,8 @@
     return node;
   };
   const clamp = (v, low, high) => Math.min(high, Math.max(low, v));
-  const NONE = "∅";
+  const NONE = "∅";  // how the server and the address spell null
+  const named = (key) => (key === NONE ? "none" : String(key));
 
   let about, base, axes, dates, metrics, view, colours;
   const shown = { marks: {}, panels: {} };
@@ -50,7 +51,7 @@
     const axis = {
       ...a, n: a.keys.length, step, placed,
       at: placed ? (i) => Number(((a.keys[0] + i) * step).toPrecision(12)) : (i) => i,
-      text: a.kind === "bin" ? (i) => number(axis.at(i)) : (i) => String(a.keys[i]),
+      text: a.kind === "bin" ? (i) => number(axis.at(i)) : (i) => named(a.keys[i]),
       index: new Map(a.keys.map((key, i) => [key, i])),
       unit: (a.title.match(/\[(.*)\]$/) || ["", ""])[1],
     };
@@ -528,7 +529,7 @@
     lines.forEach((line, k) => {
       const mark = make("i");
       mark.style.background = colours.series[k % colours.series.length];
-      box.append(make("li", {}, mark, by.kind === "category" ? line.name : `${plainName(by)} ${line.name}`));
+      box.append(make("li", {}, mark, by.kind === "category" ? named(line.name) : `${plainName(by)} ${named(line.name)}`));
     });
   }
 
@@ -563,7 +564,7 @@
     const m = metric(), box = $("total");
     const items = [[m.label, number(panel.value == null ? null : panel.value * m.scale)
       + (panel.half == null ? "" : ` ± ${number(panel.half * m.scale)}`)]];
-    if (panel.rows != null) items.push(["rows", whole(panel.rows)]);
+    if (panel.rows != null && view.metric !== about.count) items.push(["rows", whole(panel.rows)]);
     if (panel.coverage != null) items.push(["coverage", share(panel.coverage)]);
     items.push(["dates", whole(panel.dates)]);
     box.replaceChildren(make("dl", {}, ...items.map(([term, value]) => make("div", {}, make("dt", {}, term), make("dd", {}, value)))));
@@ -587,7 +588,7 @@
         const name = panel.columns[i];
         if (keyed.has(name)) {
           const words = axes.get(name).kind === "category";
-          return `<td${words ? "" : ' class="vf-number"'} data-v="${escapeHtml(value)}">${escapeHtml(words ? value : value.replace("-", "−"))}</td>`;
+          return `<td${words ? "" : ' class="vf-number"'} data-v="${escapeHtml(value)}">${escapeHtml(named(words ? value : value.replace("-", "−")))}</td>`;
         }
         const exact = value == null ? "" : ` data-v="${escapeHtml(value)}" title="${escapeHtml(value)}"`;
         const text = typeof value === "number" ? number(value * metrics.get(name).scale) : value == null ? "–" : escapeHtml(value);
@@ -730,7 +731,7 @@
       const k = at.j * plot.panel.nx + at.i;
       if (Number.isNaN(plot.panel.value[k]) && (!plot.panel.rows || Number.isNaN(plot.panel.rows[k]))) rows.push(["", "no rows"]);
       else add(m.label, plot.panel, k);
-    } else for (const line of plot.lines) add(plot.lines.length > 1 || line.name ? line.name : m.label, line, at.i);
+    } else for (const line of plot.lines) add(plot.lines.length > 1 || line.name ? named(line.name) : m.label, line, at.i);
     box.replaceChildren(make("dl", {}, ...rows.map(([term, value, strong]) => make("div", { class: strong ? "vf-strong" : "" }, make("dt", {}, term), make("dd", {}, value)))));
     box.hidden = false;
     box.setAttribute("aria-live", spoken ? "polite" : "off");
@@ -810,7 +811,7 @@
       const kept = axis.keys.filter((k) => now.has(k));
       if (!kept.length || kept.length === axis.n) delete view.where[axis.name]; else view.where[axis.name] = kept;
       viewChanged();
-    } }, key === NONE ? "none" : key));
+    } }, named(key)));
     const all = make("button", { type: "button", class: "vf-chip", onclick: () => { delete view.where[axis.name]; viewChanged(); } }, "All");
     const group = make("div", { class: "vf-filter", role: "group", "aria-label": axis.title, "data-dim": axis.name },
       make("div", { class: "vf-filter-head" }, make("span", {}, axis.title)), make("div", { class: "vf-chips" }, all, ...buttons));

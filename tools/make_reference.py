@@ -20,6 +20,7 @@ SECTIONS = {
     "Statistics": ["stats"],
     "Files": ["scan", "load", "save"],
     "Calendars": ["calendar"],
+    "Views": ["viz", "reports"],
     "Demonstration data": ["demo"],
     "Errors": [
         "Error", "ConfigError", "SchemaError", "CalendarRangeError", "DataError", "ReplayError", "StorageError",

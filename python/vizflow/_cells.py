@@ -325,10 +325,9 @@ def _over_dates(
 
 
 def _errors(grouped: pl.DataFrame, by: list[str], metrics: dict[str, str | pl.Expr]) -> dict[int, pl.DataFrame]:
-    """Give each mean's standard error, dates being the clusters: the jackknife over dates.
+    """Give each mean's standard error, dates being the clusters; as `vizflow.stats.clustered` does.
 
-    With r the mean and r(d) the mean without date d: sqrt((D-1)/D * sum((r(d) - r)^2)) over the D dates that carry
-    weight; "CV3" of MacKinnon, Nielsen and Webb (2023). For means of one row a date it is the classic error.
+    With r the mean, and S_d and W_d the sums over date d: a date's influence is (S_d - r W_d) / sum(W).
     """
     out = {}
     for index, metric in enumerate(metrics.values()):
@@ -336,18 +335,17 @@ def _errors(grouped: pl.DataFrame, by: list[str], metrics: dict[str, str | pl.Ex
             continue
         s, w = pl.col(f"__sum_{index}"), pl.col(f"__weight_{index}")
         total, weight = (s.sum().over(by), w.sum().over(by)) if by else (s.sum(), w.sum())
-        apart = (total - s) / (weight - w) - total / weight
-        there = grouped.filter(w > 0).with_columns(__apart=pl.when(weight > w).then(apart**2))
-        out[index] = there.group_by(by or [pl.lit(0).alias("__one")]).agg(
-            pl.len().cast(pl.Int64).alias(f"dates_{index}"), jackknife().alias(f"error_{index}")
+        there = grouped.filter(w > 0).with_columns(__influence=(s - total / weight * w) / weight)
+        out[index] = there.group_by(by or [pl.lit(0).alias("__one")], maintain_order=True).agg(
+            pl.len().cast(pl.Int64).alias(f"dates_{index}"), clustered().alias(f"error_{index}")
         )
     return out
 
 
-def jackknife() -> pl.Expr:
-    """Give the error of a group whose ``__apart`` holds each date's squared difference."""
+def clustered() -> pl.Expr:
+    """Give the error of a group whose ``__influence`` holds each date's influence."""
     n = pl.len()
-    return pl.when(n > 1).then(((n - 1) / n * pl.col("__apart").sum()).sqrt())
+    return pl.when(n > 1).then((n / (n - 1) * (pl.col("__influence") ** 2).sum()).sqrt())
 
 
 def _finish(

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from vizflow._cells import Cells, Dim, Units, Where, is_cube, jackknife
+from vizflow._cells import Cells, Dim, Units, Where, clustered, is_cube
 from vizflow._cube import given
 from vizflow._look import unit_of
 from vizflow._states import LeafSpec, StateSpec
@@ -185,10 +185,14 @@ def _missing(view: Cube, metric: str) -> StateSpec | None:
 
 
 def errors(view: Cube, metric: str, by: Sequence[str]) -> pl.DataFrame | None:
-    """Give `by`, ``error`` and ``dates``: the jackknife over dates, which leaves each date's states out in turn.
+    """Give `by`, ``error`` and ``dates``: errors with dates as the clusters, as `vizflow.stats.clustered` does.
 
-    None where it cannot be told: fewer than two dates, a metric that is a count or a sum of integers, or one of states
-    that cannot be subtracted (minima, maxima, first, last, products).
+    A date's influence on a metric f of the total T of the states is its derivative in the direction of the date's
+    states S_d: for a ratio of sums (S_d - r W_d) / W, and without a formula of its own for every other metric. It is
+    taken as M (f(MT + S_d) - f(MT - S_d)) / 2, which keeps counts whole: such metrics do not change with scale.
+
+    None where it cannot be told: fewer than two dates, a metric that is a count or a sum, or one of states that cannot
+    be added and subtracted (minima, maxima, first, last, products).
     """
     held = view._held
     if DATE in by or not held.dated or len(view.dates) < 2:
@@ -200,20 +204,36 @@ def errors(view: Cube, metric: str, by: Sequence[str]) -> pl.DataFrame | None:
         return None
     names = [state.name for state in needed]
     columns = [column for state in needed for column in state.columns]
-    totals = states(view, by, names)
-    per_date = states(view, [*by, DATE], names)
+    totals, per_date = states(view, by, names), states(view, [*by, DATE], names)
+    scale = _scale(totals, columns)
+    if scale is None:
+        return None
     keys = list(by)
     value = finish.cast(pl.Float64).fill_nan(None)
-    all_dates = totals.lazy().with_columns(__whole=value).rename({column: f"{column}__all" for column in columns})
-    dated = per_date.lazy().with_columns(__own=value)
+    scaled = totals.lazy().select(*keys, *((pl.col(c) * scale).alias(f"{c}__all") for c in columns))
+    dated = per_date.lazy().with_columns(__own=value).rename({c: f"{c}__date" for c in columns})
     joined = (
-        dated.join(all_dates, on=keys, how="left", nulls_equal=True) if keys else dated.join(all_dates, how="cross")
+        dated.join(scaled, on=keys, how="left", nulls_equal=True, maintain_order="left")
+        if keys
+        else dated.join(scaled, how="cross", maintain_order="left")
     )
-    rest = joined.with_columns((pl.col(f"{c}__all") - pl.col(c)).alias(c) for c in columns).with_columns(__rest=value)
-    apart = rest.filter(pl.col("__own").is_not_null()).with_columns(__apart=(pl.col("__rest") - pl.col("__whole")) ** 2)
-    sums = [jackknife().alias("error"), pl.len().cast(pl.Int64).alias("dates")]
+    joined = joined.filter(pl.col("__own").is_not_null())
+    for sign, name in ((1, "__above"), (-1, "__below")):
+        moved = [(pl.col(f"{c}__all") + sign * pl.col(f"{c}__date")).alias(c) for c in columns]
+        joined = joined.with_columns(moved).with_columns(value.alias(name))
+    influence = (pl.col("__above") - pl.col("__below")) * (scale / 2)
+    sums = [clustered().alias("error"), pl.len().cast(pl.Int64).alias("dates")]
+    found = joined.with_columns(__influence=influence)
     with translated():
-        return (apart.group_by(keys).agg(sums) if keys else apart.select(sums)).collect()
+        return (found.group_by(keys, maintain_order=True).agg(sums) if keys else found.select(sums)).collect()
+
+
+def _scale(totals: pl.DataFrame, columns: Sequence[str]) -> int | None:
+    """Give the M of `errors`: 4096, or less where integers would not fit; None where they leave no room."""
+    whole = [c for c in columns if totals.schema[c].is_integer()]
+    sizes = [abs(v) for c in whole for v in totals[c].to_list() if v is not None]
+    room = 61 - max(sizes, default=1).bit_length()
+    return None if room < 8 else 1 << min(12, room)
 
 
 def _is_ratio(view: Cube, metric: str) -> bool:

@@ -5,7 +5,10 @@ Dash and Plotly come with the extra ``vizflow[viz]``; this module imports withou
 
 from __future__ import annotations
 
+import html
+import socket
 import sys
+import webbrowser
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -90,21 +93,21 @@ def serve(
     from vizflow.viz import need
 
     waitress = need("waitress")
-    made = app(source, units=units, title=title, allowed_hosts=[*allowed_hosts, host])
-    try:
-        server = waitress.create_server(made.server, host=host, port=port, threads=threads, ident="vizflow")
+    try:  # before the cube is made, which may take a while
+        listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         raise ConfigError(f"{host}:{port} cannot be listened on ({error.strerror}); choose another port=") from error
-    shown = f"[{host}]" if ":" in host else host
-    address = f"http://{shown}:{server.effective_port}/"
-    print(f"{made.title}: {address}  (Ctrl-C ends)", file=sys.stderr, flush=True)
-    if open_browser:
-        import webbrowser
-
-        webbrowser.open(address)
-    try:
-        server.run()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        server.close()
+    with listening:
+        made = app(source, units=units, title=title, allowed_hosts=[*allowed_hosts, host])
+        server = waitress.create_server(made.server, sockets=[listening], threads=threads, ident="vizflow")
+        shown = f"[{host}]" if ":" in host else host
+        address = f"http://{shown}:{listening.getsockname()[1]}/"
+        print(f"{html.unescape(made.title)}: {address}  (Ctrl-C ends)", file=sys.stderr, flush=True)
+        if open_browser:
+            webbrowser.open(address)
+        try:
+            server.run()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            server.close()

@@ -161,8 +161,8 @@ def oracle_sums(frame: pl.DataFrame) -> dict[tuple[Any, Any], list[tuple[float, 
 
 
 def clustered(sums: list[tuple[float, float]], ratio: float) -> float:
-    d, s, w = len(sums), math.fsum(s for s, _ in sums), math.fsum(w for _, w in sums)
-    return math.sqrt((d - 1) / d * math.fsum(((s - sd) / (w - wd) - ratio) ** 2 for sd, wd in sums))
+    d = len(sums)
+    return math.sqrt(d / (d - 1) * math.fsum((s - ratio * w) ** 2 for s, w in sums)) / math.fsum(w for _, w in sums)
 
 
 def test_equal_weights_and_one_row_a_date_give_the_classic_error() -> None:

@@ -29,7 +29,7 @@ __all__ = ["Axis", "Engine", "Question", "Source"]
 NONE = "∅"  # a null key, in the page and in its address
 MAX_CELLS = 250_000
 MAX_LINES = 12
-TABLE_ROWS = 200
+TABLE_ROWS = 100
 _CACHE_BYTES = 64 << 20
 
 

@@ -53,6 +53,7 @@ def visit(browser: Browser) -> Iterator[Open]:
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", accept_downloads=True
         )
+        context.set_default_timeout(120_000)  # of a busy machine; nothing is timed here
         contexts.append(context)
         made = Visit(context.new_page())
         visits.append(made)

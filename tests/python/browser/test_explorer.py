@@ -93,7 +93,7 @@ def table(visit: Visit, expected: pl.DataFrame) -> None:
         "() => Array.from(document.querySelectorAll('#vf-table tbody tr'),"
         " (r) => Array.from(r.children, (c) => c.dataset.v))"
     )
-    assert len(rows) == min(200, expected.height)
+    assert len(rows) == min(100, expected.height)
     counts = sorted(expected["n"].to_list(), reverse=True)
     assert [int(row[2]) for row in rows] == counts[: len(rows)]
     known = {
@@ -265,10 +265,10 @@ def test_the_table_sorts(visit: Open, address: str, partials: Path) -> None:
     reader.settle()
     column = "() => Array.from(document.querySelectorAll('#vf-table tbody tr'), (r) => Number(r.children[5].dataset.v))"
     shown = reader.page.evaluate(column)
-    assert shown == sorted(reduced(partials, ["alpha_bin", "hold_bin"])["qty"].to_list(), reverse=True)[:200]
+    assert shown == sorted(reduced(partials, ["alpha_bin", "hold_bin"])["qty"].to_list(), reverse=True)[:100]
     reader.page.click("#vf-table th:has-text('qty') button")
     reader.settle()
-    assert reader.page.evaluate(column) == sorted(shown_all(partials))[:200]
+    assert reader.page.evaluate(column) == sorted(shown_all(partials))[:100]
     assert reader.page.get_attribute("#vf-table th:has-text('qty')", "aria-sort") == "ascending"
 
 

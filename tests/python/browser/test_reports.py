@@ -50,6 +50,7 @@ def test_a_report_opens_without_a_network(
         viewport={"width": width, "height": 1000}, color_scheme="dark" if dark else "light", offline=True
     )
     try:
+        context.set_default_timeout(120_000)
         page = context.new_page()
         troubles: list[str] = []
         asked: list[str] = []

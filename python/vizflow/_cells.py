@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
+from vizflow import _partial
 from vizflow._look import Unit, unit_of
 from vizflow._plans import as_lazy, require
 from vizflow.errors import ConfigError, DataError, SchemaError
@@ -192,11 +193,17 @@ def measure(
     if isinstance(data, Cells):
         return data
     names = metrics_of(metrics)
-    if is_partials(data) or is_cube(data):
+    if is_partials(data) or is_cube(data) or isinstance(data, Mapping) or _knows_states(data, names, weight, count):
         from vizflow import _cube_cells
 
-        return _cube_cells.measure(data, by, names, where=where, units=units, clusters=clusters is not None)
+        return _cube_cells.measure(data, by, names, where=where, bins=bins, units=units, clusters=clusters is not None)
     return _measure_frame(as_lazy(data), list(by), names, weight, where or {}, bins or {}, units, count, clusters)
+
+
+def _knows_states(data: Any, metrics: Mapping[str, str | pl.Expr], weight: str | None, count: str | None) -> bool:
+    """Tell whether a frame's metrics can be merged over what a figure does not show: it came untouched from us."""
+    plain = weight is None and count is None and all(isinstance(metric, str) for metric in metrics.values())
+    return plain and isinstance(data, (pl.LazyFrame, pl.DataFrame)) and _partial.traced(data) is not None
 
 
 def is_partials(data: Any) -> bool:

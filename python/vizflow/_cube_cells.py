@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from vizflow import _partial
 from vizflow._cells import Cells, Dim, Units, Where, clustered, is_cube
 from vizflow._cube import given
 from vizflow._look import unit_of
@@ -33,15 +34,16 @@ def measure(
     where: Where | None,
     units: Units | None,
     clusters: bool,
+    bins: Mapping[str, float] | None = None,
 ) -> Cells:
-    """Give `_cells.measure` of a cube or of partials."""
+    """Give `_cells.measure` of a cube, of partials, or of a frame that knows its states."""
     wanted = []
     for name, metric in metrics.items():
         if isinstance(metric, pl.Expr):
             raise ConfigError(f"metric {name!r} is an expression; of a cube or partials a metric's name is accepted")
         wanted.append(metric)
     dims = list(dict.fromkeys([*(n for n in by if n != DATE), *(n for n in where or {} if n != DATE)]))
-    cube = data if is_cube(data) else Cube.from_partials(data, dims=_known(dims))
+    cube = data if is_cube(data) else cube_of(data, dims, bins or {})
     for metric in wanted:
         if metric not in cube.metrics:
             hint = near_names(metric, cube.metrics).replace("the columns are", "there are")
@@ -63,8 +65,19 @@ def measure(
     return Cells(out, tuple(_dim(cube, name, units) for name in by), tuple(metrics))
 
 
-def _known(dims: list[str]) -> list[str] | None:
-    return dims or None
+def cube_of(data: Any, dims: Sequence[str] | None = None, bins: Mapping[str, float] | None = None) -> Cube:
+    """Make a cube of partials, or of a frame that `aggregate`, `reduce`, `scan` or `load` gave."""
+    if not isinstance(data, (pl.LazyFrame, pl.DataFrame)):
+        widths = {name: width for name in dims or () if (width := _width(name, bins or {})) is not None}
+        return Cube.from_partials(data, dims=dims, bins=widths or None)
+    traced = _partial.traced(data)
+    keys = traced.plan.group_by if traced is not None else ()
+    widths = {name: width for name in dims or keys if (width := _width(name, bins or {})) is not None}
+    return Cube.from_frame(data, dims=dims, bins=widths or None)
+
+
+def _width(name: str, bins: Mapping[str, float]) -> float | None:
+    return bins.get(name, bins.get(name.removesuffix("_bin")))
 
 
 def _dim(cube: Cube, name: str, units: Units | None) -> Dim:

@@ -76,7 +76,9 @@ def heatmap(
     Parameters
     ----------
     data
-        A `Cube`; a path, folder, glob or list of paths of partials; or a LazyFrame or DataFrame, of rows or of cells.
+        A `Cube`; a path, folder, glob or list of paths of partials; a mapping of dates to frames that `aggregate` gave;
+        or a LazyFrame or DataFrame, of rows or of cells. A frame that `aggregate`, `reduce`, `scan` or `load` gave,
+        untouched, is merged over what is not shown, as partials are.
     x, y
         Dimensions. A column of bin numbers (``alpha_bin``) is drawn at its bins' centres.
     metric
@@ -341,7 +343,8 @@ def dashboard(source: Any, **options: Any) -> Dash:
     Parameters
     ----------
     source
-        A `Cube`, or what `Cube.from_partials` takes: a folder, glob or list of partials.
+        A `Cube`, or what `Cube.from_partials` takes: a folder, glob or list of partials, or dates mapped to frames.
+        A saved cube's ``.arrow``. Or a frame that `aggregate` or `reduce` gave, untouched.
     options
         As in `vizflow.explore.app`: ``units``, ``title``, ``name``.
 

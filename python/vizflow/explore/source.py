@@ -40,7 +40,7 @@ class CubeSource:
             return cls(source, units=units, title=title or "cube")
         if isinstance(source, (str, os.PathLike)) and Path(source).suffix in (".arrow", ".feather", ".ipc"):
             return cls(Cube.open(source), units=units, title=title or Path(source).stem)
-        return cls(Cube.from_partials(source), units=units, title=title or _name(source))
+        return cls(_cube_cells.cube_of(source), units=units, title=title or _name(source))
 
     def cells(self, by: Sequence[str], where: Mapping[str, Any]) -> pl.DataFrame:
         """Give `by` and every metric, a row a cell that holds rows."""
@@ -65,4 +65,4 @@ def _name(source: Any) -> str:
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         return path.name if path.is_dir() or path.is_file() else path.parent.name or str(path)
-    return "partials"
+    return "cells" if isinstance(source, (pl.LazyFrame, pl.DataFrame)) else "partials"

@@ -442,6 +442,23 @@ def test_figures_of_partials_and_of_a_cube_are_reduce(partials: Path) -> None:
     )
 
 
+def test_frames_that_know_their_states_are_merged(partials: Path) -> None:
+    expected = vf.viz.heatmap(partials, "a_bin", "k", "wv").data[0]
+    days = {date: aggregated(seed) for seed, date in enumerate(DATES)}
+    for source in (vf.reduce(partials), vf.reduce(partials, by="date"), days):
+        got = vf.viz.heatmap(source, "a_bin", "k", "wv", bins={"a": 0.5}).data[0]
+        assert got.x == expected.x
+        assert list(got.z) == list(expected.z)
+    one = vf.viz.line(vf.load(partials / "20240102.parquet"), "k", "mean")
+    assert one.data[0].y == tuple(vf.aggregate(rows(0), ["k"], METRICS).collect()["mean"])
+    touched = vf.reduce(partials).filter(pl.col("n") > 0)
+    with raises(ConfigError, "rows a cell"):
+        vf.viz.heatmap(touched, "a_bin", "k", "wv")
+    for source in (vf.reduce(partials, by="date"), days):
+        answer = asked(Engine(CubeSource.of(source, units=None, title=None)), metric="n")
+        assert answer["total"]["value"] == 1000
+
+
 def test_lines_of_a_cube_have_bands_and_dates(partials: Path) -> None:
     figure = vf.viz.line(partials, "k", ["mean", "wv"])
     named = {trace.name: trace for trace in figure.data}

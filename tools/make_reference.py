@@ -27,6 +27,7 @@ SECTIONS = {
     "Files": ["scan", "load", "save"],
     "Checks": ["check", "CheckReport"],
     "Calendars": ["calendar"],
+    "Views": ["viz", "reports"],
     "Demonstration data": ["demo"],
     "Errors": [
         "Error", "BatchError", "ConfigError", "SchemaError", "CalendarRangeError", "DataError", "ReplayError",

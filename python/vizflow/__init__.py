@@ -5,6 +5,7 @@
 
 from vizflow import calendar, demo, stats
 from vizflow import calendar, cluster, demo
+from vizflow import calendar, demo, reports, stats, viz
 from vizflow._core import version as __version__
 from vizflow.batch import BatchError, BatchReport, status
 from vizflow.check import CheckReport, check
@@ -80,6 +81,7 @@ __all__ = [
     "qbin",
     "qbin_edges",
     "reduce",
+    "reports",
     "run",
     "run_batch",
     "run_cluster",
@@ -89,4 +91,5 @@ __all__ = [
     "stats",
     "status",
     "time_report",
+    "viz",
 ]

@@ -3,9 +3,7 @@
 >>> import vizflow as vf
 """
 
-from vizflow import calendar, demo, stats
-from vizflow import calendar, cluster, demo
-from vizflow import calendar, demo, reports, stats, viz
+from vizflow import calendar, cluster, demo, reports, stats, viz
 from vizflow._core import version as __version__
 from vizflow.batch import BatchError, BatchReport, status
 from vizflow.check import CheckReport, check

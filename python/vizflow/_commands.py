@@ -681,7 +681,7 @@ def _demo(output: Path, rows: int, symbols: int, dates: str, serve: bool) -> Non
 @click.option("--host", default="127.0.0.1", show_default=True, help="Interface; others than 127.0.0.1 have no login.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8050, show_default=True, help="0 takes a free one.")
 @click.option("--title", help="What the page is called (default: the folder's name).")
-@click.option("--unit", "units", multiple=True, metavar="NAME=UNIT", help="How a column is shown: alpha1=bp, holding=s.")
+@click.option("--unit", "units", multiple=True, metavar="NAME=UNIT", help="How a column is shown: alpha1=bp.")
 @click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="A name the page may be asked under.")
 @click.option("--no-browser", is_flag=True, help="Print the address only.")
 def _explore(
@@ -693,7 +693,7 @@ def _explore(
     hosts: tuple[str, ...],
     no_browser: bool,
 ) -> None:
-    """Explore partials in the browser: served on this machine only, until Ctrl-C.
+    r"""Explore partials in the browser: served on this machine only, until Ctrl-C.
 
     \b
     vizflow explore partials/

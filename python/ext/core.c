@@ -113,8 +113,8 @@ static int execute(PyObject *module) {
     if (PyModule_AddStringConstant(module, "version", vf_version()) != 0) return -1;
     if (add_calendar(module) != 0) return -1;
     if (add_returns(module) != 0) return -1;
+    if (add_cube(module) != 0) return -1;
     return add_objects(module);
-    return add_objects(module) != 0 ? -1 : add_cube(module);
 }
 
 static int traverse(PyObject *module, visitproc visit, void *arg) {

@@ -221,7 +221,6 @@ def _literal_expr(dtype: str | None, value: Any) -> pl.Expr:
 
 # What users write for a node that is none of the language.
 _FORMS = {
-    "AnonymousFunction": "a Python function",
     "Agg": "an aggregate",
     "Over": "over",
     "SortBy": "sort_by",

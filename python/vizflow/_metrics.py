@@ -206,6 +206,7 @@ _REMEDIES = {
 _KINDS_OF_NODES = {
     "Over": "over", "SortBy": "sort_by", "Sort": "sort", "Slice": "head, tail or slice", "Gather": "gather",
     "Explode": "explode", "Rolling": "rolling", "Filter": "filter", "Selector": "a selector",
+    "AnonymousFunction": "a Python function", "AnonymousAgg": "a Python function",
 }  # fmt: skip
 
 
@@ -223,8 +224,11 @@ class _Taker:
         try:
             node = dump(metric.meta.undo_aliases())
         except Exception:
-            # Python functions have no serialised form, but where cloudpickle is installed.
-            raise _python_refusal() from None
+            # Python functions have no serialised form.
+            raise _Refused(
+                "a Python function may look at anything",
+                f"{_BEFORE}, or on what vf.load or vf.reduce gives, or write it as a Polars expression",
+            ) from None
         finished = load(self._walk(node))
         if not finished.meta.root_names():
             raise _Refused("it is a constant", "add it to what vf.load or vf.reduce gives (with_columns)")
@@ -235,8 +239,6 @@ class _Taker:
         if leaf is not None:
             return dump(leaf)
         kind, body = only_item(node)
-        if kind in ("AnonymousFunction", "AnonymousAgg"):
-            raise _python_refusal()
         if kind == "Literal":
             return node
         if kind == "Column":
@@ -516,13 +518,6 @@ class _Taker:
 
 
 # ---- small questions ------------------------------------------------------------------------------------------------
-
-
-def _python_refusal() -> _Refused:
-    return _Refused(
-        "a Python function may look at anything",
-        f"{_BEFORE}, or on what vf.load or vf.reduce gives, or write it as a Polars expression",
-    )
 
 
 def _function_refusal(function: Any) -> _Refused:

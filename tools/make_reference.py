@@ -22,9 +22,12 @@ SECTIONS = {
     "Configuration and running": [
         "Config", "Context", "run", "run_batch", "run_cluster", "status", "BatchReport", "cluster",
     ],
+    "The cube": ["Cube"],
+    "Statistics": ["stats"],
     "Files": ["scan", "load", "save"],
     "Checks": ["check", "CheckReport"],
     "Calendars": ["calendar"],
+    "Views": ["viz", "reports"],
     "Demonstration data": ["demo"],
     "Errors": [
         "Error", "BatchError", "ConfigError", "SchemaError", "CalendarRangeError", "DataError", "ReplayError",
@@ -56,7 +59,7 @@ def _members(name: str, item: object) -> list[str]:
     if inspect.isclass(item) and not issubclass(item, Exception):
         for member, value in vars(item).items():
             if member.startswith("_") or (
-                not isinstance(value, (staticmethod, property)) and not inspect.isfunction(value)
+                not isinstance(value, (staticmethod, classmethod, property)) and not inspect.isfunction(value)
             ):
                 continue
             target = value.fget if isinstance(value, property) else getattr(item, member)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 ROUNDS = [
-    ("whole suite", {}, ["tests/python"]),
+    ("whole suite", {}, ["--ignore=tests/python/browser", "tests/python"]),  # `make test-browser` runs those
     ("one thread", {"POLARS_MAX_THREADS": "1"}, ["-m", "not slow", "tests/python/unit", "tests/python/engines"]),
     ("tiny chunks", {"VIZFLOW_TEST_CHUNKS": "3"}, ["-m", "not slow", "tests/python/unit", "tests/python/engines"]),
     (

@@ -816,6 +816,126 @@ VF_API enum vf_status vf_moment_value(const struct vf_context *ctx, enum vf_mome
                                       const struct vf_series *columns, size_t n_columns, struct vf_column *out,
                                       struct vf_error *err);
 
+/* ---- cube: the states of many dates as an array ---- */
+
+/* How the states of two rows become one. Each takes one value column unless it says more. */
+enum vf_cube_merge {
+    VF_CUBE_ADD_INT = 0,   /* integers, booleans and durations, never null: their sum, int64. Past int64 a query fails */
+    VF_CUBE_ADD_FLOAT = 1, /* two columns hi and lo, floats, never null: the exact sum of all of them as hi and lo, each
+                              rounded once; NaN, or infinities of both signs, give NaN. lo is 0 where hi is not finite */
+    VF_CUBE_MIN = 2,       /* numbers, booleans, temporal types; null counts as none, NaN only where there is nothing
+                              else, -0 is less than +0. Null for no values */
+    VF_CUBE_MAX = 3,
+    VF_CUBE_FIRST = 4,        /* two columns, value and integer order (null: no row): the value, which may be null, of
+                                 the least (position on axis 0, order); of equal ones, of the one added first */
+    VF_CUBE_LAST = 5,         /* the same of the greatest; of equal ones, of the one added last */
+    VF_CUBE_PRODUCT_INT = 6,  /* integers and booleans; null counts as 1. Past int64 a query fails */
+    VF_CUBE_PRODUCT_FLOAT = 7 /* three columns hi, lo (floats) and exponent (integer), (hi + lo) * 2^exponent with
+                                 0.5 <= |hi| < 1, or hi alone for 0, NaN and infinities: the product to 106 bits */
+};
+
+struct vf_cube_state {
+    enum vf_cube_merge merge;
+    const char *name; /* for messages and of the columns that are given; copied */
+};
+
+enum vf_cube_layout {
+    VF_CUBE_AUTO = 0,  /* dense where that fits the limit, else sparse */
+    VF_CUBE_DENSE = 1, /* every cell of every date is there, with running sums along all axes: a query of sums reads 2
+                          cells an axis that is summed over, however many lie between */
+    VF_CUBE_SPARSE = 2 /* cells that hold something, sorted, each with its dates and running sums along them: a query
+                          looks at every cell once */
+};
+
+struct vf_cube;
+
+/* 1 to 16 axes; axis 0 is the dates, by which FIRST and LAST go. A cube is made in two readings of the same rows:
+   learn, then (build) add, then finish. VF_ERROR_ARGUMENT for no state and for counts out of range. */
+VF_API enum vf_status vf_cube_open(const struct vf_context *ctx, size_t n_axes, const struct vf_cube_state *states,
+                                   size_t n_states, struct vf_cube **out, struct vf_error *err);
+VF_API void vf_cube_close(struct vf_cube *cube);
+
+/* First reading: which values each axis has (keys[n_axes]: integers, booleans, texts, temporal types, dictionaries;
+   null is a value of its own, before all others) and how long the integers must be in which sums lose nothing. Keeps
+   nothing of the rows. `values` are the states' columns in order. A null in an ADD state: VF_ERROR_DATA. A failure
+   after the types were accepted makes every later call but close VF_ERROR_STATE. */
+VF_API enum vf_status vf_cube_learn(struct vf_cube *cube, const struct vf_series *keys, const struct vf_series *values,
+                                    int64_t n_rows, struct vf_error *err);
+
+struct vf_cube_size {
+    int64_t n_rows;        /* learnt */
+    uint64_t dense_cells;  /* product of the axes' lengths; UINT64_MAX when it is larger */
+    uint64_t dense_bytes;  /* held at most while it is made; UINT64_MAX when that is larger than any memory */
+    uint64_t dense_kept;   /* held afterwards */
+    uint64_t sparse_bytes; /* the same of the other layout, at most: rows of one cell and date become one */
+    uint64_t sparse_kept;
+    uint32_t record_words; /* 8-byte words of one cell's sums */
+    uint32_t scan_bytes;   /* bytes of one cell's other states */
+    uint64_t lengths[16];  /* of the axes */
+};
+VF_API enum vf_status vf_cube_size(const struct vf_cube *cube, struct vf_cube_size *out, struct vf_error *err);
+
+/* Ends learning and allocates. memory_limit 0: none. Nothing is allocated, and VF_ERROR_ARGUMENT names what is needed,
+   when the layout asked for (under AUTO: both) would hold more. Then build may be called again. */
+VF_API enum vf_status vf_cube_build(struct vf_cube *cube, enum vf_cube_layout layout, uint64_t memory_limit,
+                                    struct vf_error *err);
+
+/* Second reading. Rows of one cell and date merge. VF_ERROR_REPLAY for what was not learnt. */
+VF_API enum vf_status vf_cube_add(struct vf_cube *cube, const struct vf_series *keys, const struct vf_series *values,
+                                  int64_t n_rows, struct vf_error *err);
+
+/* Makes the running sums. VF_ERROR_REPLAY unless as many rows were added as learnt. */
+VF_API enum vf_status vf_cube_finish(struct vf_cube *cube, struct vf_error *err);
+
+struct vf_cube_shape {
+    enum vf_cube_layout layout;
+    uint64_t bytes;  /* held now */
+    uint64_t n_rows; /* dense: cells of the array; sparse: cells and dates that hold something */
+};
+/* After finish, as all that follow; else VF_ERROR_STATE. */
+VF_API enum vf_status vf_cube_shape(const struct vf_cube *cube, struct vf_cube_shape *out, struct vf_error *err);
+
+/* The values of an axis in order, null first: int64 ("l"), or large strings or binaries. */
+VF_API enum vf_status vf_cube_axis(const struct vf_cube *cube, size_t axis, struct vf_column *out,
+                                   struct vf_error *err);
+
+struct vf_cube_pick {
+    const uint32_t *positions; /* ascending, distinct; NULL: all of the axis */
+    size_t n;
+};
+
+struct vf_cube_query {
+    const struct vf_cube_pick *picks; /* n_axes: what counts. NULL: everything */
+    const uint32_t *kept;             /* axes of the result, outermost first, no axis twice; the others are summed over */
+    size_t n_kept;
+    const uint32_t *states; /* which; NULL: all */
+    size_t n_states;
+    uint64_t memory_limit; /* on the working memory; 0: none */
+};
+
+/* Gives n_kept columns of positions (uint32), then the columns of each state asked for: hi and lo for ADD_FLOAT, hi, lo
+   and exponent for PRODUCT_FLOAT, one for others (int64, uint64 or float64; temporal types as int64, booleans as 0 and
+   1). A row for each combination of the
+   kept axes that some row of the input falls in, in their order; without kept axes one row, also of nothing (sums
+   0, products 1, others null). Sums are those of the input's values exactly, rounded once, whatever the query. May be called from
+   several threads at once. Sums that do not fit int64: VF_ERROR_OVERFLOW with the state's name and the count. */
+VF_API enum vf_status vf_cube_query(const struct vf_cube *cube, const struct vf_cube_query *query,
+                                    struct vf_column *out, struct vf_error *err);
+
+/* ---- a cube as flat columns, to be stored and mapped ---- */
+
+/* Number of parts: a header (int64), the axes' values, then the arrays (uint64, uint32, uint8, int64). */
+VF_API size_t vf_cube_n_parts(const struct vf_cube *cube);
+/* Gives part i. Arrays are not copied: they keep the cube's memory alive until they are released, also after close. */
+VF_API enum vf_status vf_cube_part(const struct vf_cube *cube, size_t part, struct vf_column *out,
+                                   struct vf_error *err);
+/* A cube over parts, each of one chunk at most, without nulls (but in axes); header and axes are copied, arrays stay
+   where they are until release_owner(owner), which close calls, and a failure does not. `states` as in open. The
+   header's lengths and every index are checked, so that a damaged file is VF_ERROR_DATA and never a wrong read. */
+VF_API enum vf_status vf_cube_attach(const struct vf_context *ctx, const struct vf_cube_state *states,
+                                     size_t n_states, const struct vf_series *parts, size_t n_parts, void *owner,
+                                     void (*release_owner)(void *owner), struct vf_cube **out, struct vf_error *err);
+
 /* ---- order: whether rows come in the order of their times ---- */
 
 /* A row is late when a row before it has a later time. Rows whose key or time is null are counted and passed over. */

@@ -53,6 +53,7 @@ PyObject *py_leftover(PyObject *module, PyObject *name);
 int add_objects(PyObject *module);
 int add_calendar(PyObject *module);
 int add_returns(PyObject *module); /* core_returns.c */
+int add_cube(PyObject *module);
 PyObject *run_rows(PyObject *module, PyObject *args);
 
 #endif

@@ -113,6 +113,7 @@ static int execute(PyObject *module) {
     if (PyModule_AddStringConstant(module, "version", vf_version()) != 0) return -1;
     if (add_calendar(module) != 0) return -1;
     if (add_returns(module) != 0) return -1;
+    if (add_cube(module) != 0) return -1;
     return add_objects(module);
 }
 

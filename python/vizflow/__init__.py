@@ -3,11 +3,12 @@
 >>> import vizflow as vf
 """
 
-from vizflow import calendar, cluster, demo
+from vizflow import calendar, cluster, demo, reports, stats, viz
 from vizflow._core import version as __version__
 from vizflow.batch import BatchError, BatchReport, status
 from vizflow.check import CheckReport, check
 from vizflow.config import Config, Context
+from vizflow.cube import Cube
 from vizflow.enrichment import Enricher, FIFOMatch, State, TagCondition, TagRule, TagRunning
 from vizflow.errors import (
     CalendarRangeError,
@@ -42,6 +43,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Context",
+    "Cube",
     "DataError",
     "Edges",
     "Enricher",
@@ -77,12 +79,15 @@ __all__ = [
     "qbin",
     "qbin_edges",
     "reduce",
+    "reports",
     "run",
     "run_batch",
     "run_cluster",
     "save",
     "scan",
     "sign_by_side",
+    "stats",
     "status",
     "time_report",
+    "viz",
 ]

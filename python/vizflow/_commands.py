@@ -662,8 +662,9 @@ def _reduce(
 @click.option("--rows", type=click.IntRange(min=1), default=1_000_000, show_default=True, help="Rows a day.")
 @click.option("--symbols", type=click.IntRange(min=1), default=5_000, show_default=True, help="Symbols.")
 @click.option("--dates", default="20240102 20240103 20240104", show_default=True, help="Days to make.")
-def _demo(output: Path, rows: int, symbols: int, dates: str) -> None:
-    """Generate realistic days and run the whole job over them.
+@click.option("--serve", is_flag=True, help="Open the explorer on the result at the end.")
+def _demo(output: Path, rows: int, symbols: int, dates: str, serve: bool) -> None:
+    """Generate realistic days, run the whole job over them, and write the reports.
 
     Nothing is downloaded. The last day is a hot one: three times the rows.
     """
@@ -672,4 +673,48 @@ def _demo(output: Path, rows: int, symbols: int, dates: str) -> None:
     with _usage():
         chosen = batch.check_dates(dates.replace(",", " ").split())
     with _work():
-        showcase.show(output, chosen, rows, symbols)
+        showcase.show(output, chosen, rows, symbols, serve=serve)
+
+
+@main.command("explore")
+@click.argument("partials", nargs=-1, required=True, metavar="PARTIAL|FOLDER...")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Interface; others than 127.0.0.1 have no login.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8050, show_default=True, help="0 takes a free one.")
+@click.option("--title", help="What the page is called (default: the folder's name).")
+@click.option("--unit", "units", multiple=True, metavar="NAME=UNIT", help="How a column is shown: alpha1=bp.")
+@click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="A name the page may be asked under.")
+@click.option("--no-browser", is_flag=True, help="Print the address only.")
+def _explore(
+    partials: tuple[str, ...],
+    host: str,
+    port: int,
+    title: str | None,
+    units: tuple[str, ...],
+    hosts: tuple[str, ...],
+    no_browser: bool,
+) -> None:
+    r"""Explore partials in the browser: served on this machine only, until Ctrl-C.
+
+    \b
+    vizflow explore partials/
+    vizflow explore partials/ --unit alpha1=bp --port 0
+    """
+    from vizflow import explore
+
+    shown = {}
+    with _usage():
+        for item in units:
+            name, equals, unit = item.partition("=")
+            if not (name and equals and unit):
+                raise ConfigError(f"--unit {item!r}: NAME=UNIT is accepted, for example alpha1=bp")
+            shown[name] = unit
+    with _work():
+        explore.serve(
+            partials[0] if len(partials) == 1 else list(partials),
+            host=host,
+            port=port,
+            title=title,
+            units=shown,
+            allowed_hosts=list(hosts),
+            open_browser=not no_browser,
+        )

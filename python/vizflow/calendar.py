@@ -233,7 +233,9 @@ def as_date(column: str | pl.Expr) -> pl.Expr:
     >>> import polars as pl, vizflow as vf
     >>> trades = pl.LazyFrame({"date": ["20240930", "20241008"], "qty": [100, 200]})
     >>> days = vf.calendar.get("CN").lazy().select("date", "next_date")
-    >>> joined = trades.with_columns(vf.calendar.as_date("date")).join(days, on="date", how="left")
+    >>> joined = trades.with_columns(vf.calendar.as_date("date")).join(
+    ...     days, on="date", how="left", maintain_order="left"
+    ... )
     >>> joined.collect()["next_date"].to_list()
     [datetime.date(2024, 10, 8), datetime.date(2024, 10, 9)]
     """

@@ -43,8 +43,8 @@ def config(input_dir: Path, output_dir: Path) -> Config:
     )
 
 
-def stages(ctx: Context) -> dict[str, Stage]:
-    """Give the job's stages in order, by name."""
+def stages(ctx: Context, *, extras: bool = False) -> dict[str, Stage]:
+    """Give the job's stages in order, by name; `extras` has FIFOMatch add realised profits."""
     enricher = Enricher(
         rules=[
             FIFOMatch(
@@ -54,6 +54,7 @@ def stages(ctx: Context) -> dict[str, Stage]:
                 price_col="fillPrice",
                 entry_side="Buy",
                 exit_side="Sell",
+                extras=extras,
             )
         ],
         by=ctx.col("symbol"),
@@ -85,8 +86,16 @@ def process_day(df: pl.LazyFrame, ctx: Context) -> pl.LazyFrame:
     return df
 
 
-def show(output: Path, dates: Sequence[str], rows: int, symbols: int, write: Callable[[str], None] = print) -> None:
-    """Generate days where they are missing, run the job over each, and print what came out."""
+def show(
+    output: Path,
+    dates: Sequence[str],
+    rows: int,
+    symbols: int,
+    write: Callable[[str], None] = print,
+    *,
+    serve: bool = False,
+) -> None:
+    """Generate days where they are missing, run the job over each, print what came out, and report on it."""
     cfg = config(output / "days", output / "partials")
     write(f"Days of {rows:,} rows, {symbols:,} symbols (the last one is hot: three times the rows)")
     started = time.perf_counter()
@@ -111,6 +120,34 @@ def show(output: Path, dates: Sequence[str], rows: int, symbols: int, write: Cal
         busiest = result.sort("count", descending=True).head(12)
         write(f"\nThe partial of {dates[-1]}, its 12 largest cells (bins are basis points):\n{busiest}")
     write(f"\nRead it: import vizflow as vf; vf.load({str(cfg.get_partial_path(dates[-1]))!r})")
+    _report(cfg, output, dates, write)
+    write(f"Look at it: vizflow explore {output / 'partials'} --unit alpha1=bp --unit return_60=bp")
+    if serve:
+        from vizflow import explore
+
+        explore.serve(output / "partials", units={"alpha1": "bp", "return_60": "bp"}, title="demo", open_browser=True)
+
+
+def _report(cfg: Config, output: Path, dates: Sequence[str], write: Callable[[str], None]) -> None:
+    """Write both reports where Plotly is installed; say what is missing where it is not."""
+    from vizflow import reports
+
+    started = time.perf_counter()
+
+    def prepare(df: pl.LazyFrame, ctx: Context) -> pl.LazyFrame:
+        for name, stage in stages(ctx, extras=True).items():
+            if name not in ("bins", "aggregation"):
+                df = stage(df)
+        return df
+
+    alpha = reports.alpha(cfg, "alpha1", dates=dates, prepare=prepare, symbol_col="ukey", title="Demo: alpha1")
+    trades = reports.trades(cfg, alpha="alpha1", dates=dates, prepare=prepare, title="Demo: fills")
+    try:
+        paths = [alpha.save(output / "alpha.html"), trades.save(output / "trades.html")]
+    except ImportError as error:
+        write(f"\nNo report: {error}")
+        return
+    write(f"\nReports in {time.perf_counter() - started:.1f} s: {', '.join(map(str, paths))}")
 
 
 def _time_stages(cfg: Config, date: str) -> list[tuple[str, float]]:

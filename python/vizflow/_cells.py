@@ -1,0 +1,463 @@
+"""Cells that figures are drawn from: one row a cell with value, rows, valid rows, coverage and standard error.
+
+Raw rows stop here: whatever a frame holds is aggregated (in C) before a figure sees it. Not for drawing.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import NormalDist
+from typing import Any, TypeAlias
+
+import polars as pl
+
+from vizflow import _partial
+from vizflow._look import Unit, unit_of
+from vizflow._plans import as_lazy, require
+from vizflow.errors import ConfigError, DataError, SchemaError
+from vizflow.ops import aggregate
+
+N, VALID, COVERAGE, ERROR, DATES = "__n", "__valid", "__coverage", "__error", "__dates"
+
+MetricSpec: TypeAlias = "str | pl.Expr | Mapping[str, str | pl.Expr]"
+Where: TypeAlias = "Mapping[str, tuple[Any, Any] | Sequence[Any]]"
+Units: TypeAlias = "Mapping[str, str | tuple[str, float]]"
+
+
+@dataclass(frozen=True)
+class Dim:
+    """One axis of a figure: what is on it, and in which unit."""
+
+    name: str
+    kind: str  # "bin", "integer", "date", "category", "number"
+    width: float | None = None
+    unit: Unit = field(default_factory=Unit)
+
+    @property
+    def label(self) -> str:
+        """What stands at the axis."""
+        text = self.name.removesuffix("_bin") if self.kind == "bin" else self.name
+        return self.unit.label(text.replace("_", " "))
+
+    @property
+    def note(self) -> str:
+        """How wide the bins are, where there are bins."""
+        if self.kind != "bin":
+            return ""
+        if self.width is None:
+            return "bin numbers"
+        return f"bins of {number(self.width * self.unit.scale)}{' ' + self.unit.name if self.unit.name else ''}"
+
+    def place(self, value: Any) -> Any:
+        """Give where a key stands on the axis: a bin at its centre, a date as ISO text."""
+        if value is None:
+            return None
+        if self.kind == "bin":
+            return centre(value, self.width, self.unit.scale)
+        if self.kind == "date":
+            return iso(value)
+        if self.kind in ("integer", "number"):
+            return value * self.unit.scale if self.unit.scale != 1 else value
+        return str(value)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Aggregated cells.
+
+    `frame` has the columns of `dims`, and for the metric at `index` the columns ``value_{index}``,
+    ``valid_{index}``, ``coverage_{index}`` and ``error_{index}``; ``n`` is the cell's rows. A null is not known.
+    """
+
+    frame: pl.DataFrame
+    dims: tuple[Dim, ...]
+    metrics: tuple[str, ...]
+
+
+def number(value: float) -> str:
+    """Spell a number shortly: 6 digits, no trailing zeros."""
+    return f"{value:.6g}"
+
+
+def centre(bin_number: int, width: float | None, factor: float = 1.0) -> float:
+    """Give the middle of a bin, in the unit shown, without the noise that 3 * 1e-4 has."""
+    if width is None:
+        return bin_number
+    return float(f"{bin_number * width * factor:.12g}")
+
+
+def iso(value: Any) -> str:
+    """Give a date as ``YYYY-MM-DD``."""
+    text = str(value)
+    return f"{text[:4]}-{text[4:6]}-{text[6:]}" if len(text) == 8 and text.isdigit() else text
+
+
+def weighted_mean(value: str | pl.Expr, weight: str | pl.Expr) -> pl.Expr:
+    """Mean of a column, weighted, over the rows where the column is there.
+
+    The weights of rows without a value count neither above nor below the line, so a missing markout is never taken
+    for zero. As a metric of `aggregate` it is mergeable: two sums.
+
+    Parameters
+    ----------
+    value
+        Column, or expression over columns. Null and NaN are not there.
+    weight
+        Column, or expression, of weights of 0 or more. A row with a null weight is left out.
+
+    Returns
+    -------
+    Expr
+        Float64; null in a group without a single valid row, or where the valid weights add up to 0.
+
+    Examples
+    --------
+    >>> import polars as pl, vizflow as vf
+    >>> df = pl.DataFrame({"w": [100.0] * 4, "v": [10.0, 10.0, None, None]})
+    >>> vf.aggregate(df, [], {"v": vf.viz.weighted_mean("v", "w"), "seen": vf.viz.coverage("v", "w")}).collect().row(0)
+    (10.0, 0.5)
+    """
+    v, w = _valued(value), _valued(weight)
+    total = pl.when(v.is_not_null()).then(w).sum()
+    return pl.when(total != 0).then((v * w).sum() / total)
+
+
+def coverage(value: str | pl.Expr, weight: str | pl.Expr | None = None) -> pl.Expr:
+    """Share of the rows, or of the weight, for which a column is there.
+
+    Parameters
+    ----------
+    value
+        Column, or expression over columns. Null and NaN are not there.
+    weight
+        Weigh rows by this column; left out, each row counts as one.
+
+    Returns
+    -------
+    Expr
+        Float64 from 0 to 1; null where there is nothing to share.
+
+    Examples
+    --------
+    >>> import polars as pl, vizflow as vf
+    >>> df = pl.DataFrame({"v": [10.0, None, float("nan"), 1.0]})
+    >>> vf.aggregate(df, [], {"seen": vf.viz.coverage("v")}).collect().item()
+    0.5
+    """
+    v = _valued(value)
+    if weight is None:
+        return v.count() / v.len()
+    w = _valued(weight)
+    total = w.sum()
+    return pl.when(total != 0).then(pl.when(v.is_not_null()).then(w).sum() / total)
+
+
+def _valued(value: str | pl.Expr) -> pl.Expr:
+    expr = pl.col(value) if isinstance(value, str) else value
+    return expr.cast(pl.Float64).fill_nan(None)
+
+
+def metrics_of(given: MetricSpec | Sequence[str | pl.Expr]) -> dict[str, str | pl.Expr]:
+    """Give metrics as a mapping of names."""
+    if isinstance(given, Mapping):
+        out = dict(given)
+    else:
+        items = [given] if isinstance(given, (str, pl.Expr)) else list(given)
+        out = {item if isinstance(item, str) else item.meta.output_name(): item for item in items}
+    if not out:
+        raise ConfigError("metrics is empty; a column, an expression, or a mapping of names to them is needed")
+    for name, item in out.items():
+        if not isinstance(item, (str, pl.Expr)):
+            raise ConfigError(f"metric {name!r} is {type(item).__name__}; a column's name or an expression is accepted")
+    return out
+
+
+def measure(
+    data: Any,
+    by: Sequence[str],
+    metrics: MetricSpec | Sequence[str | pl.Expr],
+    *,
+    weight: str | None = None,
+    where: Where | None = None,
+    bins: Mapping[str, float] | None = None,
+    units: Units | None = None,
+    count: str | None = None,
+    clusters: str | None = None,
+) -> Cells:
+    """Aggregate whatever was given into cells, by the columns `by`; `clusters` names the date column of errors."""
+    if len(set(by)) < len(by):
+        raise ConfigError(f"the axes must differ, got {', '.join(map(repr, by))}")
+    if isinstance(data, Cells):
+        return data
+    names = metrics_of(metrics)
+    if is_partials(data) or is_cube(data) or isinstance(data, Mapping) or _knows_states(data, names, weight, count):
+        from vizflow import _cube_cells
+
+        return _cube_cells.measure(data, by, names, where=where, bins=bins, units=units, clusters=clusters is not None)
+    return _measure_frame(as_lazy(data), list(by), names, weight, where or {}, bins or {}, units, count, clusters)
+
+
+def _knows_states(data: Any, metrics: Mapping[str, str | pl.Expr], weight: str | None, count: str | None) -> bool:
+    """Tell whether a frame's metrics can be merged over what a figure does not show: it came untouched from us."""
+    plain = weight is None and count is None and all(isinstance(metric, str) for metric in metrics.values())
+    return plain and isinstance(data, (pl.LazyFrame, pl.DataFrame)) and _partial.traced(data) is not None
+
+
+def is_partials(data: Any) -> bool:
+    """Tell whether data is a path or paths."""
+    if isinstance(data, (str, os.PathLike)):
+        return True
+    return isinstance(data, Sequence) and bool(data) and all(isinstance(p, (str, os.PathLike)) for p in data)
+
+
+def is_cube(data: Any) -> bool:
+    """Tell whether data is a `Cube`, without importing it for those who have none."""
+    return any(kind.__name__ == "Cube" and kind.__module__.startswith("vizflow") for kind in type(data).__mro__)
+
+
+# ---- frames -----------------------------------------------------------------------------------------------------
+
+
+def _measure_frame(
+    lf: pl.LazyFrame,
+    by: list[str],
+    metrics: dict[str, str | pl.Expr],
+    weight: str | None,
+    where: Where,
+    bins: Mapping[str, float],
+    units: Units | None,
+    count: str | None,
+    clusters: str | None,
+) -> Cells:
+    schema = lf.collect_schema()
+    require(schema, by, "axis")
+    require(schema, where, "where")
+    if weight is not None:
+        require(schema, [weight], "weight")
+    if clusters is not None and clusters not in schema:
+        clusters = None
+    for key, wanted in where.items():
+        lf = lf.filter(condition(key, wanted, schema[key]))
+    states = _states(schema, metrics, weight, count)
+    keys = by if clusters is None or clusters in by else [*by, clusters]
+    grouped = aggregate(lf, keys, states).collect()
+    _check_rows(grouped, metrics, weight)
+    whole = grouped if keys == by else _over_dates(grouped, by, schema, lf, states, metrics)
+    errors = _errors(grouped, by, metrics) if keys != by else {}
+    frame = _finish(whole, by, metrics, weight, count, errors)
+    dims = tuple(_dim(name, schema[name], bins, units) for name in by)
+    return Cells(frame, dims, tuple(metrics))
+
+
+def condition(column: str, wanted: tuple[Any, Any] | Sequence[Any], dtype: pl.DataType) -> pl.Expr:
+    """Give the filter of one column: a pair is a closed range (None: open), a list is values."""
+    if isinstance(wanted, tuple):
+        if len(wanted) != 2:
+            raise ConfigError(f"where[{column!r}] is {wanted!r}; a pair (low, high) or a list of values is accepted")
+        low, high = wanted
+        expr = pl.lit(True)
+        if low is not None:
+            expr = expr & (pl.col(column) >= low)
+        if high is not None:
+            expr = expr & (pl.col(column) <= high)
+        return expr
+    if isinstance(wanted, (list, set, frozenset, pl.Series)):
+        values = list(wanted)
+        known = pl.col(column).is_in([v for v in values if v is not None])
+        return known.fill_null(False) | pl.col(column).is_null() if None in values else known.fill_null(False)
+    raise ConfigError(f"where[{column!r}] is {wanted!r}; a pair (low, high) or a list of values is accepted")
+
+
+def _states(
+    schema: pl.Schema, metrics: dict[str, str | pl.Expr], weight: str | None, count: str | None
+) -> dict[str, pl.Expr]:
+    states: dict[str, pl.Expr] = {"__rows": pl.len()}
+    if count is not None:
+        require(schema, [count], "count")
+        states["__count"] = pl.col(count).sum()
+    for index, (name, metric) in enumerate(metrics.items()):
+        if isinstance(metric, pl.Expr):
+            require(schema, metric.meta.root_names(), f"metric {name!r}")
+            roots = [pl.col(root).is_not_null() for root in metric.meta.root_names()]
+            states[f"__value_{index}"] = metric
+            states[f"__valid_{index}"] = pl.all_horizontal(roots).cast(pl.Int64).sum() if roots else pl.len()
+            continue
+        require(schema, [metric], "metric")
+        if not (schema[metric].is_numeric() or schema[metric] in (pl.Boolean, pl.Duration)):
+            raise SchemaError(f"metric {metric!r} is {schema[metric]}; numbers are needed", column=metric)
+        v = _valued(metric)
+        w = pl.lit(1.0) if weight is None else _valued(weight)
+        there = v.is_not_null() & w.is_not_null() if weight is not None else v.is_not_null()
+        states[f"__sum_{index}"] = pl.when(there).then(v * w).sum()
+        states[f"__weight_{index}"] = pl.when(there).then(w if weight is not None else v * 0 + 1).sum()
+        states[f"__valid_{index}"] = there.cast(pl.Int64).sum()
+    if weight is not None:
+        states["__weight"] = _valued(weight).sum()
+        states["__weight_min"] = _valued(weight).min()
+    return states
+
+
+def _check_rows(grouped: pl.DataFrame, metrics: dict[str, str | pl.Expr], weight: str | None) -> None:
+    columns = [name for name, metric in metrics.items() if isinstance(metric, str)]
+    most = int(grouped["__rows"].max() or 0)  # type: ignore[arg-type]
+    if weight is None and columns and most > 1:
+        raise ConfigError(
+            f"metric {columns[0]!r}: the frame has up to {most:,} rows a cell, and how to take them "
+            f"together is not said; give an expression such as pl.col({columns[0]!r}).mean(), or weight=, or the "
+            "partials' paths or a Cube, whose states merge"
+        )
+    if weight is not None and grouped.height:
+        lowest = grouped["__weight_min"].min()
+        if lowest is not None and lowest < 0:  # type: ignore[operator]
+            text = f"weight: column {weight!r} holds {lowest!r}; weights of 0 or more are needed"
+            raise DataError(text, column=weight)
+
+
+def _over_dates(
+    grouped: pl.DataFrame,
+    by: list[str],
+    schema: pl.Schema,
+    lf: pl.LazyFrame,
+    states: dict[str, pl.Expr],
+    metrics: dict[str, str | pl.Expr],
+) -> pl.DataFrame:
+    """Take cells per date together; where a metric is an expression, only aggregating anew is right."""
+    if any(isinstance(metric, pl.Expr) for metric in metrics.values()):
+        return aggregate(lf, by, states).collect()
+    adds = {name: pl.col(name).sum() for name in grouped.columns if name.startswith("__") and name != "__weight_min"}
+    return aggregate(grouped, by, adds).collect()
+
+
+def _errors(grouped: pl.DataFrame, by: list[str], metrics: dict[str, str | pl.Expr]) -> dict[int, pl.DataFrame]:
+    """Give each mean's standard error, dates being the clusters; as `vizflow.stats.clustered` does.
+
+    With r the mean, and S_d and W_d the sums over date d: a date's influence is (S_d - r W_d) / sum(W).
+    """
+    out = {}
+    for index, metric in enumerate(metrics.values()):
+        if isinstance(metric, pl.Expr):
+            continue
+        s, w = pl.col(f"__sum_{index}"), pl.col(f"__weight_{index}")
+        total, weight = (s.sum().over(by), w.sum().over(by)) if by else (s.sum(), w.sum())
+        there = grouped.filter(w > 0).with_columns(__influence=(s - total / weight * w) / weight)
+        out[index] = there.group_by(by or [pl.lit(0).alias("__one")], maintain_order=True).agg(
+            pl.len().cast(pl.Int64).alias(f"dates_{index}"), clustered().alias(f"error_{index}")
+        )
+    return out
+
+
+def clustered() -> pl.Expr:
+    """Give the error of a group whose ``__influence`` holds each date's influence."""
+    n = pl.len()
+    return pl.when(n > 1).then((n / (n - 1) * (pl.col("__influence") ** 2).sum()).sqrt())
+
+
+def _finish(
+    whole: pl.DataFrame,
+    by: list[str],
+    metrics: dict[str, str | pl.Expr],
+    weight: str | None,
+    count: str | None,
+    errors: dict[int, pl.DataFrame],
+) -> pl.DataFrame:
+    frame = whole.with_columns(n=pl.col("__count" if count is not None else "__rows"))
+    for index, metric in enumerate(metrics.values()):
+        valid = pl.col(f"__valid_{index}")
+        if isinstance(metric, pl.Expr):
+            value = pl.col(f"__value_{index}")
+            share = pl.when(pl.col("__rows") > 0).then(valid / pl.col("__rows"))
+        else:
+            sums, weights = pl.col(f"__sum_{index}"), pl.col(f"__weight_{index}")
+            value = pl.when(weights != 0).then(sums / weights)
+            total = pl.col("__weight") if weight is not None else pl.col("__rows").cast(pl.Float64)
+            share = pl.when(total != 0).then(weights / total)
+        frame = frame.with_columns(
+            value.alias(f"value_{index}"),
+            valid.alias(f"valid_{index}"),
+            share.alias(f"coverage_{index}"),
+        )
+        if index in errors and by:
+            frame = frame.join(errors[index], on=by, how="left", nulls_equal=True)
+        else:
+            frame = frame.with_columns(
+                pl.lit(None, pl.Float64).alias(f"error_{index}"), pl.lit(None, pl.Int64).alias(f"dates_{index}")
+            )
+    wanted = [f"{what}_{i}" for i in range(len(metrics)) for what in ("value", "valid", "coverage", "error", "dates")]
+    return frame.select(*by, "n", *wanted).sort(by)
+
+
+def _dim(name: str, dtype: pl.DataType, bins: Mapping[str, float], units: Units | None) -> Dim:
+    unit = unit_of(name, units)
+    width = bins.get(name, bins.get(name.removesuffix("_bin")))
+    if width is not None and not (isinstance(width, (int, float)) and math.isfinite(width) and width > 0):
+        raise ConfigError(f"bins[{name!r}] is {width!r}; a width above 0 is accepted")
+    if dtype == pl.Date or name == "date":
+        return Dim(name, "date")
+    if dtype.is_integer():
+        return Dim(name, "bin" if width is not None or name.endswith("_bin") else "integer", width, unit)
+    if dtype.is_float():
+        return Dim(name, "number", None, unit)
+    return Dim(name, "category")
+
+
+# ---- confidence -------------------------------------------------------------------------------------------------
+
+
+def t_quantile(probability: float, freedom: float) -> float:
+    """Give Student's t quantile: exact for 1 and 2 degrees of freedom, Hill's expansion (CACM algorithm 396) above."""
+    if freedom < 1:
+        return math.nan
+    tail = 2 * (1 - probability)
+    if freedom == 1:
+        return 1 / math.tan(tail * math.pi / 2)
+    if freedom == 2:
+        return math.sqrt(2 / (tail * (2 - tail)) - 2)
+    a = 1 / (freedom - 0.5)
+    b = 48 / (a * a)
+    c = ((20700 * a / b - 98) * a - 16) * a + 96.36
+    d = ((94.5 / (b + c) - 3) / b + 1) * math.sqrt(a * math.pi / 2) * freedom
+    x = d * tail
+    y = x ** (2 / freedom)
+    if y > 0.05 + a:
+        x = NormalDist().inv_cdf(tail / 2)
+        y = x * x
+        if freedom < 5:
+            c += 0.3 * (freedom - 4.5) * (x + 0.6)
+        c = (((0.05 * d * x - 5) * x - 7) * x - 2) * x + b + c
+        y = (((((0.4 * y + 6.3) * y + 36) * y + 94.5) / c - y - 3) / b + 1) * x
+        y = math.expm1(a * y * y)
+    else:
+        y = ((1 / (((freedom + 6) / (freedom * y) - 0.089 * d - 0.822) * (freedom + 2) * 3) + 0.5 / (freedom + 4)) * y
+             - 1) * (freedom + 1) / (freedom + 2) + 1 / y  # fmt: skip
+    return math.sqrt(freedom * y)
+
+
+# ---- sums that were taken before --------------------------------------------------------------------------------
+
+
+def from_sums(
+    frame: pl.DataFrame,
+    by: Sequence[str],
+    name: str,
+    *,
+    total: str,
+    weight_valid: str,
+    weight: str,
+    rows: str,
+    rows_valid: str,
+    clusters: str | None = "date",
+    units: Units | None = None,
+) -> Cells:
+    """Give the cells of one weighted mean from its sums, a row of `frame` a cell of a date: reports keep these."""
+    keys = list(by) if clusters is None or clusters in by else [*by, clusters]
+    named = {"__sum_0": total, "__weight_0": weight_valid, "__weight": weight, "__rows": rows, "__valid_0": rows_valid}
+    grouped = aggregate(frame, keys, {ours: pl.col(theirs).sum() for ours, theirs in named.items()}).collect()
+    metrics: dict[str, str | pl.Expr] = {name: total}
+    sums = {ours: pl.col(ours).sum() for ours in named}
+    whole = grouped if keys == list(by) else aggregate(grouped, list(by), sums).collect()
+    errors = _errors(grouped, list(by), metrics) if keys != list(by) else {}
+    dims = tuple(_dim(key, frame.schema[key], {}, units) for key in by)
+    return Cells(_finish(whole, list(by), metrics, weight, None, errors), dims, (name,))

@@ -1,0 +1,538 @@
+"""What a cube holds, how it is read from partials, and how much memory it may take.
+
+Not for users: `cube` is the face.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib
+import json
+import os
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from vizflow import _core, _partial, io
+from vizflow._axes import Dim
+from vizflow._partial import Plan, StateSpec
+from vizflow._plans import threads
+from vizflow.errors import ConfigError, DataError, SchemaError, StorageError, near_names, translated
+from vizflow.reduce import _check_alike, _check_dates, _chosen, _Part, _parts
+
+DATE = "date"
+Layout = Literal["auto", "dense", "sparse"]
+LAYOUTS = ("auto", "dense", "sparse")
+_FORMAT = 1
+_MOST_AXES = 16
+
+# kind of a state -> (enum vf_cube_merge, which of its columns C takes, how many it gives)
+_MERGES: dict[str, tuple[int, tuple[int, ...], int]] = {
+    "add_int": (0, (0,), 1),
+    "add_float": (1, (0, 1), 2),
+    "min": (2, (0,), 1),
+    "max": (3, (0,), 1),
+    "first": (4, (0, 2), 1),
+    "last": (5, (0, 2), 1),
+    "product_int": (6, (0,), 1),
+    "product_float": (7, (0, 1, 2), 3),
+}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a cube will hold, told before anything of it is allocated.
+
+    Attributes
+    ----------
+    rows : int
+        Rows of the partials.
+    shape : tuple of int
+        Lengths of the axes, dates first.
+    cells : int
+        Their product: cells of the dense layout.
+    dense_bytes, sparse_bytes : int
+        Held at most while the cube is made, in each layout.
+    dense_kept, sparse_kept : int
+        Held afterwards (sparse: at most).
+    layout : str
+        What ``layout="auto"`` takes under this limit: ``"dense"``, ``"sparse"``, or ``"none"``.
+    memory_limit : int
+        The limit, in bytes.
+    """
+
+    rows: int
+    shape: tuple[int, ...]
+    cells: int
+    dense_bytes: int
+    dense_kept: int
+    sparse_bytes: int
+    sparse_kept: int
+    layout: str
+    memory_limit: int
+
+
+# ---- what is held ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """Which states some metrics need, what columns they come as, and the expressions over them."""
+
+    states: bytes
+    columns: list[tuple[str, pl.DataType]]
+    exprs: list[pl.Expr]
+
+
+@dataclass
+class Held:
+    """The cells in C, and what Python knows of them; views share it."""
+
+    core: _core.Cube
+    axes: list[Dim]
+    dated: bool
+    plan: Plan
+    kept: list[StateSpec]
+    finish: dict[str, pl.Expr]
+    limit: int
+    _known: dict[tuple[str, ...], _Prepared] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def names(self) -> dict[str, int]:
+        return {dim.name: at for at, dim in enumerate(self.axes) if at > 0 or self.dated}
+
+    def prepared(self, metrics: tuple[str, ...]) -> _Prepared:
+        known = self._known.get(metrics)
+        if known is None:
+            needed = {name for metric in metrics for name in self.finish[metric].meta.root_names()}
+            states = array("I")
+            columns: list[tuple[str, pl.DataType]] = []
+            for number, state in enumerate(self.kept):
+                if needed.intersection(state.columns):
+                    states.append(number)
+                    columns += given(state)
+            exprs = [self.finish[metric].alias(metric) for metric in metrics]
+            known = self._known[metrics] = _Prepared(states.tobytes(), columns, exprs)
+        return known
+
+    def query(self, picks: Mapping[int, array[int]], axes: Sequence[int], states: bytes) -> list[pl.Series]:
+        picked = [picks[at].tobytes() if at in picks else None for at in range(len(self.axes))]
+        return [pl.Series(c) for c in self.core.query(picked, array("I", axes).tobytes(), states, self.limit)]
+
+    def table(self, picks: Mapping[int, array[int]], axes: Sequence[int], metrics: tuple[str, ...]) -> pl.DataFrame:
+        prepared = self.prepared(metrics)
+        found = self.query(picks, axes, prepared.states)
+        keys = [self.axes[at].values.gather(found[i]) for i, at in enumerate(axes)]
+        states = [
+            column.alias(name) if column.dtype == dtype else column.cast(dtype).alias(name)
+            for column, (name, dtype) in zip(found[len(axes) :], prepared.columns, strict=True)
+        ]
+        with translated():
+            out = pl.DataFrame(states).select(prepared.exprs) if states else pl.DataFrame()
+        return pl.DataFrame([*keys, *out.get_columns()])
+
+    # ---- as text
+
+    def describe(self) -> str:
+        return json.dumps(
+            {
+                "format": _FORMAT,
+                "kind": "cube",
+                "dated": self.dated,
+                "axes": [
+                    {"name": dim.name, "width": dim.width, "dtype": _type_text(dim.values.dtype)} for dim in self.axes
+                ],
+                "states": [state.name for state in self.kept],
+                "metrics": list(self.finish),
+                "plan": self.plan.to_json(),
+            },
+            ensure_ascii=False,
+        )
+
+    @staticmethod
+    def described(text: str, parts: Sequence[Any], limit: int, where: str) -> Held:
+        tree = json.loads(text)
+        if tree.get("kind") != "cube" or tree.get("format") != _FORMAT:
+            raise StorageError(
+                f"{where}: it is a {tree.get('kind')!r} of format {tree.get('format')!r}, and this version of VizFlow "
+                f"reads cubes of format {_FORMAT}; make the cube again"
+            )
+        plan = Plan.from_json(tree["plan"], where)
+        kept = [state for state in plan.states if state.name in tree["states"]]
+        axes = tree["axes"]
+        core = _core.Cube.attach(len(axes), merges(kept), parts, threads())
+        dims = [
+            Dim(axis["name"], _axis_values(core, at, _type_of_text(axis["dtype"])).alias(axis["name"]), axis["width"])
+            for at, axis in enumerate(axes)
+        ]
+        finish = {name: plan.finish[name] for name in tree["metrics"]}
+        return Held(core, dims, tree["dated"], plan, kept, finish, limit)
+
+
+def given(state: StateSpec) -> list[tuple[str, pl.DataType]]:
+    """Columns that C gives of a state, in the names that the plan's expressions use."""
+    types = state.schema()
+    names = state.columns[: _MERGES[state.kind][2]]
+    return [(name, types[name]) for name in names]
+
+
+def merges(states: Sequence[StateSpec]) -> list[tuple[int, str]]:
+    return [(_MERGES[state.kind][0], state.name) for state in states]
+
+
+def _axis_values(core: _core.Cube, at: int, dtype: pl.DataType) -> pl.Series:
+    values = pl.Series(core.axis(at))
+    if isinstance(dtype, pl.Enum):
+        return dtype.categories.gather(values).cast(dtype)
+    return values if values.dtype == dtype else values.cast(dtype)
+
+
+_PLAIN: dict[str, Any] = {
+    kind.__name__: kind
+    for kind in (
+        pl.Boolean, pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64,
+        pl.String, pl.Binary, pl.Date, pl.Time,
+    )
+}  # fmt: skip
+
+
+def _type_text(dtype: pl.DataType) -> Any:
+    if isinstance(dtype, pl.Enum):
+        return {"Enum": dtype.categories.to_list()}
+    if isinstance(dtype, pl.Duration):
+        return {"Duration": dtype.time_unit}
+    if isinstance(dtype, pl.Datetime):
+        return {"Datetime": [dtype.time_unit, dtype.time_zone]}
+    return type(dtype).__name__ if type(dtype).__name__ in _PLAIN else "String"  # categoricals are their texts
+
+
+def _type_of_text(text: Any) -> pl.DataType:
+    if isinstance(text, str):
+        return _PLAIN[text]()  # type: ignore[no-any-return]
+    kind, body = next(iter(text.items()))
+    if kind == "Enum":
+        return pl.Enum(body)
+    return pl.Duration(body) if kind == "Duration" else pl.Datetime(*body)
+
+
+# ---- what is read ---------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Feed:
+    """Keys and states, piece by piece, as often as asked for."""
+
+    plan: Plan
+    keys: dict[str, pl.DataType]
+    """Columns of the axes, dates first; the date's name is the axis's."""
+    dated: bool
+    kept: list[StateSpec]
+    finish: dict[str, pl.Expr]
+    bins: Mapping[str, float]
+    frames: Callable[[], Iterator[tuple[str, pl.DataFrame]]]
+
+    @staticmethod
+    def of_parts(
+        parts: list[_Part],
+        plan: Plan,
+        names: list[str],
+        metrics: Sequence[str] | None,
+        bins: Mapping[str, float] | None,
+    ) -> Feed:
+        kept, finish = _needed(plan, metrics)
+        wanted = [*names, *_columns(kept)]
+        dated = bool(parts[0].traced.dates)
+
+        def frames() -> Iterator[tuple[str, pl.DataFrame]]:
+            for part in parts:
+                if part.path is not None:
+                    with io.reading(part.path):
+                        frame = pl.read_parquet(part.path, columns=wanted)
+                else:
+                    frame = part.traced.states().select(wanted)
+                day = dt.datetime.strptime(part.traced.dates[0], "%Y%m%d").date() if dated else None
+                yield part.name, frame.with_columns(pl.lit(day, dtype=pl.Date).alias(DATE))
+
+        keys = {DATE: pl.Date(), **{name: parts[0].keys[name] for name in names}}
+        return Feed(plan, keys, dated, kept, finish, _widths(names, plan.group_by, parts[0].traced.bins, bins), frames)
+
+    @staticmethod
+    def of_frame(
+        traced: _partial.Traced,
+        names: list[str],
+        date: str | None,
+        metrics: Sequence[str] | None,
+        bins: Mapping[str, float] | None,
+    ) -> Feed:
+        kept, finish = _needed(traced.plan, metrics)
+        states = traced.dated()
+        if date is not None and states.schema[date] != pl.Date:
+            raise SchemaError(
+                f"column {date!r} is {states.schema[date]}; the axis of dates is of type Date", column=date
+            )
+        day = pl.lit(None, dtype=pl.Date) if date is None else pl.col(date)
+        if date is None and len(traced.dates) == 1:
+            day = pl.lit(dt.datetime.strptime(traced.dates[0], "%Y%m%d").date())
+        places = [state for state in kept if state.kind in ("first", "last")]
+        if len(traced.dates) != 1:  # dates may be merged: their order is in the states
+            states = states.with_columns(_order(state) for state in places)
+        frame = states.select(day.cast(pl.Date).alias(DATE), *names, *_columns(kept))
+        keys = {DATE: pl.Date(), **{name: states.schema[name] for name in names}}
+        dated = date is not None or len(traced.dates) == 1
+        widths = _widths(names, traced.plan.group_by, traced.bins, bins)
+        return Feed(traced.plan, keys, dated, kept, finish, widths, lambda: iter([("the frame", frame)]))
+
+    def columns(self, frame: pl.DataFrame) -> tuple[list[pl.Series], list[pl.Series]]:
+        keys = [_key(frame[name]) for name in self.keys]
+        return keys, [frame[name] for name in _columns(self.kept)]
+
+
+def _order(state: StateSpec) -> pl.Expr:
+    """Rank the rows of merged dates by date and row; what had no row stays null."""
+    date, row = pl.col(state.columns[1]), pl.col(state.columns[2])
+    rank = pl.struct(date, row).rank("dense").cast(pl.Int64)
+    return pl.when(row.is_not_null()).then(rank).alias(state.columns[2])
+
+
+def _key(column: pl.Series) -> pl.Series:
+    return column.to_physical() if isinstance(column.dtype, pl.Enum) else column
+
+
+def _columns(states: Sequence[StateSpec]) -> list[str]:
+    return [state.columns[at] for state in states for at in _MERGES[state.kind][1]]
+
+
+def _needed(plan: Plan, metrics: Sequence[str] | None) -> tuple[list[StateSpec], dict[str, pl.Expr]]:
+    finish = plan.finish
+    names = list(finish) if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
+    for name in names:
+        if name not in finish:
+            hint = near_names(name, finish).replace("the columns are", "there are")
+            raise SchemaError(f"metrics: the partials have no metric {name!r}; {hint}", column=name)
+    if not names:
+        raise ConfigError("metrics is empty; None takes all")
+    chosen = {name: finish[name] for name in names}
+    roots = {root for expr in chosen.values() for root in expr.meta.root_names()}
+    # the number of rows costs nothing more: it says which cells there are
+    kept = [state for state in plan.states if roots.intersection(state.columns) or state.name == "rows"]
+    return kept, chosen
+
+
+def _widths(
+    names: Sequence[str],
+    have: Sequence[str],
+    known: Mapping[str, float] | None,
+    given: Mapping[str, float] | None,
+) -> dict[str, float]:
+    out = dict(known or {})
+    for name, width in (given or {}).items():
+        if name not in have:
+            raise SchemaError(f"bins: there is no dimension {name!r}; {near_names(name, have)}", column=name)
+        if out.get(name, width) != width:
+            raise ConfigError(f"bins: {name!r} has width {out[name]} in the partials, not {width}")
+        if not (0 < width < float("inf")):
+            raise ConfigError(f"bins: {name!r} has width {width}; a finite number above 0 is needed")
+        out[name] = float(width)
+    return {name: width for name, width in out.items() if name in names}
+
+
+def dim_names(have: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
+    names = list(have) if wanted is None else [wanted] if isinstance(wanted, str) else list(wanted)
+    for name in names:
+        if name not in have:
+            hint = near_names(name, have)
+            raise SchemaError(f"dims: the partials have no group_by column {name!r}; {hint}", column=name)
+    if len(set(names)) < len(names):
+        raise ConfigError(f"dims names a column twice: {names}")
+    if DATE in names:
+        raise ConfigError(
+            f"a dimension {DATE!r} would be taken for the axis of dates; rename the column before aggregate"
+        )
+    if len(names) >= _MOST_AXES:
+        raise ConfigError(
+            f"{len(names)} dims; a cube has at most {_MOST_AXES - 1} and the dates: choose with dims=[...]"
+        )
+    return names
+
+
+def sorted_out(
+    partials: Any,
+    dates: Sequence[str] | tuple[str, str] | None,
+    dims: Sequence[str] | None,
+    bins: Mapping[str, float] | None,
+) -> tuple[list[_Part], Plan, list[str]]:
+    parts = _parts(partials)
+    _check_alike(parts)
+    _check_dates(parts)
+    parts = _chosen(parts, dates)
+    for part in parts:
+        if len(part.traced.dates) > 1:
+            raise ConfigError(
+                f"{part.name} holds {len(part.traced.dates)} dates merged, which a cube cannot keep apart; pass the "
+                "dates' own partials, or Cube.from_frame(vf.load(...)) for a cube without dates"
+            )
+        if not part.traced.dates and len(parts) > 1:
+            raise ConfigError(f"the date of {part.name} is not known; pass a mapping of dates to partials")
+    names = dim_names(list(parts[0].keys), dims)
+    return parts, parts[0].traced.plan, names
+
+
+# ---- made -----------------------------------------------------------------------------------------------------------
+
+
+def learnt(feed: Feed) -> tuple[_core.Cube, int]:
+    core = _core.Cube(n_axes=len(feed.keys), states=merges(feed.kept), n_threads=threads())
+    rows = 0
+    for name, frame in feed.frames():
+        keys, values = feed.columns(frame)
+        with _named(name):
+            core.learn(keys, values, frame.height)
+        rows += frame.height
+    return core, rows
+
+
+class _named:
+    """Names the partial in an error of C."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, (DataError, SchemaError)) and error.args:
+            error.args = (f"{self.name}: {error.args[0]}", *error.args[1:])
+
+
+def estimated(core: _core.Cube, limit: int) -> Estimate:
+    rows, cells, dense, dense_kept, sparse, sparse_kept, *_ = core.size()
+    layout = "dense" if dense <= limit else "sparse" if sparse <= limit else "none"
+    return Estimate(rows, tuple(core.lengths()), cells, dense, dense_kept, sparse, sparse_kept, layout, limit)
+
+
+def made(feed: Feed, layout: Layout, limit: int) -> Held:
+    if layout not in LAYOUTS:
+        raise ConfigError(f"layout is {layout!r}; 'auto', 'dense' and 'sparse' are accepted")
+    core, _ = learnt(feed)
+    told = estimated(core, limit)
+    needed = min(told.dense_bytes, told.sparse_bytes) if layout == "auto" else getattr(told, f"{layout}_bytes")
+    if needed > limit:
+        raise ConfigError(_too_large(told, feed, layout))
+    core.build(LAYOUTS.index(layout), limit)
+    for name, frame in feed.frames():
+        keys, values = feed.columns(frame)
+        with _named(name):
+            core.add(keys, values, frame.height)
+    core.finish()
+    axes = []
+    for at, (name, dtype) in enumerate(feed.keys.items()):
+        own = dtype if _type_text(dtype) != "String" else pl.String()
+        axes.append(Dim(name, _axis_values(core, at, own).alias(name), feed.bins.get(name)))
+    return Held(core, axes, feed.dated, feed.plan, feed.kept, feed.finish, limit)
+
+
+def _too_large(told: Estimate, feed: Feed, layout: str) -> str:
+    axes = " x ".join(f"{name} {n}" for name, n in zip(feed.keys, told.shape, strict=True))
+    return (
+        f"the cube needs {_size(told.dense_bytes)} dense ({axes} = {told.cells} cells) or {_size(told.sparse_bytes)} "
+        f"sparse ({told.rows} rows), and memory_limit is {_size(told.memory_limit)}"
+        + (f" with layout={layout!r}" if layout != "auto" else "")
+        + "; take fewer dims=, dates= or metrics=, wider bins, or a larger memory_limit="
+    )
+
+
+def _size(n: int) -> str:
+    size = float(n)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"
+
+
+_UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+_UNITS |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
+
+
+def memory_limit_of(given: int | str | None) -> int:
+    if given is None:
+        return max(_free_memory() // 2, 1)
+    if isinstance(given, str):
+        text = given.strip().lower()
+        number = text.rstrip("abcdefghijklmnopqrstuvwxyz").strip()
+        unit = text[len(text.rstrip("abcdefghijklmnopqrstuvwxyz")) :] or "b"
+        try:
+            limit = int(float(number) * _UNITS[unit])
+        except (ValueError, KeyError, OverflowError):
+            raise ConfigError(
+                f"memory_limit is {given!r}; bytes, or text such as '8 GiB' and '500 MB' are accepted"
+            ) from None
+    elif isinstance(given, int) and not isinstance(given, bool):
+        limit = given
+    else:
+        raise ConfigError(f"memory_limit is {given!r}; bytes, or text such as '8 GiB' are accepted")
+    if limit <= 0:
+        raise ConfigError(f"memory_limit is {given!r}; it must be above 0")
+    return limit
+
+
+def _free_memory() -> int:
+    """Bytes that can be had now, as far as the system says; the smaller of the machine's and the control group's."""
+    free = 8 * 2**30
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+            free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    try:
+        group = Path("/sys/fs/cgroup")
+        most = int((group / "memory.max").read_text(encoding="ascii"))
+        free = min(free, most - int((group / "memory.current").read_text(encoding="ascii")))
+    except (OSError, ValueError):
+        pass
+    return max(free, 2**20)
+
+
+# ---- stored ---------------------------------------------------------------------------------------------------------
+
+
+def stored(path: Path, limit: int) -> tuple[str, list[Any]]:
+    """Give a file's description and its parts: mapped by pyarrow where it is there, else read."""
+    if not path.is_file():
+        raise StorageError(f"{path}: there is no such file")
+    try:
+        pa: Any = importlib.import_module("pyarrow")
+        ipc: Any = importlib.import_module("pyarrow.ipc")
+    except ImportError:
+        return _read(path, limit)
+    try:
+        batch = ipc.open_file(pa.memory_map(os.fspath(path))).get_batch(0)
+        if batch.num_rows != 1 or batch.schema.names[0] != "vizflow":
+            raise StorageError(f"{path}: it is no cube that VizFlow saved")
+        parts = [pa.chunked_array([batch.column(i).flatten()]) for i in range(1, batch.num_columns)]
+        return batch.column(0)[0].as_py(), parts
+    except (pa.ArrowException, OSError, IndexError, ValueError) as error:
+        raise StorageError(
+            f"{path}: the file cannot be read; it is truncated, corrupt, or no cube ({error})"
+        ) from error
+
+
+def _read(path: Path, limit: int) -> tuple[str, list[Any]]:
+    size = path.stat().st_size
+    if size > limit:
+        raise ConfigError(
+            f"{path}: without pyarrow the file's {_size(size)} are read into memory, and memory_limit is "
+            f"{_size(limit)}; install pyarrow, which maps it, or raise memory_limit="
+        )
+    with io.reading(path):
+        frame = pl.read_ipc(path)
+    if frame.height != 1 or frame.columns[0] != "vizflow":
+        raise StorageError(f"{path}: it is no cube that VizFlow saved")
+    return frame["vizflow"].item(), [frame[name].item() for name in frame.columns[1:]]

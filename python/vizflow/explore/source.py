@@ -1,0 +1,68 @@
+"""A cube as the explorer sees it: axes in order, cells as frames, errors and coverage. Not for answering pages."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from vizflow import _cube_cells
+from vizflow._cells import Units, is_cube
+from vizflow._look import Unit, unit_of
+from vizflow.cube import Cube
+from vizflow.errors import ConfigError
+from vizflow.explore.engine import Axis
+
+__all__ = ["CubeSource"]
+
+
+class CubeSource:
+    """See `vizflow.explore.engine.Source`."""
+
+    def __init__(self, cube: Cube, *, units: Units | None, title: str) -> None:
+        self.cube = cube
+        self.title = title
+        self.dates = tuple(cube.dates)
+        self.metrics = tuple(cube.metrics)
+        self.units: Mapping[str, Unit] = {name: unit_of(name, units) for name in cube.metrics}
+        self.count = _cube_cells.count_metric(cube)
+        self.axes = tuple(_axis(name, dim, unit_of(name, units)) for name, dim in cube.dims.items())
+        if not self.axes:
+            raise ConfigError("the cube has no dimensions to look along; aggregate by some group_by columns")
+
+    @classmethod
+    def of(cls, source: Any, *, units: Units | None, title: str | None) -> CubeSource:
+        """Make one of a cube, of a saved cube, or of partials."""
+        if is_cube(source):
+            return cls(source, units=units, title=title or "cube")
+        if isinstance(source, (str, os.PathLike)) and Path(source).suffix in (".arrow", ".feather", ".ipc"):
+            return cls(Cube.open(source), units=units, title=title or Path(source).stem)
+        return cls(_cube_cells.cube_of(source), units=units, title=title or _name(source))
+
+    def cells(self, by: Sequence[str], where: Mapping[str, Any]) -> pl.DataFrame:
+        """Give `by` and every metric, a row a cell that holds rows."""
+        return _cube_cells.cells(self._view(where), by, self.metrics)
+
+    def look(self, metric: str, by: Sequence[str], where: Mapping[str, Any], *, clustered: bool) -> pl.DataFrame:
+        """Give `by`, ``value``, ``rows``, and ``coverage``, ``error``, ``dates`` where the cube can tell them."""
+        return _cube_cells.look(self._view(where), metric, by, self.count, clustered=clustered)
+
+    def _view(self, where: Mapping[str, Any]) -> Cube:
+        return self.cube.brush(where) if where else self.cube
+
+
+def _axis(name: str, dim: Any, unit: Unit) -> Axis:
+    keys = tuple(dim.values.to_list())
+    whole = dim.values.dtype.is_integer()
+    kind = "bin" if whole and (dim.width is not None or name.endswith("_bin")) else "integer" if whole else "category"
+    return Axis(name, kind, keys, dim.width, unit)
+
+
+def _name(source: Any) -> str:
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        return path.name if path.is_dir() or path.is_file() else path.parent.name or str(path)
+    return "cells" if isinstance(source, (pl.LazyFrame, pl.DataFrame)) else "partials"

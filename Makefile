@@ -7,7 +7,7 @@ C_BUILD := build/c
 SANITIZE_BUILD := build/sanitize
 SOURCES := $(shell find include src python pyproject.toml CMakeLists.txt -type f -not -name '*.so' -not -path '*/__pycache__/*')
 
-.PHONY: help calendars setup demo test quick test-c test-sanitize test-thread test-install test-python test-browser test-cluster lint bench clean
+.PHONY: help calendars setup demo test quick test-c test-sanitize test-thread test-install test-python test-browser test-cluster test-engines lint bench clean
 
 help: ## show this menu
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -61,6 +61,10 @@ test-python: setup ## Python tests: both engines, tiny chunks, one and two threa
 	@$(PY) tools/run_python_tests.py
 
 test-cluster: setup ## run_batch on a one-node Slurm, on Dask and on Ray, each started for it and stopped
+	@tools/slurm_one_node.sh possible && $(MAKE) --no-print-directory test-engines \
+	       || { tools/slurm_one_node.sh possible && exit 1; echo "left out: Slurm of one node needs root, and Debian or Slurm"; }
+
+test-engines: setup
 	@$(PY) -m pip install --quiet --disable-pip-version-check ".[cluster,dask]"
 	@$(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: ".[ray]" \
 	       || echo "no wheel of Ray for this Python: its test is left out"

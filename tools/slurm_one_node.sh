@@ -92,6 +92,7 @@ case ${1:-} in
         trap stop EXIT
         SLURM_CONF=$conf "$@"
         ;;
+    possible) [ "$(id -u)" = 0 ] && { command -v slurmctld || command -v apt-get; } > /dev/null ;;
     *)
         sed -n '2,5s/^# \{0,1\}//p' "$0"
         exit 2

@@ -209,3 +209,23 @@ def test_without_slurm_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PATH", str(tmp_path))
     with raises(ConfigError, "Slurm cannot be used here"):
         vf.cluster.slurm(tmp_path / "jobs")
+
+
+@pytest.mark.parametrize("engine", ["slurm", "dask", "ray"])
+def test_the_examples_run(engine: str, tmp_path: Path) -> None:
+    if importlib.util.find_spec("ray") is None and engine == "ray":
+        pytest.skip("Ray has no wheel for this Python")
+    examples = Path(__file__).parents[3] / "examples" / "python"
+    for name in ("job.py", f"on_{engine}.py"):
+        done = subprocess.run(
+            [sys.executable, str(examples / name)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+    assert "3 dates in" in done.stdout
+    assert "3 done" in done.stdout
+    assert len(list((tmp_path / "demo-output" / "partials").glob("*.parquet"))) == 3

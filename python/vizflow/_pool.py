@@ -28,6 +28,11 @@ from vizflow.errors import ConfigError, Error
 _STARTS = 3  # how often a worker that dies before it begins is started for one date
 
 
+# What Polars' allocator is told, unless the caller says otherwise: keep freed pages for ten seconds. A day goes through in
+# batches of one size, and giving their pages back in between and having them zeroed again took a fifth of the time.
+_ALLOCATOR = "dirty_decay_ms:10000,muzzy_decay_ms:10000"
+
+
 class _Died(Exception):
     """The worker's process is gone."""
 
@@ -46,7 +51,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
-            env={**os.environ, "POLARS_MAX_THREADS": str(threads)},
+            env={"_RJEM_MALLOC_CONF": _ALLOCATOR, **os.environ, "POLARS_MAX_THREADS": str(threads)},
             start_new_session=True,  # a Ctrl-C in the terminal is the parent's to handle
         )
         self.begun = False

@@ -28,8 +28,8 @@ from vizflow.errors import ConfigError, Error
 _STARTS = 3  # how often a worker that dies before it begins is started for one date
 
 
-# What Polars' allocator is told, unless the caller says otherwise: keep freed pages for ten seconds. A day goes through in
-# batches of one size, and giving their pages back in between and having them zeroed again took a fifth of the time.
+# What Polars' allocator is told, unless the caller says otherwise: keep freed pages for ten seconds. A day goes through
+# in batches of one size, and giving their pages back in between and having them zeroed again took a fifth of the time.
 _ALLOCATOR = "dirty_decay_ms:10000,muzzy_decay_ms:10000"
 
 

@@ -125,9 +125,10 @@ def states(view: Cube, by: Sequence[str], names: Sequence[str]) -> pl.DataFrame:
         held.axes[at].values.gather(found[i]).alias(name) for i, (at, name) in enumerate(zip(axes, by, strict=True))
     ]
     columns = [column for number in numbers for column in given(held.kept[number])]
-    return pl.DataFrame([
-        *keys, *(c.cast(dtype).alias(name) for c, (name, dtype) in zip(found[len(axes) :], columns, strict=True))
-    ])  # fmt: skip
+    out = keys
+    for column, (name, dtype) in zip(found[len(axes) :], columns, strict=True):
+        out.append((column if column.dtype == dtype else column.cast(dtype)).alias(name))
+    return pl.DataFrame(out)
 
 
 def _leaves(view: Cube, metric: str) -> list[LeafSpec]:
@@ -208,7 +209,7 @@ def errors(view: Cube, metric: str, by: Sequence[str]) -> pl.DataFrame | None:
     be added and subtracted (minima, maxima, first, last, products).
     """
     held = view._held
-    if DATE in by or not held.dated or len(view.dates) < 2:
+    if DATE in by or not held.dated or view.shape[0] < 2:
         return None
     finish = held.finish[metric]
     roots = set(finish.meta.root_names())

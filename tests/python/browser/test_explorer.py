@@ -119,9 +119,13 @@ def test_the_map_is_painted_where_there_is_a_value_and_by_its_sign(visit: Open, 
     reader.settle()
     pixels = reader.page.evaluate(
         """() => {
-            const c = document.getElementById('vf-heat-cells'), p = window.vizflow.shown.panels.heat, g = c.getContext('2d');
-            const at = (i, j) => Array.from(g.getImageData(Math.floor((i + 0.5) * c.width / p.nx),
-                                                           Math.floor((p.ny - j - 0.5) * c.height / p.ny), 1, 1).data);
+            const c = document.getElementById('vf-heat-cells'), g = c.getContext('2d');
+            const p = window.vizflow.shown.panels.heat;
+            const all = g.getImageData(0, 0, c.width, c.height).data;
+            const at = (i, j) => {
+                const x = Math.floor((i + 0.5) * c.width / p.nx), y = Math.floor((p.ny - j - 0.5) * c.height / p.ny);
+                return Array.from(all.slice(4 * (y * c.width + x), 4 * (y * c.width + x) + 4));
+            };
             return Array.from({length: p.nx * p.ny}, (_, k) => at(k % p.nx, Math.floor(k / p.nx)));
         }"""
     )

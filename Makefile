@@ -7,7 +7,7 @@ C_BUILD := build/c
 SANITIZE_BUILD := build/sanitize
 SOURCES := $(shell find include src python pyproject.toml CMakeLists.txt -type f -not -name '*.so' -not -path '*/__pycache__/*')
 
-.PHONY: help setup demo test quick test-c test-sanitize test-thread test-install test-python test-browser lint bench clean
+.PHONY: help calendars setup demo test quick test-c test-sanitize test-thread test-install test-python test-browser test-cluster test-engines lint bench clean
 
 help: ## show this menu
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -15,7 +15,7 @@ help: ## show this menu
 $(VENV)/.ready: $(SOURCES)
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade pip
-	@$(PY) -m pip install --quiet --disable-pip-version-check ".[demo,test,lint,viz,browser]"
+	@$(PY) -m pip install --quiet --disable-pip-version-check ".[cli,demo,test,lint,calendars,viz,browser]"
 	@touch $@
 
 setup: $(VENV)/.ready ## make .venv with VizFlow built and installed in it
@@ -23,7 +23,7 @@ setup: $(VENV)/.ready ## make .venv with VizFlow built and installed in it
 demo: setup ## generate three realistic days, run the whole job, write the reports; SERVE=1 opens the explorer
 	@$(VENV)/bin/vizflow demo --output demo-output $(if $(SERVE),--serve)
 
-test: test-c test-sanitize test-thread test-install lint test-python test-browser ## everything that CI runs
+test: test-c test-sanitize test-thread test-install lint test-python test-browser test-cluster ## everything that CI runs
 
 quick: setup ## the quick set: under a minute
 	@$(PY) -m pytest -q -m "not slow" tests/python/unit
@@ -46,7 +46,7 @@ test-thread: ## the C tests that use threads, under ThreadSanitizer
 	@cmake -S . -B build/thread -DVIZFLOW_BUILD_TESTS=ON -DVIZFLOW_SANITIZE=thread \
 	       -DCMAKE_BUILD_TYPE=RelWithDebInfo > /dev/null
 	@cmake --build build/thread --parallel 2
-	@ctest --test-dir build/thread --output-on-failure -R "test_(base|fifo|mark|agg|states|cube)$$"
+	@ctest --test-dir build/thread --output-on-failure -R "test_(base|fifo|mark|agg|states|asof|cube)$$"
 
 test-install: ## install the C library alone, and build the examples through pkg-config
 	@rm -rf build/install && cmake -S . -B build/library -DBUILD_SHARED_LIBS=ON \
@@ -59,6 +59,20 @@ test-install: ## install the C library alone, and build the examples through pkg
 
 test-python: setup ## Python tests: both engines, tiny chunks, one and two threads
 	@$(PY) tools/run_python_tests.py
+
+test-cluster: setup ## run_batch on a one-node Slurm, on Dask and on Ray, each started for it and stopped
+	@tools/slurm_one_node.sh possible && $(MAKE) --no-print-directory test-engines \
+	       || { tools/slurm_one_node.sh possible && exit 1; echo "left out: Slurm of one node needs root, and Debian or Slurm"; }
+
+test-engines: setup
+	@$(PY) -m pip install --quiet --disable-pip-version-check ".[cluster,dask]"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: ".[ray]" \
+	       || echo "no wheel of Ray for this Python: its test is left out"
+	@tools/slurm_one_node.sh run env VIZFLOW_TEST_CLUSTER=1 RAY_USAGE_STATS_ENABLED=0 \
+	       $(PY) -m pytest -q -p no:cacheprovider tests/python/cluster
+
+calendars: setup ## make the bundled calendars again, from public calendar packages and the corrections
+	@$(PY) tools/make_calendars.py
 
 test-browser: setup ## the explorer and the reports in Chromium; screenshots in build/screenshots
 	@$(PY) -m pytest -q -p no:cacheprovider tests/python/browser

@@ -19,6 +19,7 @@ MODULES = {
     "vizflow": "side_vizflow",
     "polars": "peers_polars",
     "polars-asof": "peers_polars",
+    "polars-asof-by": "peers_sorted",
     "polars-sorted": "peers_sorted",
     "duckdb": "peers_duckdb",
 }
@@ -77,7 +78,7 @@ def run_frame(module: Any, options: argparse.Namespace) -> dict[str, Any]:
     """Time a stage from a frame in memory to a frame in memory."""
     import polars as pl
 
-    name = "forward_asof" if options.contestant == "polars-asof" else options.stage
+    name = "forward_asof" if options.contestant.startswith("polars-asof") else options.stage
     work = getattr(module, name)
     frame = pl.read_ipc(options.source)
     frame.select(pl.all().hash().sum())  # touch the pages

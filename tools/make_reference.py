@@ -14,17 +14,24 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference.md"
 SECTIONS = {
     "Markets": ["Market", "Session", "CN", "KR", "HK", "HKEX_NORTHBOUND", "US", "CRYPTO"],
     "Operations": ["parse_time", "time_report", "mid", "near_integer", "forward_return", "bin", "aggregate", "reduce"],
+    "Returns across days and frames": [
+        "overnight_return", "daily", "mark_to_close", "merge_forward", "sign_by_side",
+    ],
+    "Quantile bins": ["qbin_edges", "qbin", "Edges"],
     "Enrichment": ["Enricher", "FIFOMatch", "TagRule", "State", "TagCondition", "TagRunning"],
-    "Configuration and running": ["Config", "Context", "run"],
+    "Configuration and running": [
+        "Config", "Context", "run", "run_batch", "run_cluster", "status", "BatchReport", "cluster",
+    ],
     "The cube": ["Cube"],
     "Statistics": ["stats"],
     "Files": ["scan", "load", "save"],
+    "Checks": ["check", "CheckReport"],
     "Calendars": ["calendar"],
     "Views": ["viz", "reports"],
     "Demonstration data": ["demo"],
     "Errors": [
-        "Error", "ConfigError", "SchemaError", "CalendarRangeError", "DataError", "ReplayError", "StorageError",
-        "NotMergeableWarning",
+        "Error", "BatchError", "ConfigError", "SchemaError", "CalendarRangeError", "DataError", "ReplayError",
+        "StorageError", "NotMergeableWarning", "SchemaChangeWarning",
     ],
 }  # fmt: skip
 

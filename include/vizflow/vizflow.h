@@ -100,7 +100,8 @@ struct ArrowArrayStream {
     X(ERROR_ARROW, 6, "an Arrow structure is malformed")                                                       \
     X(ERROR_REPLAY, 7, "the rows read a second time are not the rows read first")                              \
     X(ERROR_STATE, 8, "the object is not in the state this call needs")                                        \
-    X(ERROR_IO, 9, "the operating system refused a file operation")
+    X(ERROR_IO, 9, "the operating system refused a file operation")                                            \
+    X(ERROR_RANGE, 10, "a date lies outside what the calendar knows")
 
 enum vf_status {
 #define VF_STATUS_ENUM(name, value, text) VF_##name = value,
@@ -241,6 +242,118 @@ VF_API enum vf_status vf_clock_elapsed(const struct vf_context *ctx, const struc
    not accepted. */
 VF_API const char *vf_clock_elapsed_format(const struct ArrowSchema *schema, enum vf_time_layout layout);
 
+/* ---- calendar: trading days, and the sessions of each ---- */
+
+/* Days are int32, counted from 1970-01-01 (Arrow's date32). A calendar does not change once it is open: any number of
+   threads may read it. A day outside first .. last is never guessed at: VF_ERROR_RANGE, which names what is known. */
+struct vf_calendar;
+
+struct vf_calendar_info {
+    char name[48];
+    bool has_days;                 /* false: sessions only, see vf_calendar_open */
+    int32_t first, last, verified; /* known from .. to; closures decided after `verified` may be missing */
+    int64_t n_days;                /* trading days */
+};
+
+/* Opens a calendar from its text, UTF-8 lines in this order; # begins a comment line.
+     calendar NAME              at most 47 bytes
+     first 1990-12-19           the first and the last day that is known, at most 200 years apart
+     last 2026-12-31
+     verified 2026-10-05        optional, first .. last; else `last`
+     week 12345                 optional: days of the week that are traded (1 is Monday); else 12345
+     closed                     then a line a year: those of them that are not traded, single or from-to
+     2024 0101 0212-0216
+     adhoc                      the same: closed, but not by schedule (weather)
+     2023 0901 0908
+     hours 1990-12-19 0930-1130 1300-1500     sessions from that day on, HHMM or HHMMSS; at least one such line
+     special 0930-1200          then lines as above: days with other sessions; the later line counts
+     2024 1224 1231
+   A session that ends at or before its start, or is written ^2100-2300, began the evening before; only the first may.
+   `first`, `last`, `week`, `closed` and `adhoc` may all be left out: such a calendar holds sessions only, for any
+   day, and everything that needs to know trading days fails with VF_ERROR_STATE.
+   VF_ERROR_ARGUMENT names the line. *gives* *out, to be ended with vf_calendar_close. */
+VF_API enum vf_status vf_calendar_open(const struct vf_context *ctx, const char *text, size_t length,
+                                       struct vf_calendar **out, struct vf_error *err);
+
+/* Opens a calendar of the days of a column (Date), in any order, twice counts once; known from the first to the last. It
+   has no sessions. A null is VF_ERROR_DATA, no day at all VF_ERROR_ARGUMENT. */
+VF_API enum vf_status vf_calendar_open_days(const struct vf_context *ctx, const struct vf_series *days,
+                                            struct vf_calendar **out, struct vf_error *err);
+
+/* Opens the calendar of northbound trading: days from `start` on that are traded at home (`cn`) and in Hong Kong (`hk`).
+   Before `change`, a day also needs Hong Kong to be open on the next day traded at home, when money is settled; only
+   closures that were scheduled count there, since no typhoon is known the day before. Sessions are those of `cn`. */
+VF_API enum vf_status vf_calendar_open_northbound(const struct vf_context *ctx, const struct vf_calendar *cn,
+                                                  const struct vf_calendar *hk, int32_t start, int32_t change,
+                                                  struct vf_calendar **out, struct vf_error *err);
+
+VF_API void vf_calendar_close(struct vf_calendar *calendar); /* NULL is fine */
+
+VF_API void vf_calendar_describe(const struct vf_calendar *calendar, struct vf_calendar_info *out);
+
+/* Whether a day is traded. */
+VF_API enum vf_status vf_calendar_is_trading_day(const struct vf_calendar *calendar, int32_t day, bool *out,
+                                                 struct vf_error *err);
+
+/* The first trading day after a day, and the last before it; the day itself need not be traded. VF_ERROR_RANGE where
+   the calendar knows of none. */
+VF_API enum vf_status vf_calendar_next(const struct vf_calendar *calendar, int32_t day, int32_t *out,
+                                       struct vf_error *err);
+VF_API enum vf_status vf_calendar_prev(const struct vf_calendar *calendar, int32_t day, int32_t *out,
+                                       struct vf_error *err);
+
+/* How many trading days come before a day: the index of a trading day in the order of all. */
+VF_API enum vf_status vf_calendar_index(const struct vf_calendar *calendar, int32_t day, int64_t *out,
+                                        struct vf_error *err);
+
+/* The trading days from .. to, both included, as a part of the calendar's own list: *days is the calendar's, and
+   lives as long. VF_ERROR_ARGUMENT when `to` comes before `from`. */
+VF_API enum vf_status vf_calendar_range(const struct vf_calendar *calendar, int32_t from, int32_t to,
+                                        const int32_t **days, size_t *n, struct vf_error *err);
+
+/* The sessions of a day, which are the calendar's and live as long; none (n = 0) on a day that is not traded.
+   VF_ERROR_STATE for a calendar without sessions. */
+VF_API enum vf_status vf_calendar_sessions(const struct vf_calendar *calendar, int32_t day,
+                                           const struct vf_session **sessions, size_t *n,
+                                           struct vf_error *err);
+
+/* The calendar as columns "date", "prev_date", "next_date" (date32, null at the edges), a row a trading day, and
+   "variant" (int32): which of the calendar's sets of sessions the day has (vf_calendar_variant), -1 without. */
+VF_API enum vf_status vf_calendar_columns(const struct vf_context *ctx, const struct vf_calendar *calendar,
+                                          struct vf_column out[4], struct vf_error *err);
+
+/* The number of a calendar's sets of sessions, and set number i < that. */
+VF_API size_t vf_calendar_variants(const struct vf_calendar *calendar);
+VF_API void vf_calendar_variant(const struct vf_calendar *calendar, size_t i,
+                                const struct vf_session **sessions, size_t *n);
+
+/* Dates as date32, from a Date, a timestamp without zone (its day), text "YYYYMMDD" or "YYYY-MM-DD", or an integer
+   YYYYMMDD. Null stays null; what is no day is VF_ERROR_DATA with the count, the first row and its value. */
+VF_API enum vf_status vf_date_parse(const struct vf_context *ctx, const struct vf_series *dates,
+                                    struct vf_column *out, struct vf_error *err);
+
+/* vf_clock_elapsed with the sessions of each row's own day. `date`: a Date column as long as `time`; a null in it
+   gives null. A day that is not traded is VF_ERROR_DATA with count and first row, one that is not known VF_ERROR_RANGE.
+   options->sessions is not looked at. */
+VF_API enum vf_status vf_clock_elapsed_on(const struct vf_context *ctx, const struct vf_calendar *calendar,
+                                          const struct vf_series *time, const struct vf_series *date,
+                                          const struct vf_clock_options *options, struct vf_column *out,
+                                          struct vf_clock_report *report, struct vf_error *err);
+
+/* How long each row's day is traded, in elapsed nanoseconds, as duration "tDn": the elapsed time at its end. Null for
+   a null; days not traded or not known as in vf_clock_elapsed_on. */
+VF_API enum vf_status vf_clock_end_on(const struct vf_context *ctx, const struct vf_calendar *calendar,
+                                      const struct vf_series *date, struct vf_column *out,
+                                      struct vf_error *err);
+
+/* The trading day of local timestamps (without zone, any unit), as date32: the day itself, but for what is traded in a
+   night session. From the night's start on it is the next trading day; up to its end in the morning it is the day
+   itself where that is traded, else the next (Saturday's first hours are Monday's). Null stays null. Where a next
+   trading day is needed and not known: VF_ERROR_RANGE with the row. */
+VF_API enum vf_status vf_clock_trading_day(const struct vf_context *ctx, const struct vf_calendar *calendar,
+                                           const struct vf_series *time, struct vf_column *out,
+                                           struct vf_error *err);
+
 /* ---- bins and casts ---- */
 
 /* round_half_even(x / width) as int64. Null, NaN and infinities are null. width is finite and > 0, else
@@ -257,6 +370,11 @@ VF_API enum vf_status vf_bin_index(const struct vf_context *ctx, const struct vf
 VF_API enum vf_status vf_cast_integer(const struct vf_context *ctx, const struct vf_series *values,
                                       const char *format, double tolerance, struct vf_column *out,
                                       struct vf_error *err);
+
+/* Integers to float64 without loss: null stays null; integers that no double holds (past 2^53, most of them) are
+   VF_ERROR_DATA with column, count and first row; a uint64 past int64 is VF_ERROR_OVERFLOW. */
+VF_API enum vf_status vf_cast_float(const struct vf_context *ctx, const struct vf_series *values,
+                                    struct vf_column *out, struct vf_error *err);
 
 /* (bid + ask) / 2 as float64, computed without overflow. Null where a side is null, NaN, infinite, zero or
    negative: a one-sided book has no mid. */
@@ -451,6 +569,155 @@ VF_API enum vf_status vf_mark_emit(struct vf_mark *mark, const struct vf_mark_ba
 VF_API void vf_mark_rewind(struct vf_mark *mark);
 /* VF_OK when the current replay has seen every row. */
 VF_API enum vf_status vf_mark_replayed(const struct vf_mark *mark, struct vf_error *err);
+
+/* ---- asof: rows of one frame found for rows of another ---- */
+
+/* An observation is a row with non-null keys and a non-null time; of equal times of one group the last row wins. */
+struct vf_asof_options {
+    const int64_t *horizons_ns; /* one or more, of any sign, 0 too; no duplicates */
+    size_t n_horizons;
+    enum vf_mark_method method; /* BACKWARD: last observation at or before t + h, FORWARD: first at or after it,
+                                   NEAREST: closest, a tie takes the earlier */
+    int64_t tolerance_ns;       /* < 0: none. A match further than this from t + h is none; at this distance it is one */
+    int64_t end_ns;             /* INT64_MAX: none. Nothing is found for a t + h past it */
+    bool strict;                /* an observation exactly at t + h does not count */
+    bool past_last;             /* false: for h > 0 nothing is found where t + h is past the group's last observation,
+                                   as in vf_mark: what the future would be is not known. h <= 0 looks at what is known */
+    bool unique;                /* two observations of one group and time are VF_ERROR_DATA at finish */
+    const char *names;          /* n_horizons column names, each ended by '\0'; NULL: row_60, row_-0.5 (seconds) */
+};
+
+/* keys and time as in vf_mark_batch; n_keys may be 0. time may be NULL, in all batches or none: keys alone count. */
+struct vf_asof_batch {
+    const struct vf_series *keys;
+    size_t n_keys;
+    const struct vf_series *time;
+};
+
+struct vf_asof;
+
+VF_API enum vf_status vf_asof_open(const struct vf_context *ctx, const struct vf_asof_options *options,
+                                   struct vf_asof **out, struct vf_error *err);
+VF_API void vf_asof_close(struct vf_asof *asof);
+
+/* Rows to look up in, in any order; rows are numbered over all calls, at most 4294967294. All of a batch or none of
+   it is taken. VF_ERROR_STATE after finish. */
+VF_API enum vf_status vf_asof_observe(struct vf_asof *asof, const struct vf_asof_batch *batch, struct vf_error *err);
+/* Rows observed so far. */
+VF_API int64_t vf_asof_rows(const struct vf_asof *asof);
+/* Brings the observations together; if it fails nothing has changed. Memory: 16 bytes an observation before, 12
+   after, both while it works. */
+VF_API enum vf_status vf_asof_finish(struct vf_asof *asof, struct vf_error *err);
+
+/* Gives a uint32 column a horizon into out[n_horizons]: the row observed for t + h, null where the row's key or time
+   is null, or nothing is found. Rows may come in any order and any cut; those in time order are found fastest. */
+VF_API enum vf_status vf_asof_find(struct vf_asof *asof, const struct vf_asof_batch *batch, struct vf_column *out,
+                                   struct vf_error *err);
+
+/* ---- days: a day's prices by instrument, and returns to the close ---- */
+
+struct vf_daily_options {
+    int64_t end_ns; /* INT64_MAX: none. A row past it is not counted; a row at it is */
+    bool returns;   /* rows learnt are to be given returns by vf_daily_return, replayed */
+};
+
+/* keys as in vf_mark_batch. A row counts when its keys and time are not null, time is not past end_ns, and price is
+   finite and > 0. Rows are ordered by time, then by wall, then as they come: wall (may be NULL) is a clock without breaks,
+   for times that coincide on the trading clock though not on the wall (11:30:00 and 13:00:00 in CN). volume (may be NULL): integer or float, summed over the rows that count, null
+   as 0. Types must stay what the first batch had. */
+struct vf_daily_batch {
+    const struct vf_series *keys;
+    size_t n_keys;
+    const struct vf_series *time;
+    const struct vf_series *wall;
+    const struct vf_series *price;
+    const struct vf_series *volume;
+};
+
+struct vf_daily;
+
+VF_API enum vf_status vf_daily_open(const struct vf_context *ctx, const struct vf_daily_options *options,
+                                    struct vf_daily **out, struct vf_error *err);
+VF_API void vf_daily_close(struct vf_daily *daily);
+
+/* Adds rows. `fresh` (may be NULL) is given a uint32 column: the rows of this batch with whose keys a new group begins,
+   in the order of groups. Fails on a volume of a counted row that is negative, NaN or infinite; after a failure that
+   names a row, or of memory, the object may have counted a part: every call but close is then VF_ERROR_STATE. */
+VF_API enum vf_status vf_daily_update(struct vf_daily *daily, const struct vf_daily_batch *batch,
+                                      struct vf_column *fresh, struct vf_error *err);
+VF_API int64_t vf_daily_groups(const struct vf_daily *daily);
+
+/* Gives VF_DAILY_COLUMNS columns of a row a group: open, high, low, close (float64; null where no row counts), volume
+   (int64, of floats float64, of no volume column null; 0 where no row counts), first_time and last_time (of integers
+   int64 seconds; of floats float64 seconds; else int64 ns), n (rows that count), n_outside (rows with a null time or
+   one past end_ns), n_invalid (other rows, whose price is not valid), int64. A group is made by any row with keys. */
+#define VF_DAILY_COLUMNS 10
+VF_API enum vf_status vf_daily_finish(struct vf_daily *daily, struct vf_column *out, struct vf_error *err);
+
+/* close / price - 1 of each row of the batch (keys, time, price), as float64: close is that of the row's group. Null
+   when the row itself does not count, or its time is past that of the close. With options.returns the rows must be those learnt, in order from
+   first_row on, else VF_ERROR_REPLAY (see vf_mark_emit); vf_daily_replayed ends the replay and begins another. */
+VF_API enum vf_status vf_daily_return(struct vf_daily *daily, const struct vf_daily_batch *batch, int64_t first_row,
+                                      struct vf_column *out, struct vf_error *err);
+VF_API enum vf_status vf_daily_replayed(struct vf_daily *daily, struct vf_error *err);
+
+/* ---- returns between two prices, and signs of sides ---- */
+
+/* later / earlier - 1 in that order of double operations. Null where either is null or not finite and > 0. */
+VF_API enum vf_status vf_price_return(const struct vf_context *ctx, const struct vf_series *later,
+                                      const struct vf_series *earlier, struct vf_column *out, struct vf_error *err);
+
+/* +1 (side.entry) or -1 as int64. A value that is none of the sides is VF_ERROR_DATA with count, first row and the
+   values found; null stays null, or is such a value where nulls_fail. Columns as vf_fifo_batch.side. */
+VF_API enum vf_status vf_side_sign(const struct vf_context *ctx, const struct vf_series *side,
+                                   const struct vf_side *sides, size_t n_sides, bool nulls_fail,
+                                   struct vf_column *out, struct vf_error *err);
+
+/* ---- quantile bins ---- */
+
+enum vf_quantile_method {
+    VF_QUANTILE_LINEAR = 0,     /* type 7 of Hyndman and Fan (1996): x[j] + g * (x[j + 1] - x[j]) with
+                                   j + g = (N - 1) * k / n, rank and fraction taken in integers */
+    VF_QUANTILE_INVERSE_CDF = 1 /* type 1: x[ceil(N * k / n) - 1], always a value of the sample */
+};
+
+struct vf_quantiles_summary {
+    int64_t n;     /* finite values */
+    int64_t n_null;
+    int64_t n_nan;
+    int64_t n_infinite;
+    double low, high; /* smallest and largest finite value */
+};
+
+struct vf_quantiles;
+
+/* The n_bins - 1 cuts at k / n_bins of the finite values of a column, exact, in bounded memory (512 KiB, and up to
+   64 KiB a cut): the column is read several times, a digit of the values' bits a pass. 2 to 4096 bins. */
+VF_API enum vf_status vf_quantiles_open(const struct vf_context *ctx, size_t n_bins, enum vf_quantile_method method,
+                                        struct vf_quantiles **out, struct vf_error *err);
+VF_API void vf_quantiles_close(struct vf_quantiles *quantiles);
+/* The next rows of a pass, in any order and any cut; every pass must bring the same values. Any numeric type. */
+VF_API enum vf_status vf_quantiles_update(struct vf_quantiles *quantiles, const struct vf_series *values,
+                                          struct vf_error *err);
+/* Ends a pass; *more: another one is needed. VF_ERROR_REPLAY when it brought other values than the first,
+   VF_ERROR_DATA when there is no finite value. */
+VF_API enum vf_status vf_quantiles_pass(struct vf_quantiles *quantiles, bool *more, struct vf_error *err);
+/* After the last pass: cuts[n_bins - 1], ascending, equal ones included. */
+VF_API enum vf_status vf_quantiles_cuts(const struct vf_quantiles *quantiles, double *cuts,
+                                        struct vf_quantiles_summary *summary, struct vf_error *err);
+
+enum vf_cut_outside {
+    VF_CUT_CLIP = 0, /* a value below `low` or above `high` is in the first or last bin */
+    VF_CUT_NULL = 1,
+    VF_CUT_RAISE = 2 /* VF_ERROR_DATA with the count and the first row */
+};
+
+/* Number of the bin among cuts that ascend strictly, as int64: how many cuts are below x (`left_closed`: at or below
+   x), so that bins are (a, b] ([a, b)). Null, NaN and infinities are null. low <= high are finite, -inf and inf for no
+   limits. At most 65535 cuts; none: all is bin 0. */
+VF_API enum vf_status vf_cut_index(const struct vf_context *ctx, const struct vf_series *values, const double *cuts,
+                                   size_t n_cuts, bool left_closed, double low, double high,
+                                   enum vf_cut_outside outside, struct vf_column *out, struct vf_error *err);
 
 /* ---- agg: grouped states ---- */
 
@@ -668,6 +935,63 @@ VF_API enum vf_status vf_cube_part(const struct vf_cube *cube, size_t part, stru
 VF_API enum vf_status vf_cube_attach(const struct vf_context *ctx, const struct vf_cube_state *states,
                                      size_t n_states, const struct vf_series *parts, size_t n_parts, void *owner,
                                      void (*release_owner)(void *owner), struct vf_cube **out, struct vf_error *err);
+
+/* ---- order: whether rows come in the order of their times ---- */
+
+/* A row is late when a row before it has a later time. Rows whose key or time is null are counted and passed over. */
+struct vf_order_report {
+    int64_t n_rows, n_unknown;
+    int64_t n_late, first_late, most_late_ns; /* among all rows; first_late is -1 where there is none */
+    int64_t n_late_of_key, first_late_of_key, most_late_of_key_ns; /* among the rows of the same key */
+    int64_t n_equal_of_key; /* at the same time as the latest row of the same key before */
+};
+
+struct vf_order;
+
+VF_API enum vf_status vf_order_open(const struct vf_context *ctx, struct vf_order **out, struct vf_error *err);
+VF_API void vf_order_close(struct vf_order *order);
+
+/* The next rows. key: of any hashable type, always of one kind; NULL: one key for all. time: as in vf_mark_batch. Memory
+   is that of the keys. A failure half-way makes every later call but close VF_ERROR_STATE. */
+VF_API enum vf_status vf_order_update(struct vf_order *order, const struct vf_series *key,
+                                      const struct vf_series *time, struct vf_error *err);
+
+/* What was seen so far. */
+VF_API void vf_order_report(const struct vf_order *order, struct vf_order_report *report);
+
+/* ---- files that are whole under their final name ---- */
+
+/* Writing to a temporary file in the same folder, which takes the place of `path` when it is committed: synced, closed,
+   renamed, the folder synced. Whatever fails, and whenever the power goes, `path` holds the old file, or nothing where
+   there was none, or the whole new one. Readers see one or the other. A symbolic link of that name is replaced. */
+struct vf_file;
+
+/* Folders that are missing are made, and stay. The file gets the permissions of a new file (0666 less the umask).
+   VF_ERROR_IO, as from the calls below: the message names path, reason and step. */
+VF_API enum vf_status vf_file_open(const struct vf_context *ctx, const char *path, struct vf_file **out,
+                                   struct vf_error *err);
+
+/* Appends. Interrupted and short writes are gone on with. On failure the temporary file is removed at once, and this and
+   every later call gives that first error again, a write of no bytes too. A process that limits the size of its files
+   (RLIMIT_FSIZE) must ignore SIGXFSZ to get here. */
+VF_API enum vf_status vf_file_write(struct vf_file *file, const void *data, size_t size, struct vf_error *err);
+
+/* Puts it in its place, durably. On failure the temporary file is gone and the old file untouched; with one exception,
+   which the message tells: when only the folder's sync failed the new file stands, whole, but might not outlast the
+   power. File systems that cannot sync folders are taken as they are. Afterwards only vf_file_close is left to call. */
+VF_API enum vf_status vf_file_commit(struct vf_file *file, struct vf_error *err);
+
+/* Ends the object; what was not committed is removed. */
+VF_API void vf_file_close(struct vf_file *file);
+
+/* Whose a file is, by its name (without folder): a killed process leaves its temporary file behind. */
+enum vf_leftover {
+    VF_LEFTOVER_NONE = 0,      /* not one of ours */
+    VF_LEFTOVER_LIVE = 1,      /* its process runs */
+    VF_LEFTOVER_DEAD = 2,      /* its process, of this host, has ended: the file may be removed */
+    VF_LEFTOVER_ELSEWHERE = 3 /* of another host or container, where nobody here can look */
+};
+VF_API enum vf_leftover vf_file_leftover(const char *name);
 
 #ifdef __cplusplus
 }

@@ -47,7 +47,12 @@ PyObject *raise_error(const struct vf_error *err);
 void free_object(PyObject *self);
 
 extern PyType_Spec column_spec;
+extern PyType_Spec file_spec;  /* core_file.c */
+extern PyType_Spec order_spec; /* core_order.c */
+PyObject *py_leftover(PyObject *module, PyObject *name);
 int add_objects(PyObject *module);
+int add_calendar(PyObject *module);
+int add_returns(PyObject *module); /* core_returns.c */
 int add_cube(PyObject *module);
 PyObject *run_rows(PyObject *module, PyObject *args);
 

@@ -102,6 +102,7 @@ static PyMethodDef functions[] = {
     {"sessions_check", py_sessions_check, METH_O, sessions_check_doc},
     {"sessions_elapsed", py_sessions_elapsed, METH_VARARGS, sessions_elapsed_doc},
     {"clock_elapsed", py_clock_elapsed, METH_VARARGS, clock_elapsed_doc},
+    {"leftover", py_leftover, METH_O, "leftover($module, name, /)\n--\n\nWhose temporary file it is: vf_file_leftover."},
     {"run_rows", run_rows, METH_VARARGS, run_rows_doc},
     {NULL, NULL, 0, NULL}};
 
@@ -110,7 +111,10 @@ static int execute(PyObject *module) {
     state->column_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &column_spec, NULL);
     if (state->column_type == NULL || PyModule_AddType(module, state->column_type) != 0) return -1;
     if (PyModule_AddStringConstant(module, "version", vf_version()) != 0) return -1;
-    return add_objects(module) != 0 ? -1 : add_cube(module);
+    if (add_calendar(module) != 0) return -1;
+    if (add_returns(module) != 0) return -1;
+    if (add_cube(module) != 0) return -1;
+    return add_objects(module);
 }
 
 static int traverse(PyObject *module, visitproc visit, void *arg) {

@@ -573,7 +573,7 @@ static PyType_Spec agg_spec = {.name = "vizflow._core.Agg",
 /* ---- all of them ---- */
 
 int add_objects(PyObject *module) {
-    PyType_Spec *specs[] = {&fifo_spec, &mark_spec, &agg_spec};
+    PyType_Spec *specs[] = {&fifo_spec, &mark_spec, &agg_spec, &file_spec, &order_spec};
     for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
         PyObject *type = PyType_FromModuleAndSpec(module, specs[i], NULL);
         int added = type != NULL ? PyModule_AddType(module, (PyTypeObject *)type) : -1;

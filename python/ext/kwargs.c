@@ -242,6 +242,15 @@ enum vf_status kwargs_text(const struct kwargs *kwargs, const char *name, char *
     return VF_OK;
 }
 
+enum vf_status kwargs_view(const struct kwargs *kwargs, const char *name, const char **out, size_t *length,
+                           struct vf_error *err) {
+    const struct kwarg *item = find(kwargs, name);
+    if (item == NULL || item->kind != KWARG_TEXT) return missing(name, err);
+    *out = (const char *)item->text;
+    *length = item->text_length;
+    return VF_OK;
+}
+
 enum vf_status kwargs_list(const struct kwargs *kwargs, const char *name, const int64_t **out, size_t *n,
                            struct vf_error *err) {
     const struct kwarg *item = find(kwargs, name);

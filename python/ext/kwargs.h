@@ -37,6 +37,9 @@ enum vf_status kwargs_int(const struct kwargs *kwargs, const char *name, int64_t
 enum vf_status kwargs_float(const struct kwargs *kwargs, const char *name, double *out, struct vf_error *err);
 enum vf_status kwargs_text(const struct kwargs *kwargs, const char *name, char *out, size_t size,
                            struct vf_error *err);
+/* The text where it lies in the data: not ended by a NUL. */
+enum vf_status kwargs_view(const struct kwargs *kwargs, const char *name, const char **out, size_t *length,
+                           struct vf_error *err);
 enum vf_status kwargs_list(const struct kwargs *kwargs, const char *name, const int64_t **out, size_t *n,
                            struct vf_error *err);
 

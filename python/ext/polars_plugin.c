@@ -125,23 +125,36 @@ static void give_field(const struct ArrowSchema *in, size_t n, const char *forma
 
 /* ---- the functions ---- */
 
-static enum vf_status clock_kwargs(const struct kwargs *kwargs, struct vf_session *sessions,
-                                   struct vf_clock_options *options, struct vf_error *err) {
-    const int64_t *bounds = NULL;
-    size_t n = 0;
+static enum vf_status clock_kwargs(const struct kwargs *kwargs, struct vf_clock_options *options,
+                                   struct vf_error *err) {
     int64_t outside = 0, layout = 0;
-    enum vf_status status = kwargs_list(kwargs, "sessions", &bounds, &n, err);
-    if (status == VF_OK) status = kwargs_int(kwargs, "outside", &outside, err);
+    enum vf_status status = kwargs_int(kwargs, "outside", &outside, err);
     if (status == VF_OK) status = kwargs_int(kwargs, "layout", &layout, err);
     if (status == VF_OK) status = kwargs_int(kwargs, "grace_ns", &options->grace_ns, err);
-    if (status != VF_OK) return status;
-    for (size_t i = 0; i + 1 < n; i += 2)
+    options->outside = (enum vf_outside)outside;
+    options->layout = (enum vf_time_layout)layout;
+    return status;
+}
+
+static enum vf_status session_kwargs(const struct kwargs *kwargs, struct vf_session *sessions,
+                                     struct vf_clock_options *options, struct vf_error *err) {
+    const int64_t *bounds = NULL;
+    size_t n = 0;
+    enum vf_status status = kwargs_list(kwargs, "sessions", &bounds, &n, err);
+    for (size_t i = 0; status == VF_OK && i + 1 < n; i += 2)
         sessions[i / 2] = (struct vf_session){.start_ns = bounds[i], .end_ns = bounds[i + 1]};
     options->sessions = sessions;
     options->n_sessions = n / 2;
-    options->outside = (enum vf_outside)outside;
-    options->layout = (enum vf_time_layout)layout;
-    return VF_OK;
+    return status;
+}
+
+/* Opened anew for every batch: a calendar's text takes some microseconds to read, and nothing global is kept. */
+static enum vf_status calendar_kwarg(const struct kwargs *kwargs, struct vf_context *ctx,
+                                     struct vf_calendar **out, struct vf_error *err) {
+    const char *text;
+    size_t length;
+    enum vf_status status = kwargs_view(kwargs, "calendar", &text, &length, err);
+    return status != VF_OK ? status : vf_calendar_open(ctx, text, length, out, err);
 }
 
 static enum vf_status clock_elapsed(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
@@ -149,9 +162,54 @@ static enum vf_status clock_elapsed(const struct vf_series *in, size_t n, const 
     (void)n;
     struct vf_session sessions[KWARGS_LIST_MAX / 2];
     struct vf_clock_options options = {0};
-    enum vf_status status = clock_kwargs(kwargs, sessions, &options, err);
+    enum vf_status status = clock_kwargs(kwargs, &options, err);
+    if (status == VF_OK) status = session_kwargs(kwargs, sessions, &options, err);
     struct vf_context ctx = one_thread();
     return status != VF_OK ? status : vf_clock_elapsed(&ctx, &in[0], &options, out, NULL, err);
+}
+
+static enum vf_status clock_elapsed_on(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                                       struct vf_column *out, struct vf_error *err) {
+    (void)n;
+    struct vf_clock_options options = {0};
+    struct vf_calendar *calendar = NULL;
+    struct vf_context ctx = one_thread();
+    enum vf_status status = clock_kwargs(kwargs, &options, err);
+    if (status == VF_OK) status = calendar_kwarg(kwargs, &ctx, &calendar, err);
+    if (status == VF_OK)
+        status = vf_clock_elapsed_on(&ctx, calendar, &in[0], &in[1], &options, out, NULL, err);
+    vf_calendar_close(calendar);
+    return status;
+}
+
+static enum vf_status clock_end_on(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                                   struct vf_column *out, struct vf_error *err) {
+    (void)n;
+    struct vf_calendar *calendar = NULL;
+    struct vf_context ctx = one_thread();
+    enum vf_status status = calendar_kwarg(kwargs, &ctx, &calendar, err);
+    if (status == VF_OK) status = vf_clock_end_on(&ctx, calendar, &in[0], out, err);
+    vf_calendar_close(calendar);
+    return status;
+}
+
+static enum vf_status clock_trading_day(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                                        struct vf_column *out, struct vf_error *err) {
+    (void)n;
+    struct vf_calendar *calendar = NULL;
+    struct vf_context ctx = one_thread();
+    enum vf_status status = calendar_kwarg(kwargs, &ctx, &calendar, err);
+    if (status == VF_OK) status = vf_clock_trading_day(&ctx, calendar, &in[0], out, err);
+    vf_calendar_close(calendar);
+    return status;
+}
+
+static enum vf_status date_parse(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                                 struct vf_column *out, struct vf_error *err) {
+    (void)n;
+    (void)kwargs;
+    struct vf_context ctx = one_thread();
+    return vf_date_parse(&ctx, &in[0], out, err);
 }
 
 static enum vf_status bin_index(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
@@ -174,6 +232,14 @@ static enum vf_status cast_integer(const struct vf_series *in, size_t n, const s
     if (status == VF_OK) status = kwargs_float(kwargs, "tolerance", &tolerance, err);
     struct vf_context ctx = one_thread();
     return status != VF_OK ? status : vf_cast_integer(&ctx, &in[0], format, tolerance, out, err);
+}
+
+static enum vf_status cast_float(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                                 struct vf_column *out, struct vf_error *err) {
+    (void)n;
+    (void)kwargs;
+    struct vf_context ctx = one_thread();
+    return vf_cast_float(&ctx, &in[0], out, err);
 }
 
 static enum vf_status mid(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
@@ -225,8 +291,8 @@ MOMENT(state_product, VF_MOMENT_PRODUCT)
                                                 struct ArrowSchema *out, const uint8_t *kwargs,              \
                                                 size_t length)
 
-PLUGIN(clock_elapsed, 1);
-PLUGIN_FIELD(clock_elapsed) {
+static void elapsed_field(const struct ArrowSchema *in, size_t n, struct ArrowSchema *out,
+                          const uint8_t *kwargs, size_t length) {
     struct vf_error err = {0};
     struct kwargs values;
     int64_t layout = 0;
@@ -240,12 +306,147 @@ PLUGIN_FIELD(clock_elapsed) {
     give_field(in, n, format != NULL ? format : "g", out); /* a type it does not take fails when it runs */
 }
 
+PLUGIN(clock_elapsed, 1);
+PLUGIN_FIELD(clock_elapsed) {
+    elapsed_field(in, n, out, kwargs, length);
+}
+
+PLUGIN(clock_elapsed_on, 2);
+PLUGIN_FIELD(clock_elapsed_on) {
+    elapsed_field(in, n, out, kwargs, length);
+}
+
+PLUGIN(clock_end_on, 1);
+PLUGIN_FIELD(clock_end_on) {
+    (void)kwargs;
+    (void)length;
+    give_field(in, n, "tDn", out);
+}
+
+PLUGIN(clock_trading_day, 1);
+PLUGIN_FIELD(clock_trading_day) {
+    (void)kwargs;
+    (void)length;
+    give_field(in, n, "tdD", out);
+}
+
+PLUGIN(date_parse, 1);
+PLUGIN_FIELD(date_parse) {
+    (void)kwargs;
+    (void)length;
+    give_field(in, n, "tdD", out);
+}
+
 PLUGIN(bin_index, 1);
 PLUGIN_FIELD(bin_index) {
     (void)kwargs;
     (void)length;
     give_field(in, n, "l", out);
 }
+
+/* ---- returns.py: returns between two prices, signs of sides, quantile bins ---- */
+
+static enum vf_status price_return(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                                   struct vf_column *out, struct vf_error *err) {
+    (void)n;
+    (void)kwargs;
+    struct vf_context ctx = one_thread();
+    return vf_price_return(&ctx, &in[0], &in[1], out, err);
+}
+
+PLUGIN(price_return, 2);
+PLUGIN_FIELD(price_return) {
+    (void)kwargs;
+    (void)length;
+    give_field(in, n, "g", out);
+}
+
+#define SIDES_MAX 64
+
+/* "texts": each ended by '\0'; "integers"; "signs": 1 or -1 of the texts, then of the integers. */
+static enum vf_status side_sign(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                                struct vf_column *out, struct vf_error *err) {
+    (void)n;
+    struct vf_side sides[SIDES_MAX];
+    const char *texts = NULL;
+    const int64_t *integers = NULL, *signs = NULL;
+    size_t length = 0, n_integers = 0, n_signs = 0, n_sides = 0;
+    int64_t nulls_fail = 0;
+    enum vf_status status = kwargs_view(kwargs, "texts", &texts, &length, err);
+    if (status == VF_OK) status = kwargs_list(kwargs, "integers", &integers, &n_integers, err);
+    if (status == VF_OK) status = kwargs_list(kwargs, "signs", &signs, &n_signs, err);
+    if (status == VF_OK) status = kwargs_int(kwargs, "nulls_fail", &nulls_fail, err);
+    if (status != VF_OK) return status;
+    for (size_t from = 0, to; from < length && n_sides < SIDES_MAX; from = to + 1) {
+        for (to = from; to < length && texts[to] != '\0';)
+            to++;
+        sides[n_sides++] = (struct vf_side){.text = texts + from, .length = to - from};
+    }
+    for (size_t i = 0; i < n_integers && n_sides < SIDES_MAX; i++)
+        sides[n_sides++] = (struct vf_side){.integer = integers[i]};
+    if (n_sides != n_signs)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "%zu side values with %zu signs; at most %d are accepted",
+                        n_sides, n_signs, SIDES_MAX);
+    for (size_t i = 0; i < n_sides; i++)
+        sides[i].entry = signs[i] > 0;
+    struct vf_context ctx = one_thread();
+    return vf_side_sign(&ctx, &in[0], sides, n_sides, nulls_fail != 0, out, err);
+}
+
+PLUGIN(side_sign, 1);
+PLUGIN_FIELD(side_sign) {
+    (void)kwargs;
+    (void)length;
+    give_field(in, n, "l", out);
+}
+
+/* 16 hexadecimal digits: a double's bits. False: not that. */
+static bool read_bits(const char *text, double *out) {
+    uint64_t bits = 0;
+    for (int i = 0; i < 16; i++) {
+        char c = text[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) return false;
+        bits = bits << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    memcpy(out, &bits, sizeof *out);
+    return true;
+}
+
+static enum vf_status cut_index(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                                struct vf_column *out, struct vf_error *err) {
+    (void)n;
+    const char *text = NULL;
+    size_t length = 0;
+    int64_t left_closed = 0, outside = 0;
+    double low = 0, high = 0;
+    enum vf_status status = kwargs_view(kwargs, "cuts", &text, &length, err);
+    if (status == VF_OK) status = kwargs_int(kwargs, "left_closed", &left_closed, err);
+    if (status == VF_OK) status = kwargs_int(kwargs, "outside", &outside, err);
+    if (status == VF_OK) status = kwargs_float(kwargs, "low", &low, err);
+    if (status == VF_OK) status = kwargs_float(kwargs, "high", &high, err);
+    if (status != VF_OK) return status;
+    struct vf_context ctx = one_thread();
+    size_t n_cuts = length / 16;
+    double *cuts = vf__alloc(&ctx, n_cuts, sizeof *cuts);
+    if (cuts == NULL) return vf__fail_memory(err, n_cuts * sizeof *cuts);
+    bool read = length % 16 == 0;
+    for (size_t i = 0; read && i < n_cuts; i++)
+        read = read_bits(text + 16 * i, &cuts[i]);
+    status = read ? vf_cut_index(&ctx, &in[0], cuts, n_cuts, left_closed != 0, low, high,
+                                 (enum vf_cut_outside)outside, out, err)
+                  : vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "cuts are not written in hexadecimal digits");
+    vf__free(&ctx, cuts, n_cuts, sizeof *cuts);
+    return status;
+}
+
+PLUGIN(cut_index, 1);
+PLUGIN_FIELD(cut_index) {
+    (void)kwargs;
+    (void)length;
+    give_field(in, n, "l", out);
+}
+
+/* ---- casts and mids ---- */
 
 PLUGIN(cast_integer, 1);
 PLUGIN_FIELD(cast_integer) {
@@ -258,6 +459,13 @@ PLUGIN_FIELD(cast_integer) {
         keep_error(&err);
     else
         give_field(in, n, format, out);
+}
+
+PLUGIN(cast_float, 1);
+PLUGIN_FIELD(cast_float) {
+    (void)kwargs;
+    (void)length;
+    give_field(in, n, "g", out);
 }
 
 PLUGIN(mid, 2);

@@ -3,8 +3,10 @@
 >>> import vizflow as vf
 """
 
-from vizflow import calendar, demo, reports, stats, viz
+from vizflow import calendar, cluster, demo, reports, stats, viz
 from vizflow._core import version as __version__
+from vizflow.batch import BatchError, BatchReport, status
+from vizflow.check import CheckReport, check
 from vizflow.config import Config, Context
 from vizflow.cube import Cube
 from vizflow.enrichment import Enricher, FIFOMatch, State, TagCondition, TagRule, TagRunning
@@ -15,14 +17,17 @@ from vizflow.errors import (
     Error,
     NotMergeableWarning,
     ReplayError,
+    SchemaChangeWarning,
     SchemaError,
     StorageError,
 )
 from vizflow.io import load, save, scan
 from vizflow.market import CN, CRYPTO, HK, HKEX_NORTHBOUND, KR, US, Market, Session
 from vizflow.ops import aggregate, bin, forward_return, mid, near_integer, parse_time, time_report
+from vizflow.quantiles import Edges, qbin, qbin_edges
 from vizflow.reduce import reduce
-from vizflow.run import run
+from vizflow.returns import daily, mark_to_close, merge_forward, overnight_return, sign_by_side
+from vizflow.run import run, run_batch, run_cluster
 
 __all__ = [
     "CN",
@@ -31,18 +36,23 @@ __all__ = [
     "HKEX_NORTHBOUND",
     "KR",
     "US",
+    "BatchError",
+    "BatchReport",
     "CalendarRangeError",
+    "CheckReport",
     "Config",
     "ConfigError",
     "Context",
     "Cube",
     "DataError",
+    "Edges",
     "Enricher",
     "Error",
     "FIFOMatch",
     "Market",
     "NotMergeableWarning",
     "ReplayError",
+    "SchemaChangeWarning",
     "SchemaError",
     "Session",
     "State",
@@ -54,18 +64,30 @@ __all__ = [
     "aggregate",
     "bin",
     "calendar",
+    "check",
+    "cluster",
+    "daily",
     "demo",
     "forward_return",
     "load",
+    "mark_to_close",
+    "merge_forward",
     "mid",
     "near_integer",
+    "overnight_return",
     "parse_time",
+    "qbin",
+    "qbin_edges",
     "reduce",
     "reports",
     "run",
+    "run_batch",
+    "run_cluster",
     "save",
     "scan",
+    "sign_by_side",
     "stats",
+    "status",
     "time_report",
     "viz",
 ]

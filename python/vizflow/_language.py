@@ -251,7 +251,7 @@ def _write(node: Any) -> Tree:
     if kind == "Function":
         name, options = _function(body["function"])
         return ["call", name, [_write(child) for child in body["input"]], options]
-    raise NotInLanguage(_FORMS.get(kind, kind))
+    raise NotInLanguage("a Python function" if kind.startswith("Anonymous") else _FORMS.get(kind, kind))
 
 
 def _type_of_form(form: Any) -> pl.DataType:

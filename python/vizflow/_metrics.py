@@ -210,6 +210,13 @@ _KINDS_OF_NODES = {
 }  # fmt: skip
 
 
+def _python_function() -> _Refused:
+    return _Refused(
+        "a Python function may look at anything",
+        f"{_BEFORE}, or on what vf.load or vf.reduce gives, or write it as a Polars expression",
+    )
+
+
 class _Taker:
     """Takes one metric apart, into a job that others may have put states into already."""
 
@@ -224,11 +231,8 @@ class _Taker:
         try:
             node = dump(metric.meta.undo_aliases())
         except Exception:
-            # Python functions have no serialised form.
-            raise _Refused(
-                "a Python function may look at anything",
-                f"{_BEFORE}, or on what vf.load or vf.reduce gives, or write it as a Polars expression",
-            ) from None
+            # Python functions have no serialised form, unless cloudpickle is installed.
+            raise _python_function() from None
         finished = load(self._walk(node))
         if not finished.meta.root_names():
             raise _Refused("it is a constant", "add it to what vf.load or vf.reduce gives (with_columns)")
@@ -259,6 +263,8 @@ class _Taker:
             return _Refused(
                 "pl.len().filter(...) is a list: the group's length, repeated", "use pl.col(...).filter(...).len()"
             )
+        if kind.startswith("Anonymous"):
+            return _python_function()
         what = _KINDS_OF_NODES.get(kind, language.function_name(kind))
         return _Refused(f"{what} needs all rows of a group at once", _BEFORE)
 

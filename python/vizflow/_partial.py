@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import datetime as dt
 import glob
-import hashlib
 import json
 import os
 import warnings
@@ -30,8 +29,6 @@ from vizflow._states import LeafSpec, Plan, StateSpec
 from vizflow.errors import ConfigError, NotMergeableWarning, StorageError
 
 __all__ = ["LeafSpec", "PartialInfo", "Plan", "StateSpec", "find", "info", "plan_of", "states"]
-
-FORMAT = "1"
 
 
 @dataclass(frozen=True)
@@ -181,21 +178,16 @@ def plan_of(frame: Any) -> Plan | None:
     return found.plan if found is not None else None
 
 
-def schema_version(columns: Mapping[str, pl.DataType], plan: Plan | None, bins: Mapping[str, float]) -> str:
-    """Hash names, types, plan, bins and VizFlow's format number: partials of one version may be merged."""
-    types = [[name, str(dtype)] for name, dtype in columns.items()]
-    text = json.dumps([FORMAT, types, plan.id if plan is not None else None, sorted(bins.items())])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 def describe(
     plan: Plan | None, columns: Mapping[str, pl.DataType], bins: Mapping[str, float] | None, dates: Iterable[str]
 ) -> dict[str, str]:
     """Give the metadata that a partial has beside what `run` notes."""
+    from vizflow._schema import FORMAT, schema_version  # which knows the operations, and they know this module
+
     out = {
         "vizflow.format": FORMAT,
         "vizflow.kind": "states" if plan is not None else "metrics",
-        "vizflow.schema_version": schema_version(columns, plan, bins or {}),
+        "vizflow.schema_version": schema_version(columns, plan.id if plan is not None else None, bins),
         "vizflow.dates": json.dumps(list(dates)),
     }
     if bins is not None:

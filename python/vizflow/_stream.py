@@ -326,8 +326,10 @@ def _learn(steps: list[Step], frame: pl.LazyFrame) -> None:
         step.learn(empty)
     with ThreadPoolExecutor(len(steps)) as pool:
         for batch in _gathered(batches(columns)):
-            list(pool.map(lambda step, batch=batch: step.learn(batch), steps))  # type: ignore[misc]
-        list(pool.map(lambda step: step.learnt(), steps))
+            for done in [pool.submit(step.learn, batch) for step in steps]:
+                done.result()
+        for done in [pool.submit(step.learnt) for step in steps]:
+            done.result()
 
 
 def _emit(step: Step, again: pl.LazyFrame, wanted: list[str]) -> Iterator[pl.DataFrame]:

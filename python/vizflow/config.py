@@ -15,12 +15,11 @@ from typing import Any
 
 import polars as pl
 
+from vizflow import _schema
 from vizflow.errors import ConfigError
 from vizflow.market import Market
 
 __all__ = ["Config", "Context", "check_date"]
-
-_RULE_KEYS = {"load_as", "cast_to", "tolerance", "default", "aliases"}
 
 
 def check_date(date: str) -> str:
@@ -52,7 +51,8 @@ class Config:
     input_pattern
         File name of a date; holds ``{date}``. The suffix tells the format (see `vizflow.scan`).
     calendar_path
-        File of a trading calendar (see `vizflow.calendar.load`), for ``Context.calendar``.
+        File of a trading calendar (see `vizflow.calendar.load`), for ``Context.calendar``; None for the bundled one of
+        `market`.
     market
         Name of a preset (``"CN"``, ``"KR"``, ``"HK"``, ``"US"``, ``"crypto"``, ``"hkex_northbound"``, any case), or a
         `Market`.
@@ -63,8 +63,9 @@ class Config:
     schema
         Column name to a rule, applied when a day is read: ``load_as`` (type to cast to first), ``cast_to`` (type to
         end with; a float is cast to an integer only within ``tolerance`` of one, 1e-6 relative unless given, and
-        anything else is an error), ``default`` (value of a missing column; without one it is an error), ``aliases``
-        (names the column had on other days).
+        anything else is an error), ``default`` (value of a missing column, of the type the rule ends with; without one
+        it is an error), ``aliases`` (names the column had on other days; two of them on one day are an error). Types
+        are Polars', Python's (``float``) or names (``"Float64"``). Columns without a rule pass through.
 
     Raises
     ------
@@ -100,10 +101,7 @@ class Config:
         if "{date}" not in self.input_pattern:
             raise ConfigError(f"input_pattern {self.input_pattern!r} does not hold {{date}}")
         Market.get(self.market)
-        for name, rule in self.schema.items():
-            unknown = set(rule) - _RULE_KEYS
-            if unknown:
-                raise ConfigError(f"schema of {name!r}: {unknown.pop()!r} is none of {', '.join(sorted(_RULE_KEYS))}")
+        _schema.check_rules(self.schema)
 
     def col(self, semantic: str) -> str:
         """Get the actual column name from a semantic name; a name that is not mapped is its own."""
@@ -139,7 +137,8 @@ class Context:
     config
         The run's `Config`.
     calendar
-        Trading calendar as a frame; without rows when the config names none.
+        Trading calendar as a frame: of the config's ``calendar_path``, else the bundled one of its market (see
+        `vizflow.calendar.get`); without rows for a market that has none.
     market
         The config's market.
     date

@@ -700,8 +700,9 @@ class Cube:
         columns = [pl.Series("vizflow", [self._held.describe()])]
         for number, part in enumerate(self._held.core.parts()):
             columns.append(pl.Series(part).rename(f"part_{number:03}").implode())
-        with io.atomic(path) as temporary:
-            pl.DataFrame(columns).write_ipc(temporary)
+        target: Any
+        with io.atomic(path) as target:
+            pl.DataFrame(columns).write_ipc(target)
         return path
 
     @classmethod

@@ -19,6 +19,7 @@ __all__ = [
     "Error",
     "NotMergeableWarning",
     "ReplayError",
+    "SchemaChangeWarning",
     "SchemaError",
     "StorageError",
 ]
@@ -72,6 +73,10 @@ class NotMergeableWarning(UserWarning):
     """What was saved are metrics, and `reduce` cannot merge them; see `run`."""
 
 
+class SchemaChangeWarning(UserWarning):
+    """Partial results that belong together were written under different schemas."""
+
+
 _BY_STATUS: dict[str, type[Error]] = {
     "ERROR_ARGUMENT": ConfigError,
     "ERROR_TYPE": SchemaError,
@@ -81,6 +86,7 @@ _BY_STATUS: dict[str, type[Error]] = {
     "ERROR_REPLAY": ReplayError,
     "ERROR_STATE": Error,
     "ERROR_IO": StorageError,
+    "ERROR_RANGE": CalendarRangeError,
 }
 
 # What python/ext/polars_plugin.c puts behind a message on its way through Polars.

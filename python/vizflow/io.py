@@ -6,7 +6,7 @@ Polars reads and writes them; not for what is in them.
 from __future__ import annotations
 
 import os
-import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,10 +14,9 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _partial
+from vizflow import _core, _partial, _schema
 from vizflow._plans import Frame, as_lazy
-from vizflow.errors import ConfigError, DataError, SchemaError, StorageError, near_names, translated
-from vizflow.ops import near_integer
+from vizflow.errors import ConfigError, DataError, Error, StorageError, translated
 
 __all__ = ["load", "save", "scan"]
 
@@ -29,6 +28,7 @@ _READERS: dict[str, Callable[..., pl.LazyFrame]] = {
     ".csv": pl.scan_csv,
 }
 _COMPRESSED = (".gz", ".zst")
+_DEAD, _ELSEWHERE = 2, 3  # enum vf_leftover
 
 
 def scan(
@@ -82,7 +82,7 @@ def scan(
         lf = _partial.view(path, lf, states=states)
     elif states:
         raise ConfigError(f"{path.name}: it holds no states; partials are Parquet files")
-    return apply_schema(lf, schema or {}, str(path))
+    return _schema.apply(lf, schema or {}, str(path))
 
 
 def load(
@@ -90,7 +90,7 @@ def load(
 ) -> pl.DataFrame:
     """Read a file whole: ``scan(path, schema=schema, states=states)`` collected; see `scan`."""
     lf = scan(path, schema=schema, states=states)
-    with reading(Path(os.fspath(path)), lf.select(*(schema or ()))), translated():
+    with reading(Path(os.fspath(path)), schema), translated():
         frame = lf.collect(engine="streaming")
     traced = _partial.traced(lf)
     if traced is not None:
@@ -135,10 +135,11 @@ def save(df: Frame, path: str | os.PathLike[str], *, metadata: Mapping[str, str]
             df = traced.dated()
         metadata = {**(metadata or {}), **traced.describe(df.schema)}
     write = _writer(path, metadata)
+    refuse_folder(path)
     with translated():
         frame = df if isinstance(df, pl.DataFrame) else as_lazy(df).collect(engine="streaming")
-    with atomic(path) as temporary:
-        write(frame, temporary)
+    with atomic(path) as file:
+        write(frame, file)
     return path
 
 
@@ -161,80 +162,58 @@ def _reader(path: Path) -> Callable[..., pl.LazyFrame]:
 
 
 @contextmanager
-def reading(path: Path, casts: pl.LazyFrame | None = None) -> Iterator[None]:
-    """Name the file when its bytes cannot be read, and the file's row when one of `casts`, its schema's, fails."""
+def reading(path: Path, schema: _schema.Rules | None = None) -> Iterator[None]:
+    """Name the file when its bytes cannot be read, and the file's row when one of `schema`'s casts fails.
+
+    A file that vanishes or changes meanwhile is an error too: what was read of it belongs to no version of it.
+    """
+    before = _identity(path)
     try:
         yield
-    except (DataError, pl.exceptions.InvalidOperationError):
-        if casts is not None:
-            _cast_whole(casts)
-        raise
-    except (pl.exceptions.ComputeError, pl.exceptions.PanicException, pl.exceptions.NoDataError, OSError) as error:
-        if isinstance(error, StorageError) or "[vizflow:" in str(error):
+    except (DataError, pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        _unless_it_changed(path, before, error)
+        if isinstance(error, Error) and not isinstance(error, DataError):
             raise
-        first = (str(error).splitlines() or [type(error).__name__])[0]
+        if schema and isinstance(error, (DataError, pl.exceptions.InvalidOperationError, pl.exceptions.ComputeError)):
+            _schema.raise_bad_values(_reader(path)(path), schema, str(path))
+        if isinstance(error, _UNREADABLE) and "[vizflow:" not in str(error) and not isinstance(error, Error):
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            raise StorageError(
+                f"{path}: the file cannot be read; it is truncated, corrupt, or not what its suffix says ({first})"
+            ) from error
+        raise
+    _unless_it_changed(path, before, None)
+
+
+_UNREADABLE = (
+    pl.exceptions.ComputeError, pl.exceptions.PanicException, pl.exceptions.NoDataError, OSError,
+)  # fmt: skip
+
+
+def _unless_it_changed(path: Path, before: tuple[int, ...] | None, error: BaseException | None) -> None:
+    after = _identity(path)
+    if after is None:
+        raise StorageError(f"{path}: the file vanished while it was read") from error
+    if before is not None and after != before:
         raise StorageError(
-            f"{path}: the file cannot be read; it is truncated, corrupt, or not what its suffix says ({first})"
+            f"{path}: the file was changed or replaced while it was read, so nothing of it was used; try again when "
+            "whoever writes it has finished"
         ) from error
 
 
-def _cast_whole(casts: pl.LazyFrame) -> None:
-    """Cast each column in one piece, for its error: streamed batches count rows from their own start."""
-    for name in casts.collect_schema().names():
-        try:
-            with translated():
-                casts.select(name).collect(engine="in-memory")
-        except pl.exceptions.InvalidOperationError as error:
-            raise DataError(f"column {name!r}: {str(error).splitlines()[0]}", column=name) from error
-
-
-def apply_schema(lf: pl.LazyFrame, schema: Mapping[str, Mapping[str, Any]], where: str) -> pl.LazyFrame:
-    """Rename, default and cast columns by a config's schema."""
-    if not schema:
-        return lf
-    present = lf.collect_schema()
-    exprs: list[pl.Expr] = []
-    dropped: list[str] = []
-    for name, rule in schema.items():
-        actual = next((other for other in (name, *rule.get("aliases", ())) if other in present), None)
-        if actual is None:
-            exprs.append(_default(name, rule, present, where))
-            continue
-        if actual != name:
-            dropped.append(actual)
-        exprs.append(_cast(name, pl.col(actual), present[actual], rule, where).alias(name))
-    return lf.with_columns(exprs).drop(dropped)
-
-
-def _default(name: str, rule: Mapping[str, Any], present: pl.Schema, where: str) -> pl.Expr:
-    if "default" not in rule:
-        raise SchemaError(
-            f"{where}: there is no column {name!r} ({near_names(name, present.names())}); name it in the schema's "
-            "aliases, or give it a default",
-            column=name,
-        )
-    return pl.lit(rule["default"], dtype=rule.get("cast_to", rule.get("load_as"))).alias(name)
-
-
-def _cast(name: str, column: pl.Expr, dtype: pl.DataType, rule: Mapping[str, Any], where: str) -> pl.Expr:
-    if "load_as" in rule:
-        column, dtype = column.cast(rule["load_as"], strict=True), _instance(rule["load_as"])
-    target = rule.get("cast_to")
-    if target is None:
-        return column
-    if dtype.is_float() and _instance(target).is_integer():
-        return near_integer(column, target, tolerance=rule.get("tolerance", 1e-6))
-    return column.cast(target, strict=True)
-
-
-def _instance(dtype: Any) -> pl.DataType:
-    return dtype() if isinstance(dtype, type) else dtype  # type: ignore[no-any-return]
+def _identity(path: Path) -> tuple[int, int, int, int] | None:
+    """Give what tells one version of a file from another; None: it is not there."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 # ---- writing ----------------------------------------------------------------------------------------------------
 
 
-def _writer(path: Path, metadata: Mapping[str, str] | None) -> Callable[[pl.DataFrame, Path], None]:
+def _writer(path: Path, metadata: Mapping[str, str] | None) -> Callable[[pl.DataFrame, Any], None]:
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         return lambda frame, to: frame.write_parquet(to, metadata=dict(metadata) if metadata else None)
@@ -250,38 +229,85 @@ def _writer(path: Path, metadata: Mapping[str, str] | None) -> Callable[[pl.Data
 
 
 @contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`, and put it in `path`'s place, durably, when the block ends well."""
+def atomic(path: Path) -> Iterator[_core.File]:
+    """Give a file to write to, beside `path`, and put it in `path`'s place, durably, when the block ends well.
+
+    It has ``write(bytes)`` and is what Polars' writers take. Whatever goes wrong, it is gone, and what was at `path` is
+    as it was.
+    """
+    refuse_folder(path)
+    file = _core.File(os.fspath(path))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise StorageError(f"{path}: the folder cannot be written to ({error.strerror})") from error
-    temporary = Path(name)
-    try:
-        yield temporary
-        _fsync(temporary)
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-        _fsync(path.parent)
+        yield file
+        file.commit()
     except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, (OSError, pl.exceptions.ComputeError)) and not isinstance(error, StorageError):
+        _raise_first(file, error)
+        if isinstance(error, (OSError, pl.exceptions.ComputeError)) and not isinstance(error, Error):
             raise StorageError(f"{path}: the file could not be written ({error})") from error
         raise
-
-
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
     finally:
-        os.close(handle)
+        file.discard()
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _raise_first(file: _core.File, error: BaseException) -> None:
+    """Raise what the file itself failed with: Polars wraps it on its way, or hides it."""
+    if isinstance(error, StorageError):
+        return
+    try:
+        file.write(b"")
+    except StorageError as first:
+        raise first from error
+    except (Error, ValueError):
+        return  # it was committed, or is still being written to: the error is another
+
+
+def refuse_folder(path: Path) -> None:
+    """Refuse a target that is a folder, before anything is computed for it."""
+    if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises where it may not look)
+        raise StorageError(f"{path}: there is a folder of that name, so no file can be written there")
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a target that cannot be written, before anything is computed for it: makes its folder, and leaves nothing.
+
+    Raises
+    ------
+    StorageError
+        As `save` would.
+    """
+    refuse_folder(path)
+    _core.File(os.fspath(path)).discard()
+
+
+def leftovers(folder: str | os.PathLike[str], *, days: float | None = None) -> list[Path]:
+    """Give the temporary files in a folder whose processes, of this host, have ended: killed, or cut off.
+
+    Those that a live process is writing are not among them. Those of other hosts, where nobody here can look, are only
+    when `days` is given and nobody has written to them for so long.
+    """
+    try:
+        names = sorted(os.listdir(folder))  # noqa: PTH208 (names are enough)
+    except OSError:
+        return []
+    out = []
+    for name in names:
+        path, whose = Path(folder) / name, _core.leftover(name)
+        if whose == _DEAD or (whose == _ELSEWHERE and days is not None and _age(path) > days * 86_400):
+            out.append(path)
+    return out
+
+
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def sweep(folder: str | os.PathLike[str], *, days: float | None = None) -> list[Path]:
+    """Remove the `leftovers` of a folder; give those that were there. Two processes may sweep at once."""
+    found = leftovers(folder, days=days)
+    for path in found:
+        with suppress(FileNotFoundError):
+            path.unlink()
+    return found

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
+from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
-from vizflow import _core
+from vizflow import _bundle, _core
 from vizflow.errors import ConfigError, DataError
 
-__all__ = ["CN", "CRYPTO", "HK", "HKEX_NORTHBOUND", "KR", "US", "Market", "Outside", "Session"]
+__all__ = ["CN", "CRYPTO", "HK", "HKEX_NORTHBOUND", "KR", "US", "Day", "Market", "Outside", "Session", "check_day"]
 
 Outside = Literal["null", "clip", "raise"]
+Day: TypeAlias = "str | dt.date"
+Days: TypeAlias = "Day | tuple[Day, Day]"
+_Override: TypeAlias = "tuple[dt.date, dt.date, tuple[Session, ...]]"
 
 _SECOND = 1_000_000_000
 _DAY = 86_400 * _SECOND
@@ -32,6 +37,20 @@ def _nanoseconds(text: str) -> int:
     return (hour * 3600 + minute * 60 + second) * _SECOND
 
 
+def check_day(date: Day) -> dt.date:
+    """Give the day of a date, a datetime, or text ``YYYYMMDD``; anything else is a ConfigError."""
+    if isinstance(date, dt.datetime):
+        return date.date()
+    if isinstance(date, dt.date):
+        return date
+    if isinstance(date, str) and re.fullmatch(r"[0-9]{8}", date, re.ASCII):
+        try:
+            return dt.date(int(date[:4]), int(date[4:6]), int(date[6:]))
+        except ValueError:
+            pass
+    raise ConfigError(f"date {date!r} is not a day written YYYYMMDD, such as '20241001'")
+
+
 @dataclass(frozen=True)
 class Session:
     """One stretch of continuous trading, closed at both ends.
@@ -41,6 +60,9 @@ class Session:
     start, end
         Local time, ``"HH:MM"`` or ``"HH:MM:SS"``, up to ``"24:00"``. An end at or before the start crosses midnight,
         which only a market's first session may do (a futures night).
+    night
+        The session is traded the evening before, although it ends before midnight (21:00 to 23:00). Only a market's
+        first session may be; one that crosses midnight is, said or not.
 
     Examples
     --------
@@ -49,15 +71,38 @@ class Session:
 
     start: str
     end: str
+    night: bool = False
 
     def __post_init__(self) -> None:
-        _nanoseconds(self.start), _nanoseconds(self.end)
+        start, end = _nanoseconds(self.start), _nanoseconds(self.end)
+        if start >= end:
+            object.__setattr__(self, "night", True)  # so that equal sessions are equal, however they are written
 
     @property
     def bounds_ns(self) -> tuple[int, int]:
-        """Nanoseconds since midnight of the trading day; the start is negative when the session crosses midnight."""
+        """Nanoseconds since midnight of the trading day; negative for what is traded the evening before."""
         start, end = _nanoseconds(self.start), _nanoseconds(self.end)
-        return (start if start < end else start - _DAY), end
+        if not self.night:
+            return start, end
+        return start - _DAY, end - _DAY if start < end else end
+
+    @property
+    def _text(self) -> str:
+        """As a calendar's text has it: HHMM-HHMM."""
+        start, end = (_nanoseconds(time) // _SECOND for time in (self.start, self.end))
+        form = "{:02d}{:02d}" if start % 60 == end % 60 == 0 else "{:02d}{:02d}{:02d}"
+        clock = [form.format(t // 3600, t // 60 % 60, t % 60) for t in (start, end)]
+        return ("^" if self.night and start < end else "") + "-".join(clock)
+
+
+def _session_of(bounds: tuple[int, int]) -> Session:
+    """Give the session that begins and ends so many nanoseconds after midnight."""
+    clock = []
+    for time in bounds:
+        second = (time + _DAY if time < 0 else time) // _SECOND
+        form = "{:02d}:{:02d}" if second % 60 == 0 else "{:02d}:{:02d}:{:02d}"
+        clock.append(form.format(second // 3600, second // 60 % 60, second % 60))
+    return Session(clock[0], clock[1], night=bounds[0] < 0)
 
 
 @dataclass(frozen=True)
@@ -74,21 +119,40 @@ class Market:
         IANA name, for example ``"Asia/Shanghai"``. Needed only to read timestamps that carry a zone or count from the
         epoch; without one those are refused.
 
+    calendar
+        Name of the bundled calendar whose days the market trades (see `vizflow.calendar.get`). Where `sessions` are
+        that calendar's hours of today, its other hours (half days, earlier years) hold on their days, too; sessions of
+        your own hold on every day but those in `overrides`.
+    overrides
+        Other sessions on some days: a day, or a pair (first, last) of days, to a list of `Session`.
+
     Raises
     ------
     ConfigError
-        When sessions overlap, are out of order, or do not fit a day.
+        When sessions overlap, are out of order, or do not fit a day; when an override is of a day that is not traded.
+    CalendarRangeError
+        An override is of a day that the calendar does not know.
 
     Examples
     --------
     >>> import vizflow as vf
     >>> vf.Market("lunch", [vf.Session("09:00", "12:00"), vf.Session("13:00", "17:30")]).seconds
     27000
+
+    Sessions on a date, and a day on which a typhoon took the morning:
+
+    >>> vf.HK.sessions_on("20241224")
+    (Session(start='09:30', end='12:00', night=False),)
+    >>> hk = vf.HK.on({"20140916": [vf.Session("13:00", "16:00")]})
+    >>> hk.end_on("20140916"), hk.end_on("20140917")
+    (10800, 19800)
     """
 
     name: str
     sessions: Sequence[Session]
     timezone: str | None = None
+    calendar: str | None = None
+    overrides: Mapping[Days, Sequence[Session]] | tuple[_Override, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sessions", tuple(self.sessions))
@@ -103,6 +167,185 @@ class Market:
             _core.sessions_check(self.bounds_ns)
         except ConfigError as error:
             raise ConfigError(f"market {self.name!r}: {error}") from error
+        if self.calendar is not None:
+            object.__setattr__(self, "calendar", _bundle.name_of(self.calendar))
+        object.__setattr__(self, "overrides", self._check_overrides())
+
+    def _check_overrides(self) -> tuple[_Override, ...]:
+        given = self.overrides
+        if isinstance(given, Mapping):
+            given = tuple((*_days_of(key), tuple(value)) for key, value in given.items())
+        items = given
+        for sessions in {sessions for _, _, sessions in items}:
+            Market(self.name, sessions)  # checks them
+        for first, last, _ in items:
+            if last < first:
+                raise ConfigError(f"market {self.name!r}: the override from {first} ends before, on {last}")
+            if self.calendar is not None:
+                days = _bundle.opened(_bundle.text(self.calendar))
+                if not days.range(_bundle.day_number(first), _bundle.day_number(last)):
+                    raise ConfigError(
+                        f"market {self.name!r}: override of {first}, no trading day, says calendar {self.calendar}"
+                    )
+        return items
+
+    def on(self, overrides: Mapping[Days, Sequence[Session]]) -> Market:
+        """Give this market with other sessions on some days.
+
+        Parameters
+        ----------
+        overrides
+            A day, or a pair (first, last) of days, to a list of `Session`. Of several for a day the last counts.
+        """
+        more = ((*_days_of(key), tuple(sessions)) for key, sessions in overrides.items())
+        return replace(self, overrides=(*self._overrides, *more))
+
+    def without_night(self, dates: Iterable[Days]) -> Market:
+        """Give this market without its night session on some days.
+
+        Parameters
+        ----------
+        dates
+            Trading days, or pairs (first, last) of them, whose evening before had no night session (the eve of a
+            holiday). Elapsed time then begins with the day's own first session.
+
+        Raises
+        ------
+        ConfigError
+            The market has no night session, or nothing else.
+        """
+        if not self.sessions[0].night or len(self.sessions) < 2:
+            raise ConfigError(f"market {self.name!r} has no night session before its others")
+        return self.on(dict.fromkeys(dates, self.sessions[1:]))
+
+    @staticmethod
+    def cn_futures(
+        night_end: Literal["23:00", "01:00", "02:30"] | None,
+        *,
+        night_from: Day = "20130708",
+        no_night: Iterable[Days] = (),
+    ) -> Market:
+        """Give the market of a Chinese commodity future: 21:00 to `night_end`, 09:00-10:15, 10:30-11:30, 13:30-15:00.
+
+        The night belongs to the next trading day: Friday's night is Monday's first session. There is none on the eve
+        of a holiday, and was none for the trading days 2020-02-03 to 2020-05-06.
+
+        Parameters
+        ----------
+        night_end
+            When the product's night ends; None for a product without one.
+        night_from
+            First trading day with a night session before it; of the first products, 2013-07-08. It differs by product.
+        no_night
+            Further trading days, or pairs (first, last) of them, without one.
+
+        Examples
+        --------
+        >>> import datetime as dt, vizflow as vf
+        >>> gold = vf.Market.cn_futures("02:30")
+        >>> gold.elapsed_seconds(dt.time(9), date="20240603"), gold.elapsed_seconds(dt.time(9), date="20241008")
+        (19800, 0)
+        """
+        day = [Session("09:00", "10:15"), Session("10:30", "11:30"), Session("13:30", "15:00")]
+        if night_end is None:
+            return Market("CN_futures", day, "Asia/Shanghai", "CN")
+        start = check_day(night_from)
+        first, _ = _known_of("CN")
+        nightless: list[Days] = [(first, start - dt.timedelta(1))] if start > first else []
+        nightless += [eve for eve in _after_holidays("CN") if eve >= start]
+        nightless += [(dt.date(2020, 2, 3), dt.date(2020, 5, 6)), *no_night]
+        market = Market("CN_futures", [Session("21:00", night_end, night=True), *day], "Asia/Shanghai", "CN")
+        return market.without_night(nightless)
+
+    @property
+    def _overrides(self) -> tuple[_Override, ...]:
+        return self.overrides if isinstance(self.overrides, tuple) else ()
+
+    @property
+    def _calendar_text(self) -> str | None:
+        """The text of the market's calendar, as C reads it; None where every day is like any other."""
+        return None if self.calendar is None and not self.overrides else _text_of(self)
+
+    def _make_text(self) -> str:
+        own = " ".join(session._text for session in self.sessions)
+        if self.calendar is None:
+            name = re.sub(r"[^!-~]", "_", self.name)[:40] or "_"
+            content = f"calendar {name}\nhours 0001-01-01 {own}\n"
+        else:
+            content = _bundle.text(self.calendar)
+            if _hours_of_today(self.calendar) != own:
+                content = _bundle.days_part(content) + f"hours {_known_of(self.calendar)[0]} {own}\n"
+        lines = []
+        for first, last, sessions in self._overrides:
+            lines.append("special " + " ".join(session._text for session in sessions))
+            lines += _year_lines(first, last)
+        return content + "".join(line + "\n" for line in lines)
+
+    def _dated(self) -> _core.Calendar | None:
+        content = self._calendar_text
+        return None if content is None else _bundle.opened(content)
+
+    def sessions_on(self, date: Day) -> tuple[Session, ...]:
+        """Give the sessions of a date.
+
+        Parameters
+        ----------
+        date
+            The trading day: ``YYYYMMDD``, or a date.
+
+        Returns
+        -------
+        tuple of Session
+            Empty on a day that is not traded. A market without `calendar` trades every day.
+
+        Raises
+        ------
+        CalendarRangeError
+            The calendar does not know the day.
+
+        Examples
+        --------
+        >>> import vizflow as vf
+        >>> [f"{s.start}-{s.end}" for s in vf.KR.sessions_on("20241114")]  # university entrance examination
+        ['10:00-16:30']
+        >>> vf.KR.sessions_on("20241225")
+        ()
+        """
+        day, dated = check_day(date), self._dated()
+        if dated is None:
+            return tuple(self.sessions)
+        return tuple(_session_of(bounds) for bounds in dated.sessions(_bundle.day_number(day)))
+
+    def bounds_on(self, date: Day) -> list[tuple[int, int]]:
+        """(start, end) of each session of a date in nanoseconds since midnight.
+
+        Raises
+        ------
+        ConfigError
+            The day is not traded.
+        CalendarRangeError
+            The calendar does not know the day.
+        """
+        sessions = self.sessions_on(date)
+        if not sessions:
+            raise ConfigError(
+                f"{check_day(date)} is no trading day of market {self.name!r}, says calendar {self.calendar}; another "
+                "market, or one without calendar, Market(name, sessions), may be what is needed"
+            )
+        return [session.bounds_ns for session in sessions]
+
+    def end_on(self, date: Day) -> int:
+        """Give the elapsed seconds at the end of a date: how long it is traded.
+
+        Raises as `bounds_on` does.
+
+        Examples
+        --------
+        >>> import vizflow as vf
+        >>> vf.US.end_on("20241129"), vf.US.end_on("20241202")
+        (12600, 23400)
+        """
+        return int(_core.sessions_check(self.bounds_on(date))) // _SECOND
 
     @property
     def bounds_ns(self) -> list[tuple[int, int]]:
@@ -115,7 +358,7 @@ class Market:
         return int(_core.sessions_check(self.bounds_ns)) // _SECOND
 
     def elapsed_seconds(
-        self, time: dt.datetime | dt.time, *, outside: Outside = "raise", grace: float = 0
+        self, time: dt.datetime | dt.time, *, outside: Outside = "raise", grace: float = 0, date: Day | None = None
     ) -> int | float | None:
         """Convert wall-clock time to continuous trading seconds.
 
@@ -127,6 +370,8 @@ class Market:
             What a time in no session gives: ``"raise"``, ``"null"`` (None) or ``"clip"`` (the nearest session end).
         grace
             Seconds within which a time outside is moved to the session's end, whatever `outside` says.
+        date
+            Trading day whose sessions count (`sessions_on`); None for the market's usual ones.
 
         Returns
         -------
@@ -149,11 +394,13 @@ class Market:
             time = time.astimezone(ZoneInfo(self._zone()))
         of_day = (time.hour * 3600 + time.minute * 60 + time.second) * _SECOND + time.microsecond * 1000
         grace_ns = _DAY if outside == "clip" else grace_nanoseconds(grace)
-        elapsed = _core.sessions_elapsed(self.bounds_ns, grace_ns, of_day)
+        bounds = self.bounds_ns if date is None else self.bounds_on(date)
+        elapsed = _core.sessions_elapsed(bounds, grace_ns, of_day)
         if elapsed is None:
             if outside == "null":
                 return None
-            open_hours = ", ".join(f"{session.start}-{session.end}" for session in self.sessions)
+            sessions = self.sessions if date is None else self.sessions_on(date)
+            open_hours = ", ".join(f"{session.start}-{session.end}" for session in sessions)
             raise DataError(f"{time} is outside the sessions of market {self.name!r} ({open_hours})")
         whole, rest = divmod(int(elapsed), _SECOND)
         return whole if rest == 0 else int(elapsed) / 1e9
@@ -196,11 +443,51 @@ def _check_outside(outside: str) -> None:
         raise ConfigError(f"outside is {outside!r}; 'null', 'clip' or 'raise' is accepted")
 
 
-CN = Market("CN", [Session("09:30", "11:30"), Session("13:00", "15:00")], "Asia/Shanghai")
-KR = Market("KR", [Session("09:00", "15:30")], "Asia/Seoul")
-HK = Market("HK", [Session("09:30", "12:00"), Session("13:00", "16:00")], "Asia/Hong_Kong")
-HKEX_NORTHBOUND = Market("hkex_northbound", CN.sessions, "Asia/Shanghai")
-US = Market("US", [Session("09:30", "16:00")], "America/New_York")
-CRYPTO = Market("crypto", [Session("00:00", "24:00")], "UTC")
+@lru_cache(maxsize=64)
+def _text_of(market: Market) -> str:
+    return market._make_text()
+
+
+def _days_of(key: Days) -> tuple[dt.date, dt.date]:
+    first, last = key if isinstance(key, tuple) else (key, key)
+    return check_day(first), check_day(last)
+
+
+def _year_lines(first: dt.date, last: dt.date) -> list[str]:
+    """Give the days first .. last as a calendar's text has them, a line a year."""
+    lines = []
+    for year in range(first.year, last.year + 1):
+        start, end = max(first, dt.date(year, 1, 1)), min(last, dt.date(year, 12, 31))
+        lines.append(f"{year:04d} {start:%m%d}" + (f"-{end:%m%d}" if end > start else ""))
+    return lines
+
+
+def _known_of(calendar: str) -> tuple[dt.date, dt.date]:
+    _, _, first, last, _, _ = _bundle.opened(_bundle.text(calendar)).describe()
+    return _bundle.day_of(first), _bundle.day_of(last)
+
+
+def _hours_of_today(calendar: str) -> str:
+    lines = [line for line in _bundle.text(calendar).splitlines() if line.startswith("hours ")]
+    return lines[-1].split(" ", 2)[2]
+
+
+def _after_holidays(calendar: str) -> list[dt.date]:
+    """Give the trading days before which more than a night, or a weekend, was not traded."""
+    first, last = (_bundle.day_number(day) for day in _known_of(calendar))
+    days = [_bundle.day_of(number) for number in _bundle.opened(_bundle.text(calendar)).range(first, last)]
+    return [day for before, day in pairwise(days) if (day - before).days != _usual_gap(day)]
+
+
+def _usual_gap(day: dt.date) -> int:
+    return 3 if day.weekday() == 0 else 1
+
+
+CN = Market("CN", [Session("09:30", "11:30"), Session("13:00", "15:00")], "Asia/Shanghai", "CN")
+KR = Market("KR", [Session("09:00", "15:30")], "Asia/Seoul", "KR")
+HK = Market("HK", [Session("09:30", "12:00"), Session("13:00", "16:00")], "Asia/Hong_Kong", "HK")
+HKEX_NORTHBOUND = Market("hkex_northbound", CN.sessions, "Asia/Shanghai", "hkex_northbound")
+US = Market("US", [Session("09:30", "16:00")], "America/New_York", "US")
+CRYPTO = Market("crypto", [Session("00:00", "24:00")], "UTC", "crypto")
 
 PRESETS = {market.name.lower(): market for market in (CN, KR, HK, HKEX_NORTHBOUND, US, CRYPTO)}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import polars as pl
 
@@ -17,7 +17,7 @@ from vizflow._plans import Frame, as_lazy, column_type, plugin, require, require
 from vizflow._states import frame_of
 from vizflow._stream import batches, origin, source, two_pass
 from vizflow.errors import ConfigError, SchemaError, near_names, translated
-from vizflow.market import Market, Outside, _check_outside, grace_nanoseconds
+from vizflow.market import Day, Market, Outside, _check_outside, grace_nanoseconds
 
 __all__ = ["aggregate", "bin", "forward_return", "mid", "near_integer", "parse_time", "time_report"]
 
@@ -48,6 +48,8 @@ def parse_time(
     unit: TimeUnit | None = None,
     outside: Outside = "null",
     grace: float = 0,
+    date: Day | None = None,
+    date_col: str | None = None,
 ) -> pl.LazyFrame:
     """Add ``elapsed_seconds``: trading time since the first session's start, sessions joined end to end.
 
@@ -71,6 +73,13 @@ def parse_time(
     grace
         Seconds within which a time outside is moved to the session's end, whatever `outside` says: with 300, CN's
         09:25 auction print is 0.
+    date
+        Trading day of all rows, ``YYYYMMDD`` or a date: its own sessions count (`Market.sessions_on`), so half days,
+        late openings and the hours of earlier years are right. Without `date` and `date_col` the market's usual
+        sessions count on every day.
+    date_col
+        Column of each row's trading day, in place of `date`: Date, Datetime, strings or integers YYYYMMDD (see
+        `vizflow.calendar.as_date`). A null day gives null. The day a night session belongs to is the next trading day.
 
     Returns
     -------
@@ -86,8 +95,11 @@ def parse_time(
     ConfigError
         An option is not accepted.
     DataError
-        When collected: times outside under ``outside="raise"``, ambiguous digits. (From a bare ``collect()`` Polars
-        raises its ``ComputeError`` with the same text.)
+        When collected: times outside under ``outside="raise"``, ambiguous digits, a day in `date_col` that is not
+        traded (count and row are the batch's). From a bare ``collect()`` Polars raises its ``ComputeError`` with the
+        same text.
+    CalendarRangeError
+        A day lies outside what the market's calendar knows.
 
     Notes
     -----
@@ -118,18 +130,39 @@ def parse_time(
     dtype = column_type(schema, timestamp_col, "timestamp_col")
     require_new(schema, [ELAPSED], "parse_time")
     _check_outside(outside)
-    elapsed = plugin(
-        "clock_elapsed",
-        [_local_time(pl.col(timestamp_col), dtype, market, unit)],
-        sessions=[bound for session in market.bounds_ns for bound in session],
-        outside=_OUTSIDE[outside],
-        grace_ns=grace_nanoseconds(grace),
-        layout=_LAYOUTS.get(unit, 0),
-        whole=outside == "raise" or (unit is None and dtype.is_integer()),
-    )
+    local = _local_time(pl.col(timestamp_col), dtype, market, unit)
+    options: dict[str, Any] = {
+        "outside": _OUTSIDE[outside],
+        "grace_ns": grace_nanoseconds(grace),
+        "layout": _LAYOUTS.get(unit, 0),
+        "whole": outside == "raise" or (unit is None and dtype.is_integer()),
+    }
+    if date_col is not None:
+        if date is not None:
+            raise ConfigError("parse_time takes date or date_col, not both")
+        day = _local_day(date_col, column_type(schema, date_col, "date_col"), market)
+    if date_col is not None and market._calendar_text is not None:
+        elapsed = plugin("clock_elapsed_on", [local, day], calendar=market._calendar_text, **options)
+    else:
+        bounds = market.bounds_ns if date is None else market.bounds_on(date)
+        elapsed = plugin("clock_elapsed", [local], sessions=[edge for session in bounds for edge in session], **options)
     if unit == "s":
         elapsed = elapsed.cast(pl.Int64)
     return lf.with_columns(elapsed.alias(ELAPSED))
+
+
+def _local_day(name: str, dtype: pl.DataType, market: Market) -> pl.Expr:
+    """Give a column of days as Date."""
+    column = pl.col(name)
+    if dtype == pl.Date:
+        return column
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        column = column.dt.convert_time_zone(market._zone()).dt.replace_time_zone(None)
+    elif not (isinstance(dtype, (pl.Datetime, pl.String, pl.Null)) or dtype.is_integer()):
+        raise SchemaError(
+            f"date_col {name!r} is {dtype}; Date, Datetime, strings or integers YYYYMMDD are accepted", column=name
+        )
+    return plugin("date_parse", [column])
 
 
 def _local_time(column: pl.Expr, dtype: pl.DataType, market: Market, unit: str | None) -> pl.Expr:
@@ -262,6 +295,7 @@ def forward_return(
     tolerance: float | None = None,
     end: float | Market | None = None,
     prices: Frame | None = None,
+    date: Day | None = None,
 ) -> pl.LazyFrame:
     """Add ``return_{h}`` for each horizon: ``p(t + h) / p(t) - 1``.
 
@@ -287,6 +321,9 @@ def forward_return(
     prices
         A second frame, quotes for example, with `symbol_col`, `time_col`, `price_col` (and ``date``), to look up
         p(t + h) in.
+    date
+        Trading day of all rows, for `end`, a `Market`: its own length counts (`Market.end_on`), so no return reaches
+        past the end of a half day. Without it the market's usual length counts.
 
     Returns
     -------
@@ -333,7 +370,7 @@ def forward_return(
         "horizons_ns": [round(h * _SECOND) for h in seconds],
         "method": _METHODS[method],
         "tolerance_ns": -1 if tolerance is None else round(tolerance * _SECOND),
-        "end_ns": _end_nanoseconds(end),
+        "end_ns": _end_nanoseconds(end, date),
         "quotes": quotes is not None,
         "names": "".join(name + "\0" for name in names).encode(),
         "n_threads": threads(),
@@ -396,11 +433,13 @@ def _spell(seconds: float) -> str:
     return str(int(seconds)) if seconds == int(seconds) else repr(float(seconds))
 
 
-def _end_nanoseconds(end: float | Market | None) -> int:
+def _end_nanoseconds(end: float | Market | None, date: Day | None) -> int:
+    if isinstance(end, Market):
+        return (end.seconds if date is None else end.end_on(date)) * _SECOND
+    if date is not None:
+        raise ConfigError("date says how long a market is traded: give end=, the Market")
     if end is None:
         return _NO_END
-    if isinstance(end, Market):
-        return end.seconds * _SECOND
     if isinstance(end, bool) or not isinstance(end, (int, float)) or not math.isfinite(end) or abs(end) > 9e9:
         raise ConfigError(f"end is {end!r}; seconds, a Market, or None are accepted")
     return round(end * _SECOND)

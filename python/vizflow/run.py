@@ -1,31 +1,20 @@
 """Runs a pipeline function over a day's file.
 
-Not for many days at once, and not for the pipeline's steps.
+Not for many days at once (`vizflow.batch`, `vizflow.cluster`), and not for the pipeline's steps.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from pathlib import Path
-
 import polars as pl
 
-from vizflow import _core, _partial, calendar, io
-from vizflow.config import Config, Context, check_date
-from vizflow.errors import ConfigError, translated
-from vizflow.market import Market
+from vizflow import _day, _pipelines
+from vizflow._day import context
+from vizflow._pipelines import Pipeline
+from vizflow.batch import run_batch
+from vizflow.cluster import run_cluster
+from vizflow.config import Config
 
-__all__ = ["context", "run"]
-
-FORMAT = "1"
-Pipeline = Callable[[pl.LazyFrame, Context], pl.LazyFrame]
-
-
-def context(config: Config, date: str) -> Context:
-    """Make the `Context` of a date."""
-    days = calendar.load(config.calendar_path) if config.calendar_path is not None else calendar.empty()
-    return Context(config=config, calendar=days, market=Market.get(config.market), date=check_date(date))
+__all__ = ["context", "run", "run_batch", "run_cluster"]
 
 
 def run(pipeline_fn: Pipeline, config: Config, date: str, save: bool = True) -> pl.DataFrame:
@@ -74,34 +63,9 @@ def run(pipeline_fn: Pipeline, config: Config, date: str, save: bool = True) -> 
     >>> vf.load("partials/20241001.parquet").columns
     ['side', 'total']
     """
-    ctx = context(config, date)
-    path = config.get_file_path(date)
-    target = config.get_partial_path(date) if save else None
-    frame = io.scan(path, schema=config.schema)
-    with io.reading(path, frame.select(*config.schema)), translated(), _partial.noting() as notes:
-        given = pipeline_fn(frame, ctx)
-        if given is None:
-            raise ConfigError(f"the pipeline function {_name(pipeline_fn)} returned None; it must return its frame")
-        outcome = _partial.outcome(given, notes, date)
-    if target is not None:
-        io.save(outcome.stored, target, metadata={**_metadata(path, ctx), **outcome.metadata})
-        outcome.warn(target)
-    return outcome.result
-
-
-def _name(function: Pipeline) -> str:
-    return getattr(function, "__qualname__", repr(function))
-
-
-def _metadata(path: Path, ctx: Context) -> dict[str, str]:
-    stat = path.stat()
-    return {
-        "vizflow.format": FORMAT,
-        "vizflow.version": _core.version,
-        "vizflow.date": ctx.date,
-        "vizflow.market": ctx.market.name,
-        "vizflow.input": path.name,
-        "vizflow.input_bytes": str(stat.st_size),
-        "vizflow.input_mtime_ns": str(stat.st_mtime_ns),
-        "vizflow.written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
+    _pipelines.stop_loading("vf.run")
+    done = _day.execute(pipeline_fn, config, date, save=save)
+    assert done.outcome is not None
+    if save:
+        done.outcome.warn(config.get_partial_path(date))
+    return done.outcome.result

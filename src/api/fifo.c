@@ -460,7 +460,7 @@ static struct span times_of(const struct vf__chains *cells) {
         const struct vf__lane *lane = &cells->lanes[g];
         uint8_t *at = NULL;
         for (uint32_t done = 0, n; done < lane->n; done += n) {
-            n = vf__chain_stretch(cells, lane, done, &at);
+            n = vf__chain_stretch(lane, done, &at);
             for (uint32_t i = 0; i < n; i++, at += cells->stride) {
                 struct vf__trade trade;
                 memcpy(&trade, at, sizeof trade);

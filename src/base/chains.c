@@ -155,7 +155,7 @@ enum vf_status vf__chains_number(struct vf__chains *chains, struct vf_error *err
         uint8_t *cell = NULL;
         block_start[g] = at;
         for (uint32_t done = 0, k; done < lane->n; done += k) {
-            k = vf__chain_stretch(chains, lane, done, &cell);
+            k = vf__chain_stretch(lane, done, &cell);
             blocks[at++] = cell;
             cell += k * chains->stride;
         }
@@ -172,7 +172,7 @@ void vf__chain_load(const struct vf__chains *chains, const struct vf__lane *lane
     uint8_t *at = NULL, *to = out;
     size_t stride = chains->stride;
     for (uint32_t done = 0, n; done < lane->n; done += n) {
-        n = vf__chain_stretch(chains, lane, done, &at);
+        n = vf__chain_stretch(lane, done, &at);
         if (from == 0 && size == stride)
             memcpy(to, at, n * size);
         else
@@ -189,7 +189,7 @@ void vf__chain_store(const struct vf__chains *chains, const struct vf__lane *lan
     const uint8_t *source = in;
     size_t stride = chains->stride;
     for (uint32_t done = 0, n; done < lane->n; done += n) {
-        n = vf__chain_stretch(chains, lane, done, &at);
+        n = vf__chain_stretch(lane, done, &at);
         if (from == 0 && size == stride)
             memcpy(at, source, n * size);
         else

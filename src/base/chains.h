@@ -1,6 +1,6 @@
 /* Sequences that grow side by side, one a group: rows come in any group's turn, and each group's cells lie together.
    A cell is written once, where it stays; later each group's cells are walked, changed in place and read again in the
-   order they were written. Cells are found by number only after vf__chains_number.
+   order they were written. Not for finding cells by number before vf__chains_number.
 
    A group's cells lie in blocks of 2, 2, 4, 8, ... MOST, MOST, ... cells, so that small groups waste little and a large
    one is read in long stretches. Behind each block stands a pointer to the next. */
@@ -84,14 +84,12 @@ static inline void *vf__chain_next(const struct vf__chains *chains, struct vf__l
 void vf__chain_back(const struct vf__chains *chains, struct vf__lane *lane);
 
 /* The next stretch of a group's cells, `done` cells after its start: at most `n` of them. *at is NULL at the start. */
-static inline uint32_t vf__chain_stretch(const struct vf__chains *chains, const struct vf__lane *lane, uint32_t done,
-                                         uint8_t **at) {
+static inline uint32_t vf__chain_stretch(const struct vf__lane *lane, uint32_t done, uint8_t **at) {
     uint32_t n = vf__chain_block(done);
     if (done == 0)
         *at = lane->first;
     else
         memcpy(at, *at, sizeof *at); /* the end of the stretch before, where its successor is named */
-    (void)chains;
     return n < lane->n - done ? n : lane->n - done;
 }
 

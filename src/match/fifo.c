@@ -245,7 +245,7 @@ static void store(const struct job *job, const struct bench *bench, const struct
     size_t stride = job->stride, size = stride - sizeof(uint32_t);
     uint8_t *at = NULL;
     for (uint32_t done = 0, n; done < lane->n; done += n) {
-        n = vf__chain_stretch(job->in->cells, lane, done, &at);
+        n = vf__chain_stretch(lane, done, &at);
         for (uint32_t i = 0; i < n; i++, at += stride) {
             const struct vf__record *record = done + i < n_records ? &bench->records[done + i] : &none;
             memcpy(at, record, offsetof(struct vf__record, held)); /* constant sizes */

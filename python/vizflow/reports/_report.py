@@ -90,9 +90,9 @@ class Report:
         path = Path(os.fspath(path))
         if path.suffix.lower() not in (".html", ".htm"):
             raise ConfigError(f"{path.name}: a report is saved as .html")
-        text = self.to_html()
-        with atomic(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        page = self.to_html().encode()
+        with atomic(path) as file:
+            file.write(page)
         return path
 
     def to_html(self) -> str:

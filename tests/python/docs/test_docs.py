@@ -79,7 +79,7 @@ def test_links_of_a_page_lead_somewhere(page: Path) -> None:
 def public() -> list[tuple[str, Any]]:
     """Give every public function and class, and the public methods of classes, by their names."""
     found: dict[str, Any] = {}
-    for module in (vf, vf.calendar, vf.demo, vf.stats):
+    for module in (vf, vf.calendar, vf.cluster, vf.demo, vf.stats):
         for name in getattr(module, "__all__", []):
             thing = getattr(module, name)
             if inspect.isclass(thing) or inspect.isfunction(thing):
@@ -145,6 +145,8 @@ def test_all_is_what_the_design_document_asks_for() -> None:
         "forward_return",
         "parse_time",
         "run",
+        "run_batch",
+        "run_cluster",
         "load",
         "save",
         "scan",

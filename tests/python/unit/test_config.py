@@ -73,7 +73,7 @@ def test_folders_that_are_not_set_are_named() -> None:
     [
         ({"input_pattern": "day.feather"}, "{date}"),
         ({"market": "XX"}, "'XX'"),
-        ({"schema": {"qty": {"cast": pl.Int64}}}, "'cast' is none of"),
+        ({"schema": {"qty": {"cast": pl.Int64}}}, "did you mean 'cast_to'"),
     ],
 )
 def test_bad_settings(options: dict[str, Any], text: str) -> None:
@@ -86,7 +86,10 @@ def test_context(tmp_path: Path) -> None:
     ctx = context(config, "20241002")
     assert ctx.market is vf.KR
     assert ctx.col("price") == "mid"
-    assert (ctx.date, ctx.calendar.height) == ("20241002", 0)
+    assert ctx.date == "20241002"
+    assert ctx.calendar.equals(vf.calendar.get("KR"))
+    mine = vf.Config(market=vf.Market("mine", [vf.Session("09:00", "10:00")]))
+    assert context(mine, "20241002").calendar.equals(vf.calendar.empty())
     vf.save(pl.DataFrame({"date": ["20241001", "20241002"]}), tmp_path / "days.csv")
     own = vf.Market("own", [vf.Session("10:00", "11:00")])
     ctx = context(vf.Config(market=own, calendar_path=tmp_path / "days.csv"), "20241002")

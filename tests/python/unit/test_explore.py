@@ -408,7 +408,7 @@ def test_a_saved_cube_is_opened(partials: Path, tmp_path: Path) -> None:
 def test_the_command_line_checks_before_it_serves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explore", str(tmp_path), "--no-browser", "--port", "0"]) == 1
     assert "there is no partial" in capsys.readouterr().err
-    assert main(["explore", str(tmp_path), "--unit", "alpha"]) == 1
+    assert main(["explore", str(tmp_path), "--unit", "alpha"]) == 2
     assert "NAME=UNIT" in capsys.readouterr().err
 
 

@@ -266,3 +266,20 @@ def test_existing_return_column_is_never_overwritten() -> None:
 def test_wrong_types(column: str, values: list[Any], engine: Any) -> None:
     with raises(SchemaError, column, column=column):
         vf.forward_return(LADDER.with_columns(pl.Series(column, values)), [60]).collect(engine=engine)
+
+
+def test_end_of_a_market_on_a_date() -> None:
+    times = [12_540, 12_600, 12_700]
+    frame = pl.DataFrame({"symbol": ["a"] * 3, "elapsed_seconds": times, "price": [100.0, 110.0, 121.0]})
+    usual = vf.forward_return(frame, [100], end=vf.US).collect()["return_100"].to_list()
+    assert usual[1] == pytest.approx(0.1)
+    half = vf.forward_return(frame, [60, 100], end=vf.US, date="20241129").collect()
+    assert half["return_60"].to_list() == [pytest.approx(0.1), None, None]
+    assert half["return_100"].to_list() == [None, None, None]
+    full = vf.forward_return(frame, [100], end=vf.US, date="20241202").collect()["return_100"].to_list()
+    assert full == usual
+    with raises(ConfigError, "no trading day"):
+        vf.forward_return(frame, [60], end=vf.US, date="20241128")
+    for end in (None, 100):
+        with raises(ConfigError, "end="):
+            vf.forward_return(frame, [60], end=end, date="20241129")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 from typing import Any
 
 import polars as pl
@@ -11,7 +12,7 @@ from polars.testing import assert_frame_equal
 
 import vizflow as vf
 from support import chunked, raises
-from vizflow.errors import ConfigError, DataError, SchemaError
+from vizflow.errors import CalendarRangeError, ConfigError, DataError, SchemaError
 
 CLOCK = [(9, 30, 0), (11, 30, 0), (12, 0, 0), (13, 0, 0), (15, 0, 0), (15, 0, 1)]
 ELAPSED = [0, 7200, None, 7200, 14_400, None]
@@ -204,3 +205,71 @@ def test_expression_is_row_wise_for_polars() -> None:
     frame = pl.LazyFrame({"t": [93000, 93001, 93002], "keep": [False, True, True]})
     out = vf.parse_time(frame, "CN", "t").filter("keep").head(1)
     assert out.collect()["elapsed_seconds"].to_list() == [1.0]
+
+
+# ---- dates ------------------------------------------------------------------------------------------------------
+
+OPENING = [90_000, 93_000, 100_000, 153_000, 163_000]
+
+
+def test_a_date_brings_its_own_sessions(engine: Any) -> None:
+    usual = parse(OPENING, engine=engine, market="KR", unit="HHMMSS")
+    assert usual.to_list() == [0, 1800, 3600, 23_400, None]
+    assert parse(OPENING, engine=engine, market="KR", unit="HHMMSS", date="20241113").to_list() == usual.to_list()
+    for day in ("20241114", dt.date(2024, 11, 14), dt.datetime(2024, 11, 14, 9)):
+        exam = parse(OPENING, engine=engine, market="KR", unit="HHMMSS", date=day)
+        assert exam.dtype == pl.Int64
+        assert exam.to_list() == [None, None, 0, 19_800, 23_400]
+
+
+def test_a_date_column_brings_each_row_its_own_sessions(engine: Any) -> None:
+    frame = chunked(pl.DataFrame({"t": [93_000_500] * 4, "day": ["20241113", None, "20241114", "20110105"]}))
+    out = vf.parse_time(frame, "KR", "t", unit="HHMMSSmmm", date_col="day", outside="clip").collect(engine=engine)
+    assert out["elapsed_seconds"].to_list() == [1800.5, None, 0.0, 1800.5]
+    assert_frame_equal(out.select("t", "day"), frame)
+
+
+def test_a_date_column_with_a_zone_is_converted() -> None:
+    utc = pl.Series("t", [dt.datetime(2024, 11, 13, 23, 59), dt.datetime(2024, 11, 14, 1, 0)])
+    frame = pl.DataFrame([utc.dt.replace_time_zone("UTC")])
+    out = vf.parse_time(frame, "KR", "t", date_col="t", outside="clip").collect()["elapsed_seconds"]
+    assert out.to_list() == [0.0, 0.0]  # both on the 14th in Seoul, whose session begins at 10:00
+
+
+def test_a_market_without_calendar_takes_any_date() -> None:
+    own = vf.Market("own", [vf.Session("09:30", "10:00")])
+    frame = pl.DataFrame({"t": [93_001], "day": ["24000101"]})
+    assert vf.parse_time(frame, own, "t", unit="HHMMSS", date_col="day").collect()["elapsed_seconds"].to_list() == [1]
+    assert vf.parse_time(frame, own, "t", unit="HHMMSS", date="24000101").collect()["elapsed_seconds"].to_list() == [1]
+
+
+def test_days_that_are_closed_or_not_known_are_refused() -> None:
+    with raises(ConfigError, "2024-10-01", "no trading day"):
+        parse([93_000], unit="HHMMSS", date="20241001")
+    with raises(CalendarRangeError, "2026-12-31", "calendar.load"):
+        parse([93_000], unit="HHMMSS", date="20270104")
+    frame = pl.DataFrame({"t": [93_000] * 3, "day": [dt.date(2024, 9, 30), dt.date(2024, 10, 1), dt.date(2024, 10, 2)]})
+    with raises(DataError, "2024-10-01", "CN", "not traded", column="day"):
+        vf.parse_time(frame, "CN", "t", unit="HHMMSS", date_col="day").collect()
+    frame = frame.with_columns(day=pl.Series([dt.date(2024, 9, 30), dt.date(2027, 10, 1), dt.date(2024, 10, 8)]))
+    with raises(CalendarRangeError, "2027-10-01", "2026-12-31", "calendar.load"):
+        vf.parse_time(frame, "CN", "t", unit="HHMMSS", date_col="day").collect()
+
+
+def test_date_options_that_are_refused() -> None:
+    frame = pl.DataFrame({"t": [93_000], "day": ["20240930"], "x": [1.5]})
+    with raises(ConfigError, "not both"):
+        vf.parse_time(frame, "CN", "t", unit="HHMMSS", date="20240930", date_col="day")
+    with raises(SchemaError, "'dy'", "'day'", column="dy"):
+        vf.parse_time(frame, "CN", "t", unit="HHMMSS", date_col="dy")
+    with raises(SchemaError, "Float64", column="x"):
+        vf.parse_time(frame, "CN", "t", unit="HHMMSS", date_col="x")
+    with raises(ConfigError, "YYYYMMDD"):
+        vf.parse_time(frame, "CN", "t", unit="HHMMSS", date="2024-09-30")
+
+
+def test_a_plan_with_a_calendar_is_plain_data() -> None:
+    frame = pl.LazyFrame({"t": [100_000], "day": ["20241114"]})
+    plan = vf.parse_time(frame, "KR", "t", unit="HHMMSS", date_col="day")
+    again = pl.LazyFrame.deserialize(io.BytesIO(plan.serialize()))
+    assert again.collect()["elapsed_seconds"].to_list() == [0]

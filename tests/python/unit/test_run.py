@@ -79,7 +79,7 @@ def test_the_whole_job_by_hand(config: vf.Config) -> None:
 def test_the_partial_lies_alone_in_its_folder_and_says_where_it_is_from(config: vf.Config) -> None:
     vf.run(process_day, config, DATE)
     path = config.get_partial_path(DATE)
-    assert [file.name for file in path.parent.iterdir()] == [f"{DATE}.parquet"]
+    assert [file.name for file in path.parent.iterdir() if file.is_file()] == [f"{DATE}.parquet"]
     metadata = pl.read_parquet_metadata(path)
     source = config.get_file_path(DATE)
     assert metadata["vizflow.date"] == DATE

@@ -1,0 +1,177 @@
+"""One date's work: build the pipeline on its file, trust or make its partial, write it.
+
+Not for many dates, and not for the pipeline's steps.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from vizflow import _fingerprint, _folder, _partial, _pipelines, calendar, io
+from vizflow._fingerprint import Stamp, Verdict
+from vizflow._partial import Notes, Outcome
+from vizflow._pipelines import Pipeline
+from vizflow._plans import as_lazy
+from vizflow.config import Config, Context, check_date
+from vizflow.errors import ConfigError, StorageError, translated
+from vizflow.market import Market
+
+
+def context(config: Config, date: str) -> Context:
+    """Make the `Context` of a date."""
+    market = Market.get(config.market)
+    return Context(config=config, calendar=_days(config, market), market=market, date=check_date(date))
+
+
+def _days(config: Config, market: Market) -> pl.DataFrame:
+    if config.calendar_path is None:
+        return _bundled(market) if market.calendar is not None else calendar.empty()
+    stamp = Stamp.of(Path(config.calendar_path))
+    return _load_days(os.fspath(config.calendar_path), stamp.size, stamp.mtime_ns)
+
+
+@functools.lru_cache(maxsize=4)
+def _bundled(market: Market) -> pl.DataFrame:
+    return calendar.get(market)
+
+
+@functools.lru_cache(maxsize=4)
+def _load_days(path: str, size: int, mtime_ns: int) -> pl.DataFrame:
+    return calendar.load(path)
+
+
+@dataclass
+class Done:
+    """What became of a date: what its pipeline gave, or None where the partial that is there was trusted."""
+
+    outcome: Outcome | None
+    verdict: Verdict
+    pipeline_seconds: float = 0.0
+
+
+def execute(
+    pipeline_fn: Pipeline,
+    config: Config,
+    date: str,
+    *,
+    save: bool = True,
+    skip_existing: bool = False,
+    code: str | None = None,
+) -> Done:
+    """Run a date; with `skip_existing`, only if its partial is not what would be made today."""
+    ctx = context(config, date)
+    path = config.get_file_path(date)
+    target = config.get_partial_path(date) if save else None
+    if target is not None and target.parent.is_dir():
+        io.check_writable(target)  # before an hour's work, not after; a folder is made only for what is saved
+    started = time.perf_counter()
+    with _built(pipeline_fn, ctx, path) as built:
+        parts = _parts(pipeline_fn, ctx, built, code) if target is not None else {}
+        if skip_existing and target is not None:
+            verdict = _verdict(target, parts)
+            if not verdict.reasons:
+                return Done(None, verdict)
+        outcome = _partial.outcome(built.given, built.notes, date)
+    seconds = time.perf_counter() - started
+    if target is not None:
+        if Stamp.of(path) != built.stamp:
+            raise StorageError(f"{path}: the file changed while it was being read; run the date again")
+        io.save(outcome.stored, target, metadata={**_metadata(parts, ctx), **outcome.metadata})
+        _folder.forget_failure(target.parent, date)
+    return Done(outcome, Verdict(), seconds)
+
+
+def verdict(pipeline_fn: Pipeline | None, config: Config, date: str, code: str | None = None) -> Verdict | None:
+    """Tell whether a date's partial is what would be made today, without making it; None where there is none.
+
+    Without a function, what only the function decides is not compared.
+    """
+    target, path, ctx = config.get_partial_path(date), config.get_file_path(date), context(config, date)
+    try:
+        stored = _fingerprint.stored_in(target)
+    except StorageError as error:
+        return Verdict([str(error)])
+    if stored is None:
+        return None
+    if pipeline_fn is None:
+        parts = _fingerprint.parts(None, ctx, Stamp.of(path), stored.get("vizflow.plan_id", ""), "")
+        return _fingerprint.compare(stored, {k: v for k, v in parts.items() if k != "vizflow.pipeline"})
+    quick = _fingerprint.parts(pipeline_fn, ctx, Stamp.of(path), stored.get("vizflow.plan_id", ""), code)
+    out = _fingerprint.compare(stored, quick)
+    if not out.reasons:  # only then is it worth building the pipeline
+        try:
+            with _silent(), _built(pipeline_fn, ctx, path) as built:
+                out = _fingerprint.compare(stored, _parts(pipeline_fn, ctx, built, code))
+        except Exception as error:
+            out = Verdict([f"the pipeline fails: {type(error).__name__}: {error}"])
+    return out
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Leave a pipeline's warnings for when it runs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _verdict(target: Path, parts: dict[str, str]) -> Verdict:
+    try:
+        stored = _fingerprint.stored_in(target)
+    except StorageError as error:
+        return Verdict([str(error)])
+    return Verdict(["there is none"]) if stored is None else _fingerprint.compare(stored, parts)
+
+
+@dataclass
+class _Built:
+    """A pipeline's frame, not collected; what it was asked for on the way; which input it is of."""
+
+    given: Any
+    notes: Notes
+    stamp: Stamp
+
+
+@contextmanager
+def _built(pipeline_fn: Pipeline, ctx: Context, path: Path) -> Iterator[_Built]:
+    """Build a date's pipeline, not collected; errors in the block are those of the file and the data."""
+    stamp = Stamp.of(path)
+    frame = io.scan(path, schema=ctx.config.schema)
+    with io.reading(path, ctx.config.schema), translated(), _partial.noting() as notes:
+        given = pipeline_fn(frame, ctx)
+        if given is None:
+            raise ConfigError(
+                f"the pipeline function {_pipelines.name_of(pipeline_fn)} returned None; it must return its frame"
+            )
+        yield _Built(given, notes, stamp)
+
+
+def _parts(pipeline_fn: Pipeline, ctx: Context, built: _Built, code: str | None) -> dict[str, str]:
+    plan = _partial.plan_of(built.given)
+    if plan is not None:
+        made, names = f"states:{plan.id}", list(plan.group_by)
+    else:
+        schema = as_lazy(built.given).collect_schema()
+        made, names = _fingerprint.columns_id(schema), schema.names()
+    bins = {name: width for name, width in built.notes.bins.items() if name in names}
+    return {**_fingerprint.parts(pipeline_fn, ctx, built.stamp, made, code), "vizflow.bins": json.dumps(bins)}
+
+
+def _metadata(parts: dict[str, str], ctx: Context) -> dict[str, str]:
+    return {
+        **parts,
+        "vizflow.date": ctx.date,
+        "vizflow.market": ctx.market.name,
+        "vizflow.written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }

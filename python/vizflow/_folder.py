@@ -1,0 +1,75 @@
+"""Housekeeping of an output folder: what dead writers left, which dates failed, reports.
+
+Not for partials themselves. All of it lies in ``_vizflow/`` below the partials, so that none is taken for one.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from vizflow import io
+from vizflow.errors import StorageError
+
+_log = logging.getLogger("vizflow.batch")
+
+NAME = "_vizflow"
+_REPORTS_KEPT = 20
+
+
+def clean(folder: Path) -> int:
+    """Remove temporary files of processes of this host that are gone; give how many there were."""
+    places = (folder, folder / NAME, folder / NAME / "failed", folder / NAME / "reports")
+    return sum(len(io.sweep(place)) for place in places)
+
+
+# ---- failures -----------------------------------------------------------------------------------------------------
+
+
+def note_failure(folder: Path, date: str, record: Mapping[str, Any]) -> None:
+    """Keep why a date failed, for `status`."""
+    _write_json(folder / NAME / "failed" / f"{date}.json", record, logging.DEBUG)
+
+
+def forget_failure(folder: Path, date: str) -> None:
+    """Drop what `note_failure` kept."""
+    with suppress(OSError):
+        (folder / NAME / "failed" / f"{date}.json").unlink()
+
+
+def failure(folder: Path, date: str) -> dict[str, Any] | None:
+    """Give what `note_failure` kept of a date, if anything."""
+    try:
+        record = json.loads((folder / NAME / "failed" / f"{date}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+# ---- reports ------------------------------------------------------------------------------------------------------
+
+
+def write_report(folder: Path, name: str, report: Mapping[str, Any]) -> Path | None:
+    """Write a report; keep the newest ones only. None where it cannot be written, which is logged."""
+    path = folder / NAME / "reports" / f"{name}.json"
+    if not _write_json(path, report, logging.WARNING):
+        return None
+    with suppress(OSError):
+        for old in sorted(path.parent.glob("*.json"))[:-_REPORTS_KEPT]:
+            with suppress(OSError):
+                old.unlink()
+    return path
+
+
+def _write_json(path: Path, values: Mapping[str, Any], level: int) -> bool:
+    try:
+        with io.atomic(path) as file:
+            file.write((json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
+    except StorageError as error:
+        _log.log(level, "%s", error)
+        return False
+    return True

@@ -1,0 +1,517 @@
+"""A config's schema: its rules checked and applied to a day, and the versions of what partials hold.
+
+Not for files: `vizflow.io` reads them and hands their columns to `apply`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from vizflow._plans import plugin
+from vizflow._stream import batches
+from vizflow.errors import (
+    ConfigError,
+    DataError,
+    SchemaChangeWarning,
+    SchemaError,
+    StorageError,
+    near_names,
+    translated,
+)
+from vizflow.ops import near_integer
+
+__all__ = ["FORMAT", "PartialSchema", "alert", "schema_version"]
+
+FORMAT = "1"  # of partial results on disk
+
+Rule = Mapping[str, Any]
+Rules = Mapping[str, Rule]
+
+_KEYS = ("load_as", "cast_to", "tolerance", "default", "aliases")
+_TOLERANCE = 1e-6
+_PYTHON_TYPES: dict[type, pl.DataType] = {
+    bool: pl.Boolean(), int: pl.Int64(), float: pl.Float64(), str: pl.String(), bytes: pl.Binary(),
+    dt.datetime: pl.Datetime("us"), dt.date: pl.Date(), dt.time: pl.Time(), dt.timedelta: pl.Duration("us"),
+}  # fmt: skip
+
+
+# ---- rules: checked when a config is made ------------------------------------------------------------------------
+
+
+def check_rules(rules: Any) -> None:
+    """Check a schema's rules, as far as that can be done without a file.
+
+    Raises
+    ------
+    ConfigError
+        Names the rule, what is wrong with it and what is accepted.
+    """
+    if not isinstance(rules, Mapping):
+        raise ConfigError(f"schema is {type(rules).__name__}; a mapping of column names to rules is accepted")
+    owners: dict[str, str] = {}
+    for name, rule in rules.items():
+        where = f"schema of {name!r}"
+        if not isinstance(name, str) or not name:
+            raise ConfigError(f"{where}: a column's name is text")
+        if not isinstance(rule, Mapping):
+            raise ConfigError(f"{where}: a rule is a mapping such as {{'cast_to': pl.Int64}}, not {rule!r}")
+        for key in rule:
+            if key not in _KEYS:
+                near = get_close_matches(str(key), _KEYS, n=1, cutoff=0.5)
+                hint = f"did you mean {near[0]!r}?" if near else f"{', '.join(_KEYS)} are accepted"
+                raise ConfigError(f"{where}: there is no key {key!r}; {hint}")
+        types = {key: _type(rule[key], f"{where}, {key}") for key in ("load_as", "cast_to") if key in rule}
+        _check_tolerance(rule, types, where)
+        if "default" in rule:
+            _default_series(rule, where)
+        for alias in _aliases(rule, where):
+            taken = alias if alias in rules and alias != name else owners.get(alias)
+            if taken is not None and taken != name:
+                raise ConfigError(f"{where}: its alias {alias!r} belongs to {taken!r} too; a column has one meaning")
+            owners[alias] = name
+
+
+def _check_tolerance(rule: Rule, types: Mapping[str, pl.DataType], where: str) -> None:
+    if "tolerance" not in rule:
+        return
+    value = rule["tolerance"]
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 0.5:
+        raise ConfigError(f"{where}: tolerance is {value!r}; 0 <= tolerance < 0.5 is accepted")
+    if not any(dtype.is_integer() for dtype in types.values()):
+        raise ConfigError(f"{where}: tolerance is for casts of floats to integers, and cast_to is no integer type")
+
+
+def _aliases(rule: Rule, where: str) -> Sequence[str]:
+    aliases = rule.get("aliases", ())
+    if isinstance(aliases, str) or not isinstance(aliases, Sequence) or not all(isinstance(a, str) for a in aliases):
+        raise ConfigError(f"{where}: aliases is {aliases!r}; a list of names is accepted")
+    return aliases
+
+
+def _type(value: Any, where: str) -> pl.DataType:
+    """Give a data type: a Polars type, a Python type (int, float, str, ...), or a Polars type's name."""
+    if isinstance(value, pl.DataType):
+        return value
+    if isinstance(value, str):
+        names = [name for name in dir(pl.datatypes) if _is_type(getattr(pl.datatypes, name))]
+        if value not in names:
+            near = get_close_matches(value, names, n=2, cutoff=0.6)
+            hint = f"did you mean {' or '.join(near)}?" if near else "a Polars type, as pl.Int64, is accepted"
+            raise ConfigError(f"{where}: there is no type {value!r}; {hint}")
+        value = getattr(pl.datatypes, value)
+    if value in _PYTHON_TYPES:
+        return _PYTHON_TYPES[value]
+    if _is_type(value):
+        try:
+            return value()  # type: ignore[no-any-return]
+        except TypeError:
+            raise ConfigError(f"{where}: {value.__name__} needs to be told of what, as pl.List(pl.Int64)") from None
+    raise ConfigError(f"{where}: {value!r} is no data type; a Polars type, as pl.Int64, is accepted")
+
+
+def _is_type(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, pl.DataType)
+
+
+def _default_series(rule: Rule, where: str) -> pl.Series:
+    """Give the default as a column of one row, in the type that the rule ends with."""
+    value = rule["default"]
+    target = rule.get("cast_to", rule.get("load_as"))
+    if target is None:
+        dtype = _PYTHON_TYPES.get(type(value))
+        if dtype is None:
+            raise ConfigError(f"{where}: the default {value!r} needs a type beside it, as 'cast_to': pl.Float64")
+    else:
+        dtype = _type(target, where)
+    try:
+        if isinstance(value, bool) and dtype != pl.Boolean:
+            raise TypeError
+        series = pl.Series("default", [value], dtype=dtype, strict=True)
+        if series.dtype != dtype:
+            raise TypeError
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
+        raise ConfigError(f"{where}: the default {value!r} is no {dtype}; give one that is") from None
+    return series
+
+
+# ---- rules applied to a day's columns ----------------------------------------------------------------------------
+
+
+def apply(lf: pl.LazyFrame, rules: Rules, where: str) -> pl.LazyFrame:
+    """Rename, default and cast columns by a schema; `where` names the file in errors. Other columns pass through."""
+    if not rules:
+        return lf
+    check_rules(rules)
+    present = lf.collect_schema()
+    exprs: list[pl.Expr] = []
+    dropped: list[str] = []
+    for name, rule in rules.items():
+        actual = actual_name(name, rule, present, where)
+        if actual is None:
+            exprs.append(_default(name, rule, present, where))
+            continue
+        if actual != name:
+            dropped.append(actual)
+        expr = pl.col(actual)
+        for dtype, target in steps(name, rule, present[actual], where):
+            expr = _cast(expr, dtype, target, rule)
+        exprs.append(expr.alias(name))
+    return lf.with_columns(exprs).drop(dropped)
+
+
+def actual_name(name: str, rule: Rule, present: Iterable[str], where: str) -> str | None:
+    """Give the name that a rule's column has in a file: its own before its aliases. None: it is not there.
+
+    Raises
+    ------
+    SchemaError
+        Two of its aliases are there, and it cannot be told which is meant.
+    """
+    names = set(present)
+    if name in names:
+        return name
+    found = [alias for alias in dict.fromkeys(rule.get("aliases", ())) if alias in names]
+    if len(found) > 1:
+        shown = " and ".join(repr(alias) for alias in found)
+        raise SchemaError(
+            f"{where}: column {name!r} may be {shown}, which are both its aliases and both there; rename the one that "
+            "is meant, or leave the other out of the aliases",
+            column=name,
+        )
+    return found[0] if found else None
+
+
+def _default(name: str, rule: Rule, present: pl.Schema, where: str) -> pl.Expr:
+    if "default" not in rule:
+        raise SchemaError(
+            f"{where}: there is no column {name!r} ({near_names(name, present.names())}); name it in the schema's "
+            "aliases, or give it a default",
+            column=name,
+        )
+    series = _default_series(rule, f"schema of {name!r}")
+    return pl.lit(series[0], dtype=series.dtype).alias(name)
+
+
+def steps(name: str, rule: Rule, dtype: pl.DataType, where: str) -> list[tuple[pl.DataType, pl.DataType]]:
+    """Give the casts, from type to type, that take a column of type `dtype` where its rule wants it."""
+    wanted = [_type(rule[key], where) for key in ("load_as", "cast_to") if key in rule]
+    if dtype.is_integer() and len(wanted) == 2 and wanted[0].is_float() and wanted[1].is_integer():
+        wanted = wanted[1:]  # by way of a float, integers past 2^53 would lose digits
+    out = []
+    for target in wanted:
+        if dtype.is_decimal() and target.is_integer():
+            raise SchemaError(
+                f"{where}: column {name!r} is {dtype}, and Polars' cast to {target} would drop its fraction; put "
+                "'load_as': pl.Float64 before it",
+                column=name,
+            )
+        if target != dtype:
+            out.append((dtype, target))
+        dtype = target
+    return out
+
+
+def _cast(expr: pl.Expr, dtype: pl.DataType, target: pl.DataType, rule: Rule, *, strict: bool = True) -> pl.Expr:
+    if dtype.is_float() and target.is_integer():
+        return near_integer(expr, target, tolerance=rule.get("tolerance", _TOLERANCE))
+    if dtype in (pl.Int64, pl.UInt64) and target == pl.Float64:
+        return plugin("cast_float", [expr])  # integers past 2^53 would lose digits
+    return expr.cast(target, strict=strict)
+
+
+# ---- what a cast failed on ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class BadValues:
+    """Values of a column that its rule refuses: how many of the rows, the first one's row, and why."""
+
+    column: str
+    count: int
+    rows: int
+    row: int
+    text: str
+
+
+def bad_values(lf: pl.LazyFrame, rules: Rules, where: str) -> Iterator[BadValues]:
+    """Look through a file's columns, as they are in the file, for values that the rules' casts refuse: reads each."""
+    present = lf.collect_schema()
+    for name, rule in rules.items():
+        actual = actual_name(name, rule, present, where)
+        if actual is None:
+            continue
+        expr = pl.col(actual)
+        for dtype, target in steps(name, rule, present[actual], where):
+            if (dtype.is_float() and target.is_integer()) or (dtype in (pl.Int64, pl.UInt64) and target == pl.Float64):
+                found = _refused_by_c(lf, name, expr, dtype, target, rule)
+            else:
+                found = _not_cast(lf, name, expr, dtype, target)
+            if found is not None:
+                yield found
+                break
+            expr = _cast(expr, dtype, target, rule)
+
+
+def _refused_by_c(
+    lf: pl.LazyFrame, name: str, expr: pl.Expr, dtype: pl.DataType, target: pl.DataType, rule: Rule
+) -> BadValues | None:
+    """Cast batch by batch in order, with rows counted over all: what a cast raises counts a batch's."""
+    rows = 0
+    found: dict[str, tuple[int, int, Any]] = {}  # what is wrong -> count, first row, its value
+    cast = _cast(pl.col(name), dtype, target, rule)
+    for batch in batches(lf.select(expr.alias(name))):
+        try:
+            with translated():
+                batch.select(cast)
+        except DataError as error:
+            row = error.row or 0
+            what = next(what for mark, what in _WRONG.items() if mark in str(error))
+            count, first, value = found.get(what, (0, rows + row, batch[name][row]))
+            found[what] = count + error.count, first, value
+        rows += batch.height
+    for what in _WRONG.values():  # C counts what does not fit only where all is near an integer: so does the whole
+        if what in found:
+            count, first, value = found[what]
+            wording = what.format(target=target, tolerance=rule.get("tolerance", _TOLERANCE))
+            text = f'column "{name}": {count} of {rows} values {wording}, the first in row {first}: {value!r}'
+            return BadValues(name, count, rows, first, text)
+    return None
+
+
+_WRONG = {
+    "are not integers": "are no {target} within {tolerance:g}",
+    "past 2^53": "are past 2^53 and would lose digits as {target}",
+    "": "do not fit {target}",
+}
+
+
+def _not_cast(lf: pl.LazyFrame, name: str, expr: pl.Expr, dtype: pl.DataType, target: pl.DataType) -> BadValues | None:
+    lost = expr.is_not_null() & expr.cast(target, strict=False).is_null()
+    rows, count, row = (
+        lf.select(expr.alias("value"), lost=lost)
+        .with_row_index("row")
+        .select(pl.len(), pl.col("lost").sum(), pl.col("row").filter(pl.col("lost")).min().alias("first"))
+        .collect(engine="streaming")
+        .row(0)
+    )
+    if not count:
+        return None
+    value = lf.select(expr.alias("value")).slice(row, 1).collect().item()
+    return BadValues(
+        name,
+        count,
+        rows,
+        row,
+        f"column {name!r}: {count} of {rows} values cannot be cast from {dtype} to {target}, the first in row {row}: "
+        f"{value!r}",
+    )
+
+
+def raise_bad_values(lf: pl.LazyFrame, rules: Rules, where: str) -> None:
+    """Raise the DataError of the first column whose cast fails, if one does."""
+    for bad in bad_values(lf, rules, where):
+        raise DataError(f"{where}: {bad.text}", column=bad.column, row=bad.row, count=bad.count)
+
+
+# ---- versions of what partials hold ------------------------------------------------------------------------------
+
+
+def schema_version(schema: Mapping[str, Any], plan_id: str | None, bins: Mapping[str, float] | None) -> str:
+    """Give the version of a partial result: 16 hex digits that stand for everything its numbers' meaning depends on.
+
+    Parameters
+    ----------
+    schema
+        Names and types of the columns on disk; their order does not count.
+    plan_id
+        Of the metrics' plan; None where the partial has none.
+    bins
+        Column to bin width.
+    """
+    return PartialSchema.of(schema, plan_id, bins).version
+
+
+def type_text(dtype: Any) -> str:
+    """Name a type the same in every version of Polars."""
+    dtype = dtype() if _is_type(dtype) and dtype not in (pl.List, pl.Array, pl.Struct, pl.Enum) else dtype
+    if isinstance(dtype, pl.Datetime):
+        return f"Datetime[{dtype.time_unit}, {dtype.time_zone}]" if dtype.time_zone else f"Datetime[{dtype.time_unit}]"
+    if isinstance(dtype, pl.Duration):
+        return f"Duration[{dtype.time_unit}]"
+    if isinstance(dtype, pl.Decimal):
+        return f"Decimal[{dtype.precision}, {dtype.scale}]"
+    if isinstance(dtype, pl.Enum):
+        return f"Enum[{json.dumps(dtype.categories.to_list(), ensure_ascii=False)}]"
+    if isinstance(dtype, pl.List):
+        return f"List[{type_text(dtype.inner)}]"
+    if isinstance(dtype, pl.Array):
+        return f"Array[{type_text(dtype.inner)}, {dtype.shape}]"
+    if isinstance(dtype, pl.Struct):
+        return f"Struct[{', '.join(f'{field.name}: {type_text(field.dtype)}' for field in dtype.fields)}]"
+    return type(dtype).__name__ if isinstance(dtype, pl.DataType) else getattr(dtype, "__name__", str(dtype))
+
+
+@dataclass(frozen=True)
+class PartialSchema:
+    """What a partial result's version stands for; `plan` is the plan's id, or its text where it comes from a file."""
+
+    columns: Mapping[str, str]
+    plan: str | None
+    bins: Mapping[str, float]
+    format: str = FORMAT
+    given: str | None = None  # the version that the file says
+
+    @classmethod
+    def of(
+        cls, schema: Mapping[str, Any], plan_id: str | None = None, bins: Mapping[str, float] | None = None
+    ) -> PartialSchema:
+        """Describe a partial result that is in memory."""
+        columns = {name: type_text(dtype) for name, dtype in schema.items()}
+        return cls(columns, plan_id, {name: float(width) for name, width in (bins or {}).items()})
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> PartialSchema:
+        """Describe a partial result on disk, by its schema and its metadata; nothing in it is executed.
+
+        Raises
+        ------
+        StorageError
+            It cannot be read.
+        """
+        try:
+            metadata = pl.read_parquet_metadata(Path(os.fspath(path)))
+            schema = pl.read_parquet_schema(Path(os.fspath(path)))
+            bins = json.loads(metadata.get("vizflow.bins", "{}"))
+            widths = {str(name): float(width) for name, width in bins.items()}
+        except (OSError, ValueError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            raise StorageError(f"{os.fspath(path)}: this is no whole partial result ({first})") from error
+        columns = {name: type_text(dtype) for name, dtype in schema.items()}
+        return cls(
+            columns,
+            metadata.get("vizflow.plan"),
+            widths,
+            metadata.get("vizflow.format", ""),
+            metadata.get("vizflow.schema_version", ""),
+        )
+
+    @property
+    def version(self) -> str:
+        """The version: what the file says, else the hash of what is known."""
+        if self.given is not None:
+            return self.given
+        content = [self.format, sorted(self.columns.items()), self.plan, sorted(self.bins.items())]
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def differences(self, new: PartialSchema) -> list[str]:
+        """Word what is different in `new`, one text a difference."""
+        out = [f"column {name!r} is gone" for name in self.columns if name not in new.columns]
+        out += [f"column {name!r} ({dtype}) is new" for name, dtype in new.columns.items() if name not in self.columns]
+        out += _changed("column", self.columns, new.columns)
+        out += _changed("the bin width of", self.bins, new.bins)
+        out += [f"the bins of {name!r} are gone" for name in self.bins if name not in new.bins]
+        out += [f"the bins of {name!r} are new" for name in new.bins if name not in self.bins]
+        if self.format != new.format:
+            out.append(f"VizFlow's format was {self.format or 'not told'}, is {new.format}")
+        if (self.given is None) == (new.given is None):
+            out += _plan_differences(self.plan, new.plan) if self.plan != new.plan else []
+        elif not out and self.version != new.version:  # a plan's text and a plan's id cannot be compared
+            out += _plan_differences(None, None)
+        if not out and self.version != new.version:
+            out.append(f"the version was {self.version or 'not told'}, is {new.version or 'not told'}")
+        return out
+
+
+def _changed(what: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{what} {name!r} was {value}, is {new[name]}" for name, value in old.items() if new.get(name, value) != value
+    ]
+
+
+def _plan_differences(old: str | None, new: str | None) -> list[str]:
+    """Name the places where two plans differ, where both are JSON."""
+    try:
+        places = list(_places(json.loads(old or ""), json.loads(new or ""), ""))
+    except ValueError:
+        places = []
+    shown = ", ".join(places[:4]) + (f" and {len(places) - 4} more places" if len(places) > 4 else "")
+    return [f"the metrics' plan differs ({shown})" if places else "the metrics' plan differs"]
+
+
+def _places(old: Any, new: Any, at: str) -> Iterator[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(key for key in new if key not in old)]:
+            if key not in old or key not in new:
+                yield f"{at}{key} is {'new' if key in new else 'gone'}"
+            else:
+                yield from _places(old[key], new[key], f"{at}{key}.")
+    elif old != new:
+        yield at.rstrip(".")
+
+
+def alert(
+    partials: Iterable[str | os.PathLike[str]],
+    reference: PartialSchema | str | os.PathLike[str] | None = None,
+    *,
+    warn: Callable[[str], None] | None = None,
+) -> list[tuple[list[Path], list[str]]]:
+    """Warn, with the differences, where partial results were written under another schema than the reference.
+
+    Parameters
+    ----------
+    partials
+        Their paths. One that cannot be read raises StorageError.
+    reference
+        What they should be like: of a new run, or the path of a partial. None takes the schema that most of them have
+        (of several, the one of the last path).
+    warn
+        Called with the warning's text; by default it is a `SchemaChangeWarning`.
+
+    Returns
+    -------
+    list
+        (paths, differences) of each schema that is another.
+    """
+    groups: dict[tuple[Any, ...], tuple[PartialSchema, list[Path]]] = {}
+    for path in sorted(Path(os.fspath(partial)) for partial in partials):
+        found = PartialSchema.read(path)
+        key = (found.version, tuple(sorted(found.columns.items())), found.plan, tuple(sorted(found.bins.items())))
+        groups.setdefault(key, (found, []))[1].append(path)
+    if not groups:
+        return []
+    if reference is None:
+        reference = max(groups.values(), key=lambda group: (len(group[1]), group[1][-1]))[0]
+    elif not isinstance(reference, PartialSchema):
+        reference = PartialSchema.read(reference)
+    out = []
+    for schema, paths in groups.values():
+        if schema.version == reference.version and (reference.given is None or schema.version):
+            continue
+        differences = schema.differences(reference)
+        if differences:
+            out.append((paths, differences))
+            text = _alert_text(paths, differences)
+            warn(text) if warn is not None else warnings.warn(text, SchemaChangeWarning, stacklevel=3)
+    return out
+
+
+def _alert_text(paths: Sequence[Path], differences: Sequence[str]) -> str:
+    names = f"{paths[0].name} to {paths[-1].name}" if len(paths) > 1 else paths[0].name
+    shown = "; ".join(differences[:6]) + (f"; and {len(differences) - 6} more" if len(differences) > 6 else "")
+    return (
+        f"{len(paths)} partial result{'s' if len(paths) > 1 else ''} in {paths[0].parent} ({names}) "
+        f"{'were' if len(paths) > 1 else 'was'} written under another schema: {shown}. They do not belong with the "
+        "others: run those dates again with run_batch(skip_existing=False)"
+    )

@@ -1,0 +1,84 @@
+"""The process that `vizflow._pool` starts: reads dates from its parent's pipe, writes outcomes, ends with its parent.
+
+Not for other parents. What it reads and writes are frames of pickled plain values between the two, never a file.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import pickle
+import queue
+import signal
+import struct
+import threading
+from typing import IO, Any
+
+_LENGTH = struct.Struct("<Q")
+
+
+def send(stream: IO[bytes], message: Any) -> None:
+    """Write one message."""
+    data = pickle.dumps(message, protocol=5)
+    left = memoryview(_LENGTH.pack(len(data)) + data)
+    while left:
+        left = left[stream.write(left) :]
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> Any:
+    """Read one message; EOFError where the other side is gone."""
+    (length,) = _LENGTH.unpack(_exactly(stream, _LENGTH.size))
+    return pickle.loads(_exactly(stream, length))
+
+
+def _exactly(stream: IO[bytes], size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        part = stream.read(size - len(data))
+        if not part:
+            raise EOFError
+        data += part
+    return bytes(data)
+
+
+def main() -> None:
+    """Serve one parent until it says stop, or is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    incoming = os.fdopen(os.dup(0), "rb")
+    outgoing = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)  # what a pipeline prints goes to stderr, not between our messages
+    faulthandler.enable()
+    inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(incoming, inbox), daemon=True).start()
+
+    packed = inbox.get()
+    try:
+        from vizflow import _work
+
+        _work.check(packed)
+    except BaseException as error:
+        send(outgoing, ("refused", f"{type(error).__name__}: {error}"))
+        return
+    send(outgoing, ("ready", None))
+    while (date := inbox.get()) is not None:
+        send(outgoing, ("begun", date))
+        send(outgoing, ("outcome", _work.run_packed(packed, date)))
+
+
+def _read(incoming: IO[bytes], inbox: queue.SimpleQueue[Any]) -> None:
+    """Pass on messages; when the parent is gone, end at once whatever the main thread is doing."""
+    try:
+        while True:
+            message = receive(incoming)
+            inbox.put(message)
+            if message is None:
+                return
+    except BaseException:
+        os._exit(70)
+
+
+if __name__ == "__main__":
+    main()

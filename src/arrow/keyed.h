@@ -1,0 +1,64 @@
+/* Rows to dense group numbers, by any number of key columns, over batches whose columns must mean the same.
+   Not for what a group holds: callers keep that in arrays indexed by the number. */
+#ifndef VF_ARROW_KEYED_H
+#define VF_ARROW_KEYED_H
+
+#include "arrow/read.h"
+
+/* What two columns must share for their values to compare: seconds and durations do, dates and texts do not. */
+enum vf__meaning {
+    VF__MEANS_NOTHING = 0, /* a column of nulls: it meets any */
+    VF__MEANS_NUMBER,
+    VF__MEANS_BOOLEAN,
+    VF__MEANS_TEXT,
+    VF__MEANS_DAYS,
+    VF__MEANS_NAIVE,
+    VF__MEANS_ZONED,
+    VF__MEANS_CLOCK,
+    VF__MEANS_LENGTH
+};
+
+enum vf__meaning vf__meaning_of(const struct vf__type *type);
+/* Of a time column: numbers and durations are both lengths of time, and a date is a point in time. */
+enum vf__meaning vf__time_meaning(const struct vf__type *type);
+/* VF_ERROR_TYPE where a time's meaning is not the one of batches before; NOTHING meets any. */
+enum vf_status vf__time_agrees(enum vf__meaning before, const struct vf__reader *time, struct vf_error *err);
+
+struct vf__keyed_column {
+    enum vf__meaning meaning; /* NOTHING until a column is not all null */
+    int64_t ns;               /* of temporal types: keys are compared in their own unit */
+    struct vf__keys values;   /* numbers of its values */
+    struct vf__keys pairs;    /* numbers of (group by the columns before, number of the value) */
+};
+
+struct vf__keyed {
+    struct vf_context ctx;
+    struct vf__keyed_column *keys;
+    size_t n_keys;
+    bool settled; /* a batch was taken: the number of keys is fixed */
+};
+
+/* ctx as completed by vf__context. */
+void vf__keyed_init(struct vf__keyed *groups, const struct vf_context *ctx);
+void vf__keyed_release(struct vf__keyed *groups);
+
+/* Whether these columns can be keys, and meet those of the batches before: VF_ERROR_TYPE or VF_ERROR_ARGUMENT. */
+enum vf_status vf__keyed_check(const struct vf__keyed *groups, const struct vf__reader *readers,
+                               size_t n_keys, struct vf_error *err);
+/* Tables for checked columns; before the first vf__keyed_read of a batch. */
+enum vf_status vf__keyed_prepare(struct vf__keyed *groups, const struct vf__reader *readers, size_t n_keys,
+                                 struct vf_error *err);
+/* Group numbers of the rows [row, row + n), n of any size; VF__NO_KEY where a key is null. New ones are added. */
+enum vf_status vf__keyed_read(struct vf__keyed *groups, struct vf__reader *readers, int64_t row, int64_t n,
+                              uint32_t *group, struct vf_error *err);
+/* The batch was taken: its columns say what keys mean from now on. */
+void vf__keyed_settle(struct vf__keyed *groups, const struct vf__reader *readers);
+
+size_t vf__keyed_count(const struct vf__keyed *groups);
+
+/* A word a row that stands for its keys in a replay check. n <= VF__KEYED_BLOCK. */
+#define VF__KEYED_BLOCK 2048
+enum vf_status vf__keyed_words(struct vf__reader *readers, size_t n_keys, int64_t row, int64_t n,
+                               uint64_t *words, struct vf_error *err);
+
+#endif

@@ -1,0 +1,388 @@
+/* See calendar.h: the calendar itself, and what is asked of it.
+   Not for its text: calendar_text.c reads that. */
+#include "clock/calendar.h"
+
+#include "clock/calendar_text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- days: proleptic Gregorian (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms") ---- */
+
+static int64_t days_from_civil(int64_t y, int64_t m, int64_t d) {
+    y -= m <= 2;
+    int64_t era = (y >= 0 ? y : y - 399) / 400;
+    int64_t of_era = y - era * 400;
+    int64_t of_year = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+bool vf__day_from_ymd(int64_t year, int64_t month, int64_t day, int32_t *out) {
+    static const int8_t lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    if (year < 1 || year > 9999 || month < 1 || month > 12 || day < 1) return false;
+    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    if (day > lengths[month - 1] + (leap && month == 2)) return false;
+    *out = (int32_t)days_from_civil(year, month, day);
+    return true;
+}
+
+void vf__day_text(int32_t day, char out[16]) {
+    int64_t z = (int64_t)day + 719468;
+    int64_t era = (z >= 0 ? z : z - 146096) / 146097;
+    int64_t of_era = z - era * 146097;
+    int64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    int64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t mp = (5 * of_year + 2) / 153;
+    int64_t d = of_year - (153 * mp + 2) / 5 + 1, m = mp < 10 ? mp + 3 : mp - 9;
+    int64_t y = year_of_era + era * 400 + (m <= 2);
+    if (y < 1 || y > 9999)
+        (void)snprintf(out, 16, "day %ld", (long)day);
+    else
+        (void)snprintf(out, 16, "%04u-%02u-%02u", (unsigned)y % 10000, (unsigned)m % 100, (unsigned)d % 100);
+}
+
+bool vf__day_from_text(const uint8_t *text, size_t length, int32_t *out) {
+    int64_t field[3] = {0, 0, 0};
+    static const size_t widths[] = {4, 2, 2};
+    size_t at = 0;
+    if (length != 8 && length != 10) return false;
+    for (size_t f = 0; f < 3; f++) {
+        if (length == 10 && f > 0 && text[at++] != '-') return false;
+        for (size_t i = 0; i < widths[f]; i++, at++) {
+            if (text[at] < '0' || text[at] > '9') return false;
+            field[f] = field[f] * 10 + (text[at] - '0');
+        }
+    }
+    return vf__day_from_ymd(field[0], field[1], field[2], out);
+}
+
+/* ---- opening and closing ---- */
+
+void vf_calendar_close(struct vf_calendar *calendar) {
+    if (calendar == NULL) return;
+    struct vf_context ctx = calendar->ctx;
+    vf__free(&ctx, calendar->days, calendar->days_room, sizeof *calendar->days);
+    vf__free(&ctx, calendar->adhoc, calendar->adhoc_room, sizeof *calendar->adhoc);
+    vf__free(&ctx, calendar->sessions, calendar->sessions_room, sizeof *calendar->sessions);
+    vf__free(&ctx, calendar->variants, calendar->variants_room, sizeof *calendar->variants);
+    vf__free(&ctx, calendar->periods, calendar->periods_room, sizeof *calendar->periods);
+    vf__free(&ctx, calendar->specials, calendar->specials_room, sizeof *calendar->specials);
+    vf__free(&ctx, calendar, 1, sizeof *calendar);
+}
+
+static enum vf_status open_empty(const struct vf_context *ctx, struct vf_calendar **out,
+                                 struct vf_error *err) {
+    struct vf_context context = vf__context(ctx);
+    struct vf_calendar *calendar = vf__zalloc(&context, 1, sizeof *calendar);
+    if (calendar == NULL) return vf__fail_memory(err, sizeof *calendar);
+    calendar->ctx = context;
+    *out = calendar;
+    return VF_OK;
+}
+
+enum vf_status vf_calendar_open(const struct vf_context *ctx, const char *text, size_t length,
+                                struct vf_calendar **out, struct vf_error *err) {
+    struct vf_calendar *calendar = NULL;
+    if (text == NULL || out == NULL)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "the calendar's text is missing");
+    enum vf_status status = open_empty(ctx, &calendar, err);
+    if (status == VF_OK) status = vf__calendar_read(calendar, text, length, err);
+    if (status != VF_OK) {
+        vf_calendar_close(calendar);
+        return status;
+    }
+    *out = calendar;
+    return VF_OK;
+}
+
+static int compare_days(const void *a, const void *b) {
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Takes n days over; sorts them and drops what is there twice. */
+static enum vf_status fill_days(struct vf_calendar *calendar, const int32_t *days, size_t n,
+                                struct vf_error *err) {
+    calendar->days = vf__alloc(&calendar->ctx, n, sizeof *days);
+    if (calendar->days == NULL) return vf__fail_memory(err, n * sizeof *days);
+    calendar->days_room = n;
+    memcpy(calendar->days, days, n * sizeof *days);
+    qsort(calendar->days, n, sizeof *days, compare_days);
+    size_t kept = 1;
+    for (size_t i = 1; i < n; i++)
+        if (calendar->days[i] != calendar->days[kept - 1]) calendar->days[kept++] = calendar->days[i];
+    calendar->n_days = kept;
+    (void)snprintf(calendar->info.name, sizeof calendar->info.name, "of the days given");
+    calendar->info.has_days = true;
+    calendar->info.first = calendar->days[0];
+    calendar->info.last = calendar->info.verified = calendar->days[kept - 1];
+    calendar->info.n_days = (int64_t)kept;
+    return VF_OK;
+}
+
+enum vf_status vf__calendar_from_days(const struct vf_context *ctx, const int32_t *days, size_t n,
+                                      struct vf_calendar **out, struct vf_error *err) {
+    struct vf_calendar *calendar = NULL;
+    enum vf_status status = open_empty(ctx, &calendar, err);
+    if (status == VF_OK) status = fill_days(calendar, days, n, err);
+    if (status != VF_OK) {
+        vf_calendar_close(calendar);
+        return status;
+    }
+    *out = calendar;
+    return VF_OK;
+}
+
+/* ---- looking up ---- */
+
+/* How many of n rising days come before `day`. */
+static size_t before(const int32_t *days, size_t n, int32_t day) {
+    size_t low = 0, high = n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (days[middle] < day)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool holds(const int32_t *days, size_t n, int32_t day) {
+    size_t at = before(days, n, day);
+    return at < n && days[at] == day;
+}
+
+static enum vf_status check_days(const struct vf_calendar *calendar, struct vf_error *err) {
+    if (calendar == NULL) return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "the calendar is missing");
+    if (!calendar->info.has_days)
+        return vf__fail(err, VF_ERROR_STATE, NULL, -1,
+                        "calendar %s holds sessions only, no trading days; use a calendar that has them",
+                        calendar->info.name);
+    return VF_OK;
+}
+
+static enum vf_status check_known(const struct vf_calendar *calendar, int32_t day, struct vf_error *err) {
+    enum vf_status status = check_days(calendar, err);
+    if (status != VF_OK) return status;
+    if (day >= calendar->info.first && day <= calendar->info.last) return VF_OK;
+    char text[16], first[16], last[16];
+    vf__day_text(day, text);
+    vf__day_text(calendar->info.first, first);
+    vf__day_text(calendar->info.last, last);
+    return vf__fail(
+        err, VF_ERROR_RANGE, NULL, -1,
+        "%s lies outside the calendar (%s), which knows %s to %s; extend it with calendar.generate, "
+        "calendar.load or calendar.from_files",
+        text, calendar->info.name, first, last);
+}
+
+void vf_calendar_describe(const struct vf_calendar *calendar, struct vf_calendar_info *out) {
+    *out = calendar->info;
+}
+
+enum vf_status vf_calendar_is_trading_day(const struct vf_calendar *calendar, int32_t day, bool *out,
+                                          struct vf_error *err) {
+    enum vf_status status = check_known(calendar, day, err);
+    if (status == VF_OK) *out = holds(calendar->days, calendar->n_days, day);
+    return status;
+}
+
+static enum vf_status no_neighbour(const struct vf_calendar *calendar, int32_t day, const char *side,
+                                   struct vf_error *err) {
+    char text[16], edge[16];
+    vf__day_text(day, text);
+    vf__day_text(side[0] == 'a' ? calendar->info.last : calendar->info.first, edge);
+    return vf__fail(
+        err, VF_ERROR_RANGE, NULL, -1,
+        "%s is at the edge of the calendar (%s), which is known to %s: no trading day %s it; extend it with "
+        "calendar.generate, calendar.load or calendar.from_files",
+        text, calendar->info.name, edge, side);
+}
+
+enum vf_status vf_calendar_next(const struct vf_calendar *calendar, int32_t day, int32_t *out,
+                                struct vf_error *err) {
+    enum vf_status status = check_known(calendar, day, err);
+    if (status != VF_OK) return status;
+    size_t at = before(calendar->days, calendar->n_days, day + 1); /* days lie in years 1 to 9999 */
+    if (at == calendar->n_days) return no_neighbour(calendar, day, "after", err);
+    *out = calendar->days[at];
+    return VF_OK;
+}
+
+enum vf_status vf_calendar_prev(const struct vf_calendar *calendar, int32_t day, int32_t *out,
+                                struct vf_error *err) {
+    enum vf_status status = check_known(calendar, day, err);
+    if (status != VF_OK) return status;
+    size_t at = before(calendar->days, calendar->n_days, day);
+    if (at == 0) return no_neighbour(calendar, day, "before", err);
+    *out = calendar->days[at - 1];
+    return VF_OK;
+}
+
+enum vf_status vf_calendar_index(const struct vf_calendar *calendar, int32_t day, int64_t *out,
+                                 struct vf_error *err) {
+    enum vf_status status = check_known(calendar, day, err);
+    if (status == VF_OK) *out = (int64_t)before(calendar->days, calendar->n_days, day);
+    return status;
+}
+
+enum vf_status vf_calendar_range(const struct vf_calendar *calendar, int32_t from, int32_t to,
+                                 const int32_t **days, size_t *n, struct vf_error *err) {
+    enum vf_status status = check_known(calendar, from, err);
+    if (status == VF_OK) status = check_known(calendar, to, err);
+    if (status != VF_OK) return status;
+    if (to < from) {
+        char a[16], b[16];
+        vf__day_text(from, a);
+        vf__day_text(to, b);
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "the range starts on %s and ends before, on %s", a,
+                        b);
+    }
+    size_t start = before(calendar->days, calendar->n_days, from);
+    size_t end = before(calendar->days, calendar->n_days, to);
+    end += end < calendar->n_days && calendar->days[end] == to;
+    *days = calendar->days + start;
+    *n = end - start;
+    return VF_OK;
+}
+
+/* ---- sessions ---- */
+
+/* The last of n rising entries at or before `day`; NULL when there is none. */
+static const struct vf__hours *last_from(const struct vf__hours *hours, size_t n, int32_t day) {
+    size_t low = 0, high = n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (hours[middle].day <= day)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 ? &hours[low - 1] : NULL;
+}
+
+enum vf_status vf__calendar_variant_on(const struct vf_calendar *calendar, int32_t day, int32_t *out,
+                                       struct vf_error *err) {
+    bool traded = true;
+    enum vf_status status = VF_OK;
+    if (calendar == NULL) return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "the calendar is missing");
+    if (calendar->n_periods == 0)
+        return vf__fail(err, VF_ERROR_STATE, NULL, -1, "the calendar holds no sessions, only days");
+    if (calendar->info.has_days) status = vf_calendar_is_trading_day(calendar, day, &traded, err);
+    if (status != VF_OK) return status;
+    const struct vf__hours *special = last_from(calendar->specials, calendar->n_specials, day);
+    const struct vf__hours *period = last_from(calendar->periods, calendar->n_periods, day);
+    if (special != NULL && special->day == day) period = special;
+    if (period == NULL) period = &calendar->periods[0]; /* sessions only: the first known hold before, too */
+    *out = traded ? (int32_t)period->variant : -1;
+    return VF_OK;
+}
+
+enum vf_status vf_calendar_sessions(const struct vf_calendar *calendar, int32_t day,
+                                    const struct vf_session **sessions, size_t *n, struct vf_error *err) {
+    int32_t variant;
+    enum vf_status status = vf__calendar_variant_on(calendar, day, &variant, err);
+    if (status != VF_OK) return status;
+    if (variant < 0) {
+        *sessions = NULL;
+        *n = 0;
+    } else
+        vf_calendar_variant(calendar, (size_t)variant, sessions, n);
+    return VF_OK;
+}
+
+size_t vf_calendar_variants(const struct vf_calendar *calendar) {
+    return calendar->n_variants;
+}
+
+void vf_calendar_variant(const struct vf_calendar *calendar, size_t i, const struct vf_session **sessions,
+                         size_t *n) {
+    *sessions = calendar->sessions + calendar->variants[i].start;
+    *n = calendar->variants[i].n;
+}
+
+bool vf__calendar_night(const struct vf_calendar *calendar, int64_t *start_ns, int64_t *end_ns) {
+    bool found = false;
+    *start_ns = VF_DAY_NS;
+    *end_ns = -1;
+    for (size_t i = 0; i < calendar->n_variants; i++) {
+        const struct vf_session *first = &calendar->sessions[calendar->variants[i].start];
+        if (first->start_ns >= 0) continue;
+        found = true;
+        if (first->start_ns + VF_DAY_NS < *start_ns) *start_ns = first->start_ns + VF_DAY_NS;
+        if (first->end_ns >= 0 && first->end_ns > *end_ns) *end_ns = first->end_ns;
+    }
+    return found;
+}
+
+/* ---- northbound ---- */
+
+/* Whether Hong Kong was, by schedule, to be open. */
+static bool scheduled(const struct vf_calendar *hk, int32_t day) {
+    return holds(hk->days, hk->n_days, day) || holds(hk->adhoc, hk->n_adhoc, day);
+}
+
+static enum vf_status copy_hours(const struct vf_calendar *from, struct vf_calendar *to,
+                                 struct vf_error *err) {
+    const struct vf_context *ctx = &to->ctx;
+    to->sessions = vf__alloc(ctx, from->n_sessions, sizeof *to->sessions);
+    to->sessions_room = to->n_sessions = from->n_sessions;
+    to->variants = vf__alloc(ctx, from->n_variants, sizeof *to->variants);
+    to->variants_room = to->n_variants = from->n_variants;
+    to->periods = vf__alloc(ctx, from->n_periods, sizeof *to->periods);
+    to->periods_room = to->n_periods = from->n_periods;
+    to->specials = vf__alloc(ctx, from->n_specials, sizeof *to->specials);
+    to->specials_room = to->n_specials = from->n_specials;
+    if (to->sessions == NULL || to->variants == NULL || to->periods == NULL || to->specials == NULL)
+        return vf__fail_memory(err, from->n_sessions * sizeof *to->sessions);
+    if (from->n_sessions > 0) memcpy(to->sessions, from->sessions, from->n_sessions * sizeof *to->sessions);
+    if (from->n_variants > 0) memcpy(to->variants, from->variants, from->n_variants * sizeof *to->variants);
+    if (from->n_periods > 0) memcpy(to->periods, from->periods, from->n_periods * sizeof *to->periods);
+    if (from->n_specials > 0) memcpy(to->specials, from->specials, from->n_specials * sizeof *to->specials);
+    return VF_OK;
+}
+
+enum vf_status vf_calendar_open_northbound(const struct vf_context *ctx, const struct vf_calendar *cn,
+                                           const struct vf_calendar *hk, int32_t start, int32_t change,
+                                           struct vf_calendar **out, struct vf_error *err) {
+    enum vf_status status = check_known(cn, start, err);
+    if (status == VF_OK) status = check_known(hk, start, err);
+    if (status != VF_OK) return status;
+    int32_t last = cn->info.last < hk->info.last ? cn->info.last : hk->info.last;
+    struct vf_calendar *calendar = NULL;
+    status = open_empty(ctx, &calendar, err);
+    if (status != VF_OK) return status;
+    calendar->days = vf__alloc(&calendar->ctx, cn->n_days, sizeof *cn->days);
+    if (calendar->days == NULL) {
+        vf_calendar_close(calendar);
+        return vf__fail_memory(err, cn->n_days * sizeof *cn->days);
+    }
+    calendar->days_room = cn->n_days;
+    for (size_t i = before(cn->days, cn->n_days, start); i < cn->n_days && cn->days[i] <= last; i++) {
+        int32_t day = cn->days[i];
+        if (day < change) { /* settlement must be possible; when that day is not known, neither is this one */
+            if (i + 1 == cn->n_days || cn->days[i + 1] > hk->info.last) {
+                last = day - 1;
+                break;
+            }
+            if (!scheduled(hk, cn->days[i + 1])) continue;
+        }
+        if (holds(hk->days, hk->n_days, day)) calendar->days[calendar->n_days++] = day;
+    }
+    calendar->info = (struct vf_calendar_info){
+        .name = "hkex_northbound",
+        .has_days = true,
+        .first = start,
+        .last = last,
+        .verified = cn->info.verified < hk->info.verified ? cn->info.verified : hk->info.verified,
+        .n_days = (int64_t)calendar->n_days};
+    if (calendar->info.verified > last) calendar->info.verified = last;
+    status = copy_hours(cn, calendar, err);
+    if (status != VF_OK) {
+        vf_calendar_close(calendar);
+        return status;
+    }
+    *out = calendar;
+    return VF_OK;
+}

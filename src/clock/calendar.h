@@ -1,0 +1,59 @@
+/* Trading days and the sessions of each, read from a short text or made of a list of days.
+   Not for columns (src/api/calendar.c), and not for the clock inside a day (sessions.h). */
+#ifndef VF_CLOCK_CALENDAR_H
+#define VF_CLOCK_CALENDAR_H
+
+#include "clock/sessions.h"
+
+/* Sessions [start, start + n) of the calendar's list. */
+struct vf__variant {
+    uint32_t start, n;
+};
+
+/* From that day on, or on that day: the sessions of a variant. */
+struct vf__hours {
+    int32_t day;
+    uint32_t variant;
+};
+
+struct vf_calendar {
+    struct vf_context ctx;
+    struct vf_calendar_info info;
+    int32_t *days; /* trading days, rising */
+    size_t n_days, days_room;
+    int32_t *adhoc; /* closed, but not by schedule; rising */
+    size_t n_adhoc, adhoc_room;
+    struct vf_session *sessions;
+    size_t n_sessions, sessions_room;
+    struct vf__variant *variants;
+    size_t n_variants, variants_room;
+    struct vf__hours *periods; /* rising */
+    size_t n_periods, periods_room;
+    struct vf__hours *specials; /* rising, each day once */
+    size_t n_specials, specials_room;
+};
+
+/* 0001-01-01 and 9999-12-31. */
+#define VF__FIRST_DAY (-719162)
+#define VF__LAST_DAY 2932896
+
+/* Makes a calendar of days between those two, which need not be sorted and are copied. n > 0. */
+enum vf_status vf__calendar_from_days(const struct vf_context *ctx, const int32_t *days, size_t n,
+                                      struct vf_calendar **out, struct vf_error *err);
+
+/* The variant of a day's sessions; -1 on a day that is not traded. */
+enum vf_status vf__calendar_variant_on(const struct vf_calendar *calendar, int32_t day, int32_t *out,
+                                       struct vf_error *err);
+
+/* When the night sessions among a calendar's begin and end, in ns of the day: the evening's from *start_ns on, the
+   morning's up to *end_ns (-1: the night ends before midnight). False when there is none. */
+bool vf__calendar_night(const struct vf_calendar *calendar, int64_t *start_ns, int64_t *end_ns);
+
+/* Days since 1970-01-01 of a day that exists, of years 1 to 9999. */
+bool vf__day_from_ymd(int64_t year, int64_t month, int64_t day, int32_t *out);
+/* "2024-10-01": 10 bytes and a NUL. */
+void vf__day_text(int32_t day, char out[16]);
+/* "YYYYMMDD" or "YYYY-MM-DD". */
+bool vf__day_from_text(const uint8_t *text, size_t length, int32_t *out);
+
+#endif

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
@@ -125,9 +126,10 @@ def states(view: Cube, by: Sequence[str], names: Sequence[str]) -> pl.DataFrame:
         held.axes[at].values.gather(found[i]).alias(name) for i, (at, name) in enumerate(zip(axes, by, strict=True))
     ]
     columns = [column for number in numbers for column in given(held.kept[number])]
-    return pl.DataFrame([
-        *keys, *(c.cast(dtype).alias(name) for c, (name, dtype) in zip(found[len(axes) :], columns, strict=True))
-    ])  # fmt: skip
+    out = keys
+    for column, (name, dtype) in zip(found[len(axes) :], columns, strict=True):
+        out.append((column if column.dtype == dtype else column.cast(dtype)).alias(name))
+    return pl.DataFrame(out)
 
 
 def _leaves(view: Cube, metric: str) -> list[LeafSpec]:
@@ -208,7 +210,7 @@ def errors(view: Cube, metric: str, by: Sequence[str]) -> pl.DataFrame | None:
     be added and subtracted (minima, maxima, first, last, products).
     """
     held = view._held
-    if DATE in by or not held.dated or len(view.dates) < 2:
+    if DATE in by or not held.dated or view.shape[0] < 2:
         return None
     finish = held.finish[metric]
     roots = set(finish.meta.root_names())
@@ -223,22 +225,32 @@ def errors(view: Cube, metric: str, by: Sequence[str]) -> pl.DataFrame | None:
         return None
     keys = list(by)
     value = finish.cast(pl.Float64).fill_nan(None)
-    scaled = totals.lazy().select(*keys, *((pl.col(c) * scale).alias(f"{c}__all") for c in columns))
-    dated = per_date.lazy().with_columns(__own=value).rename({c: f"{c}__date" for c in columns})
+    whole, dates, above, below = _moves(tuple(columns), scale)
+    scaled = totals.lazy().select(*keys, *whole)
+    dated = per_date.lazy().select(*keys, *dates, value.alias("__own"))
     joined = (
         dated.join(scaled, on=keys, how="left", nulls_equal=True, maintain_order="left")
         if keys
         else dated.join(scaled, how="cross", maintain_order="left")
     )
     joined = joined.filter(pl.col("__own").is_not_null())
-    for sign, name in ((1, "__above"), (-1, "__below")):
-        moved = [(pl.col(f"{c}__all") + sign * pl.col(f"{c}__date")).alias(c) for c in columns]
+    for moved, name in ((above, "__above"), (below, "__below")):
         joined = joined.with_columns(moved).with_columns(value.alias(name))
     influence = (pl.col("__above") - pl.col("__below")) * (scale / 2)
     sums = [clustered().alias("error"), pl.len().cast(pl.Int64).alias("dates")]
     found = joined.with_columns(__influence=influence)
     with translated():
         return (found.group_by(keys, maintain_order=True).agg(sums) if keys else found.select(sums)).collect()
+
+
+@lru_cache(maxsize=256)
+def _moves(columns: tuple[str, ...], scale: int) -> tuple[list[pl.Expr], ...]:
+    """Give the expressions of `errors`: totals scaled, a date's states, and both added and subtracted."""
+    whole = [(pl.col(c) * scale).alias(f"{c}__all") for c in columns]
+    dates = [pl.col(c).alias(f"{c}__date") for c in columns]
+    above = [(pl.col(f"{c}__all") + pl.col(f"{c}__date")).alias(c) for c in columns]
+    below = [(pl.col(f"{c}__all") - pl.col(f"{c}__date")).alias(c) for c in columns]
+    return whole, dates, above, below
 
 
 def _scale(totals: pl.DataFrame, columns: Sequence[str]) -> int | None:

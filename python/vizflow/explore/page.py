@@ -1,6 +1,6 @@
 """The explorer's Dash app: layout, routes, and the guard at the door. Not for computing: `engine` answers.
 
-The page asks `/_vizflow/answer` itself and draws with Plotly (assets/explore.js): through a Dash callback the same
+The page asks `/_vizflow/answer` itself and draws (assets/explore.js): through a Dash callback the same
 answer takes about 8 ms longer, which a brush cannot spare (docs/decisions/0070). ``dcc.Store(id="vf-view")`` holds the
 view, for callbacks of others.
 """

@@ -113,6 +113,31 @@ def test_what_is_shown_is_what_the_rows_give(visit: Open, address: str, partials
     assert "bins of 1 bp" in reader.page.inner_text("#vf-heat-note")
 
 
+def test_the_map_is_painted_where_there_is_a_value_and_by_its_sign(visit: Open, address: str) -> None:
+    reader = visit(address)
+    reader.page.select_option("#vf-extent", "all")
+    reader.settle()
+    pixels = reader.page.evaluate(
+        """() => {
+            const c = document.getElementById('vf-heat-cells'), g = c.getContext('2d');
+            const p = window.vizflow.shown.panels.heat;
+            const all = g.getImageData(0, 0, c.width, c.height).data;
+            const at = (i, j) => {
+                const x = Math.floor((i + 0.5) * c.width / p.nx), y = Math.floor((p.ny - j - 0.5) * c.height / p.ny);
+                return Array.from(all.slice(4 * (y * c.width + x), 4 * (y * c.width + x) + 4));
+            };
+            return Array.from({length: p.nx * p.ny}, (_, k) => at(k % p.nx, Math.floor(k / p.nx)));
+        }"""
+    )
+    values = reader.values("heat")
+    assert len(pixels) == len(values)
+    assert {None} < set(values)
+    for value, (red, _, blue, alpha) in zip(values, pixels, strict=True):
+        assert alpha == (0 if value is None else 255)
+        if value is not None and abs(value) > 2e-5:
+            assert (red > blue) == (value < 0)
+
+
 def test_a_brush_on_the_map_filters_the_others(visit: Open, address: str, partials: Path) -> None:
     reader = visit(address)
     reader.drag("heat", (0.3, 0.2), (0.7, 0.6))

@@ -437,8 +437,12 @@ def test_ctrl_c_with_an_executor_cancels_what_is_not_begun(config: vf.Config) ->
             time.sleep(1)
         return df
 
-    with concurrent.futures.ThreadPoolExecutor(1) as executor, pytest.raises(KeyboardInterrupt):
-        run(slow, config, executor=executor)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background starts with it ignored
+    try:
+        with concurrent.futures.ThreadPoolExecutor(1) as executor, pytest.raises(KeyboardInterrupt):
+            run(slow, config, executor=executor)
+    finally:
+        signal.signal(signal.SIGINT, before)
     (report,) = (Path(str(config.output_dir)) / "_vizflow" / "reports").glob("*.json")
     counts = json.loads(report.read_text())["counts"]
     assert counts["cancelled"] >= 6

@@ -29,9 +29,11 @@ static uint32_t host_word(void) {
     return (uint32_t)vf__hash_bytes(text, used);
 }
 
-/* When a process began, in the kernel's ticks since boot: process ids come round again, this does not. 0: not known. */
-static uint64_t start_of(long pid) {
+/* When a process began, in the kernel's ticks since boot: process ids come round again, this does not. 0: not known.
+   *ended: it has, and only its parent has not asked how (a killed process whose parent was killed too, for a while). */
+static uint64_t start_of(long pid, bool *ended) {
     char path[64], text[1024];
+    *ended = false;
     (void)snprintf(path, sizeof path, "/proc/%ld/stat", pid);
     int handle = open(path, O_RDONLY | O_CLOEXEC);
     if (handle < 0) return 0;
@@ -40,6 +42,7 @@ static uint64_t start_of(long pid) {
     if (size <= 0) return 0;
     text[size] = '\0';
     const char *at = strrchr(text, ')'); /* the program's name comes before, and may hold anything */
+    if (at != NULL && at[1] == ' ') *ended = at[2] == 'Z' || at[2] == 'X' || at[2] == 'x';
     for (int field = 2; at != NULL && field < 22; field++)
         at = strchr(at + 1, ' ');
     return at != NULL ? strtoull(at + 1, NULL, 10) : 0;
@@ -51,8 +54,9 @@ void vf__temporary_name(char *out, const char *name, uint32_t serial) {
         for (kept = KEPT_OF_NAME; kept > 0 && ((unsigned char)name[kept] & 0xc0) == 0x80;)
             kept--; /* not within a character */
     long pid = (long)getpid();
+    bool ended;
     (void)snprintf(out, VF__NAME_MAX + 1, ".%.*s.%08lx-%ld-%llx-%08lx" SUFFIX, (int)kept, name,
-                   (unsigned long)host_word(), pid, (unsigned long long)start_of(pid), (unsigned long)serial);
+                   (unsigned long)host_word(), pid, (unsigned long long)start_of(pid, &ended), (unsigned long)serial);
 }
 
 /* Reads digits of a base, then `after`; NULL where that is not what stands there. */
@@ -82,6 +86,7 @@ enum vf_leftover vf_file_leftover(const char *name) {
     if (at != name + length - tail + 1 || pid == 0 || pid > INT32_MAX) return VF_LEFTOVER_NONE;
     if (host != host_word()) return VF_LEFTOVER_ELSEWHERE;
     if (kill((pid_t)pid, 0) != 0 && errno == ESRCH) return VF_LEFTOVER_DEAD;
-    uint64_t now = start_of((long)pid);
-    return now != 0 && start != 0 && now != start ? VF_LEFTOVER_DEAD : VF_LEFTOVER_LIVE;
+    bool ended;
+    uint64_t now = start_of((long)pid, &ended);
+    return ended || (now != 0 && start != 0 && now != start) ? VF_LEFTOVER_DEAD : VF_LEFTOVER_LIVE;
 }

@@ -407,7 +407,10 @@ static void killed_processes_leave_what_can_be_told(void) {
     CHECK(read(pipes[0], name, sizeof name - 1) > 0);
     CHECK(strstr(name, ".killed.parquet.") == name && holds(name, NEW));
     CHECK(vf_file_leftover(name) == VF_LEFTOVER_LIVE);
-    CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+    siginfo_t how;
+    CHECK(kill(pid, SIGKILL) == 0 && waitid(P_PID, (id_t)pid, &how, WEXITED | WNOWAIT) == 0);
+    CHECK(vf_file_leftover(name) == VF_LEFTOVER_DEAD); /* killed, and nobody has asked how it ended yet */
+    CHECK(waitpid(pid, NULL, 0) == pid);
     CHECK(vf_file_leftover(name) == VF_LEFTOVER_DEAD);
     CHECK(holds("killed.parquet", NULL));
     CHECK(unlink(in_folder(name)) == 0);

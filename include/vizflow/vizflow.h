@@ -346,6 +346,13 @@ VF_API enum vf_status vf_clock_end_on(const struct vf_context *ctx, const struct
                                       const struct vf_series *date, struct vf_column *out,
                                       struct vf_error *err);
 
+/* How much of each row's day is left, in nanoseconds, as int64: vf_clock_end_on less the elapsed time, negative past
+   the end. `elapsed`: integers or floats (seconds) or a duration, as long as `date`; VF_ERROR_TYPE for others. Null
+   where either is null (or NaN); days not traded or not known as in vf_clock_elapsed_on. */
+VF_API enum vf_status vf_clock_left_on(const struct vf_context *ctx, const struct vf_calendar *calendar,
+                                       const struct vf_series *elapsed, const struct vf_series *date,
+                                       struct vf_column *out, struct vf_error *err);
+
 /* The trading day of local timestamps (without zone, any unit), as date32: the day itself, but for what is traded in a
    night session. From the night's start on it is the next trading day; up to its end in the morning it is the day
    itself where that is traded, else the next (Saturday's first hours are Monday's). Null stays null. Where a next

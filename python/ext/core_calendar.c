@@ -172,6 +172,37 @@ static PyObject *calendar_columns(PyObject *self, PyObject *unused) {
     return columns_out(PyType_GetModule(Py_TYPE(self)), out, 4);
 }
 
+PyDoc_STRVAR(report_doc, "report($self, times, dates, grace_ns, layout, /)\n--\n\n"
+                         "(rows, null, invalid, outside) of times of day, by the sessions of each row's day.");
+
+static PyObject *calendar_report(PyObject *self, PyObject *args) {
+    PyObject *times, *dates;
+    long long grace;
+    int layout;
+    struct vf_clock_report report = {0};
+    struct vf_column column = {0};
+    struct vf_error err = {0};
+    enum vf_status status;
+    if (!PyArg_ParseTuple(args, "OOLi", &times, &dates, &grace, &layout)) return NULL;
+    struct vf_clock_options options = {
+        .outside = VF_OUTSIDE_NULL, .grace_ns = grace, .layout = (enum vf_time_layout)layout};
+    struct column_in *time = column_in_new(times);
+    struct column_in *date = time != NULL ? column_in_new(dates) : NULL;
+    if (date == NULL) {
+        if (time != NULL) column_in_free(time);
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS;
+    status = vf_clock_elapsed_on(NULL, of(self), &time->series, &date->series, &options, &column, &report, &err);
+    vf_column_release(&column);
+    column_in_free(time);
+    column_in_free(date);
+    Py_END_ALLOW_THREADS;
+    if (status != VF_OK) return raise_error(&err);
+    return Py_BuildValue("LLLL", (long long)report.n_rows, (long long)report.n_null, (long long)report.n_invalid,
+                         (long long)report.n_outside);
+}
+
 static PyMethodDef methods[] = {
     {"northbound", calendar_northbound, METH_VARARGS, northbound_doc},
     {"describe", calendar_describe, METH_NOARGS, describe_doc},
@@ -183,6 +214,7 @@ static PyMethodDef methods[] = {
     {"sessions", calendar_sessions, METH_VARARGS, "sessions($self, day, /)\n--\n\nSessions of a day."},
     {"variants", calendar_variants, METH_NOARGS, variants_doc},
     {"columns", calendar_columns, METH_NOARGS, columns_doc},
+    {"report", calendar_report, METH_VARARGS, report_doc},
     {NULL, NULL, 0, NULL}};
 
 static PyType_Slot slots[] = {{Py_tp_new, (void *)calendar_new},

@@ -193,6 +193,17 @@ static enum vf_status clock_end_on(const struct vf_series *in, size_t n, const s
     return status;
 }
 
+static enum vf_status clock_left_on(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                                    struct vf_column *out, struct vf_error *err) {
+    (void)n;
+    struct vf_calendar *calendar = NULL;
+    struct vf_context ctx = one_thread();
+    enum vf_status status = calendar_kwarg(kwargs, &ctx, &calendar, err);
+    if (status == VF_OK) status = vf_clock_left_on(&ctx, calendar, &in[0], &in[1], out, err);
+    vf_calendar_close(calendar);
+    return status;
+}
+
 static enum vf_status clock_trading_day(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
                                         struct vf_column *out, struct vf_error *err) {
     (void)n;
@@ -321,6 +332,13 @@ PLUGIN_FIELD(clock_end_on) {
     (void)kwargs;
     (void)length;
     give_field(in, n, "tDn", out);
+}
+
+PLUGIN(clock_left_on, 2);
+PLUGIN_FIELD(clock_left_on) {
+    (void)kwargs;
+    (void)length;
+    give_field(in, n, "l", out);
 }
 
 PLUGIN(clock_trading_day, 1);

@@ -151,7 +151,7 @@ def parse_time(
     return lf.with_columns(elapsed.alias(ELAPSED))
 
 
-def _local_day(name: str, dtype: pl.DataType, market: Market) -> pl.Expr:
+def _local_day(name: str, dtype: pl.DataType, market: Market, option: str = "date_col") -> pl.Expr:
     """Give a column of days as Date."""
     column = pl.col(name)
     if dtype == pl.Date:
@@ -160,7 +160,7 @@ def _local_day(name: str, dtype: pl.DataType, market: Market) -> pl.Expr:
         column = column.dt.convert_time_zone(market._zone()).dt.replace_time_zone(None)
     elif not (isinstance(dtype, (pl.Datetime, pl.String, pl.Null)) or dtype.is_integer()):
         raise SchemaError(
-            f"date_col {name!r} is {dtype}; Date, Datetime, strings or integers YYYYMMDD are accepted", column=name
+            f"{option} {name!r} is {dtype}; Date, Datetime, strings or integers YYYYMMDD are accepted", column=name
         )
     return plugin("date_parse", [column])
 
@@ -197,32 +197,56 @@ def _local_time(column: pl.Expr, dtype: pl.DataType, market: Market, unit: str |
 
 
 def time_report(
-    df: Frame, market: Market | str, timestamp_col: str = "timestamp", *, unit: TimeUnit | None = None, grace: float = 0
+    df: Frame,
+    market: Market | str,
+    timestamp_col: str = "timestamp",
+    *,
+    unit: TimeUnit | None = None,
+    grace: float = 0,
+    date: Day | None = None,
+    date_col: str | None = None,
 ) -> dict[str, int]:
-    """Count what `parse_time` makes of a column: collects that column.
+    """Count what `parse_time` makes of a column: collects that column, and `date_col`.
 
-    The parameters are those of `parse_time`: `df`, `market`, `timestamp_col`, `unit`, `grace`.
+    The parameters are those of `parse_time`: `df`, `market`, `timestamp_col`, `unit`, `grace`, `date`, `date_col`.
 
     Returns
     -------
     dict
-        ``rows``; ``null`` in the input; ``invalid`` (impossible digits or text); ``outside`` every session, of which
-        those within `grace` seconds of one are moved into it.
+        ``rows``; ``null`` in the input, the time or its day; ``invalid`` (impossible digits or text); ``outside``
+        every session, of which those within `grace` seconds of one are moved into it.
 
     Examples
     --------
     >>> import polars as pl, vizflow as vf
     >>> vf.time_report(pl.DataFrame({"t": [93000, 120000, 999999, None]}), vf.CN, "t", unit="HHMMSS")
     {'rows': 4, 'null': 1, 'invalid': 1, 'outside': 1}
+
+    By the hours of a half day, 14:00 is outside:
+
+    >>> vf.time_report(pl.DataFrame({"t": [100000, 140000]}), vf.US, "t", unit="HHMMSS", date="20241129")
+    {'rows': 2, 'null': 0, 'invalid': 0, 'outside': 1}
     """
     lf = as_lazy(df)
     market = Market.get(market)
-    dtype = column_type(lf.collect_schema(), timestamp_col, "timestamp_col")
-    local = _local_time(pl.col(timestamp_col), dtype, market, unit)
-    column = lf.select(local.alias(timestamp_col)).collect(engine="streaming")[timestamp_col]
-    _, counts = _core.clock_elapsed(
-        column, market.bounds_ns, _OUTSIDE["null"], grace_nanoseconds(grace), _LAYOUTS.get(unit, 0)
-    )
+    schema = lf.collect_schema()
+    local = _local_time(pl.col(timestamp_col), column_type(schema, timestamp_col, "timestamp_col"), market, unit)
+    if date is not None and date_col is not None:
+        raise ConfigError("time_report takes date or date_col, not both")
+    wanted = [local.alias("time")]
+    if date_col is not None:
+        wanted.append(_local_day(date_col, column_type(schema, date_col, "date_col"), market).alias("day"))
+    with translated():
+        columns = lf.select(wanted).collect(engine="streaming")
+    layout = _LAYOUTS.get(unit, 0)
+    calendar = market._dated() if date_col is not None else None
+    if calendar is not None:
+        times, days = columns["time"].alias(timestamp_col), columns["day"].alias(date_col or "")
+        counts = calendar.report(times, days, grace_nanoseconds(grace), layout)
+    else:
+        bounds = market.bounds_ns if date is None else market.bounds_on(date)
+        times = columns["time"].alias(timestamp_col)
+        _, counts = _core.clock_elapsed(times, bounds, _OUTSIDE["null"], grace_nanoseconds(grace), layout)
     return dict(zip(("rows", "null", "invalid", "outside"), counts, strict=True))
 
 
@@ -317,13 +341,15 @@ def forward_return(
     tolerance
         Seconds that the observation may lie from t + h; None for no limit.
     end
-        No return reaches past it: seconds in `time_col`'s terms, or a `Market` (its length).
+        No return reaches past it: seconds in `time_col`'s terms, or a `Market`, the end of whose day counts: that of
+        each row's ``date`` where the frame has that column, that of `date` where it is given (`Market.end_on`), so no
+        return reaches past the end of a half day; else the market's usual length. ``end=market.seconds`` is its usual
+        length on every day.
     prices
         A second frame, quotes for example, with `symbol_col`, `time_col`, `price_col` (and ``date``), to look up
         p(t + h) in.
     date
-        Trading day of all rows, for `end`, a `Market`: its own length counts (`Market.end_on`), so no return reaches
-        past the end of a half day. Without it the market's usual length counts.
+        Trading day of all rows of a frame without ``date``, for `end`, a `Market`.
 
     Returns
     -------
@@ -339,6 +365,8 @@ def forward_return(
         A column is missing, of another type, or ``return_{h}`` is there already.
     ConfigError
         No horizon, one that is not positive, or one given twice; another option not accepted.
+    DataError, CalendarRangeError
+        When collected, ``end`` being a `Market`: a ``date`` is not traded, or not known (count and row: the batch's).
     ReplayError
         When collected: the input gave other rows when read a second time; ``.collect()`` it first.
 
@@ -361,16 +389,17 @@ def forward_return(
     number = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool)
     if tolerance is not None and not (number and 0 <= tolerance < 1e9):
         raise ConfigError(f"tolerance is {tolerance!r}; seconds >= 0, or None, are accepted")
+    end_ns, left = _day_end(end, date, schema, time_col, keys)
     quotes = None
     if prices is not None:
         quotes = as_lazy(prices)
         require(quotes.collect_schema(), [price_col, time_col, *keys], "prices")
         _check_observations(quotes.collect_schema(), price_col, time_col, symbol_col)
-    options = {
+    options: dict[str, Any] = {
         "horizons_ns": [round(h * _SECOND) for h in seconds],
         "method": _METHODS[method],
         "tolerance_ns": -1 if tolerance is None else round(tolerance * _SECOND),
-        "end_ns": _end_nanoseconds(end, date),
+        "end_ns": end_ns,
         "quotes": quotes is not None,
         "names": "".join(name + "\0" for name in names).encode(),
         "n_threads": threads(),
@@ -380,7 +409,7 @@ def forward_return(
     def marked(frame: pl.LazyFrame) -> pl.LazyFrame:
         return two_pass(
             frame,
-            lambda wanted: _MarkStep(columns, names, options, quotes),
+            lambda wanted: _MarkStep(columns, names, options, quotes, left),
             schema={**frame.collect_schema(), **dict.fromkeys(names, pl.Float64())},
             added=names,
             name="forward_return",
@@ -433,25 +462,61 @@ def _spell(seconds: float) -> str:
     return str(int(seconds)) if seconds == int(seconds) else repr(float(seconds))
 
 
-def _end_nanoseconds(end: float | Market | None, date: Day | None) -> int:
+def _day_end(
+    end: float | Market | None, date: Day | None, schema: pl.Schema, time_col: str, keys: Sequence[str]
+) -> tuple[int, pl.Expr | None]:
+    """Give the end of all rows' days in ns; or, where each row's ``date`` has its own, what is left of it (ns)."""
+    dated = "date" in keys[1:]  # the first is the symbol
     if isinstance(end, Market):
-        return (end.seconds if date is None else end.end_on(date)) * _SECOND
+        if isinstance(schema[time_col], (pl.Datetime, pl.Date, pl.Time)):
+            raise ConfigError(
+                f"end={end.name} counts trading time from the open, and time_col {time_col!r} is {schema[time_col]}; "
+                "take elapsed_seconds, which parse_time gives, or leave end out"
+            )
+        if date is not None and dated:
+            raise ConfigError(f"date={date!r} is given, but the frame has a column 'date'; leave one out")
+        if date is not None:
+            return end.end_on(date) * _SECOND, None
+        text = end._calendar_text if dated else None
+        if text is None:
+            return end.seconds * _SECOND, None
+        day = _local_day("date", schema["date"], end, f"end={end.name} (end={end.name}.seconds reads no dates): column")
+        return _NO_END, plugin("clock_left_on", [pl.col(time_col), day], calendar=text)
     if date is not None:
         raise ConfigError("date says how long a market is traded: give end=, the Market")
     if end is None:
-        return _NO_END
+        return _NO_END, None
     if isinstance(end, bool) or not isinstance(end, (int, float)) or not math.isfinite(end) or abs(end) > 9e9:
         raise ConfigError(f"end is {end!r}; seconds, a Market, or None are accepted")
-    return round(end * _SECOND)
+    return round(end * _SECOND), None
+
+
+def _before_end(values: pl.Series, left: pl.Series, horizon_ns: int) -> pl.Series:
+    """Null the values of rows whose t + h lies past their day's end, of which `left` ns are left."""
+    both = pl.DataFrame([values.alias("values"), left.alias("left")])
+    kept = both.select(pl.when(pl.col("left") >= horizon_ns).then(pl.col("values")))
+    return kept.to_series().alias(values.name)
+
+
+def _left(batch: pl.DataFrame, left: pl.Expr) -> pl.Series:
+    with translated():
+        return batch.select(left).to_series()
 
 
 class _MarkStep:
     """`forward_return` for `two_pass`."""
 
     def __init__(
-        self, columns: list[str], names: list[str], options: dict[str, object], quotes: pl.LazyFrame | None
+        self,
+        columns: list[str],
+        names: list[str],
+        options: dict[str, Any],
+        quotes: pl.LazyFrame | None,
+        left: pl.Expr | None,
     ) -> None:
         self.columns = list(dict.fromkeys(columns))
+        self._left = left
+        self._horizons: dict[str, int] = dict(zip(names, options["horizons_ns"], strict=True))
         self._order = columns
         self._names = names
         self._quotes = quotes
@@ -471,10 +536,12 @@ class _MarkStep:
 
     def emit(self, batch: pl.DataFrame, row: int, wanted: list[str]) -> pl.DataFrame:
         again = [batch[name] for name in self._order]
-        returns = dict(zip(self._names, self._mark.emit(row, batch.height, again), strict=True))
-        return pl.DataFrame(
-            [pl.Series(name, returns[name]) if name in returns else batch[name] for name in wanted],
-        )
+        found = zip(self._names, self._mark.emit(row, batch.height, again), strict=True)
+        returns = {name: pl.Series(name, column) for name, column in found if name in wanted}
+        if self._left is not None and returns:
+            left = _left(batch, self._left)
+            returns = {name: _before_end(values, left, self._horizons[name]) for name, values in returns.items()}
+        return pl.DataFrame([returns[name] if name in returns else batch[name] for name in wanted])
 
     def emitted(self) -> None:
         self._mark.replayed()

@@ -18,8 +18,8 @@ from vizflow._plans import Frame, as_lazy, column_type, plugin, require, require
 from vizflow._stream import BATCH_ROWS, batches, is_replayable, source, two_pass
 from vizflow.config import Config, check_date
 from vizflow.errors import CalendarRangeError, ConfigError, DataError, SchemaError, StorageError, translated
-from vizflow.market import Market, Session, grace_nanoseconds
-from vizflow.ops import ELAPSED, Method, TimeUnit, parse_time
+from vizflow.market import Day, Market, Session, grace_nanoseconds
+from vizflow.ops import ELAPSED, Method, TimeUnit, _before_end, _day_end, _left, parse_time
 
 __all__ = ["daily", "mark_to_close", "merge_forward", "overnight_return", "sign_by_side"]
 
@@ -76,16 +76,6 @@ def _keyed(*, unique: bool) -> _core.Asof:
         unique=unique,
         n_threads=threads(),
     )
-
-
-def _end_ns(end: float | Market | None) -> int:
-    if end is None:
-        return _NO_END
-    if isinstance(end, Market):
-        return end.seconds * _SECOND
-    if isinstance(end, bool) or not isinstance(end, (int, float)) or not math.isfinite(end) or abs(end) > 9e9:
-        raise ConfigError(f"end is {end!r}; seconds, a Market, or None are accepted")
-    return round(end * _SECOND)
 
 
 def _check_key(schema: pl.Schema, name: str, option: str) -> None:
@@ -640,6 +630,7 @@ def mark_to_close(
     close_col: str = "close",
     prices: Frame | None = None,
     end: float | Market | None = None,
+    date: Day | None = None,
 ) -> pl.LazyFrame:
     """Add ``close_return``: ``close of the day / own price - 1``.
 
@@ -662,8 +653,11 @@ def mark_to_close(
     prices
         A second frame, quotes for example, whose observations the close is the last of (only where `close` is None).
     end
-        The close is the last observation at or before it: seconds in `time_col`'s terms, or a `Market` (its length);
-        rows after it get null. Only where `close` is None.
+        The close is the last observation at or before it, and rows after it get null: seconds in `time_col`'s terms, or
+        a `Market`, the end of whose day counts, as in `forward_return`: of each row's ``date``, of `date`, or else its
+        usual one. Only where `close` is None.
+    date
+        Trading day of all rows of a frame without ``date``, for `end`, a `Market`.
 
     Returns
     -------
@@ -679,7 +673,8 @@ def mark_to_close(
     ConfigError
         Options that exclude each other.
     DataError
-        When collected: a `close` frame has two rows of one symbol (and date).
+        When collected: a `close` frame has two rows of one symbol (and date); or ``end`` is a `Market`, and a ``date``
+        is not traded (`CalendarRangeError`: not known).
     ReplayError
         When collected: the input gave other rows when read a second time; ``.collect()`` it first.
 
@@ -694,8 +689,10 @@ def mark_to_close(
     schema = lf.collect_schema()
     _check_price(schema, price_col, "price_col")
     require_new(schema, ["close_return"], "mark_to_close")
-    if close is not None and (prices is not None or end is not None):
-        raise ConfigError("close= says what the close is; prices= and end= are for finding it, so leave them out")
+    if close is not None and (prices is not None or end is not None or date is not None):
+        raise ConfigError(
+            "close= says what the close is; prices=, end= and date= are for finding it, so leave them out"
+        )
     if isinstance(close, str):
         _check_price(schema, close, "close")
         ratio = plugin("price_return", [pl.col(close), pl.col(price_col)])
@@ -706,12 +703,12 @@ def mark_to_close(
         return _marked_to_frame(lf, schema, as_lazy(close), keys, price_col, close_col)
     _check_time(schema, time_col, "time_col")
     columns = [time_col, price_col, *keys]
-    end_ns = _end_ns(end)
+    end_ns, left = _day_end(end, date, schema, time_col, keys)
     out = {**schema, "close_return": pl.Float64()}
     if prices is None:
         return two_pass(
             lf,
-            lambda wanted: _CloseStep(columns, end_ns),
+            lambda wanted: _CloseStep(columns, end_ns, left),
             schema=out,
             added=["close_return"],
             name="mark_to_close",
@@ -722,50 +719,54 @@ def mark_to_close(
     require(quote_schema, columns, "prices")
     _check_price(quote_schema, price_col, "prices")
     _check_time(quote_schema, time_col, "prices")
+    quote_left = _day_end(end, date, quote_schema, time_col, keys)[1]
 
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
         if "close_return" not in wanted:
             yield from batches(lf.select(wanted))
             return
         days = _core.Daily(end_ns=end_ns, returns=False)
-        days.update(_close_columns(pl.DataFrame(schema={name: quote_schema[name] for name in columns}), columns))
+        none = pl.DataFrame(schema={name: quote_schema[name] for name in columns})
+        days.update(_close_columns(none, columns, quote_left))
         for batch in batches(quotes.select(_once(*columns))):
-            days.update(_close_columns(batch, columns))
+            days.update(_close_columns(batch, columns, quote_left))
         row = 0
         needed = _once(*columns, *(name for name in wanted if name != "close_return"))
         for part in _parts(lf.select(needed)):
-            returns = pl.Series(days.returns(row, _close_columns(part, columns)))
+            returns = pl.Series(days.returns(row, _close_columns(part, columns, left)))
             yield part.with_columns(returns.alias("close_return")).select(wanted)
             row += part.height
 
     return source(produce, out, "mark_to_close")
 
 
-def _close_columns(batch: pl.DataFrame, columns: list[str]) -> list[pl.Series | None]:
-    """Order (time, price, key, …) as `_core.Daily` wants it."""
+def _close_columns(batch: pl.DataFrame, columns: list[str], left: pl.Expr | None) -> list[pl.Series | None]:
+    """Order (time, price, key, …) as `_core.Daily` wants it; a price past its day's end is none."""
     time, price, *keys = columns
-    return [batch[time], None, batch[price], None, *(batch[key] for key in keys)]
+    prices = batch[price] if left is None else _before_end(batch[price], _left(batch, left), 0)
+    return [batch[time], None, prices, None, *(batch[key] for key in keys)]
 
 
 class _CloseStep:
     """`mark_to_close` by the frame's own observations, for `two_pass`."""
 
-    def __init__(self, columns: list[str], end_ns: int) -> None:
+    def __init__(self, columns: list[str], end_ns: int, left: pl.Expr | None) -> None:
         self.columns = _once(*columns)
         self._order = columns
+        self._left = left
         self._days = _core.Daily(end_ns=end_ns, returns=True)
 
     def covers(self, wanted: Sequence[str]) -> bool:
         return True
 
     def learn(self, batch: pl.DataFrame) -> None:
-        self._days.update(_close_columns(batch, self._order))
+        self._days.update(_close_columns(batch, self._order, self._left))
 
     def learnt(self) -> None:
         pass
 
     def emit(self, batch: pl.DataFrame, row: int, wanted: list[str]) -> pl.DataFrame:
-        returns = pl.Series(self._days.returns(row, _close_columns(batch, self._order)))
+        returns = pl.Series(self._days.returns(row, _close_columns(batch, self._order, self._left)))
         return pl.DataFrame([returns.alias(name) if name == "close_return" else batch[name] for name in wanted])
 
     def emitted(self) -> None:
@@ -936,6 +937,7 @@ def merge_forward(
     end: float | Market | None = None,
     strict: bool = False,
     past_last: Literal["null", "keep"] = "null",
+    date: Day | None = None,
 ) -> pl.LazyFrame:
     """Add columns of a quote frame as they are at t + h: ``{col}_{h}`` for each of `columns` and `horizons`.
 
@@ -961,12 +963,15 @@ def merge_forward(
     tolerance
         Seconds that the quote may lie from t + h; None for no limit.
     end
-        Nothing is looked up past it: seconds in `time_col`'s terms, or a `Market` (its length).
+        Nothing is looked up at a t + h past it: seconds in `time_col`'s terms, or a `Market`, the end of whose day
+        counts, as in `forward_return`: of each row's ``date``, of `date`, or else its usual one.
     strict
         A quote exactly at t + h does not count: with ``horizons=[0]``, only what was known before.
     past_last
         What h > 0 gives where t + h is past the symbol's last quote: ``"null"``, as `forward_return`, for what comes
         then is not known; or ``"keep"``, the quote that the method finds. For h <= 0 the last quote is known, and kept.
+    date
+        Trading day of all rows of a frame without ``date``, for `end`, a `Market`.
 
     Returns
     -------
@@ -982,6 +987,8 @@ def merge_forward(
         A column is missing, of another type, or would be overwritten.
     ConfigError
         No column, no horizon, or one given twice; another option not accepted.
+    DataError, CalendarRangeError
+        When collected, ``end`` being a `Market`: a ``date`` is not traded, or not known (count and row: the batch's).
 
     Examples
     --------
@@ -1010,7 +1017,8 @@ def merge_forward(
     require(quote_schema, [*keys, *wanted_columns], "quotes")
     added = {f"{name}_{_seconds(h)}": (name, i) for i, h in enumerate(seconds) for name in wanted_columns}
     require_new(schema, added, "merge_forward")
-    options = _asof_options(seconds, method, tolerance, end, strict, past_last)
+    end_ns, left = _day_end(end, date, schema, time_col, keys)
+    options = _asof_options(seconds, method, tolerance, end_ns, strict, past_last)
     order = [time_col, *keys]
 
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
@@ -1027,6 +1035,9 @@ def merge_forward(
         needed = _once(*order, *(name for name in wanted if name not in added))
         for part in _parts(lf.select(needed)):
             rows = [pl.Series(column) for column in index.find([part[name] for name in order])]
+            if left is not None:
+                room = _left(part, left)
+                rows = [_before_end(one, room, h) for one, h in zip(rows, options["horizons_ns"], strict=True)]
             found = {name: table[added[name][0]].gather(rows[added[name][1]]).alias(name) for name in new}
             yield pl.DataFrame([found[name] if name in found else part[name] for name in wanted])
 
@@ -1071,7 +1082,7 @@ def _asof_options(
     seconds: list[float],
     method: str,
     tolerance: float | None,
-    end: float | Market | None,
+    end_ns: int,
     strict: bool,
     past_last: str,
 ) -> dict[str, Any]:
@@ -1086,7 +1097,7 @@ def _asof_options(
         "horizons_ns": [round(h * _SECOND) for h in seconds],
         "method": _METHODS[method],
         "tolerance_ns": -1 if tolerance is None else round(tolerance * _SECOND),
-        "end_ns": _end_ns(end),
+        "end_ns": end_ns,
         "strict": strict,
         "past_last": past_last == "keep",
         "unique": False,

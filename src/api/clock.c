@@ -519,6 +519,72 @@ enum vf_status vf_clock_end_on(const struct vf_context *ctx, const struct vf_cal
     return VF_OK;
 }
 
+/* The ends of some rows' days become what is left of them at the rows' times. */
+static enum vf_status left_block(struct vf__reader *times, int64_t row, int64_t n, int64_t *ends,
+                                 uint8_t *validity, struct vf_error *err) {
+    int64_t buffer[BLOCK];
+    uint8_t valid_buffer[BLOCK];
+    const int64_t *elapsed;
+    const uint8_t *valid;
+    enum vf_status status = vf__read_ns(times, row, n, buffer, valid_buffer, &elapsed, &valid, err);
+    for (int64_t i = 0; status == VF_OK && i < n; i++) {
+        bool dated = vf__bit(validity, row + i);
+        bool known = dated && (valid == NULL || valid[i]);
+        if (!known) {
+            vf__bit_clear(validity, row + i);
+            ends[row + i] = 0;
+        } else if (!vf__sub_i64(ends[row + i], elapsed[i], &ends[row + i])) {
+            ends[row + i] = INT64_MAX; /* some 292 years before the open */
+        }
+    }
+    return status;
+}
+
+static enum vf_status check_elapsed(struct vf__reader *times, const struct vf_series *elapsed,
+                                    const struct dated *dated, struct vf_error *err) {
+    enum vf_status status = vf__reader_open(times, elapsed, err);
+    if (status != VF_OK) return status;
+    const struct vf__type *type = &times->type;
+    if (!vf__type_is_number(type) && type->kind != VF__DURATION && type->kind != VF__NULL)
+        return vf__fail(err, VF_ERROR_TYPE, times->name, -1,
+                        "column \"%s\" is %s; as elapsed time, seconds or Duration is accepted", times->name,
+                        vf__type_name(type));
+    if (dated->dates.n_rows != times->n_rows)
+        return vf__fail(err, VF_ERROR_ARGUMENT, dated->dates.name, -1,
+                        "column \"%s\" has %lld rows, the times have %lld", dated->dates.name,
+                        (long long)dated->dates.n_rows, (long long)times->n_rows);
+    return VF_OK;
+}
+
+enum vf_status vf_clock_left_on(const struct vf_context *ctx, const struct vf_calendar *calendar,
+                                const struct vf_series *elapsed, const struct vf_series *date,
+                                struct vf_column *out, struct vf_error *err) {
+    struct vf_context context = vf__context(ctx);
+    struct dated dated = {.calendar = calendar};
+    struct vf__reader times;
+    struct vf_column column = {0};
+    uint8_t *validity;
+    void *left = NULL;
+    enum vf_status status = check_dated(&dated, date, err);
+    if (status == VF_OK) status = check_elapsed(&times, elapsed, &dated, err);
+    if (status != VF_OK) return status;
+    int64_t n_rows = dated.dates.n_rows;
+    status = vf__column_new(&context, "l", "left", n_rows, 8, true, &column, &left, &validity, err);
+    for (int64_t row = 0; status == VF_OK && row < n_rows; row += BLOCK) {
+        int64_t n = n_rows - row < BLOCK ? n_rows - row : BLOCK;
+        status = end_block(&dated, row, n, left, validity, err);
+        if (status == VF_OK) status = left_block(&times, row, n, left, validity, err);
+    }
+    if (status == VF_OK && dated.n_closed > 0) status = raise_closed(&dated, err);
+    if (status != VF_OK) {
+        vf_column_release(&column);
+        return status;
+    }
+    vf__column_done(&column);
+    *out = column;
+    return VF_OK;
+}
+
 /* ---- the trading day of a moment ---- */
 
 struct night {

@@ -2,8 +2,8 @@
    Not for looking prices up: src/mark does. */
 #include "mark/mark.h"
 #include "arrow/build.h"
+#include "arrow/keyed.h"
 #include "arrow/read.h"
-#include "base/keys.h"
 #include "base/replay.h"
 
 #include <inttypes.h>
@@ -16,19 +16,6 @@ enum { BLOCK = VF__MARK_BATCH };
 #define TASK_ROWS ((int64_t)8 * VF__REPLAY_BLOCK)
 #define NAME_BYTES 48
 
-/* What two columns must share for their values to mean the same: seconds and durations do, dates and texts do
- * not. */
-enum meaning { UNKNOWN = 0, NUMBER, BOOLEAN, TEXT, DAYS, NAIVE, ZONED, CLOCK, LENGTH };
-
-/* One key column: its values' numbers, and the numbers of their pairs with the number of the columns before.
- */
-struct key {
-    enum meaning meaning; /* UNKNOWN until a column is not all null */
-    int64_t ns;           /* of temporal types: keys are compared in their own unit */
-    struct vf__keys values;
-    struct vf__keys pairs;
-};
-
 struct vf_mark {
     struct vf_context ctx;
     int64_t *horizons;
@@ -36,10 +23,8 @@ struct vf_mark {
     size_t name_bytes;
     struct vf__mark_rule rule;
     bool has_quotes, finished;
-    bool settled; /* a batch was taken: the number of keys is fixed */
-    struct key *keys;
-    size_t n_keys;
-    enum meaning time;
+    struct vf__keyed groups;
+    enum vf__meaning time;
     int64_t n_rows;
     struct vf__chains rows, quotes;
     struct vf__mark_last last, last_quote, last_given;
@@ -120,6 +105,7 @@ enum vf_status vf_mark_open(const struct vf_context *ctx, const struct vf_mark_o
     if (mark == NULL) return vf__fail_memory(err, sizeof *mark);
     size_t n = options->n_horizons;
     *mark = (struct vf_mark){.ctx = context, .has_quotes = options->quotes};
+    vf__keyed_init(&mark->groups, &context);
     vf__chains_init(&mark->rows, &context, vf__mark_stride(n));
     vf__chains_init(&mark->quotes, &context, sizeof(struct vf__cell));
     vf__grouping_init(&mark->grouping, &context);
@@ -146,20 +132,10 @@ done:
     return status;
 }
 
-static void keys_release(struct vf_mark *mark) {
-    for (size_t k = 0; k < mark->n_keys; k++) {
-        vf__keys_release(&mark->keys[k].values);
-        vf__keys_release(&mark->keys[k].pairs);
-    }
-    vf__free(&mark->ctx, mark->keys, mark->n_keys, sizeof *mark->keys);
-    mark->keys = NULL;
-    mark->n_keys = 0;
-}
-
 void vf_mark_close(struct vf_mark *mark) {
     if (mark == NULL) return;
     struct vf_context ctx = mark->ctx;
-    keys_release(mark);
+    vf__keyed_release(&mark->groups);
     vf__chains_release(&mark->rows);
     vf__chains_release(&mark->quotes);
     vf__grouping_release(&mark->grouping);
@@ -171,30 +147,6 @@ void vf_mark_close(struct vf_mark *mark) {
 }
 
 /* ---- batches: types ------------------------------------------------------------------------------------ */
-
-static enum meaning meaning_of(const struct vf__type *type) {
-    switch (type->kind) {
-    case VF__NULL:
-        return UNKNOWN;
-    case VF__BOOL:
-        return BOOLEAN;
-    case VF__INT:
-    case VF__UINT:
-    case VF__FLOAT:
-        return NUMBER;
-    case VF__TEXT:
-        return TEXT;
-    case VF__DATE:
-        return DAYS;
-    case VF__TIME:
-        return CLOCK;
-    case VF__TIMESTAMP:
-        return type->zoned ? ZONED : NAIVE;
-    case VF__DURATION:
-        return LENGTH;
-    }
-    return UNKNOWN;
-}
 
 /* A batch's columns: key columns, then time, then price. */
 struct batch {
@@ -214,24 +166,10 @@ static void batch_close(const struct vf_mark *mark, struct batch *batch) {
     vf__free(&mark->ctx, batch->readers, batch->n_keys + 2, sizeof *batch->readers);
 }
 
-static enum vf_status wrong_type(const struct vf__reader *reader, const char *use, const char *accepted,
-                                 struct vf_error *err) {
-    return vf__fail(err, VF_ERROR_TYPE, reader->name, -1, "column \"%s\" is %s; as %s, %s", reader->name,
-                    vf__type_name(&reader->type), use, accepted);
-}
-
-static enum vf_status check_types(const struct batch *batch, struct vf_error *err) {
-    for (size_t k = 0; k < batch->n_keys; k++)
-        if (batch->readers[k].type.kind == VF__FLOAT)
-            return wrong_type(&batch->readers[k], "a key",
-                              "an integer, boolean, string or temporal type is accepted; cast it first", err);
-    const struct vf__type *time = &time_of(batch)->type, *price = &price_of(batch)->type;
-    if (!vf__type_is_number(time) && !vf__type_is_temporal(time) && time->kind != VF__NULL)
-        return wrong_type(time_of(batch), "time", "seconds, Duration, Time, Datetime or Date is accepted",
-                          err);
-    if (!vf__type_is_number(price) && price->kind != VF__NULL)
-        return wrong_type(price_of(batch), "price", "a number is accepted", err);
-    return VF_OK;
+static enum vf_status check_price(const struct vf__reader *price, struct vf_error *err) {
+    if (vf__type_is_number(&price->type) || price->type.kind == VF__NULL) return VF_OK;
+    return vf__fail(err, VF_ERROR_TYPE, price->name, -1, "column \"%s\" is %s; as price, a number is accepted",
+                    price->name, vf__type_name(&price->type));
 }
 
 static enum vf_status batch_open(const struct vf_mark *mark, const struct vf_mark_batch *in,
@@ -239,9 +177,6 @@ static enum vf_status batch_open(const struct vf_mark *mark, const struct vf_mar
     *out = (struct batch){0};
     if (in == NULL || (in->keys == NULL && in->n_keys > 0) || in->time == NULL || in->price == NULL)
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "a batch needs its key columns, time and price");
-    if (mark->settled && in->n_keys != mark->n_keys)
-        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "%zu key columns after batches with %zu",
-                        in->n_keys, mark->n_keys);
     if (in->n_keys > INT32_MAX)
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "%zu key columns are too many", in->n_keys);
     struct batch batch = {.n_keys = in->n_keys};
@@ -260,7 +195,9 @@ static enum vf_status batch_open(const struct vf_mark *mark, const struct vf_mar
                               reader->n_rows, batch.readers[0].name, batch.n_rows);
         batch.n_rows = reader->n_rows;
     }
-    if (status == VF_OK) status = check_types(&batch, err);
+    if (status == VF_OK) status = vf__keyed_check(&mark->groups, batch.readers, batch.n_keys, err);
+    if (status == VF_OK) status = vf__time_agrees(mark->time, time_of(&batch), err);
+    if (status == VF_OK) status = check_price(price_of(&batch), err);
     if (status == VF_OK)
         *out = batch;
     else
@@ -268,107 +205,12 @@ static enum vf_status batch_open(const struct vf_mark *mark, const struct vf_mar
     return status;
 }
 
-/* ---- batches: what they must share with those before --------------------------------------------------- */
-
-static enum vf_status differs(const struct vf__reader *reader, const char *use, struct vf_error *err) {
-    return vf__fail(err, VF_ERROR_TYPE, reader->name, -1,
-                    "column \"%s\" is %s; batches before had another kind of %s, whose values do not compare",
-                    reader->name, vf__type_name(&reader->type), use);
-}
-
-static enum meaning time_meaning(const struct vf__type *type) {
-    enum meaning meaning = meaning_of(type);
-    if (meaning == LENGTH) return NUMBER; /* both are lengths of time: from the open, say */
-    if (meaning == DAYS) return NAIVE;
-    return meaning;
-}
-
-static enum vf_status check_shared(const struct vf_mark *mark, const struct batch *batch,
-                                   struct vf_error *err) {
-    enum meaning time = time_meaning(&time_of(batch)->type);
-    if (time != UNKNOWN && mark->time != UNKNOWN && time != mark->time)
-        return differs(time_of(batch), "time", err);
-    for (size_t k = 0; mark->settled && k < batch->n_keys; k++) {
-        const struct vf__reader *reader = &batch->readers[k];
-        const struct key *key = &mark->keys[k];
-        enum meaning meaning = meaning_of(&reader->type);
-        if (meaning == UNKNOWN || key->meaning == UNKNOWN) continue;
-        if (meaning != key->meaning || reader->type.ns != key->ns) return differs(reader, "key", err);
-    }
-    return VF_OK;
-}
-
-/* Tables for the batch's keys. A table whose column has not been settled holds nothing that is in use. */
-static enum vf_status prepare_keys(struct vf_mark *mark, const struct batch *batch, struct vf_error *err) {
-    if (!mark->settled && mark->keys != NULL) keys_release(mark);
-    if (mark->keys == NULL) {
-        mark->keys = vf__zalloc(&mark->ctx, batch->n_keys, sizeof *mark->keys);
-        if (mark->keys == NULL) return vf__fail_memory(err, batch->n_keys * sizeof *mark->keys);
-        mark->n_keys = batch->n_keys;
-        for (size_t k = 0; k < mark->n_keys; k++) {
-            vf__keys_init(&mark->keys[k].values, &mark->ctx, false);
-            vf__keys_init(&mark->keys[k].pairs, &mark->ctx, false);
-        }
-    }
-    for (size_t k = 0; k < mark->n_keys; k++) {
-        if (mark->keys[k].meaning != UNKNOWN) continue;
-        vf__keys_release(&mark->keys[k].values);
-        vf__keys_init(&mark->keys[k].values, &mark->ctx, vf__reader_is_text(&batch->readers[k]));
-    }
-    return VF_OK;
-}
-
 static void settle(struct vf_mark *mark, const struct batch *batch) {
-    mark->settled = true;
-    if (mark->time == UNKNOWN) mark->time = time_meaning(&time_of(batch)->type);
-    for (size_t k = 0; k < mark->n_keys; k++) {
-        if (mark->keys[k].meaning != UNKNOWN) continue;
-        mark->keys[k].meaning = meaning_of(&batch->readers[k].type);
-        mark->keys[k].ns = batch->readers[k].type.ns;
-    }
-}
-
-static size_t n_groups(const struct vf_mark *mark) {
-    if (mark->n_keys == 0) return 1;
-    const struct key *last = &mark->keys[mark->n_keys - 1];
-    return mark->n_keys == 1 ? last->values.n : last->pairs.n;
+    vf__keyed_settle(&mark->groups, batch->readers);
+    if (mark->time == VF__MEANS_NOTHING) mark->time = vf__time_meaning(&time_of(batch)->type);
 }
 
 /* ---- batches: rows ------------------------------------------------------------------------------------- */
-
-/* Numbers of pairs: group[i] becomes that of (group[i], ids[i]). Neighbours are often the same pair. */
-static enum vf_status combine(struct vf__keys *pairs, const uint32_t *ids, int64_t n, uint32_t *group,
-                              struct vf_error *err) {
-    uint32_t a = VF__NO_KEY, b = VF__NO_KEY, number = VF__NO_KEY;
-    enum vf_status status = VF_OK;
-    for (int64_t i = 0; status == VF_OK && i < n; i++) {
-        if (group[i] != a || ids[i] != b) {
-            a = group[i];
-            b = ids[i];
-            number = VF__NO_KEY;
-            if (a != VF__NO_KEY && b != VF__NO_KEY)
-                status = vf__keys_add(pairs, (uint64_t)a << 32 | b, &number, err);
-        }
-        group[i] = number;
-    }
-    return status;
-}
-
-static enum vf_status read_groups(struct vf_mark *mark, const struct batch *batch, int64_t row, int64_t n,
-                                  uint32_t *group, struct vf_error *err) {
-    uint32_t ids[BLOCK];
-    enum vf_status status = VF_OK;
-    if (batch->n_keys == 0) memset(group, 0, (size_t)n * sizeof *group);
-    for (size_t k = 0; status == VF_OK && k < batch->n_keys; k++) {
-        uint32_t *to = k == 0 ? group : ids;
-        if (batch->readers[k].type.kind == VF__NULL)
-            memset(to, 0xff, (size_t)n * sizeof *to);
-        else
-            status = vf__read_keys(&batch->readers[k], row, n, &mark->keys[k].values, to, err);
-        if (status == VF_OK && k > 0) status = combine(&mark->keys[k].pairs, ids, n, group, err);
-    }
-    return status;
-}
 
 struct block {
     const int64_t *time;
@@ -415,7 +257,7 @@ static enum vf_status read_rows(struct vf_mark *mark, const struct batch *batch,
                                 struct vf__mark_last *last, uint32_t *group, uint8_t *kind, struct block *block,
                                 struct vf_error *err) {
     enum vf_status status = read_block(batch, row, n, block, err);
-    if (status == VF_OK) status = read_groups(mark, batch, row, n, group, err);
+    if (status == VF_OK) status = vf__keyed_read(&mark->groups, batch->readers, row, n, group, err);
     if (status != VF_OK) return status;
     vf__mark_sort_out(last, group, block->time, block->time_valid, block->price, block->price_valid, (size_t)n, kind);
     vf__mark_words(group, block->time, block->price, (size_t)n, block->words);
@@ -443,7 +285,7 @@ static enum vf_status learn(struct vf_mark *mark, const struct batch *batch, str
         memcpy(hand->price + done, block.price, (size_t)k * sizeof *hand->price);
         if (to == &mark->rows) vf__replay_learn(&mark->replay, block.words, k);
     }
-    if (status == VF_OK) status = vf__chains_reach(to, n_groups(mark), err);
+    if (status == VF_OK) status = vf__chains_reach(to, vf__keyed_count(&mark->groups), err);
     if (status == VF_OK) status = vf__grouping_make(&mark->grouping, group, (size_t)n, to->n_lanes, err);
     if (status == VF_OK) status = vf__mark_keep(to, &mark->grouping, hand->time, hand->price, kind, err);
     return status;
@@ -461,14 +303,12 @@ static enum vf_status take(struct vf_mark *mark, const struct vf_mark_batch *in,
     bool rows = to == &mark->rows;
     int64_t first_row = rows ? mark->n_rows : 0, row = 0;
     struct hand *hand = NULL;
-    status = check_shared(mark, &batch, err);
-    if (status != VF_OK) goto done;
     if (rows && batch.n_rows > MAX_ROWS - first_row) {
         status = vf__fail(err, VF_ERROR_OVERFLOW, NULL, -1, "more than %" PRId64 " rows", MAX_ROWS);
         goto done;
     }
     status = sorted_out_new(mark, batch.n_rows, &out, err);
-    if (status == VF_OK) status = prepare_keys(mark, &batch, err);
+    if (status == VF_OK) status = vf__keyed_prepare(&mark->groups, batch.readers, batch.n_keys, err);
     if (status == VF_OK && rows) status = vf__replay_reserve(&mark->replay, batch.n_rows, err);
     if (status != VF_OK) goto done;
     hand = vf__alloc(&mark->ctx, 1, sizeof *hand);
@@ -517,14 +357,13 @@ enum vf_status vf_mark_update(struct vf_mark *mark, const struct vf_mark_batch *
 
 enum vf_status vf_mark_finish(struct vf_mark *mark, struct vf_error *err) {
     if (mark->finished) return finished_already(err);
-    enum vf_status status = vf__chains_reach(&mark->rows, n_groups(mark), err);
-    if (status == VF_OK) status = vf__chains_reach(&mark->quotes, n_groups(mark), err);
+    enum vf_status status = vf__chains_reach(&mark->rows, vf__keyed_count(&mark->groups), err);
+    if (status == VF_OK) status = vf__chains_reach(&mark->quotes, vf__keyed_count(&mark->groups), err);
     if (status == VF_OK)
         status = vf__mark_all(&mark->rule, &mark->rows, mark->has_quotes ? &mark->quotes : NULL, err);
     if (status != VF_OK) return status;
     vf__chains_release(&mark->quotes);
-    for (size_t k = 0; k < mark->n_keys; k++)
-        mark->keys[k].values.frozen = mark->keys[k].pairs.frozen = true;
+    vf__keyed_freeze(&mark->groups);
     mark->finished = true;
     return VF_OK;
 }
@@ -718,7 +557,6 @@ enum vf_status vf_mark_emit(struct vf_mark *mark, const struct vf_mark_batch *ag
     enum vf_status status = batch_open(mark, again, &batch, err);
     if (status != VF_OK) return status;
     status = check_emit(mark, &batch, first_row, n, err);
-    if (status == VF_OK) status = check_shared(mark, &batch, err);
     if (status == VF_OK) status = emit(mark, &batch, first_row, n, out, err);
     batch_close(mark, &batch);
     return status;

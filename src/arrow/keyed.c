@@ -120,6 +120,11 @@ void vf__keyed_settle(struct vf__keyed *groups, const struct vf__reader *readers
     }
 }
 
+void vf__keyed_freeze(struct vf__keyed *groups) {
+    for (size_t k = 0; k < groups->n_keys; k++)
+        groups->keys[k].values.frozen = groups->keys[k].pairs.frozen = true;
+}
+
 size_t vf__keyed_count(const struct vf__keyed *groups) {
     if (groups->n_keys == 0) return 1;
     const struct vf__keyed_column *last = &groups->keys[groups->n_keys - 1];

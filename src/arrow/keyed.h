@@ -54,6 +54,10 @@ enum vf_status vf__keyed_read(struct vf__keyed *groups, struct vf__reader *reade
 /* The batch was taken: its columns say what keys mean from now on. */
 void vf__keyed_settle(struct vf__keyed *groups, const struct vf__reader *readers);
 
+/* No key is new any more: unknown ones read as VF__NO_KEY, and vf__keyed_read may run in several threads at once, each
+   with readers of its own. */
+void vf__keyed_freeze(struct vf__keyed *groups);
+
 size_t vf__keyed_count(const struct vf__keyed *groups);
 
 /* A word a row that stands for its keys in a replay check. n <= VF__KEYED_BLOCK. */

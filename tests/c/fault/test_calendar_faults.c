@@ -85,6 +85,16 @@ static enum vf_status ends(const struct vf_context *ctx) {
     return settle(vf_clock_end_on(ctx, calendar, &date.series, &out, &check_error), &out);
 }
 
+static enum vf_status left(const struct vf_context *ctx) {
+    static const int32_t days[] = {19724, 19725, 19900, 19783};
+    static const int64_t elapsed[] = {0, 60, 3600, 99999};
+    struct check_column date, time;
+    struct vf_column out = {0};
+    check_series(&date, "tdD", "date", 4, NULL, days, NULL);
+    check_series(&time, "l", "elapsed", 4, NULL, elapsed, NULL);
+    return settle(vf_clock_left_on(ctx, calendar, &time.series, &date.series, &out, &check_error), &out);
+}
+
 static enum vf_status trading_days(const struct vf_context *ctx) {
     static const int64_t seconds[] = {INT64_C(1709164800), INT64_C(1709251200)};
     struct check_column time;
@@ -102,6 +112,7 @@ int main(void) {
     check_all_faults(parse);
     check_all_faults(dated);
     check_all_faults(ends);
+    check_all_faults(left);
     check_all_faults(trading_days);
     vf_calendar_close(calendar);
     return check_report("calendar_faults");

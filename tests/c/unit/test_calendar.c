@@ -425,6 +425,75 @@ static void test_dated(void) {
     vf_calendar_close(c);
 }
 
+/* ---- what is left of a day ---- */
+
+static void check_left(const struct vf_calendar *c, const char *format, const void *elapsed, int64_t unit_ns) {
+    const int32_t days[] = {day(2024, 1, 2), day(2024, 1, 2), day(2024, 2, 1), day(2024, 3, 1), day(2024, 1, 2)};
+    static const uint8_t times_known = 0x17, days_known = 0x0f;
+    struct check_column date, time;
+    struct vf_column ends, left;
+    check_series(&date, "tdD", "date", 5, &days_known, days, NULL);
+    check_series(&time, format, "elapsed", 5, &times_known, elapsed, NULL);
+    CHECK_OK(vf_clock_end_on(NULL, c, &date.series, &ends, &check_error));
+    CHECK_OK(vf_clock_left_on(NULL, c, &time.series, &date.series, &left, &check_error));
+    CHECK(strcmp(left.schema.format, "l") == 0);
+    for (int64_t i = 0; i < 5; i++) {
+        bool known = i < 3; /* row 3 has no time, row 4 no day */
+        int64_t at = format[0] == 'g' ? (int64_t)((const double *)elapsed)[i] : ((const int64_t *)elapsed)[i];
+        CHECK(check_valid(&left, i) == known);
+        if (known) CHECK_I64(check_i64(&left, i), check_i64(&ends, i) - at * unit_ns);
+    }
+    vf_column_release(&ends);
+    vf_column_release(&left);
+}
+
+static void test_left(void) {
+    struct vf_calendar *c = opened(small);
+    static const int64_t seconds[] = {0, 99999, 60, 1, 2};
+    static const int64_t milliseconds[] = {0, -5000, 60001, 1, 2};
+    static const double floats[] = {0, 99999, 60, 1, 2};
+    check_left(c, "l", seconds, INT64_C(1000000000));
+    check_left(c, "tDm", milliseconds, 1000000);
+    check_left(c, "g", floats, INT64_C(1000000000));
+    struct check_column date, time;
+    struct vf_column out = {0};
+    static const struct vf_column untouched;
+    const int32_t days[] = {day(2024, 1, 2), day(2024, 1, 2)};
+    const int32_t closed[] = {day(2024, 1, 2), day(2024, 1, 6)}, unknown[] = {day(2024, 1, 2), day(2025, 1, 2)};
+    static const double fractions[] = {0.25, NAN};
+    static const int64_t far[] = {INT64_MIN + 1, INT64_MAX};
+    check_series(&date, "tdD", "date", 2, NULL, days, NULL);
+    check_series(&time, "g", "elapsed", 2, NULL, fractions, NULL);
+    CHECK_OK(vf_clock_left_on(NULL, c, &time.series, &date.series, &out, &check_error));
+    CHECK_I64(check_i64(&out, 0) % INT64_C(1000000000), 750000000);
+    CHECK(!check_valid(&out, 1));
+    vf_column_release(&out);
+    check_series(&time, "tDn", "elapsed", 2, NULL, far, NULL); /* the least and the most that there are */
+    CHECK_OK(vf_clock_left_on(NULL, c, &time.series, &date.series, &out, &check_error));
+    CHECK_I64(check_i64(&out, 0), INT64_MAX);
+    CHECK(check_i64(&out, 1) < 0);
+    vf_column_release(&out);
+    out = untouched;
+    check_series(&time, "l", "elapsed", 2, NULL, seconds, NULL);
+    check_series(&date, "tdD", "date", 2, NULL, closed, NULL);
+    CHECK_STATUS(vf_clock_left_on(NULL, c, &time.series, &date.series, &out, &check_error), VF_ERROR_DATA);
+    CHECK(check_error.row == 1 && check_error.count == 1);
+    check_series(&date, "tdD", "date", 2, NULL, unknown, NULL);
+    CHECK_STATUS(vf_clock_left_on(NULL, c, &time.series, &date.series, &out, &check_error), VF_ERROR_RANGE);
+    CHECK_I64(check_error.row, 1);
+    check_series(&date, "tdD", "date", 1, NULL, days, NULL);
+    CHECK_STATUS(vf_clock_left_on(NULL, c, &time.series, &date.series, &out, &check_error), VF_ERROR_ARGUMENT);
+    check_series(&date, "tdD", "date", 2, NULL, days, NULL);
+    CHECK_STATUS(vf_clock_left_on(NULL, NULL, &time.series, &date.series, &out, &check_error),
+                 VF_ERROR_ARGUMENT);
+    check_series(&time, "ttn", "elapsed", 2, NULL, far, NULL); /* a time of day is no elapsed time */
+    CHECK_STATUS(vf_clock_left_on(NULL, c, &time.series, &date.series, &out, &check_error), VF_ERROR_TYPE);
+    check_series(&time, "tsn:", "elapsed", 2, NULL, far, NULL);
+    CHECK_STATUS(vf_clock_left_on(NULL, c, &time.series, &date.series, &out, &check_error), VF_ERROR_TYPE);
+    CHECK(memcmp(&out, &untouched, sizeof out) == 0);
+    vf_calendar_close(c);
+}
+
 /* ---- trading days of moments ---- */
 
 static void test_trading_day(void) {
@@ -597,6 +666,7 @@ int main(void) {
     test_of_days();
     test_northbound();
     test_dated();
+    test_left();
     test_trading_day();
     test_broken_texts();
     test_dates();

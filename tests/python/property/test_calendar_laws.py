@@ -188,3 +188,29 @@ def test_a_night_belongs_to_the_next_trading_day_unless_there_is_none(dates: lis
             else:
                 into_night = (second - 21 * 3600) % 86_400
                 assert got == (into_night if into_night <= offset else None)
+
+
+@pytest.mark.parametrize("end", ["23:00", "01:00", "02:30"])
+def test_every_second_of_days_with_and_without_a_night(end: str) -> None:
+    """The night by its rule in plain Python: there is one where only a weekend, or nothing, lies before the day."""
+    market = vf.Market.cn_futures(end)
+    frame = calendar.get("CN").filter(pl.col("date").dt.year().is_in(range(2022, 2027)))
+    gaps = (pl.col("date") - pl.col("prev_date")).dt.total_days()
+    weekend = (gaps == 3) & (pl.col("date").dt.weekday() == 1)
+    frame = frame.with_columns(night=(gaps == 1) | weekend)
+    days = pl.concat([frame.filter("night").head(6), frame.filter(~pl.col("night"))])
+    assert days.filter(~pl.col("night")).height > 20
+    length = (seconds_of(end) - seconds_of("21:00")) % 86_400
+    day_hours = "09:00-10:15,10:30-11:30,13:30-15:00"
+    every = pl.DataFrame({"time": [digits(second) for second in range(86_401)]})
+    wants = {}
+    for night in (True, False):
+        into = [(second - 75_600) % 86_400 for second in range(86_401)]
+        by_day = [oracle(day_hours, second) for second in range(86_401)]
+        wants[night] = [
+            by_night if night and by_night <= length else None if late is None else late + length * night
+            for by_night, late in zip(into, by_day, strict=True)
+        ]
+    for day, night in days.select("date", "night").iter_rows():
+        got = vf.parse_time(every, market, "time", unit="HHMMSS", date=day).collect()["elapsed_seconds"]
+        assert got.to_list() == wants[night], day  # EXACT

@@ -107,6 +107,34 @@ def test_merge_and_forward_return_agree_on_valid_quotes(quotes: Any) -> None:
     assert (merged["price_6"] / merged["price"] - 1).to_list() == returns.to_list()
 
 
+ENDS = {dt.date(2024, 11, 27): 23_400, dt.date(2024, 11, 29): 12_600, dt.date(2024, 12, 24): 12_600}  # of US
+NEAR_ENDS = st.one_of(
+    st.none(), st.builds(lambda end, ms: end + ms / 8, st.sampled_from([12_600, 23_400]), st.integers(-40, 16))
+)
+
+
+@settings(max_examples=100)
+@given(
+    rows=st.lists(st.tuples(SYMBOLS, NEAR_ENDS, PRICES, st.sampled_from([*ENDS, None])), max_size=40),
+    options=OPTIONS,
+    horizons=HORIZONS,
+)
+def test_days_that_end_apart_are_as_each_alone(rows: Any, options: dict[str, Any], horizons: list[Any]) -> None:
+    schema = {"symbol": pl.String, "elapsed_seconds": pl.Float64, "price": pl.Float64, "date": pl.Date}
+    one = pl.DataFrame(rows, schema=schema, orient="row").with_row_index("row")
+    both = {name: options[name] for name in ("method", "tolerance")}
+    ahead = list(dict.fromkeys(abs(h) or 1 for h in horizons))
+    merges = {**both, "strict": options["strict"], "past_last": options["past_last"]}
+
+    def all_three(part: pl.DataFrame, end: Any) -> pl.DataFrame:
+        lazy = vf.forward_return(part, ahead, end=end, **both)
+        lazy = vf.mark_to_close(lazy, end=end)
+        return vf.merge_forward(lazy, part, ["row"], horizons, end=end, **merges).collect()
+
+    alone = [all_three(one.filter(pl.col("date").eq_missing(day)), end) for day, end in [*ENDS.items(), (None, 0)]]
+    assert all_three(one, vf.US).equals(pl.concat(alone).sort("row"))
+
+
 BARS = st.dictionaries(
     st.tuples(st.sampled_from(["a", "b", "c"]), st.sampled_from(DAYS)),
     st.fixed_dictionaries({"open": PRICES, "close": PRICES, "prev_close": PRICES}),

@@ -273,3 +273,41 @@ def test_a_plan_with_a_calendar_is_plain_data() -> None:
     plan = vf.parse_time(frame, "KR", "t", unit="HHMMSS", date_col="day")
     again = pl.LazyFrame.deserialize(io.BytesIO(plan.serialize()))
     assert again.collect()["elapsed_seconds"].to_list() == [0]
+
+
+@pytest.mark.parametrize("date", [dt.date(2024, 11, 29), "20241129"])
+def test_report_by_the_hours_of_a_half_day(date: dt.date | str) -> None:
+    frame = pl.DataFrame({"t": [93000, 125959, 130001, 160000, None, 999999], "day": [date] * 6})
+    half = {"rows": 6, "null": 1, "invalid": 1, "outside": 2}
+    assert vf.time_report(frame, "US", "t", unit="HHMMSS")["outside"] == 0
+    assert vf.time_report(frame, "US", "t", unit="HHMMSS", date=date) == half
+    assert vf.time_report(frame.lazy(), "US", "t", unit="HHMMSS", date_col="day") == half
+    assert vf.time_report(frame, "US", "t", unit="HHMMSS", date_col="day", grace=1)["outside"] == 2
+    stamps = frame.select("day", t=pl.lit(dt.datetime(2024, 11, 29, 18, 30)).dt.replace_time_zone("UTC"))
+    assert vf.time_report(stamps, "US", "t", date_col="day")["outside"] == 6  # 13:30 in New York
+
+
+def test_report_of_a_date_column_counts_what_parse_time_makes_null() -> None:
+    days = [dt.date(2024, 11, 29), dt.date(2024, 12, 2), None] * 40
+    frame = pl.DataFrame({"t": [80_000 + 700 * i for i in range(120)], "day": days})
+    report = vf.time_report(frame, "US", "t", unit="HHMMSS", date_col="day")
+    elapsed = vf.parse_time(frame, "US", "t", unit="HHMMSS", date_col="day").collect()["elapsed_seconds"]
+    assert report["rows"] == 120
+    assert report["null"] == 40
+    assert report["null"] + report["invalid"] + report["outside"] == elapsed.null_count()
+    assert report["outside"] > 0
+    own = vf.Market("own", [vf.Session("09:30", "16:00")])
+    plain = vf.time_report(frame, own, "t", unit="HHMMSS", date_col="day")
+    assert plain == vf.time_report(frame, own, "t", unit="HHMMSS"), "every day is alike: none is looked up"
+
+
+def test_report_options_of_the_date() -> None:
+    frame = pl.DataFrame({"t": [93000], "day": ["20240928"]})
+    with raises(ConfigError, "not both"):
+        vf.time_report(frame, "CN", "t", unit="HHMMSS", date="20240930", date_col="day")
+    with raises(SchemaError, "dy", column="dy"):
+        vf.time_report(frame, "CN", "t", unit="HHMMSS", date_col="dy")
+    with raises(DataError, "not traded", column="day"):
+        vf.time_report(frame, "CN", "t", unit="HHMMSS", date_col="day")
+    with raises(ConfigError, "no trading day"):
+        vf.time_report(frame, "CN", "t", unit="HHMMSS", date="20240928")

@@ -125,16 +125,7 @@ static enum vf_status open_readers(struct vf_cube *cube, const struct vf_series 
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1,
                         "%lld rows, of %zu keys and %zu values; one is missing", (long long)n_rows,
                         cube->n_axes, cube->n_values);
-    for (size_t c = 0; c < cube->n_axes + cube->n_values; c++) {
-        struct vf__reader *reader = &cube->readers[c];
-        enum vf_status status =
-            vf__reader_open(reader, c < cube->n_axes ? &keys[c] : &values[c - cube->n_axes], err);
-        if (status != VF_OK) return status;
-        if (reader->n_rows != n_rows)
-            return vf__fail(err, VF_ERROR_ARGUMENT, reader->name, -1, "column \"%s\" has %lld rows, not %lld",
-                            reader->name, (long long)reader->n_rows, (long long)n_rows);
-    }
-    return VF_OK;
+    return vf__readers_open(cube->readers, keys, cube->n_axes, values, cube->n_values, n_rows, err);
 }
 
 static enum vf__cube_value value_is(const struct vf__type *type) {

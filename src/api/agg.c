@@ -14,17 +14,6 @@
 
 /* ---- small owned things ---------------------------------------------------------------------------------------------- */
 
-static char *copy_text(const struct vf_context *ctx, const char *text) {
-    size_t bytes = strlen(text) + 1;
-    char *copy = vf__alloc(ctx, bytes, 1);
-    if (copy != NULL) memcpy(copy, text, bytes);
-    return copy;
-}
-
-static void free_text(const struct vf_context *ctx, char *text) {
-    if (text != NULL) vf__free(ctx, text, strlen(text) + 1, 1);
-}
-
 static size_t n_columns(const struct vf_agg *agg) {
     return agg->n_keys + agg->n_values;
 }
@@ -157,7 +146,7 @@ enum vf_status vf_agg_open(const struct vf_context *ctx, const struct vf_agg_lea
     for (size_t l = 0; all && l < n_leaves; l++) {
         agg->leaves[l] = (struct vf__leaf){
             .op = leaves[l].op, .value = leaves[l].value, .more = {leaves[l].more[0], leaves[l].more[1]}};
-        agg->names[l] = copy_text(&own, leaves[l].name != NULL ? leaves[l].name : "");
+        agg->names[l] = vf__text_copy(&own, leaves[l].name != NULL ? leaves[l].name : "");
         all = agg->names[l] != NULL;
     }
     if (!all) {
@@ -170,8 +159,8 @@ enum vf_status vf_agg_open(const struct vf_context *ctx, const struct vf_agg_lea
 
 static void drop_types(struct vf_agg *agg) {
     for (size_t c = 0; agg->types != NULL && c < n_columns(agg); c++) {
-        free_text(&agg->ctx, agg->types[c].format);
-        free_text(&agg->ctx, agg->types[c].name);
+        vf__text_free(&agg->ctx, agg->types[c].format);
+        vf__text_free(&agg->ctx, agg->types[c].name);
         agg->types[c] = (struct column_type){0};
     }
 }
@@ -182,7 +171,7 @@ void vf_agg_close(struct vf_agg *agg) {
     for (size_t s = 0; agg->shards != NULL && s < agg->n_shards; s++)
         close_shard(agg, &agg->shards[s]);
     for (size_t l = 0; agg->names != NULL && l < agg->n_leaves; l++)
-        free_text(&ctx, agg->names[l]);
+        vf__text_free(&ctx, agg->names[l]);
     drop_types(agg);
     vf__free(&ctx, agg->leaves, agg->n_leaves, sizeof *agg->leaves);
     vf__free(&ctx, agg->names, agg->n_leaves, sizeof *agg->names);
@@ -303,8 +292,8 @@ static enum vf_status copy_type(struct vf_agg *agg, size_t c, const struct vf__t
                                 struct vf_error *err) {
     struct column_type *own = &agg->types[c];
     own->type = *type;
-    own->format = copy_text(&agg->ctx, type->format);
-    own->name = copy_text(&agg->ctx, name);
+    own->format = vf__text_copy(&agg->ctx, type->format);
+    own->name = vf__text_copy(&agg->ctx, name);
     own->type.format = own->format;
     return own->format != NULL && own->name != NULL ? VF_OK : vf__fail_memory(err, strlen(name));
 }

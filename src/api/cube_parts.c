@@ -387,7 +387,7 @@ static enum vf_status attach_axis(struct vf_cube *cube, size_t a, const struct v
         reader.type.kind == VF__FLOAT)
         return damaged("axis", err);
     vf__keys_init(&axis->keys, &cube->ctx, axis->text);
-    axis->name = vf__cube_text(&cube->ctx, reader.name);
+    axis->name = vf__text_copy(&cube->ctx, reader.name);
     if (axis->name == NULL) return vf__fail_memory(err, strlen(reader.name));
     for (int64_t row = 0; row < reader.n_rows; row += 1024) {
         int64_t n = reader.n_rows - row < 1024 ? reader.n_rows - row : 1024;

@@ -1,6 +1,6 @@
 /* See convert.h. Everything that owns Arrow memory here frees it without the interpreter, because Polars
    drops columns from its own threads. */
-#include "convert.h"
+#include "object.h"
 
 #include "arrow/build.h"
 #include "base/base.h"
@@ -21,13 +21,6 @@ PyObject *raise_error(const struct vf_error *err) {
     PyErr_SetObject((PyObject *)Py_TYPE(error), error);
     Py_DECREF(error);
     return NULL;
-}
-
-void free_object(PyObject *self) {
-    PyTypeObject *type = Py_TYPE(self);
-    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
-    release(self);
-    Py_DECREF(type);
 }
 
 /* ---- in
@@ -222,8 +215,7 @@ PyType_Spec column_spec = {.name = "vizflow._core.Column",
 
 PyObject *column_out(PyObject *module, struct vf_column *column) {
     struct module_state *state = PyModule_GetState(module);
-    allocfunc allocate = (allocfunc)PyType_GetSlot(state->column_type, Py_tp_alloc);
-    PyObject *object = allocate(state->column_type, 0);
+    PyObject *object = allocate_object(state->column_type);
     if (object == NULL) {
         vf_column_release(column);
         return NULL;

@@ -43,17 +43,8 @@ PyObject *columns_out(PyObject *module, struct vf_column *columns, size_t n);
 /* Sets vizflow's own exception for an error; always returns NULL. */
 PyObject *raise_error(const struct vf_error *err);
 
-/* tp_dealloc's last step for heap types under the limited API. */
-void free_object(PyObject *self);
-
 extern PyType_Spec column_spec;
-extern PyType_Spec file_spec;  /* core_file.c */
-extern PyType_Spec order_spec; /* core_order.c */
 PyObject *py_leftover(PyObject *module, PyObject *name);
-int add_objects(PyObject *module);
-int add_calendar(PyObject *module);
-int add_returns(PyObject *module); /* core_returns.c */
-int add_cube(PyObject *module);
 PyObject *run_rows(PyObject *module, PyObject *args);
 
 #endif

@@ -1,18 +1,14 @@
 /* The CPython module vizflow._core: functions over single columns and scalars, and the module itself.
    Not for objects with a life of their own: core_objects.c has Fifo, Mark and Agg. */
-#include "convert.h"
+#include "object.h"
 
 #include <stdlib.h>
 
 #define SESSIONS_MAX 64
 
 static bool read_sessions(PyObject *object, struct vf_session *sessions, size_t *n) {
-    Py_ssize_t length = PySequence_Size(object);
+    Py_ssize_t length = length_of(object, "sessions", SESSIONS_MAX);
     if (length < 0) return false;
-    if (length > SESSIONS_MAX) {
-        PyErr_Format(PyExc_ValueError, "%zd sessions; at most %d are accepted", length, SESSIONS_MAX);
-        return false;
-    }
     for (Py_ssize_t i = 0; i < length; i++) {
         PyObject *item = PySequence_GetItem(object, i);
         long long start = 0, end = 0;
@@ -111,9 +107,6 @@ static int execute(PyObject *module) {
     state->column_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &column_spec, NULL);
     if (state->column_type == NULL || PyModule_AddType(module, state->column_type) != 0) return -1;
     if (PyModule_AddStringConstant(module, "version", vf_version()) != 0) return -1;
-    if (add_calendar(module) != 0) return -1;
-    if (add_returns(module) != 0) return -1;
-    if (add_cube(module) != 0) return -1;
     return add_objects(module);
 }
 

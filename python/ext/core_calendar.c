@@ -1,6 +1,6 @@
 /* Calendar: the library's calendar as a Python type, one method a C function; days are integers since 1970-01-01.
    Not for dates as Python has them, and not for the bundled texts: vizflow/calendar.py has both. */
-#include "convert.h"
+#include "object.h"
 
 struct calendar_object {
     PyObject_HEAD struct vf_calendar *calendar;
@@ -12,8 +12,7 @@ static struct vf_calendar *of(PyObject *self) {
 
 /* Takes the calendar over; NULL stays the error that is set. */
 static PyObject *wrap(PyTypeObject *type, struct vf_calendar *calendar) {
-    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    PyObject *self = allocate(type, 0);
+    PyObject *self = allocate_object(type);
     if (self == NULL)
         vf_calendar_close(calendar);
     else
@@ -168,8 +167,8 @@ static PyObject *calendar_columns(PyObject *self, PyObject *unused) {
     struct vf_column out[4];
     struct vf_error err = {0};
     (void)unused;
-    if (vf_calendar_columns(NULL, of(self), out, &err) != VF_OK) return raise_error(&err);
-    return columns_out(PyType_GetModule(Py_TYPE(self)), out, 4);
+    enum vf_status status = vf_calendar_columns(NULL, of(self), out, &err);
+    return columns_or_error(self, status, out, 4, &err);
 }
 
 PyDoc_STRVAR(report_doc, "report($self, times, dates, grace_ns, layout, /)\n--\n\n"
@@ -203,7 +202,7 @@ static PyObject *calendar_report(PyObject *self, PyObject *args) {
                          (long long)report.n_outside);
 }
 
-static PyMethodDef methods[] = {
+static PyMethodDef calendar_methods[] = {
     {"northbound", calendar_northbound, METH_VARARGS, northbound_doc},
     {"describe", calendar_describe, METH_NOARGS, describe_doc},
     {"is_trading_day", calendar_is_trading_day, METH_VARARGS, "is_trading_day($self, day, /)\n--\n\nTraded?"},
@@ -217,20 +216,4 @@ static PyMethodDef methods[] = {
     {"report", calendar_report, METH_VARARGS, report_doc},
     {NULL, NULL, 0, NULL}};
 
-static PyType_Slot slots[] = {{Py_tp_new, (void *)calendar_new},
-                              {Py_tp_dealloc, (void *)calendar_dealloc},
-                              {Py_tp_methods, methods},
-                              {Py_tp_doc, (void *)"Trading days and their sessions: see vf_calendar_open."},
-                              {0, NULL}};
-
-static PyType_Spec spec = {.name = "vizflow._core.Calendar",
-                           .basicsize = sizeof(struct calendar_object),
-                           .flags = Py_TPFLAGS_DEFAULT,
-                           .slots = slots};
-
-int add_calendar(PyObject *module) {
-    PyObject *type = PyType_FromModuleAndSpec(module, &spec, NULL);
-    int added = type != NULL ? PyModule_AddType(module, (PyTypeObject *)type) : -1;
-    Py_XDECREF(type);
-    return added;
-}
+OBJECT_TYPE(calendar, "Calendar", "Trading days and their sessions: see vf_calendar_open.");

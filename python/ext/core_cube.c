@@ -1,6 +1,6 @@
 /* Cube: the library's N-d array of states as a Python type, one method a C function.
    Not for choices: names, ranges and metrics are the face's, checks of data the library's. */
-#include "convert.h"
+#include "object.h"
 
 #include "pool.h"
 
@@ -19,19 +19,10 @@ static struct cube_object *self_of(PyObject *self) {
     return (struct cube_object *)self;
 }
 
-static PyObject *none_or_error(enum vf_status status, const struct vf_error *err) {
-    if (status != VF_OK) return raise_error(err);
-    Py_RETURN_NONE;
-}
-
 /* [(merge, name), ...]; texts stay owned by the tuples. */
 static bool read_states(PyObject *list, struct cube_object *self) {
-    Py_ssize_t n = PySequence_Size(list);
+    Py_ssize_t n = length_of(list, "states", STATES_MAX);
     if (n < 0) return false;
-    if (n > STATES_MAX) {
-        PyErr_Format(PyExc_ValueError, "%zd states; at most %d are accepted", n, STATES_MAX);
-        return false;
-    }
     self->states = calloc((size_t)n + 1, sizeof *self->states);
     if (self->states == NULL) return PyErr_NoMemory() != NULL;
     self->n_states = (size_t)n;
@@ -49,8 +40,7 @@ static bool read_states(PyObject *list, struct cube_object *self) {
 }
 
 static struct cube_object *new_object(PyTypeObject *type, PyObject *states) {
-    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    struct cube_object *self = (struct cube_object *)allocate(type, 0);
+    struct cube_object *self = allocate_object(type);
     if (self != NULL && !read_states(states, self)) Py_CLEAR(self);
     return self;
 }
@@ -65,11 +55,7 @@ static PyObject *cube_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     if (self == NULL) return NULL;
     struct vf_context ctx = {.n_threads = n_threads};
     self->n_axes = n_axes;
-    if (vf_cube_open(&ctx, n_axes, self->states, self->n_states, &self->cube, &err) != VF_OK) {
-        Py_DECREF(self);
-        return raise_error(&err);
-    }
-    return (PyObject *)self;
+    return opened(self, vf_cube_open(&ctx, n_axes, self->states, self->n_states, &self->cube, &err), &err);
 }
 
 static void cube_dealloc(PyObject *self) {
@@ -85,26 +71,14 @@ typedef enum vf_status (*row_function)(struct vf_cube *, const struct vf_series 
 
 static PyObject *take_rows(PyObject *self, PyObject *args, row_function function) {
     struct cube_object *object = self_of(self);
-    struct columns_in keys, values;
+    struct rows_in rows;
     struct vf_error err = {0};
-    PyObject *key_list, *value_list;
-    long long n_rows;
-    if (!PyArg_ParseTuple(args, "OOL", &key_list, &value_list, &n_rows) || !columns_in_new(key_list, &keys))
-        return NULL;
-    if (!columns_in_new(value_list, &values)) {
-        columns_in_free(&keys);
-        return NULL;
-    }
-    bool fits = keys.n == object->n_axes && values.n == object->n_values;
-    enum vf_status status = VF_OK;
+    enum vf_status status;
+    if (!rows_in_new(args, "this cube", object->n_axes, object->n_values, &rows)) return NULL;
     Py_BEGIN_ALLOW_THREADS;
-    if (fits) status = function(object->cube, keys.series, values.series, n_rows, &err);
-    columns_in_free(&keys);
-    columns_in_free(&values);
+    status = function(object->cube, rows.keys.series, rows.values.series, rows.n_rows, &err);
+    rows_in_free(&rows);
     Py_END_ALLOW_THREADS;
-    if (!fits)
-        return PyErr_Format(PyExc_ValueError, "this cube takes %zu keys and %zu values", object->n_axes,
-                            object->n_values);
     return none_or_error(status, &err);
 }
 
@@ -179,8 +153,8 @@ static PyObject *cube_axis(PyObject *self, PyObject *arg) {
     struct vf_error err = {0};
     size_t axis = PyLong_AsSize_t(arg);
     if (axis == (size_t)-1 && PyErr_Occurred()) return NULL;
-    if (vf_cube_axis(self_of(self)->cube, axis, &column, &err) != VF_OK) return raise_error(&err);
-    return column_out(PyType_GetModule(Py_TYPE(self)), &column);
+    enum vf_status status = vf_cube_axis(self_of(self)->cube, axis, &column, &err);
+    return column_or_error(self, status, &column, &err);
 }
 
 /* Positions as bytes of uint32. */
@@ -218,7 +192,7 @@ static PyObject *cube_query(PyObject *self, PyObject *args) {
     struct vf_cube_pick picks[16] = {{NULL, 0}};
     struct vf_cube_query query = {.picks = picks};
     struct vf_error err = {0};
-    PyObject *pick_list, *kept, *states, *list = NULL;
+    PyObject *pick_list, *kept, *states;
     unsigned long long limit;
     enum vf_status status;
     if (!PyArg_ParseTuple(args, "OOOK", &pick_list, &kept, &states, &limit) ||
@@ -232,10 +206,7 @@ static PyObject *cube_query(PyObject *self, PyObject *args) {
     Py_BEGIN_ALLOW_THREADS;
     status = vf_cube_query(object->cube, &query, out, &err);
     Py_END_ALLOW_THREADS;
-    if (status == VF_OK)
-        list = columns_out(PyType_GetModule(Py_TYPE(self)), out, n);
-    else
-        raise_error(&err);
+    PyObject *list = columns_or_error(self, status, out, n, &err);
     free(out);
     return list;
 }
@@ -245,20 +216,16 @@ static PyObject *cube_query(PyObject *self, PyObject *args) {
 static PyObject *cube_parts(PyObject *self, PyObject *unused) {
     struct vf_cube *cube = self_of(self)->cube;
     struct vf_error err = {0};
-    PyObject *list = NULL;
+    enum vf_status status = VF_OK;
     size_t n = vf_cube_n_parts(cube), done = 0;
     (void)unused;
     struct vf_column *out = calloc(n + 1, sizeof *out);
     if (out == NULL) return PyErr_NoMemory();
-    while (done < n && vf_cube_part(cube, done, &out[done], &err) == VF_OK)
+    while (done < n && (status = vf_cube_part(cube, done, &out[done], &err)) == VF_OK)
         done++;
-    if (done == n) {
-        list = columns_out(PyType_GetModule(Py_TYPE(self)), out, n);
-    } else {
-        raise_error(&err);
-        for (size_t i = 0; i < done; i++)
-            vf_column_release(&out[i]);
-    }
+    PyObject *list = columns_or_error(self, status, out, n, &err);
+    for (size_t i = 0; i < done; i++)
+        vf_column_release(&out[i]); /* moved ones are empty */
     free(out);
     return list;
 }
@@ -311,20 +278,4 @@ static PyMethodDef cube_methods[] = {
      "attach($type, n_axes, states, parts, n_threads, /)\n--\n\nA cube over parts, where they lie."},
     {NULL, NULL, 0, NULL}};
 
-static PyType_Slot cube_slots[] = {{Py_tp_new, (void *)cube_new},
-                                   {Py_tp_dealloc, (void *)cube_dealloc},
-                                   {Py_tp_methods, cube_methods},
-                                   {Py_tp_doc, (void *)"States of many dates as an array: see vf_cube_open."},
-                                   {0, NULL}};
-
-static PyType_Spec cube_spec = {.name = "vizflow._core.Cube",
-                                .basicsize = sizeof(struct cube_object),
-                                .flags = Py_TPFLAGS_DEFAULT,
-                                .slots = cube_slots};
-
-int add_cube(PyObject *module) {
-    PyObject *type = PyType_FromModuleAndSpec(module, &cube_spec, NULL);
-    int added = type != NULL ? PyModule_AddType(module, (PyTypeObject *)type) : -1;
-    Py_XDECREF(type);
-    return added;
-}
+OBJECT_TYPE(cube, "Cube", "States of many dates as an array: see vf_cube_open.");

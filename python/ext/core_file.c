@@ -1,6 +1,6 @@
 /* _core.File: a file that is whole under its final name, as an object that Polars' writers take for an open file.
    Not for how that is done: vf_file_open and its kin. */
-#include "convert.h"
+#include "object.h"
 
 struct file_object {
     PyObject_HEAD struct vf_file *file;
@@ -12,8 +12,7 @@ static PyObject *file_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     PyObject *path;
     (void)kwargs;
     if (!PyArg_ParseTuple(args, "O&", PyUnicode_FSConverter, &path)) return NULL;
-    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    struct file_object *self = (struct file_object *)allocate(type, 0);
+    struct file_object *self = allocate_object(type);
     if (self == NULL) {
         Py_DECREF(path);
         return NULL;
@@ -24,9 +23,7 @@ static PyObject *file_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     status = vf_file_open(NULL, text, &self->file, &err);
     Py_END_ALLOW_THREADS;
     Py_DECREF(path);
-    if (status == VF_OK) return (PyObject *)self;
-    Py_DECREF((PyObject *)self);
-    return raise_error(&err);
+    return opened(self, status, &err);
 }
 
 static bool take(struct file_object *self) {
@@ -71,8 +68,7 @@ static PyObject *file_commit(PyObject *object, PyObject *unused) {
     status = vf_file_commit(self->file, &err);
     Py_END_ALLOW_THREADS;
     self->busy = false;
-    if (status != VF_OK) return raise_error(&err);
-    Py_RETURN_NONE;
+    return none_or_error(status, &err);
 }
 
 /* Polars flushes and closes what it wrote to; whether the file shall stand is not for it to say. */
@@ -101,7 +97,7 @@ static void file_dealloc(PyObject *object) {
     free_object(object);
 }
 
-static PyMethodDef methods[] = {
+static PyMethodDef file_methods[] = {
     {"write", file_write, METH_O, "write($self, data, /)\n--\n\nAppend bytes; their number."},
     {"flush", file_nothing, METH_NOARGS, "flush($self, /)\n--\n\nNothing: commit makes it durable."},
     {"close", file_nothing, METH_NOARGS, "close($self, /)\n--\n\nNothing: commit or discard end it."},
@@ -109,17 +105,7 @@ static PyMethodDef methods[] = {
     {"discard", file_discard, METH_NOARGS, "discard($self, /)\n--\n\nRemove what was not committed."},
     {NULL, NULL, 0, NULL}};
 
-static PyType_Slot slots[] = {
-    {Py_tp_new, (void *)file_new},
-    {Py_tp_dealloc, (void *)file_dealloc},
-    {Py_tp_methods, methods},
-    {Py_tp_doc, (void *)"A file that is whole under its final name: see vf_file_open."},
-    {0, NULL}};
-
-PyType_Spec file_spec = {.name = "vizflow._core.File",
-                         .basicsize = sizeof(struct file_object),
-                         .flags = Py_TPFLAGS_DEFAULT,
-                         .slots = slots};
+OBJECT_TYPE(file, "File", "A file that is whole under its final name: see vf_file_open.");
 
 PyObject *py_leftover(PyObject *module, PyObject *name) {
     PyObject *bytes;

@@ -1,26 +1,11 @@
 /* Fifo, Mark and Agg: the library's objects as Python types, one method a C function.
    Not for choices: defaults, names and checks of options are the face's, checks of data the library's. */
-#include "convert.h"
+#include "object.h"
 
 #include "pool.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* The module that a heap type belongs to, for columns_out. */
-static PyObject *module_of(PyObject *self) {
-    return PyType_GetModule(Py_TYPE(self));
-}
-
-static PyObject *none_or_error(enum vf_status status, const struct vf_error *err) {
-    if (status != VF_OK) return raise_error(err);
-    Py_RETURN_NONE;
-}
-
-static void *allocate_object(PyTypeObject *type) {
-    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    return allocate(type, 0);
-}
 
 /* ---- Fifo ---- */
 
@@ -58,10 +43,8 @@ static PyObject *fifo_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OiiII", names, &list, &rows, &on_excess, &columns,
                                      &n_threads))
         return NULL;
-    Py_ssize_t n = PySequence_Size(list);
+    Py_ssize_t n = length_of(list, "side values", SIDES_MAX);
     if (n < 0) return NULL;
-    if (n > SIDES_MAX)
-        return PyErr_Format(PyExc_ValueError, "%zd side values; at most %d are accepted", n, SIDES_MAX);
     for (Py_ssize_t i = 0; i < n; i++) {
         PyObject *item = PySequence_GetItem(list, i);
         bool ok = item != NULL && read_side(item, &sides[i]);
@@ -76,11 +59,7 @@ static PyObject *fifo_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     struct fifo_object *self = allocate_object(type);
     if (self == NULL) return NULL;
     self->n_threads = n_threads;
-    if (vf_fifo_open(&ctx, &options, &self->fifo, &err) != VF_OK) {
-        Py_DECREF(self);
-        return raise_error(&err);
-    }
-    return (PyObject *)self;
+    return opened(self, vf_fifo_open(&ctx, &options, &self->fifo, &err), &err);
 }
 
 static void fifo_dealloc(PyObject *self) {
@@ -96,10 +75,7 @@ static PyObject *fifo_inventory(PyObject *self, PyObject *sequence) {
     struct vf_error err = {0};
     enum vf_status status;
     if (!columns_in_new(sequence, &in)) return NULL;
-    if (in.n != 3) {
-        columns_in_free(&in);
-        return PyErr_Format(PyExc_ValueError, "inventory takes (symbol, quantity, price)");
-    }
+    if (in.n != 3) return refuse_columns(&in, "inventory takes (symbol, quantity, price)");
     Py_BEGIN_ALLOW_THREADS;
     status = vf_fifo_inventory(((struct fifo_object *)self)->fifo, &in.series[0], &in.series[1],
                                in.items[2] != NULL ? &in.series[2] : NULL, &err);
@@ -129,10 +105,7 @@ static PyObject *fifo_update(PyObject *self, PyObject *sequence) {
     struct vf_error err = {0};
     enum vf_status status;
     if (!columns_in_new(sequence, &in)) return NULL;
-    if (!fifo_batch(&in, &batch)) {
-        columns_in_free(&in);
-        return PyErr_Format(PyExc_ValueError, "a batch is (symbol, sort, time, side, quantity, price)");
-    }
+    if (!fifo_batch(&in, &batch)) return refuse_columns(&in, "a batch is (symbol, sort, time, side, quantity, price)");
     Py_BEGIN_ALLOW_THREADS;
     status = vf_fifo_update(((struct fifo_object *)self)->fifo, &batch, &err);
     columns_in_free(&in);
@@ -213,10 +186,7 @@ static PyObject *fifo_emit(PyObject *self, PyObject *args) {
     Py_BEGIN_ALLOW_THREADS;
     status = emit(&e, &err);
     Py_END_ALLOW_THREADS;
-    if (status == VF_OK)
-        list = columns_out(module_of(self), e.out, e.n_out);
-    else
-        raise_error(&err);
+    list = columns_or_error(self, status, e.out, e.n_out, &err);
 done:
     for (size_t i = 0; e.out != NULL && i < e.n_out; i++)
         vf_column_release(&e.out[i]); /* moved ones are empty */
@@ -258,16 +228,7 @@ static PyMethodDef fifo_methods[] = {{"inventory", fifo_inventory, METH_O, fifo_
                                      {"rows_out", fifo_rows_out, METH_NOARGS, "Rows that emit gives in all."},
                                      {NULL, NULL, 0, NULL}};
 
-static PyType_Slot fifo_slots[] = {{Py_tp_new, (void *)fifo_new},
-                                   {Py_tp_dealloc, (void *)fifo_dealloc},
-                                   {Py_tp_methods, fifo_methods},
-                                   {Py_tp_doc, (void *)"First-in-first-out matching: see vf_fifo_open."},
-                                   {0, NULL}};
-
-static PyType_Spec fifo_spec = {.name = "vizflow._core.Fifo",
-                                .basicsize = sizeof(struct fifo_object),
-                                .flags = Py_TPFLAGS_DEFAULT,
-                                .slots = fifo_slots};
+OBJECT_TYPE(fifo, "Fifo", "First-in-first-out matching: see vf_fifo_open.");
 
 /* ---- Mark ---- */
 
@@ -275,8 +236,6 @@ struct mark_object {
     PyObject_HEAD struct vf_mark *mark;
     size_t n_horizons;
 };
-
-#define HORIZONS_MAX 1024
 
 static PyObject *mark_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"horizons_ns", "method", "tolerance_ns", "end_ns",
@@ -293,19 +252,10 @@ static PyObject *mark_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OiLLpy#I", names, &list, &method, &tolerance, &end,
                                      &quotes, &texts, &texts_length, &n_threads))
         return NULL;
-    Py_ssize_t n = PySequence_Size(list);
-    if (n < 0) return NULL;
-    if (n > HORIZONS_MAX)
-        return PyErr_Format(PyExc_ValueError, "%zd horizons; at most %d are accepted", n, HORIZONS_MAX);
-    for (Py_ssize_t i = 0; i < n; i++) {
-        PyObject *item = PySequence_GetItem(list, i);
-        if (item == NULL) return NULL;
-        horizons[i] = PyLong_AsLongLong(item);
-        Py_DECREF(item);
-        if (PyErr_Occurred()) return NULL;
-    }
+    size_t n;
+    if (!read_horizons(list, horizons, &n)) return NULL;
     options = (struct vf_mark_options){.horizons_ns = horizons,
-                                       .n_horizons = (size_t)n,
+                                       .n_horizons = n,
                                        .method = (enum vf_mark_method)method,
                                        .tolerance_ns = tolerance,
                                        .end_ns = end,
@@ -314,12 +264,8 @@ static PyObject *mark_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     struct vf_context ctx = pool_context(n_threads);
     struct mark_object *self = allocate_object(type);
     if (self == NULL) return NULL;
-    self->n_horizons = (size_t)n;
-    if (vf_mark_open(&ctx, &options, &self->mark, &err) != VF_OK) {
-        Py_DECREF(self);
-        return raise_error(&err);
-    }
-    return (PyObject *)self;
+    self->n_horizons = n;
+    return opened(self, vf_mark_open(&ctx, &options, &self->mark, &err), &err);
 }
 
 static void mark_dealloc(PyObject *self) {
@@ -343,10 +289,7 @@ static PyObject *feed(PyObject *self, PyObject *sequence, mark_feed *function) {
     struct vf_error err = {0};
     enum vf_status status;
     if (!columns_in_new(sequence, &in)) return NULL;
-    if (!mark_batch(&in, &batch)) {
-        columns_in_free(&in);
-        return PyErr_Format(PyExc_ValueError, "a batch is (time, price, key, ...)");
-    }
+    if (!mark_batch(&in, &batch)) return refuse_columns(&in, "a batch is (time, price, key, ...)");
     Py_BEGIN_ALLOW_THREADS;
     status = function(((struct mark_object *)self)->mark, &batch, &err);
     columns_in_free(&in);
@@ -379,7 +322,7 @@ static PyObject *mark_emit(PyObject *self, PyObject *args) {
     struct columns_in again = {0};
     struct vf_mark_batch batch;
     struct vf_error err = {0};
-    PyObject *sequence, *list = NULL;
+    PyObject *sequence;
     long long first_row, n;
     if (!PyArg_ParseTuple(args, "LLO", &first_row, &n, &sequence)) return NULL;
     if (sequence != Py_None && !columns_in_new(sequence, &again)) return NULL;
@@ -394,10 +337,7 @@ static PyObject *mark_emit(PyObject *self, PyObject *args) {
                           n, out, &err);
     columns_in_free(&again);
     Py_END_ALLOW_THREADS;
-    if (status == VF_OK)
-        list = columns_out(module_of(self), out, object->n_horizons);
-    else
-        raise_error(&err);
+    PyObject *list = columns_or_error(self, status, out, object->n_horizons, &err);
     free(out);
     return list;
 }
@@ -425,16 +365,7 @@ static PyMethodDef mark_methods[] = {
     {"rows", mark_rows, METH_NOARGS, "Rows learnt."},
     {NULL, NULL, 0, NULL}};
 
-static PyType_Slot mark_slots[] = {{Py_tp_new, (void *)mark_new},
-                                   {Py_tp_dealloc, (void *)mark_dealloc},
-                                   {Py_tp_methods, mark_methods},
-                                   {Py_tp_doc, (void *)"Prices at other times: see vf_mark_open."},
-                                   {0, NULL}};
-
-static PyType_Spec mark_spec = {.name = "vizflow._core.Mark",
-                                .basicsize = sizeof(struct mark_object),
-                                .flags = Py_TPFLAGS_DEFAULT,
-                                .slots = mark_slots};
+OBJECT_TYPE(mark, "Mark", "Prices at other times: see vf_mark_open.");
 
 /* ---- Agg ---- */
 
@@ -452,10 +383,8 @@ static PyObject *agg_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     unsigned n_keys, n_values, n_threads;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OIII", names, &list, &n_keys, &n_values, &n_threads))
         return NULL;
-    Py_ssize_t n = PySequence_Size(list);
+    Py_ssize_t n = length_of(list, "leaves", LEAVES_MAX);
     if (n < 0) return NULL;
-    if (n > LEAVES_MAX)
-        return PyErr_Format(PyExc_ValueError, "%zd leaves; at most %d are accepted", n, LEAVES_MAX);
     struct vf_leaves {
         struct vf_agg_leaf items[LEAVES_MAX];
     } *leaves = calloc(1, sizeof *leaves);
@@ -493,26 +422,14 @@ PyDoc_STRVAR(agg_update_doc, "update($self, keys, values, n_rows, /)\n--\n\nAdd 
 
 static PyObject *agg_update(PyObject *self, PyObject *args) {
     struct agg_object *object = (struct agg_object *)self;
-    struct columns_in keys, values;
+    struct rows_in rows;
     struct vf_error err = {0};
-    PyObject *key_list, *value_list;
-    long long n_rows;
-    if (!PyArg_ParseTuple(args, "OOL", &key_list, &value_list, &n_rows) || !columns_in_new(key_list, &keys))
-        return NULL;
-    if (!columns_in_new(value_list, &values)) {
-        columns_in_free(&keys);
-        return NULL;
-    }
-    bool fits = keys.n == object->n_keys && values.n == object->n_values;
-    enum vf_status status = VF_OK;
+    enum vf_status status;
+    if (!rows_in_new(args, "update", object->n_keys, object->n_values, &rows)) return NULL;
     Py_BEGIN_ALLOW_THREADS;
-    if (fits) status = vf_agg_update(object->agg, keys.series, values.series, n_rows, &err);
-    columns_in_free(&keys);
-    columns_in_free(&values);
+    status = vf_agg_update(object->agg, rows.keys.series, rows.values.series, rows.n_rows, &err);
+    rows_in_free(&rows);
     Py_END_ALLOW_THREADS;
-    if (!fits)
-        return PyErr_Format(PyExc_ValueError, "update takes %zu keys and %zu values", object->n_keys,
-                            object->n_values);
     return none_or_error(status, &err);
 }
 
@@ -520,17 +437,13 @@ typedef enum vf_status agg_give(struct vf_agg *agg, struct vf_column *out, struc
 
 static PyObject *give_columns(PyObject *self, agg_give *give, size_t n) {
     struct vf_error err = {0};
-    PyObject *list = NULL;
     struct vf_column *out = calloc(n + 1, sizeof *out);
     if (out == NULL) return PyErr_NoMemory();
     enum vf_status status;
     Py_BEGIN_ALLOW_THREADS;
     status = give(((struct agg_object *)self)->agg, out, &err);
     Py_END_ALLOW_THREADS;
-    if (status == VF_OK)
-        list = columns_out(module_of(self), out, n);
-    else
-        raise_error(&err);
+    PyObject *list = columns_or_error(self, status, out, n, &err);
     free(out);
     return list;
 }
@@ -559,26 +472,4 @@ static PyMethodDef agg_methods[] = {
     {"groups", agg_groups, METH_NOARGS, "Groups so far."},
     {NULL, NULL, 0, NULL}};
 
-static PyType_Slot agg_slots[] = {{Py_tp_new, (void *)agg_new},
-                                  {Py_tp_dealloc, (void *)agg_dealloc},
-                                  {Py_tp_methods, agg_methods},
-                                  {Py_tp_doc, (void *)"Grouped states: see vf_agg_open."},
-                                  {0, NULL}};
-
-static PyType_Spec agg_spec = {.name = "vizflow._core.Agg",
-                               .basicsize = sizeof(struct agg_object),
-                               .flags = Py_TPFLAGS_DEFAULT,
-                               .slots = agg_slots};
-
-/* ---- all of them ---- */
-
-int add_objects(PyObject *module) {
-    PyType_Spec *specs[] = {&fifo_spec, &mark_spec, &agg_spec, &file_spec, &order_spec};
-    for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
-        PyObject *type = PyType_FromModuleAndSpec(module, specs[i], NULL);
-        int added = type != NULL ? PyModule_AddType(module, (PyTypeObject *)type) : -1;
-        Py_XDECREF(type);
-        if (added != 0) return -1;
-    }
-    return 0;
-}
+OBJECT_TYPE(agg, "Agg", "Grouped states: see vf_agg_open.");

@@ -1,6 +1,6 @@
 /* _core.Order: the report on the order of a day's rows, batch by batch.
    Not for the counting: vf_order_update. */
-#include "convert.h"
+#include "object.h"
 
 struct order_object {
     PyObject_HEAD struct vf_order *order;
@@ -10,12 +10,9 @@ static PyObject *order_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     struct vf_error err = {0};
     (void)kwargs;
     if (!PyArg_ParseTuple(args, "")) return NULL;
-    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    struct order_object *self = (struct order_object *)allocate(type, 0);
+    struct order_object *self = allocate_object(type);
     if (self == NULL) return NULL;
-    if (vf_order_open(NULL, &self->order, &err) == VF_OK) return (PyObject *)self;
-    Py_DECREF((PyObject *)self);
-    return raise_error(&err);
+    return opened(self, vf_order_open(NULL, &self->order, &err), &err);
 }
 
 static PyObject *order_update(PyObject *self, PyObject *args) {
@@ -24,17 +21,13 @@ static PyObject *order_update(PyObject *self, PyObject *args) {
     enum vf_status status;
     if (PyTuple_Size(args) != 2) return PyErr_Format(PyExc_ValueError, "update takes key and time");
     if (!columns_in_new(args, &in)) return NULL;
-    if (in.items[1] == NULL) {
-        columns_in_free(&in);
-        return PyErr_Format(PyExc_ValueError, "the time is missing");
-    }
+    if (in.items[1] == NULL) return refuse_columns(&in, "the time is missing");
     Py_BEGIN_ALLOW_THREADS;
     status = vf_order_update(((struct order_object *)self)->order, in.items[0] != NULL ? &in.series[0] : NULL,
                              &in.series[1], &err);
     columns_in_free(&in);
     Py_END_ALLOW_THREADS;
-    if (status != VF_OK) return raise_error(&err);
-    Py_RETURN_NONE;
+    return none_or_error(status, &err);
 }
 
 static PyObject *order_report(PyObject *self, PyObject *unused) {
@@ -54,20 +47,10 @@ static void order_dealloc(PyObject *self) {
     free_object(self);
 }
 
-static PyMethodDef methods[] = {
+static PyMethodDef order_methods[] = {
     {"update", order_update, METH_VARARGS,
      "update($self, key, time, /)\n--\n\nThe next rows; key may be None."},
     {"report", order_report, METH_NOARGS, "report($self, /)\n--\n\nWhat was seen so far."},
     {NULL, NULL, 0, NULL}};
 
-static PyType_Slot slots[] = {
-    {Py_tp_new, (void *)order_new},
-    {Py_tp_dealloc, (void *)order_dealloc},
-    {Py_tp_methods, methods},
-    {Py_tp_doc, (void *)"Whether rows come in the order of their times: see vf_order_open."},
-    {0, NULL}};
-
-PyType_Spec order_spec = {.name = "vizflow._core.Order",
-                          .basicsize = sizeof(struct order_object),
-                          .flags = Py_TPFLAGS_DEFAULT,
-                          .slots = slots};
+OBJECT_TYPE(order, "Order", "Whether rows come in the order of their times: see vf_order_open.");

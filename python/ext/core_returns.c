@@ -1,24 +1,10 @@
 /* Asof, Daily and Quantiles: the library's objects behind vizflow.returns as Python types, one method a C function.
    Not for choices: defaults, names and checks of options are the face's, checks of data the library's. */
-#include "convert.h"
+#include "object.h"
 
 #include "pool.h"
 
 #include <stdlib.h>
-
-static PyObject *module_of(PyObject *self) {
-    return PyType_GetModule(Py_TYPE(self));
-}
-
-static PyObject *none_or_error(enum vf_status status, const struct vf_error *err) {
-    if (status != VF_OK) return raise_error(err);
-    Py_RETURN_NONE;
-}
-
-static void *allocate_object(PyTypeObject *type) {
-    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    return allocate(type, 0);
-}
 
 /* ---- Asof ---- */
 
@@ -26,26 +12,6 @@ struct asof_object {
     PyObject_HEAD struct vf_asof *asof;
     size_t n_horizons;
 };
-
-#define HORIZONS_MAX 1024
-
-static bool read_horizons(PyObject *list, int64_t *horizons, size_t *n) {
-    Py_ssize_t length = PySequence_Size(list);
-    if (length < 0) return false;
-    if (length > HORIZONS_MAX) {
-        PyErr_Format(PyExc_ValueError, "%zd horizons; at most %d are accepted", length, HORIZONS_MAX);
-        return false;
-    }
-    for (Py_ssize_t i = 0; i < length; i++) {
-        PyObject *item = PySequence_GetItem(list, i);
-        if (item == NULL) return false;
-        horizons[i] = PyLong_AsLongLong(item);
-        Py_DECREF(item);
-        if (PyErr_Occurred()) return false;
-    }
-    *n = (size_t)length;
-    return true;
-}
 
 static PyObject *asof_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"horizons_ns", "method", "tolerance_ns", "end_ns", "strict",
@@ -72,11 +38,7 @@ static PyObject *asof_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     struct asof_object *self = allocate_object(type);
     if (self == NULL) return NULL;
     self->n_horizons = options.n_horizons;
-    if (vf_asof_open(&ctx, &options, &self->asof, &err) != VF_OK) {
-        Py_DECREF(self);
-        return raise_error(&err);
-    }
-    return (PyObject *)self;
+    return opened(self, vf_asof_open(&ctx, &options, &self->asof, &err), &err);
 }
 
 static void asof_dealloc(PyObject *self) {
@@ -95,9 +57,7 @@ static bool asof_batch(const struct columns_in *in, struct vf_asof_batch *batch)
 static bool asof_columns(PyObject *sequence, struct columns_in *in, struct vf_asof_batch *batch) {
     if (!columns_in_new(sequence, in)) return false;
     if (asof_batch(in, batch)) return true;
-    columns_in_free(in);
-    PyErr_SetString(PyExc_ValueError, "a batch is (time, key, ...)");
-    return false;
+    return refuse_columns(in, "a batch is (time, key, ...)") != NULL;
 }
 
 static PyObject *asof_observe(PyObject *self, PyObject *sequence) {
@@ -128,7 +88,6 @@ static PyObject *asof_find(PyObject *self, PyObject *sequence) {
     struct columns_in in;
     struct vf_asof_batch batch;
     struct vf_error err = {0};
-    PyObject *list = NULL;
     if (!asof_columns(sequence, &in, &batch)) return NULL;
     struct vf_column *out = calloc(object->n_horizons + 1, sizeof *out);
     if (out == NULL) {
@@ -140,10 +99,7 @@ static PyObject *asof_find(PyObject *self, PyObject *sequence) {
     status = vf_asof_find(object->asof, &batch, out, &err);
     columns_in_free(&in);
     Py_END_ALLOW_THREADS;
-    if (status == VF_OK)
-        list = columns_out(module_of(self), out, object->n_horizons);
-    else
-        raise_error(&err);
+    PyObject *list = columns_or_error(self, status, out, object->n_horizons, &err);
     free(out);
     return list;
 }
@@ -154,17 +110,7 @@ static PyMethodDef asof_methods[] = {
     {"find", asof_find, METH_O, "Row numbers for rows (time | None, key, ...), a column a horizon."},
     {NULL, NULL, 0, NULL}};
 
-static PyType_Slot asof_slots[] = {
-    {Py_tp_new, (void *)asof_new},
-    {Py_tp_dealloc, (void *)asof_dealloc},
-    {Py_tp_methods, asof_methods},
-    {Py_tp_doc, (void *)"Rows of one frame found for another's: see vf_asof_open."},
-    {0, NULL}};
-
-static PyType_Spec asof_spec = {.name = "vizflow._core.Asof",
-                                .basicsize = sizeof(struct asof_object),
-                                .flags = Py_TPFLAGS_DEFAULT,
-                                .slots = asof_slots};
+OBJECT_TYPE(asof, "Asof", "Rows of one frame found for another's: see vf_asof_open.");
 
 /* ---- Daily ---- */
 
@@ -184,11 +130,7 @@ static PyObject *daily_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     struct vf_context ctx = pool_context(1);
     struct daily_object *self = allocate_object(type);
     if (self == NULL) return NULL;
-    if (vf_daily_open(&ctx, &options, &self->daily, &err) != VF_OK) {
-        Py_DECREF(self);
-        return raise_error(&err);
-    }
-    return (PyObject *)self;
+    return opened(self, vf_daily_open(&ctx, &options, &self->daily, &err), &err);
 }
 
 static void daily_dealloc(PyObject *self) {
@@ -208,9 +150,7 @@ static bool daily_columns(PyObject *sequence, struct columns_in *in, struct vf_d
                                          .volume = in->items[3] != NULL ? &in->series[3] : NULL};
         return true;
     }
-    columns_in_free(in);
-    PyErr_SetString(PyExc_ValueError, "a batch is (time, wall, price, volume, key, ...)");
-    return false;
+    return refuse_columns(in, "a batch is (time, wall, price, volume, key, ...)") != NULL;
 }
 
 static PyObject *daily_update(PyObject *self, PyObject *sequence) {
@@ -224,16 +164,15 @@ static PyObject *daily_update(PyObject *self, PyObject *sequence) {
     status = vf_daily_update(((struct daily_object *)self)->daily, &batch, &fresh, &err);
     columns_in_free(&in);
     Py_END_ALLOW_THREADS;
-    if (status != VF_OK) return raise_error(&err);
-    return column_out(module_of(self), &fresh);
+    return column_or_error(self, status, &fresh, &err);
 }
 
 static PyObject *daily_finish(PyObject *self, PyObject *unused) {
     struct vf_column out[VF_DAILY_COLUMNS] = {{{0}, {0}}};
     struct vf_error err = {0};
     (void)unused;
-    if (vf_daily_finish(((struct daily_object *)self)->daily, out, &err) != VF_OK) return raise_error(&err);
-    return columns_out(module_of(self), out, VF_DAILY_COLUMNS);
+    enum vf_status status = vf_daily_finish(((struct daily_object *)self)->daily, out, &err);
+    return columns_or_error(self, status, out, VF_DAILY_COLUMNS, &err);
 }
 
 static PyObject *daily_returns(PyObject *self, PyObject *args) {
@@ -250,8 +189,7 @@ static PyObject *daily_returns(PyObject *self, PyObject *args) {
     status = vf_daily_return(((struct daily_object *)self)->daily, &batch, first_row, &out, &err);
     columns_in_free(&in);
     Py_END_ALLOW_THREADS;
-    if (status != VF_OK) return raise_error(&err);
-    return column_out(module_of(self), &out);
+    return column_or_error(self, status, &out, &err);
 }
 
 static PyObject *daily_replayed(PyObject *self, PyObject *unused) {
@@ -267,16 +205,7 @@ static PyMethodDef daily_methods[] = {
     {"replayed", daily_replayed, METH_NOARGS, "Raise unless the replay has seen every row; then rewind it."},
     {NULL, NULL, 0, NULL}};
 
-static PyType_Slot daily_slots[] = {{Py_tp_new, (void *)daily_new},
-                                    {Py_tp_dealloc, (void *)daily_dealloc},
-                                    {Py_tp_methods, daily_methods},
-                                    {Py_tp_doc, (void *)"A day's prices by instrument: see vf_daily_open."},
-                                    {0, NULL}};
-
-static PyType_Spec daily_spec = {.name = "vizflow._core.Daily",
-                                 .basicsize = sizeof(struct daily_object),
-                                 .flags = Py_TPFLAGS_DEFAULT,
-                                 .slots = daily_slots};
+OBJECT_TYPE(daily, "Daily", "A day's prices by instrument: see vf_daily_open.");
 
 /* ---- Quantiles ---- */
 
@@ -295,11 +224,7 @@ static PyObject *quantiles_new(PyTypeObject *type, PyObject *args, PyObject *kwa
     struct quantiles_object *self = allocate_object(type);
     if (self == NULL) return NULL;
     self->n_bins = n_bins;
-    if (vf_quantiles_open(&ctx, n_bins, (enum vf_quantile_method)method, &self->quantiles, &err) != VF_OK) {
-        Py_DECREF(self);
-        return raise_error(&err);
-    }
-    return (PyObject *)self;
+    return opened(self, vf_quantiles_open(&ctx, n_bins, (enum vf_quantile_method)method, &self->quantiles, &err), &err);
 }
 
 static void quantiles_dealloc(PyObject *self) {
@@ -357,26 +282,4 @@ static PyMethodDef quantiles_methods[] = {
     {"cuts", quantiles_cuts, METH_NOARGS, "(cuts, (low, high, finite, null, nan, infinite))."},
     {NULL, NULL, 0, NULL}};
 
-static PyType_Slot quantiles_slots[] = {{Py_tp_new, (void *)quantiles_new},
-                                        {Py_tp_dealloc, (void *)quantiles_dealloc},
-                                        {Py_tp_methods, quantiles_methods},
-                                        {Py_tp_doc, (void *)"Cuts at quantiles: see vf_quantiles_open."},
-                                        {0, NULL}};
-
-static PyType_Spec quantiles_spec = {.name = "vizflow._core.Quantiles",
-                                     .basicsize = sizeof(struct quantiles_object),
-                                     .flags = Py_TPFLAGS_DEFAULT,
-                                     .slots = quantiles_slots};
-
-/* ---- all of them ---- */
-
-int add_returns(PyObject *module) {
-    PyType_Spec *specs[] = {&asof_spec, &daily_spec, &quantiles_spec};
-    for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
-        PyObject *type = PyType_FromModuleAndSpec(module, specs[i], NULL);
-        int added = type != NULL ? PyModule_AddType(module, (PyTypeObject *)type) : -1;
-        Py_XDECREF(type);
-        if (added != 0) return -1;
-    }
-    return 0;
-}
+OBJECT_TYPE(quantiles, "Quantiles", "Cuts at quantiles: see vf_quantiles_open.");

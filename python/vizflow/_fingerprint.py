@@ -24,7 +24,7 @@ from vizflow._pipelines import name_of
 from vizflow._schema import FORMAT
 from vizflow._settings import text_of
 from vizflow.config import Config, Context
-from vizflow.errors import StorageError
+from vizflow.errors import StorageError, first_line
 from vizflow.market import Market, Session
 
 
@@ -133,11 +133,7 @@ def stored_in(path: Path) -> dict[str, str] | None:
     try:
         return pl.read_parquet_metadata(path)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise StorageError(f"{path}: the partial cannot be read ({_first_line(error)})") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+        raise StorageError(f"{path}: the partial cannot be read ({first_line(error)})") from error
 
 
 # ---- settings -----------------------------------------------------------------------------------------------------

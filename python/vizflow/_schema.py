@@ -26,6 +26,7 @@ from vizflow.errors import (
     SchemaChangeWarning,
     SchemaError,
     StorageError,
+    first_line,
     near_names,
     translated,
 )
@@ -395,8 +396,7 @@ class PartialSchema:
             bins = json.loads(metadata.get("vizflow.bins", "{}"))
             widths = {str(name): float(width) for name, width in bins.items()}
         except (OSError, ValueError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
-            first = (str(error).splitlines() or [type(error).__name__])[0]
-            raise StorageError(f"{os.fspath(path)}: this is no whole partial result ({first})") from error
+            raise StorageError(f"{os.fspath(path)}: this is no whole partial result ({first_line(error)})") from error
         columns = {name: type_text(dtype) for name, dtype in schema.items()}
         return cls(
             columns,

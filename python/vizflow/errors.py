@@ -93,6 +93,11 @@ _BY_STATUS: dict[str, type[Error]] = {
 _MARK = re.compile(r"(?:the plugin failed with message: )?(.*) \[vizflow:(\w+):(-?\d+):(-?\d+):([^\n]*)\]", re.DOTALL)
 
 
+def first_line(error: BaseException) -> str:
+    """Give the first line of another library's error, or its class where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def from_c(status: str, message: str, row: int, count: int, column: str) -> Error:
     """Give the exception for a status of the C library."""
     kind = _BY_STATUS.get(status, Error)

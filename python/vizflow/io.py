@@ -16,7 +16,7 @@ import polars as pl
 
 from vizflow import _core, _partial, _schema
 from vizflow._plans import Frame, as_lazy
-from vizflow.errors import ConfigError, DataError, Error, StorageError, translated
+from vizflow.errors import ConfigError, DataError, Error, StorageError, first_line, translated
 
 __all__ = ["load", "save", "scan"]
 
@@ -177,9 +177,9 @@ def reading(path: Path, schema: _schema.Rules | None = None) -> Iterator[None]:
         if schema and isinstance(error, (DataError, pl.exceptions.InvalidOperationError, pl.exceptions.ComputeError)):
             _schema.raise_bad_values(_reader(path)(path), schema, str(path))
         if isinstance(error, _UNREADABLE) and "[vizflow:" not in str(error) and not isinstance(error, Error):
-            first = (str(error).splitlines() or [type(error).__name__])[0]
             raise StorageError(
-                f"{path}: the file cannot be read; it is truncated, corrupt, or not what its suffix says ({first})"
+                f"{path}: the file cannot be read; it is truncated, corrupt, or not what its suffix says "
+                f"({first_line(error)})"
             ) from error
         raise
     _unless_it_changed(path, before, None)

@@ -14,17 +14,6 @@
 
 /* ---- small owned things ---------------------------------------------------------------------------------------------- */
 
-static char *copy_text(const struct vf_context *ctx, const char *text) {
-    size_t bytes = strlen(text) + 1;
-    char *copy = vf__alloc(ctx, bytes, 1);
-    if (copy != NULL) memcpy(copy, text, bytes);
-    return copy;
-}
-
-static void free_text(const struct vf_context *ctx, char *text) {
-    if (text != NULL) vf__free(ctx, text, strlen(text) + 1, 1);
-}
-
 static size_t n_columns(const struct vf_agg *agg) {
     return agg->n_keys + agg->n_values;
 }
@@ -157,7 +146,7 @@ enum vf_status vf_agg_open(const struct vf_context *ctx, const struct vf_agg_lea
     for (size_t l = 0; all && l < n_leaves; l++) {
         agg->leaves[l] = (struct vf__leaf){
             .op = leaves[l].op, .value = leaves[l].value, .more = {leaves[l].more[0], leaves[l].more[1]}};
-        agg->names[l] = copy_text(&own, leaves[l].name != NULL ? leaves[l].name : "");
+        agg->names[l] = vf__text_copy(&own, leaves[l].name != NULL ? leaves[l].name : "");
         all = agg->names[l] != NULL;
     }
     if (!all) {
@@ -170,8 +159,8 @@ enum vf_status vf_agg_open(const struct vf_context *ctx, const struct vf_agg_lea
 
 static void drop_types(struct vf_agg *agg) {
     for (size_t c = 0; agg->types != NULL && c < n_columns(agg); c++) {
-        free_text(&agg->ctx, agg->types[c].format);
-        free_text(&agg->ctx, agg->types[c].name);
+        vf__text_free(&agg->ctx, agg->types[c].format);
+        vf__text_free(&agg->ctx, agg->types[c].name);
         agg->types[c] = (struct column_type){0};
     }
 }
@@ -182,7 +171,7 @@ void vf_agg_close(struct vf_agg *agg) {
     for (size_t s = 0; agg->shards != NULL && s < agg->n_shards; s++)
         close_shard(agg, &agg->shards[s]);
     for (size_t l = 0; agg->names != NULL && l < agg->n_leaves; l++)
-        free_text(&ctx, agg->names[l]);
+        vf__text_free(&ctx, agg->names[l]);
     drop_types(agg);
     vf__free(&ctx, agg->leaves, agg->n_leaves, sizeof *agg->leaves);
     vf__free(&ctx, agg->names, agg->n_leaves, sizeof *agg->names);
@@ -303,8 +292,8 @@ static enum vf_status copy_type(struct vf_agg *agg, size_t c, const struct vf__t
                                 struct vf_error *err) {
     struct column_type *own = &agg->types[c];
     own->type = *type;
-    own->format = copy_text(&agg->ctx, type->format);
-    own->name = copy_text(&agg->ctx, name);
+    own->format = vf__text_copy(&agg->ctx, type->format);
+    own->name = vf__text_copy(&agg->ctx, name);
     own->type.format = own->format;
     return own->format != NULL && own->name != NULL ? VF_OK : vf__fail_memory(err, strlen(name));
 }
@@ -547,16 +536,7 @@ static enum vf_status open_readers(struct vf_agg *agg, const struct vf_series *k
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1,
                         "%lld rows of %zu keys and %zu values: columns are missing", (long long)n_rows,
                         agg->n_keys, agg->n_values);
-    for (size_t c = 0; c < n_columns(agg); c++) {
-        struct vf__reader *reader = &agg->readers[c];
-        enum vf_status status =
-            vf__reader_open(reader, c < agg->n_keys ? &keys[c] : &values[c - agg->n_keys], err);
-        if (status != VF_OK) return status;
-        if (reader->n_rows != n_rows)
-            return vf__fail(err, VF_ERROR_ARGUMENT, reader->name, -1, "column \"%s\" has %lld rows, not %lld",
-                            reader->name, (long long)reader->n_rows, (long long)n_rows);
-    }
-    return VF_OK;
+    return vf__readers_open(agg->readers, keys, agg->n_keys, values, agg->n_values, n_rows, err);
 }
 
 /* uint64 is read as raw words from here on; the states and the key columns that are given know what they are. */
@@ -744,24 +724,16 @@ static size_t text_bytes(const struct shard *shard, size_t k) {
     return bytes;
 }
 
-/* Large strings, or large binaries: the layout that any reader of Arrow takes and that no length overflows. */
 static enum vf_status give_texts(const struct vf_agg *agg, size_t k, struct vf_column *out,
                                  struct vf_error *err) {
     const struct shard *shard = &agg->shards[0];
-    size_t n = shard->groups.n, bytes = text_bytes(shard, k), at = 0;
-    struct vf_column column = {0};
-    const char *format = agg->types[k].type.utf8 ? "U" : "Z";
-    enum vf_status status = vf__schema_new(&agg->ctx, format, agg->types[k].name, &column.schema, err);
-    if (status == VF_OK) status = vf__array_new(&agg->ctx, 3, (int64_t)n, &column.array, err);
-    if (status != VF_OK) goto done;
-    uint8_t *validity = vf__array_buffer(&column.array, 0, vf__bitmap_bytes((int64_t)n), true);
-    int64_t *offsets = vf__array_buffer(&column.array, 1, (n + 1) * sizeof *offsets, false);
-    uint8_t *data = vf__array_buffer(&column.array, 2, bytes, false);
-    if (validity == NULL || offsets == NULL || data == NULL) {
-        status = vf__fail_memory(err, (n + 1) * sizeof *offsets + bytes);
-        goto done;
-    }
-    offsets[0] = 0;
+    const struct column_type *type = &agg->types[k];
+    size_t n = shard->groups.n, at = 0;
+    uint8_t *validity, *data;
+    int64_t *offsets;
+    enum vf_status status = vf__texts_new(&agg->ctx, type->type.utf8, type->name, n, text_bytes(shard, k), out,
+                                          &validity, &offsets, &data, err);
+    if (status != VF_OK) return status;
     for (size_t g = 0; g < n; g++) {
         int64_t id;
         size_t length;
@@ -773,11 +745,8 @@ static enum vf_status give_texts(const struct vf_agg *agg, size_t k, struct vf_c
         }
         offsets[g + 1] = (int64_t)at;
     }
-    vf__column_done(&column);
-    *out = column;
-done:
-    if (status != VF_OK) vf_column_release(&column);
-    return status;
+    vf__column_done(out);
+    return VF_OK;
 }
 
 enum vf_status vf__agg_give_key(const struct vf_agg *agg, size_t k, struct vf_column *out,

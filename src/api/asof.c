@@ -3,16 +3,15 @@
 #include "mark/asof.h"
 #include "arrow/build.h"
 #include "arrow/keyed.h"
+#include "mark/horizons.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 enum { BLOCK = VF__KEYED_BLOCK };
 
 #define MAX_TASKS 64
 #define TASK_ROWS ((int64_t)16384)           /* fewer are not worth a thread; whole bytes of bitmaps */
 #define HINTS_MAX ((size_t)16 * 1024 * 1024) /* numbers; past it look-ups do without */
-#define NAME_BYTES 48
 
 struct vf_asof {
     struct vf_context ctx;
@@ -31,61 +30,12 @@ struct vf_asof {
 
 /* ---- opening ------------------------------------------------------------------------------------------------------- */
 
-static enum vf_status check_options(const struct vf_asof_options *options, struct vf_error *err) {
-    if (options == NULL) return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "options are missing");
-    if (options->n_horizons == 0 || options->horizons_ns == NULL)
-        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "no horizon was given; one or more are needed");
-    if (options->n_horizons > INT32_MAX)
-        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "%zu horizons are too many", options->n_horizons);
-    if (options->method != VF_MARK_BACKWARD && options->method != VF_MARK_FORWARD &&
-        options->method != VF_MARK_NEAREST)
-        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1,
-                        "method %d; backward (0), forward (1) and nearest (2) are accepted",
-                        (int)options->method);
-    for (size_t i = 0; i < options->n_horizons; i++)
-        for (size_t j = 0; j < i; j++)
-            if (options->horizons_ns[j] == options->horizons_ns[i])
-                return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1,
-                                "horizons %zu and %zu are both %" PRId64 " ns; each may be given once", j + 1,
-                                i + 1, options->horizons_ns[i]);
-    return VF_OK;
-}
-
-/* row_60, row_-0.5: seconds without trailing zeros. */
-static int name_of(int64_t horizon_ns, char *out) {
-    uint64_t size = horizon_ns < 0 ? 0 - (uint64_t)horizon_ns : (uint64_t)horizon_ns;
-    int n = snprintf(out, NAME_BYTES, "row_%s%" PRIu64 ".%09" PRIu64, horizon_ns < 0 ? "-" : "",
-                     size / 1000000000, size % 1000000000);
-    while (out[n - 1] == '0')
-        n--;
-    if (out[n - 1] == '.') n--;
-    out[n] = '\0';
-    return n + 1;
-}
-
-static enum vf_status copy_names(struct vf_asof *asof, const struct vf_asof_options *options,
-                                 struct vf_error *err) {
-    size_t bytes = 0, at = 0;
-    char name[NAME_BYTES];
-    for (size_t i = 0; i < options->n_horizons; i++)
-        bytes += options->names != NULL ? strlen(options->names + bytes) + 1
-                                        : (size_t)name_of(options->horizons_ns[i], name);
-    asof->names = vf__alloc(&asof->ctx, bytes, 1);
-    if (asof->names == NULL) return vf__fail_memory(err, bytes);
-    asof->name_bytes = bytes;
-    if (options->names != NULL) memcpy(asof->names, options->names, bytes);
-    for (size_t i = 0; options->names == NULL && i < options->n_horizons; i++) {
-        size_t n = (size_t)name_of(options->horizons_ns[i], name);
-        memcpy(asof->names + at, name, n);
-        at += n;
-    }
-    return VF_OK;
-}
-
 enum vf_status vf_asof_open(const struct vf_context *ctx, const struct vf_asof_options *options,
                             struct vf_asof **out, struct vf_error *err) {
     struct vf_context context = vf__context(ctx);
-    enum vf_status status = check_options(options, err);
+    if (options == NULL) return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "options are missing");
+    enum vf_status status =
+        vf__horizons_check(options->horizons_ns, options->n_horizons, options->method, false, err);
     if (status != VF_OK) return status;
     struct vf_asof *asof = vf__alloc(&context, 1, sizeof *asof);
     if (asof == NULL) return vf__fail_memory(err, sizeof *asof);
@@ -105,7 +55,8 @@ enum vf_status vf_asof_open(const struct vf_context *ctx, const struct vf_asof_o
         goto done;
     }
     memcpy(asof->horizons, options->horizons_ns, asof->n_horizons * sizeof *asof->horizons);
-    status = copy_names(asof, options, err);
+    status = vf__horizons_names(&context, asof->horizons, asof->n_horizons, options->names, "row_", &asof->names,
+                                &asof->name_bytes, err);
 done:
     if (status == VF_OK)
         *out = asof;

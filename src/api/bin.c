@@ -17,21 +17,6 @@ static enum vf_status read_block(struct vf__reader *reader, int64_t row, int64_t
     return status;
 }
 
-static void store_validity(uint8_t *validity, int64_t row, int64_t n, const uint8_t *ok) {
-    for (int64_t i = 0; i < n; i++)
-        if (!ok[i]) vf__bit_clear(validity, row + i);
-}
-
-static enum vf_status finish(enum vf_status status, struct vf_column *column, struct vf_column *out) {
-    if (status != VF_OK) {
-        vf_column_release(column);
-        return status;
-    }
-    vf__column_done(column);
-    *out = *column;
-    return VF_OK;
-}
-
 static void count_bad(int64_t bad, int64_t row, int64_t first, int64_t *total, int64_t *first_row) {
     if (bad > 0 && *total == 0) *first_row = row + first;
     *total += bad;
@@ -72,7 +57,7 @@ enum vf_status vf_bin_index(const struct vf_context *ctx, const struct vf_series
         if (status != VF_OK) break;
         int64_t bad = vf__bin_index(x, n, width, snap, (int64_t *)data + row, ok, &first);
         count_bad(bad, row, first, &beyond, &first_row);
-        store_validity(validity, row, n, ok);
+        vf__validity_clear(validity, row, n, ok);
     }
     if (status == VF_OK && beyond > 0) {
         status = vf__fail(
@@ -82,7 +67,7 @@ enum vf_status vf_bin_index(const struct vf_context *ctx, const struct vf_series
             reader.name, (long long)beyond, width, (long long)first_row, value_at(&reader, first_row));
         if (err != NULL) err->count = beyond;
     }
-    return finish(status, &column, out);
+    return vf__column_give(status, &column, out);
 }
 
 /* ---- near-integer cast ---- */
@@ -150,7 +135,7 @@ static enum vf_status cast_rows(struct cast *cast, void *data, uint8_t *validity
         if (cast->off > 0) continue; /* only counted from here on */
         bad = store_integers(cast->target, nearest, n, ok, row, data, &first);
         count_bad(bad, row, first, &cast->large, &cast->first_large);
-        store_validity(validity, row, n, ok);
+        vf__validity_clear(validity, row, n, ok);
     }
     return VF_OK;
 }
@@ -199,7 +184,7 @@ enum vf_status vf_cast_integer(const struct vf_context *ctx, const struct vf_ser
                             &column, &data, &validity, err);
     if (status == VF_OK) status = cast_rows(&cast, data, validity, err);
     if (status == VF_OK) status = cast_errors(&cast, err);
-    return finish(status, &column, out);
+    return vf__column_give(status, &column, out);
 }
 
 /* ---- mid
@@ -230,7 +215,7 @@ enum vf_status vf_mid(const struct vf_context *ctx, const struct vf_series *bid,
         for (int64_t i = 0; i < n; i++)
             ok[i] = (uint8_t)(ok[i] & ok_ask[i]);
         vf__mid(b, a, n, (double *)data + row, ok);
-        store_validity(validity, row, n, ok);
+        vf__validity_clear(validity, row, n, ok);
     }
-    return finish(status, &column, out);
+    return vf__column_give(status, &column, out);
 }

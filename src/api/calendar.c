@@ -218,11 +218,5 @@ enum vf_status vf_date_parse(const struct vf_context *ctx, const struct vf_serie
             parse.reader.name, (long long)parse.n_bad, parse.example, (long long)parse.first_bad);
         if (err != NULL) err->count = parse.n_bad;
     }
-    if (status != VF_OK) {
-        vf_column_release(&column);
-        return status;
-    }
-    vf__column_done(&column);
-    *out = column;
-    return VF_OK;
+    return vf__column_give(status, &column, out);
 }

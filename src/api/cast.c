@@ -66,11 +66,5 @@ enum vf_status vf_cast_float(const struct vf_context *ctx, const struct vf_serie
             reader.name, (long long)lost.count, (long long)lost.first_row, (long long)lost.first);
         if (err != NULL) err->count = lost.count;
     }
-    if (status != VF_OK) {
-        vf_column_release(&column);
-        return status;
-    }
-    vf__column_done(&column);
-    *out = column;
-    return VF_OK;
+    return vf__column_give(status, &column, out);
 }

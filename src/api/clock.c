@@ -304,12 +304,8 @@ static enum vf_status give(struct run *run, enum vf_status status, struct vf_col
                            struct vf_column *out, struct vf_clock_report *report, struct vf_error *err) {
     if (status == VF_OK && run->outside == VF_OUTSIDE_RAISE && run->first_bad >= 0)
         status = raise_outside(run, err);
-    if (status != VF_OK) {
-        vf_column_release(column);
-        return status;
-    }
-    vf__column_done(column);
-    *out = *column;
+    status = vf__column_give(status, column, out);
+    if (status != VF_OK) return status;
     run->report.n_rows = run->reader.n_rows;
     if (report != NULL) *report = run->report;
     return VF_OK;
@@ -510,13 +506,7 @@ enum vf_status vf_clock_end_on(const struct vf_context *ctx, const struct vf_cal
     for (int64_t row = 0; status == VF_OK && row < n_rows; row += BLOCK)
         status = end_block(&dated, row, n_rows - row < BLOCK ? n_rows - row : BLOCK, ends, validity, err);
     if (status == VF_OK && dated.n_closed > 0) status = raise_closed(&dated, err);
-    if (status != VF_OK) {
-        vf_column_release(&column);
-        return status;
-    }
-    vf__column_done(&column);
-    *out = column;
-    return VF_OK;
+    return vf__column_give(status, &column, out);
 }
 
 /* The ends of some rows' days become what is left of them at the rows' times. */
@@ -672,11 +662,5 @@ enum vf_status vf_clock_trading_day(const struct vf_context *ctx, const struct v
     for (int64_t row = 0; status == VF_OK && row < reader.n_rows; row += BLOCK)
         status = night_block(&night, &reader, row, reader.n_rows - row < BLOCK ? reader.n_rows - row : BLOCK,
                              days, validity, err);
-    if (status != VF_OK) {
-        vf_column_release(&column);
-        return status;
-    }
-    vf__column_done(&column);
-    *out = column;
-    return VF_OK;
+    return vf__column_give(status, &column, out);
 }

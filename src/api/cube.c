@@ -14,17 +14,6 @@
 
 /* ---- open and close ------------------------------------------------------------------------------------------------ */
 
-char *vf__cube_text(const struct vf_context *ctx, const char *text) {
-    size_t bytes = strlen(text) + 1;
-    char *copy = vf__alloc(ctx, bytes, 1);
-    if (copy != NULL) memcpy(copy, text, bytes);
-    return copy;
-}
-
-static void free_text(const struct vf_context *ctx, char *text) {
-    if (text != NULL) vf__free(ctx, text, strlen(text) + 1, 1);
-}
-
 static enum vf_status check_states(size_t n_axes, const struct vf_cube_state *states, size_t n_states,
                                    struct vf_error *err) {
     if (n_axes == 0 || n_axes > VF__CUBE_MOST_AXES)
@@ -62,7 +51,7 @@ enum vf_status vf__cube_new(const struct vf_context *ctx, size_t n_axes, const s
         state->value = cube->n_values;
         state->is = VF__CUBE_UNKNOWN;
         state->slot = vf__cube_adds(state->merge) ? cube->n_sums++ : cube->store.n_scans++;
-        state->name = vf__cube_text(ctx, states[s].name);
+        state->name = vf__text_copy(ctx, states[s].name);
         vf__cube_extent_init(&state->extent);
         vf__cube_extent_init(&state->again);
         cube->n_values += vf__cube_values(state->merge);
@@ -102,12 +91,12 @@ void vf_cube_close(struct vf_cube *cube) {
         vf__free(&ctx, axis->position, axis->keys.n, sizeof *axis->position);
         vf__free(&ctx, axis->sorted, axis->keys.n, sizeof *axis->sorted);
         vf__keys_release(&axis->keys);
-        free_text(&ctx, axis->name);
-        free_text(&ctx, axis->format);
+        vf__text_free(&ctx, axis->name);
+        vf__text_free(&ctx, axis->format);
     }
     for (size_t s = 0; cube->states != NULL && s < cube->n_states; s++) {
-        free_text(&ctx, cube->states[s].name);
-        free_text(&ctx, cube->states[s].format);
+        vf__text_free(&ctx, cube->states[s].name);
+        vf__text_free(&ctx, cube->states[s].format);
     }
     vf__free(&ctx, cube->pieces, cube->n_states + 1, 4 * sizeof *cube->pieces);
     vf__free(&ctx, cube->store.scans, cube->n_states, sizeof *cube->store.scans);
@@ -125,16 +114,7 @@ static enum vf_status open_readers(struct vf_cube *cube, const struct vf_series 
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1,
                         "%lld rows, of %zu keys and %zu values; one is missing", (long long)n_rows,
                         cube->n_axes, cube->n_values);
-    for (size_t c = 0; c < cube->n_axes + cube->n_values; c++) {
-        struct vf__reader *reader = &cube->readers[c];
-        enum vf_status status =
-            vf__reader_open(reader, c < cube->n_axes ? &keys[c] : &values[c - cube->n_axes], err);
-        if (status != VF_OK) return status;
-        if (reader->n_rows != n_rows)
-            return vf__fail(err, VF_ERROR_ARGUMENT, reader->name, -1, "column \"%s\" has %lld rows, not %lld",
-                            reader->name, (long long)reader->n_rows, (long long)n_rows);
-    }
-    return VF_OK;
+    return vf__readers_open(cube->readers, keys, cube->n_axes, values, cube->n_values, n_rows, err);
 }
 
 static enum vf__cube_value value_is(const struct vf__type *type) {
@@ -239,15 +219,15 @@ static enum vf_status learn_types(struct vf_cube *cube, struct vf_error *err) {
         axis->text = vf__reader_is_text(&cube->readers[a]);
         axis->utf8 = axis->text && cube->readers[a].type.utf8;
         vf__keys_init(&axis->keys, ctx, axis->text);
-        if (axis->name == NULL) axis->name = vf__cube_text(ctx, cube->readers[a].name);
-        if (axis->name != NULL) axis->format = vf__cube_text(ctx, cube->readers[a].type.format);
+        if (axis->name == NULL) axis->name = vf__text_copy(ctx, cube->readers[a].name);
+        if (axis->name != NULL) axis->format = vf__text_copy(ctx, cube->readers[a].type.format);
         all = axis->format != NULL;
     }
     for (size_t s = 0; all && s < cube->n_states; s++) {
         struct vf__cube_state *state = &cube->states[s];
         if (state->format != NULL) continue;
         state->is = value_is(&cube->readers[cube->n_axes + state->value].type);
-        state->format = vf__cube_text(ctx, cube->readers[cube->n_axes + state->value].type.format);
+        state->format = vf__text_copy(ctx, cube->readers[cube->n_axes + state->value].type.format);
         all = state->format != NULL;
     }
     return all ? VF_OK : vf__fail_memory(err, sizeof *cube->states);

@@ -76,7 +76,6 @@ static inline size_t vf__cube_values(enum vf_cube_merge merge) {
 /* An empty cube of these states; vf_cube_close ends it. */
 enum vf_status vf__cube_new(const struct vf_context *ctx, size_t n_axes, const struct vf_cube_state *states,
                             size_t n_states, struct vf_cube **out, struct vf_error *err);
-char *vf__cube_text(const struct vf_context *ctx, const char *text);
 /* Which kind of scan a state is; its values' kind is known. */
 enum vf__cube_scan_kind vf__cube_scan_of(const struct vf__cube_state *state);
 /* The record's pieces from its sums' widths and offsets. */

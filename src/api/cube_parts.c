@@ -145,22 +145,15 @@ static enum vf_status give_header(const struct vf_cube *cube, struct vf_column *
 static enum vf_status give_texts(const struct vf_cube *cube, const struct vf__cube_axis *axis,
                                  struct vf_column *out, struct vf_error *err) {
     size_t n = axis->length, bytes = 0, at = 0, length;
-    struct vf_column column = {0};
+    uint8_t *validity, *data;
+    int64_t *offsets;
     for (size_t i = axis->has_null; i < n; i++) {
         (void)vf__keys_text(&axis->keys, axis->sorted[i - axis->has_null], &length);
         bytes += length;
     }
-    enum vf_status status =
-        vf__schema_new(&cube->ctx, axis->utf8 ? "U" : "Z", axis->name, &column.schema, err);
-    if (status == VF_OK) status = vf__array_new(&cube->ctx, 3, (int64_t)n, &column.array, err);
-    if (status != VF_OK) goto done;
-    uint8_t *validity = vf__array_buffer(&column.array, 0, vf__bitmap_bytes((int64_t)n), true);
-    int64_t *offsets = vf__array_buffer(&column.array, 1, (n + 1) * sizeof *offsets, true);
-    uint8_t *data = vf__array_buffer(&column.array, 2, bytes, false);
-    if (validity == NULL || offsets == NULL || data == NULL) {
-        status = vf__fail_memory(err, (n + 1) * sizeof *offsets + bytes);
-        goto done;
-    }
+    enum vf_status status = vf__texts_new(&cube->ctx, axis->utf8, axis->name, n, bytes, out, &validity, &offsets,
+                                          &data, err);
+    if (status != VF_OK) return status;
     for (size_t i = axis->has_null; i < n; i++) {
         const uint8_t *text = vf__keys_text(&axis->keys, axis->sorted[i - axis->has_null], &length);
         if (length > 0) memcpy(data + at, text, length);
@@ -168,11 +161,8 @@ static enum vf_status give_texts(const struct vf_cube *cube, const struct vf__cu
         vf__bit_set(validity, (int64_t)i);
         offsets[i + 1] = (int64_t)at;
     }
-    vf__column_done(&column);
-    *out = column;
-done:
-    if (status != VF_OK) vf_column_release(&column);
-    return status;
+    vf__column_done(out);
+    return VF_OK;
 }
 
 static enum vf_status give_axis(const struct vf_cube *cube, size_t a, struct vf_column *out,
@@ -397,7 +387,7 @@ static enum vf_status attach_axis(struct vf_cube *cube, size_t a, const struct v
         reader.type.kind == VF__FLOAT)
         return damaged("axis", err);
     vf__keys_init(&axis->keys, &cube->ctx, axis->text);
-    axis->name = vf__cube_text(&cube->ctx, reader.name);
+    axis->name = vf__text_copy(&cube->ctx, reader.name);
     if (axis->name == NULL) return vf__fail_memory(err, strlen(reader.name));
     for (int64_t row = 0; row < reader.n_rows; row += 1024) {
         int64_t n = reader.n_rows - row < 1024 ? reader.n_rows - row : 1024;

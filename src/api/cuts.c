@@ -73,8 +73,7 @@ static enum vf_status cut_block(struct cutting *c, int64_t row, int64_t *values,
         c->first_value = x[i];
     }
     vf__cuts_index(x, (size_t)n, c->cuts, c->n_cuts, c->left_closed, ok, values + row);
-    for (int64_t i = 0; i < n; i++)
-        if (!ok[i]) vf__bit_clear(validity, row + i);
+    vf__validity_clear(validity, row, n, ok);
     return VF_OK;
 }
 
@@ -108,13 +107,7 @@ enum vf_status vf_cut_index(const struct vf_context *ctx, const struct vf_series
     for (int64_t row = 0; status == VF_OK && row < c.reader.n_rows; row += BLOCK)
         status = cut_block(&c, row, data, validity, err);
     if (status == VF_OK && c.bad > 0) status = beyond(&c, err);
-    if (status != VF_OK) {
-        vf_column_release(&column);
-        return status;
-    }
-    vf__column_done(&column);
-    *out = column;
-    return VF_OK;
+    return vf__column_give(status, &column, out);
 }
 
 /* ---- cuts at quantiles --------------------------------------------------------------------------------------------- */

@@ -428,8 +428,7 @@ static enum vf_status return_block(struct vf_daily *daily, struct batch *batch, 
     if (status != VF_OK) return status;
     vf__days_return(daily->days, daily->n, block.group, &block.rows, (size_t)n, daily->options.end_ns,
                     values + row, ok);
-    for (int64_t i = 0; i < n; i++)
-        if (!ok[i]) vf__bit_clear(validity, row + i);
+    vf__validity_clear(validity, row, n, ok);
     return VF_OK;
 }
 

@@ -5,16 +5,15 @@
 #include "arrow/keyed.h"
 #include "arrow/read.h"
 #include "base/replay.h"
+#include "mark/horizons.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 enum { BLOCK = VF__MARK_BATCH };
 
 #define MAX_ROWS ((int64_t)UINT32_MAX - 1)
 /* Rows that one task of emit reads: whole replay blocks. */
 #define TASK_ROWS ((int64_t)8 * VF__REPLAY_BLOCK)
-#define NAME_BYTES 48
 
 struct vf_mark {
     struct vf_context ctx;
@@ -35,71 +34,12 @@ struct vf_mark {
 
 /* ---- opening ------------------------------------------------------------------------------------------- */
 
-static enum vf_status check_options(const struct vf_mark_options *options, struct vf_error *err) {
-    if (options == NULL) return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "options are missing");
-    if (options->n_horizons == 0 || options->horizons_ns == NULL)
-        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "no horizon was given; one or more are needed");
-    if (options->n_horizons > INT32_MAX)
-        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "%zu horizons are too many", options->n_horizons);
-    if (options->method != VF_MARK_BACKWARD && options->method != VF_MARK_FORWARD &&
-        options->method != VF_MARK_NEAREST)
-        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1,
-                        "method %d; backward (0), forward (1) and nearest (2) are accepted",
-                        (int)options->method);
-    for (size_t i = 0; i < options->n_horizons; i++) {
-        int64_t h = options->horizons_ns[i];
-        if (h <= 0)
-            return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1,
-                            "horizon %zu is %" PRId64 " ns; horizons greater than 0 are accepted", i + 1, h);
-        for (size_t j = 0; j < i; j++)
-            if (options->horizons_ns[j] == h)
-                return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1,
-                                "horizons %zu and %zu are both %" PRId64 " ns; each may be given once", j + 1,
-                                i + 1, h);
-    }
-    return VF_OK;
-}
-
-/* return_60, return_0.5: seconds without trailing zeros. */
-static void name_of(int64_t horizon_ns, char *out) {
-    int64_t whole = horizon_ns / 1000000000, rest = horizon_ns % 1000000000;
-    int n = snprintf(out, NAME_BYTES, "return_%" PRId64 ".%09" PRId64, whole, rest);
-    while (out[n - 1] == '0')
-        n--;
-    if (out[n - 1] == '.') n--;
-    out[n] = '\0';
-}
-
-static enum vf_status copy_names(struct vf_mark *mark, const struct vf_mark_options *options,
-                                 struct vf_error *err) {
-    size_t n = options->n_horizons, bytes = 0;
-    char name[NAME_BYTES];
-    for (size_t i = 0; options->names != NULL && i < n; i++)
-        bytes += strlen(options->names + bytes) + 1;
-    for (size_t i = 0; options->names == NULL && i < n; i++) {
-        name_of(options->horizons_ns[i], name);
-        bytes += strlen(name) + 1;
-    }
-    mark->names = vf__alloc(&mark->ctx, bytes, 1);
-    if (mark->names == NULL) return vf__fail_memory(err, bytes);
-    mark->name_bytes = bytes;
-    if (options->names != NULL) {
-        memcpy(mark->names, options->names, bytes);
-        return VF_OK;
-    }
-    size_t at = 0;
-    for (size_t i = 0; i < n; i++) {
-        name_of(options->horizons_ns[i], name);
-        memcpy(mark->names + at, name, strlen(name) + 1);
-        at += strlen(name) + 1;
-    }
-    return VF_OK;
-}
-
 enum vf_status vf_mark_open(const struct vf_context *ctx, const struct vf_mark_options *options,
                             struct vf_mark **out, struct vf_error *err) {
     struct vf_context context = vf__context(ctx);
-    enum vf_status status = check_options(options, err);
+    if (options == NULL) return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "options are missing");
+    enum vf_status status =
+        vf__horizons_check(options->horizons_ns, options->n_horizons, options->method, true, err);
     if (status != VF_OK) return status;
     struct vf_mark *mark = vf__alloc(&context, 1, sizeof *mark);
     if (mark == NULL) return vf__fail_memory(err, sizeof *mark);
@@ -123,7 +63,8 @@ enum vf_status vf_mark_open(const struct vf_context *ctx, const struct vf_mark_o
     }
     memcpy(mark->horizons, options->horizons_ns, n * sizeof *mark->horizons);
     mark->rule.horizons = mark->horizons;
-    status = copy_names(mark, options, err);
+    status = vf__horizons_names(&context, mark->horizons, n, options->names, "return_", &mark->names,
+                                &mark->name_bytes, err);
 done:
     if (status == VF_OK)
         *out = mark;

@@ -9,21 +9,6 @@
 
 enum { BLOCK = 2048, SHOWN = 6, SHOWN_BYTES = 40 };
 
-static void store_validity(uint8_t *validity, int64_t row, int64_t n, const uint8_t *ok) {
-    for (int64_t i = 0; i < n; i++)
-        if (!ok[i]) vf__bit_clear(validity, row + i);
-}
-
-static enum vf_status finish(enum vf_status status, struct vf_column *column, struct vf_column *out) {
-    if (status != VF_OK) {
-        vf_column_release(column);
-        return status;
-    }
-    vf__column_done(column);
-    *out = *column;
-    return VF_OK;
-}
-
 /* ---- return between two prices ------------------------------------------------------------------------------------- */
 
 static enum vf_status check_price(const struct vf__reader *reader, struct vf_error *err) {
@@ -46,7 +31,7 @@ static enum vf_status return_block(struct vf__reader *later, struct vf__reader *
     for (int64_t i = 0; i < n; i++)
         ok[i] = (valid_a == NULL || valid_a[i]) && (valid_b == NULL || valid_b[i]);
     vf__price_return(a, b, (size_t)n, values + row, ok);
-    store_validity(validity, row, n, ok);
+    vf__validity_clear(validity, row, n, ok);
     return VF_OK;
 }
 
@@ -68,7 +53,7 @@ enum vf_status vf_price_return(const struct vf_context *ctx, const struct vf_ser
     status = vf__column_new(&context, "g", a.name, a.n_rows, 8, true, &column, &values, &validity, err);
     for (int64_t row = 0; status == VF_OK && row < a.n_rows; row += BLOCK)
         status = return_block(&a, &b, row, values, validity, err);
-    return finish(status, &column, out);
+    return vf__column_give(status, &column, out);
 }
 
 /* ---- sign of a side ------------------------------------------------------------------------------------------------ */
@@ -221,5 +206,5 @@ enum vf_status vf_side_sign(const struct vf_context *ctx, const struct vf_series
     if (status == VF_OK && s.bad > 0) status = bad_values(&s, err);
     vf__free(&context, s.sign, s.capacity, 1);
     vf__keys_release(&s.values);
-    return finish(status, &column, out);
+    return vf__column_give(status, &column, out);
 }

@@ -214,3 +214,38 @@ void vf__column_done(struct vf_column *column) {
     own->owned[0] = (struct owned){0};
     own->buffers[0] = NULL;
 }
+
+enum vf_status vf__column_give(enum vf_status status, struct vf_column *column, struct vf_column *out) {
+    if (status != VF_OK) {
+        vf_column_release(column);
+        return status;
+    }
+    vf__column_done(column);
+    *out = *column;
+    return VF_OK;
+}
+
+void vf__validity_clear(uint8_t *validity, int64_t row, int64_t n, const uint8_t *ok) {
+    for (int64_t i = 0; i < n; i++)
+        if (!ok[i]) vf__bit_clear(validity, row + i);
+}
+
+enum vf_status vf__texts_new(const struct vf_context *ctx, bool utf8, const char *name, size_t n, size_t bytes,
+                             struct vf_column *out, uint8_t **validity, int64_t **offsets, uint8_t **data,
+                             struct vf_error *err) {
+    struct vf_column column = {0};
+    enum vf_status status = vf__schema_new(ctx, utf8 ? "U" : "Z", name, &column.schema, err);
+    if (status == VF_OK) status = vf__array_new(ctx, 3, (int64_t)n, &column.array, err);
+    if (status != VF_OK) goto done;
+    *validity = vf__array_buffer(&column.array, 0, vf__bitmap_bytes((int64_t)n), true);
+    *offsets = vf__array_buffer(&column.array, 1, (n + 1) * sizeof **offsets, true);
+    *data = vf__array_buffer(&column.array, 2, bytes, false);
+    if (*validity == NULL || *offsets == NULL || *data == NULL)
+        status = vf__fail_memory(err, (n + 1) * sizeof **offsets + bytes);
+done:
+    if (status == VF_OK)
+        *out = column;
+    else
+        vf_column_release(&column);
+    return status;
+}

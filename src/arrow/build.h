@@ -15,6 +15,19 @@ enum vf_status vf__column_new(const struct vf_context *ctx, const char *format, 
 /* Counts the nulls, and drops a validity bitmap that has none. */
 void vf__column_done(struct vf_column *column);
 
+/* The end of a call that makes one column: done and moved to *out, or released where the status says so. */
+enum vf_status vf__column_give(enum vf_status status, struct vf_column *column, struct vf_column *out);
+
+/* Nulls where ok[] is 0, of the rows [row, row + n). */
+void vf__validity_clear(uint8_t *validity, int64_t row, int64_t n, const uint8_t *ok);
+
+/* A column of n texts, large strings (utf8) or large binaries: the layout that any reader of Arrow takes and that no
+   length overflows. All null and without text until the caller fills validity, offsets (n + 1) and data (`bytes` of
+   them); vf__column_done ends it. */
+enum vf_status vf__texts_new(const struct vf_context *ctx, bool utf8, const char *name, size_t n, size_t bytes,
+                             struct vf_column *out, uint8_t **validity, int64_t **offsets, uint8_t **data,
+                             struct vf_error *err);
+
 /* A schema alone: format, name, nullable. */
 enum vf_status vf__schema_new(const struct vf_context *ctx, const char *format, const char *name,
                               struct ArrowSchema *out, struct vf_error *err);

@@ -80,6 +80,20 @@ enum vf_status vf__reader_open(struct vf__reader *reader, const struct vf_series
     return status;
 }
 
+enum vf_status vf__readers_open(struct vf__reader *readers, const struct vf_series *keys, size_t n_keys,
+                                const struct vf_series *values, size_t n_values, int64_t n_rows,
+                                struct vf_error *err) {
+    for (size_t c = 0; c < n_keys + n_values; c++) {
+        struct vf__reader *reader = &readers[c];
+        enum vf_status status = vf__reader_open(reader, c < n_keys ? &keys[c] : &values[c - n_keys], err);
+        if (status != VF_OK) return status;
+        if (reader->n_rows != n_rows)
+            return vf__fail(err, VF_ERROR_ARGUMENT, reader->name, -1, "column \"%s\" has %lld rows, not %lld",
+                            reader->name, (long long)reader->n_rows, (long long)n_rows);
+    }
+    return VF_OK;
+}
+
 /* ---- walking the chunks ---- */
 
 /* The piece of [row, row + n) that lies in one chunk: `start` counts within the chunk, before its offset. */

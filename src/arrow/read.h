@@ -23,6 +23,11 @@ struct vf__reader {
 enum vf_status vf__reader_open(struct vf__reader *reader, const struct vf_series *series,
                                struct vf_error *err);
 
+/* Opens n_keys + n_values readers, of keys and then of values; every column has n_rows rows, or VF_ERROR_ARGUMENT. */
+enum vf_status vf__readers_open(struct vf__reader *readers, const struct vf_series *keys, size_t n_keys,
+                                const struct vf_series *values, size_t n_values, int64_t n_rows,
+                                struct vf_error *err);
+
 /* Values of the rows [row, row + n). *values and *valid point into the column where it already lies that way,
    else into the buffers the caller brings (room for n). *valid is a byte a row (1: a value), or NULL when
    none is null. What stands at a null is not defined, but may be read. */

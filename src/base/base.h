@@ -45,6 +45,9 @@ void *vf__alloc(const struct vf_context *ctx, size_t count, size_t size);
 void *vf__zalloc(const struct vf_context *ctx, size_t count, size_t size);
 void *vf__resize(const struct vf_context *ctx, void *block, size_t old_count, size_t new_count, size_t size);
 void vf__free(const struct vf_context *ctx, void *block, size_t count, size_t size); /* NULL is fine */
+/* A copy of a text, NULL without memory; and its end, NULL being fine. */
+char *vf__text_copy(const struct vf_context *ctx, const char *text);
+void vf__text_free(const struct vf_context *ctx, char *text);
 
 /* ---- checked arithmetic ---- */
 

@@ -148,3 +148,14 @@ void *vf__resize(const struct vf_context *ctx, void *block, size_t old_count, si
 void vf__free(const struct vf_context *ctx, void *block, size_t count, size_t size) {
     if (block != NULL) ctx->allocator.release(ctx->allocator.state, block, at_least_one(count * size));
 }
+
+char *vf__text_copy(const struct vf_context *ctx, const char *text) {
+    size_t bytes = strlen(text) + 1;
+    char *copy = vf__alloc(ctx, bytes, 1);
+    if (copy != NULL) memcpy(copy, text, bytes);
+    return copy;
+}
+
+void vf__text_free(const struct vf_context *ctx, char *text) {
+    if (text != NULL) vf__free(ctx, text, strlen(text) + 1, 1);
+}

@@ -135,8 +135,8 @@ def alpha(
                 extra = []
             with translated():
                 rows = lf.select(
-                    _number(alpha).alias("__a"),
-                    *(_number(name).alias(f"__r{i}") for i, name in enumerate(horizons.values())),
+                    number(alpha).alias("__a"),
+                    *(number(name).alias(f"__r{i}") for i, name in enumerate(horizons.values())),
                     *(pl.col(name).alias(f"__{what}") for name, what in zip(extra, ("symbol", "time"), strict=False)),
                 ).collect(engine="streaming").rechunk()  # fmt: skip
             for index, horizon in enumerate(horizons):
@@ -154,7 +154,8 @@ def alpha(
 # ---- a day ------------------------------------------------------------------------------------------------------
 
 
-def _number(name: str) -> pl.Expr:
+def number(name: str) -> pl.Expr:
+    """Read a column as numbers, NaN as null."""
     return pl.col(name).cast(pl.Float64).fill_nan(None)
 
 
@@ -293,7 +294,7 @@ def t_value(values: pl.Series) -> float | None:
     return float(known.mean() / (spread / known.len() ** 0.5)) if spread else None
 
 
-def _keyed(frame: pl.DataFrame) -> pl.DataFrame:
+def keyed(frame: pl.DataFrame) -> pl.DataFrame:
     """Make horizons keys: whole seconds as integers, others as text."""
     whole = (frame["horizon"] == frame["horizon"].round()).all()
     return frame.with_columns(pl.col("horizon").cast(pl.Int64 if whole else pl.String))
@@ -344,7 +345,7 @@ def _report(
     title: str | None,
     notes: list[str],
 ) -> Report:
-    frame, groups = (_keyed(f).sort("date", "horizon") for f in (frame, groups))
+    frame, groups = (keyed(f).sort("date", "horizon") for f in (frame, groups))
     unit = unit_of("return", units) if units and "return" in units else Unit("bp", 1e4)
     returned = dict.fromkeys(("mean return", "spread", "cumulative"), (unit.name, unit.scale))
     shown: Units = {**returned, "horizon": "s", "hit_rate": "%", "coverage": "%"}

@@ -17,7 +17,7 @@ from vizflow._look import Unit, unit_of
 from vizflow.errors import ConfigError, DataError, translated
 from vizflow.ops import aggregate
 from vizflow.reports import _partials
-from vizflow.reports._alpha import horizons_of
+from vizflow.reports._alpha import horizons_of, keyed, number
 from vizflow.reports._days import Prepare, choose, days
 from vizflow.reports._report import Report, Section
 
@@ -206,9 +206,9 @@ def _day(date: str, lf: pl.LazyFrame, o: _Options, parts: Parts, found: set[str]
         rows = lf.select(
             text.alias("raw"),
             pl.when(text.is_in(o.buy)).then(pl.lit("Buy")).when(text.is_in(o.sell)).then(pl.lit("Sell")).alias("side"),
-            _number(o.qty).alias("qty"),
-            (_number(o.qty) * _number(o.price)).alias("notional"),
-            *(_number(name).alias(f"return_{i}") for i, name in enumerate(returns.values())),
+            number(o.qty).alias("qty"),
+            (number(o.qty) * number(o.price)).alias("notional"),
+            *(number(name).alias(f"return_{i}") for i, name in enumerate(returns.values())),
             *(pl.col(name).alias(what) for what, name in have.items()),
         ).collect(engine="streaming").rechunk()  # fmt: skip
     found.update(value for value in rows["raw"].unique().to_list() if value is not None)
@@ -230,10 +230,6 @@ def _day(date: str, lf: pl.LazyFrame, o: _Options, parts: Parts, found: set[str]
     _exits(fills.filter(pl.col("raw").is_in(o.exits)), o, have, parts)
     _sizes(fills, have, parts)
     _profile(fills, returns, o, have, parts)
-
-
-def _number(name: str) -> pl.Expr:
-    return pl.col(name).cast(pl.Float64).fill_nan(None)
 
 
 def _seconds(values: pl.Series) -> pl.Series:
@@ -404,9 +400,9 @@ def _add_cells(parts: Parts, frames: Mapping[str, pl.DataFrame], units: Units) -
         return from_sums(frame, by, "markout", **sums, units=units)
 
     if "markouts" in frames:
-        parts.cells["markouts"] = mean(_keyed(frames["markouts"]), "horizon", "side")
+        parts.cells["markouts"] = mean(keyed(frames["markouts"]), "horizon", "side")
     if "alpha" in frames:
-        bucketed = _keyed(frames["alpha"]).filter(pl.col("bucket").is_not_null())
+        bucketed = keyed(frames["alpha"]).filter(pl.col("bucket").is_not_null())
         for side in ("Buy", "Sell"):
             parts.cells[f"alpha_{side.lower()}"] = mean(bucketed.filter(pl.col("side") == side), "horizon", "bucket")
     if "profile" in frames:
@@ -437,11 +433,6 @@ def _of_sums(
     if not frame.height:
         return Section(name, title, text, frame, None, parts.missing.get(name) or "no rows have what it needs")
     return Section(name, title, text, frame.sort(frame.columns[:3]), draw)
-
-
-def _keyed(frame: pl.DataFrame) -> pl.DataFrame:
-    whole = (frame["horizon"] == frame["horizon"].round()).all()
-    return frame.with_columns(pl.col("horizon").cast(pl.Int64 if whole else pl.String))
 
 
 def _hot(frame: pl.DataFrame) -> pl.DataFrame:
@@ -483,7 +474,7 @@ def _markout_of(parts: Parts, frames: Mapping[str, pl.DataFrame], side: str, hor
     if side == "both":
         found = parts.both.get(str(horizon))
         if found is None:
-            sums = _keyed(frames["markouts"]).filter(pl.col("horizon") == horizon).select(pl.col(*_SUMS).sum())
+            sums = keyed(frames["markouts"]).filter(pl.col("horizon") == horizon).select(pl.col(*_SUMS).sum())
             row = sums.row(0, named=True)
             found = (
                 row["total"] / row["weight_valid"] if row["weight_valid"] else None,

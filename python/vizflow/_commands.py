@@ -693,12 +693,12 @@ def _explore(
     hosts: tuple[str, ...],
     no_browser: bool,
 ) -> None:
-    r"""Explore partials in the browser: served on this machine only, until Ctrl-C.
+    """Explore partials in the browser: served on this machine only, until Ctrl-C.
 
     \b
-    vizflow explore partials/
-    vizflow explore partials/ --unit alpha1=bp --port 0
-    """
+      vizflow explore partials/
+      vizflow explore partials/ --unit alpha1=bp --port 0
+    """  # noqa: D301
     from vizflow import explore
 
     shown = {}

@@ -13,6 +13,7 @@ help: ## show this menu
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/.ready: $(SOURCES)
+	@echo "setting up $(VENV): building VizFlow and installing its packages, a minute or two" >&2
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade pip
 	@$(PY) -m pip install --quiet --disable-pip-version-check ".[cli,demo,test,lint,calendars,viz,browser]"

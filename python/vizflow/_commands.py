@@ -117,6 +117,7 @@ def main(verbose: int) -> None:
       vizflow status job.py:process_day                which dates are done, stale, failed, missing
       vizflow cluster job.py:process_day | sh          a cluster job for each date
       vizflow reduce partials/ -o all.parquet          all dates in one
+      vizflow explore partials/                        brush dates and bins in the browser
 
     Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted.
     """  # noqa: D301
@@ -693,12 +694,12 @@ def _explore(
     hosts: tuple[str, ...],
     no_browser: bool,
 ) -> None:
-    r"""Explore partials in the browser: served on this machine only, until Ctrl-C.
+    """Explore partials in the browser: served on this machine only, until Ctrl-C.
 
     \b
-    vizflow explore partials/
-    vizflow explore partials/ --unit alpha1=bp --port 0
-    """
+      vizflow explore partials/
+      vizflow explore partials/ --unit alpha1=bp --port 0
+    """  # noqa: D301
     from vizflow import explore
 
     shown = {}

@@ -247,7 +247,7 @@ def _load_file(path: Path) -> tuple[ModuleType, str | None]:
         return sys.modules[name], None
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or not path.is_file():
-        raise ImportError(f"{path} is not a Python file")
+        raise ImportError(f"{path} is not a Python file" if path.exists() else f"there is no file {path}")
     module = importlib.util.module_from_spec(spec)
     setattr(module, _FILE, str(path))
     sys.modules[name] = module

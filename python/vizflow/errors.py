@@ -101,6 +101,11 @@ def first_line(error: BaseException) -> str:
 def from_c(status: str, message: str, row: int, count: int, column: str) -> Error:
     """Give the exception for a status of the C library."""
     kind = _BY_STATUS.get(status, Error)
+    if column == "elapsed_seconds" and kind is DataError and "null" in message:
+        message += (
+            "; parse_time gives null outside the market's sessions: leave those rows out with "
+            ".filter(pl.col('elapsed_seconds').is_not_null()), or give it grace= for the seconds around them"
+        )
     return kind(message, column=column or None, row=row if row >= 0 else None, count=count)
 
 

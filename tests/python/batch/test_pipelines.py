@@ -94,7 +94,7 @@ def test_a_loaded_file_hides_no_module_and_sees_what_lies_beside_it(job: Path) -
         ("{job}:nothing", ["holds no function 'nothing'", "its functions are f"]),
         ("{job}:other", ["holds no function 'other'"]),
         ("no_such_module:f", ["cannot be imported", "no_such_module"]),
-        ("no/such/file.py:f", ["cannot be imported", "is not a Python file"]),
+        ("no/such/file.py:f", ["cannot be imported", "there is no file"]),
         ("batch_jobs:nothing", ["holds no function 'nothing'"]),
     ],
 )

@@ -27,7 +27,7 @@ def sides(df, ctx):
 def fails(df, ctx):
     raise KeyError("mine")
 """
-COMMANDS = ["run", "batch", "cluster", "status", "check", "inspect", "calendar", "reduce", "demo"]
+COMMANDS = ["run", "batch", "cluster", "status", "check", "inspect", "calendar", "reduce", "demo", "explore"]
 
 
 @pytest.fixture

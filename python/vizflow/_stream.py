@@ -24,7 +24,7 @@ from polars.io.plugins import register_io_source
 
 from vizflow.errors import translated
 
-BATCH_ROWS = 524_288
+BATCH_ROWS = 131_072
 
 # Plan nodes whose rows come again as they came, cheaply. A plan with any other is collected once.
 _NODE = re.compile(r" *(?:(PYTHON\[[^\]]*\] SCAN|[A-Z][a-z]+ SCAN|[A-Z]+[A-Z_ ]*[A-Z])\b|\S)")

@@ -148,7 +148,7 @@ def save(df: Frame, path: str | os.PathLike[str], *, metadata: Mapping[str, str]
 
 def _reader(path: Path) -> Callable[..., pl.LazyFrame]:
     if path.is_dir():
-        raise ConfigError(f"{path} is a folder, and a file is read; vf.reduce({str(path)!r}) merges its partials")
+        raise StorageError(f"{path} is a folder, and a file is read; vf.reduce({str(path)!r}) merges its partials")
     suffixes = [suffix.lower() for suffix in path.suffixes]
     suffix = suffixes[-1] if suffixes else ""
     if suffix in _COMPRESSED:

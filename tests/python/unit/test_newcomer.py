@@ -30,7 +30,7 @@ def test_a_trade_outside_the_sessions_says_what_to_do() -> None:
 
 def test_a_folder_given_as_a_file_says_what_reads_folders(tmp_path: Path) -> None:
     for read in (vf.scan, vf.load):
-        with pytest.raises(vf.ConfigError, match=r"is a folder.*vf\.reduce"):
+        with pytest.raises(vf.StorageError, match=r"is a folder.*vf\.reduce"):
             read(tmp_path)
 
 

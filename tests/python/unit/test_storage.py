@@ -473,7 +473,7 @@ def test_file_of_zeros(tmp_path: Path, suffix: str) -> None:
 def test_input_that_is_a_folder(tmp_path: Path) -> None:
     (tmp_path / f"{DATE}.feather").mkdir()
     config = vf.Config(input_dir=tmp_path, output_dir=tmp_path / "out")
-    with raises(StorageError, f"{DATE}.feather", "no such file"):
+    with raises(StorageError, f"{DATE}.feather", "is a folder"):
         vf.run(lambda df, ctx: df, config, DATE)
     assert not (tmp_path / "out").exists()
 

@@ -58,7 +58,6 @@ struct walk {
     const struct item *items;
     struct vf__record *records;
     uint32_t *starts, *queue;
-    uint32_t n_rows;
     bool shorts;
     struct vf__match_tally *tally;
     uint32_t n;           /* records */
@@ -268,7 +267,6 @@ static void match_group(const struct job *job, const struct bench *bench, size_t
                      .records = bench->records,
                      .starts = bench->starts,
                      .queue = bench->queue,
-                     .n_rows = in->n_rows,
                      .shorts = in->on_excess == VF_EXCESS_OPEN_SHORT,
                      .tally = tally};
     tally->n_no_trade -= n;

@@ -438,6 +438,153 @@ static void test_refusals(void) {
     CHECK_I64(faults.live, 0);
 }
 
+/* ---- malformed columns ---------------------------------------------------------------------------------------------- */
+
+static enum vf_status expand_status(const struct vf_series *series, int64_t n) {
+    struct vf_column out = {{0}, {0}};
+    enum vf_status status = vf_column_expand(NULL, series, counts, n, NULL, NULL, &out, &check_error);
+    CHECK((status == VF_OK) == (out.array.release != NULL));
+    CHECK_I64(vf_column_expand(NULL, series, counts, n, NULL, NULL, NULL, NULL) == VF_OK, false);
+    vf_column_release(&out);
+    return status;
+}
+
+static void test_malformed_chunks(void) {
+    static const int64_t values[4] = {1, 2, 3, 4};
+    static const int32_t offsets[5] = {0, 1, 2, 3, 4}, backwards[5] = {0, 1, 3, 2, 4}, negative[5] = {-1, 1, 2, 3, 4};
+    static const int64_t sizes[1] = {64};
+    struct chunked c;
+    for (int64_t i = 0; i < 8; i++)
+        counts[i] = 1;
+#define REFUSED(format, data, n_buffers, change)                                                             \
+    cut(&c, format, 4, 1, false, data, n_buffers);                                                           \
+    change;                                                                                                  \
+    CHECK_STATUS(expand_status(&c.series, 4), VF_ERROR_ARROW);                                               \
+    CHECK(strcmp(check_error.column, "x") == 0)
+    REFUSED("l", values, 2, c.pointers[0] = NULL);
+    REFUSED("l", values, 2, c.arrays[0].length = -1);
+    REFUSED("l", values, 2, c.arrays[0].offset = -1);
+    REFUSED("l", values, 2, (c.arrays[0].offset = INT64_MAX, c.arrays[0].length = 4));
+    REFUSED("l", values, 1, (void)0);
+    REFUSED("l", values, 3, (void)0);
+    REFUSED("u", offsets, 2, (void)0);
+    REFUSED("vu", values, 2, (void)0);
+    REFUSED("l", values, 2, c.arrays[0].buffers = NULL);
+    REFUSED("l", NULL, 2, (void)0);
+    REFUSED("l", values, 2, c.arrays[0].null_count = 1);
+    REFUSED("vu", values, 4, (c.buffers[0][2] = sizes, c.buffers[0][3] = NULL));
+    REFUSED("I", values, 2, c.schema.dictionary = &c.values_schema; c.values_schema.format = "u");
+    REFUSED("u", offsets, 3, (void)0); /* no text */
+    REFUSED("u", backwards, 3, c.buffers[0][2] = "texts");
+    REFUSED("u", negative, 3, c.buffers[0][2] = "texts");
+    CHECK(strstr(check_error.message, "string offsets") != NULL);
+    /* a dictionary column of no rows still has a dictionary to give */
+    cut(&c, "I", 0, 1, false, values, 2);
+    c.schema.dictionary = &c.values_schema;
+    c.values_schema.format = "u";
+    CHECK_STATUS(expand_status(&c.series, 0), VF_ERROR_ARROW);
+    c.series.n_chunks = 0;
+    CHECK_STATUS(expand_status(&c.series, 0), VF_ERROR_ARROW);
+    CHECK(strstr(check_error.message, "without a chunk") != NULL);
+    /* more rows than can be counted */
+    cut(&c, "n", 4, 2, false, NULL, 0);
+    c.arrays[0].length = c.arrays[1].length = INT64_MAX;
+    c.arrays[0].offset = c.arrays[1].offset = 0;
+    CHECK_STATUS(expand_status(&c.series, 4), VF_ERROR_ARROW);
+    CHECK(strstr(check_error.message, "overflow") != NULL);
+#undef REFUSED
+    cut(&c, "l", 4, 1, false, values, 2);
+    CHECK_STATUS(expand_status(&c.series, 3), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(expand_status(&c.series, -1), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(expand_status(NULL, 4), VF_ERROR_ARGUMENT);
+    struct vf_column out;
+    CHECK_STATUS(vf_column_expand(NULL, &c.series, NULL, 4, NULL, NULL, &out, &check_error), VF_ERROR_ARGUMENT);
+    c.series.schema = NULL;
+    CHECK_STATUS(expand_status(&c.series, 4), VF_ERROR_ARROW);
+}
+
+/* Types that are carried without being read: their widths, and what only looks like them. */
+static void test_carried_types(void) {
+    static const struct {
+        const char *format;
+        int64_t width; /* 0: refused */
+    } types[] = {{"e", 2},         {"ex", 0},          {"tiM", 4},        {"tiD", 8},      {"tin", 16},     {"ti", 0},
+                 {"w:4", 4},       {"w:1048576", 1048576}, {"w:1048577", 0}, {"w:0", 0},   {"w:-4", 0},     {"w", 0},
+                 {"d:9,2", 16},    {"d:9,2,32", 4},    {"d:9,2,64", 8},   {"d:9,2,128", 16}, {"d:9,2,256", 32}, {"d:9,2,512", 0},
+                 {"d:9", 16},      {"d", 0},           {"x:4", 0},        {"+l", 0}};
+    static uint8_t values[2 * 1048576];
+    counts[0] = counts[1] = 1;
+    for (size_t i = 0; i < sizeof values; i++)
+        values[i] = (uint8_t)draw(256);
+    for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+        struct chunked c;
+        struct vf_column out = {{0}, {0}};
+        cut(&c, types[t].format, 2, 1, false, values, 2);
+        CHECK_STATUS(vf_column_expand(NULL, &c.series, counts, 2, NULL, NULL, &out, &check_error),
+                     types[t].width > 0 ? VF_OK : VF_ERROR_TYPE);
+        if (types[t].width > 0)
+            CHECK(memcmp(out.array.buffers[1], values, (size_t)types[t].width * 2) == 0);
+        vf_column_release(&out);
+        c.schema.n_children = 1; /* a nested type, whatever its format says */
+        CHECK_STATUS(vf_column_expand(NULL, &c.series, counts, 2, NULL, NULL, &out, &check_error), VF_ERROR_TYPE);
+    }
+}
+
+/* Two chunks whose dictionaries differ in one way each: the values that come out are those that went in. */
+static void test_dictionaries_that_are_nearly_one(void) {
+    static const int32_t offsets[5] = {0, 1, 2, 3, 4};
+    static const uint32_t keys[4] = {0, 1, 1, 0};
+    static const uint8_t all[1] = {0xff};
+    for (int i = 0; i < 4; i++)
+        counts[i] = 1;
+    for (int kind = 0; kind < 5; kind++) {
+        struct chunked c;
+        struct vf_column out;
+        cut(&c, "I", 4, 2, false, keys, 2);
+        c.schema.dictionary = &c.values_schema;
+        c.values_schema.format = "u";
+        for (int k = 0; k < 2; k++) {
+            c.values_buffers[k][1] = offsets;
+            c.values_buffers[k][2] = "wxyz";
+            c.dictionaries[k] = (struct ArrowArray){.length = 2, .n_buffers = 3, .buffers = c.values_buffers[k]};
+            c.arrays[k].dictionary = &c.dictionaries[k];
+        }
+        if (kind == 1) c.dictionaries[1].length = 3;
+        if (kind == 2) c.dictionaries[1].offset = 1;
+        if (kind == 3) c.values_buffers[1][0] = all;
+        if (kind == 4) c.arrays[1].dictionary = &c.dictionaries[0];
+        CHECK_OK(vf_column_expand(NULL, &c.series, counts, 4, NULL, NULL, &out, &check_error));
+        const struct ArrowArray *d = out.array.dictionary;
+        CHECK_I64(d->length, kind == 1 || kind == 2 ? 3 : 2);
+        for (int64_t i = 0; i < 4; i++) {
+            uint32_t key = check_u32(&out, i);
+            char want = "wxyz"[keys[i] + (kind == 2 && i >= 2 ? 1 : 0)];
+            CHECK(((const char *)d->buffers[2])[((const int32_t *)d->buffers[1])[d->offset + key]] == want);
+        }
+        vf_column_release(&out);
+    }
+    /* views share what they show, though their sizes are listed anew; and a dictionary that cannot be read */
+    static const int64_t sizes[2][1] = {{40}, {40}};
+    static const uint8_t views[32] = {1, 0, 0, 0, 'w', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 'x'};
+    struct chunked c;
+    struct vf_column out;
+    cut(&c, "I", 4, 2, false, keys, 2);
+    c.schema.dictionary = &c.values_schema;
+    c.values_schema.format = "vu";
+    for (int k = 0; k < 2; k++) {
+        c.values_buffers[k][1] = views;
+        c.values_buffers[k][2] = "some text of forty bytes, none of it used";
+        c.values_buffers[k][3] = sizes[k];
+        c.dictionaries[k] = (struct ArrowArray){.length = 2, .n_buffers = 4, .buffers = c.values_buffers[k]};
+        c.arrays[k].dictionary = &c.dictionaries[k];
+    }
+    CHECK_OK(vf_column_expand(NULL, &c.series, counts, 4, NULL, NULL, &out, &check_error));
+    CHECK(out.array.dictionary->buffers[1] == views);
+    vf_column_release(&out);
+    c.dictionaries[1].n_buffers = 2;
+    CHECK_STATUS(vf_column_expand(NULL, &c.series, counts, 4, NULL, NULL, &out, &check_error), VF_ERROR_ARROW);
+}
+
 int main(void) {
     make_words();
     static const int64_t sizes[4] = {0, 1, 97, ROWS};
@@ -460,5 +607,8 @@ int main(void) {
     test_view_buffers();
     test_dictionary_limits();
     test_refusals();
+    test_malformed_chunks();
+    test_carried_types();
+    test_dictionaries_that_are_nearly_one();
     return check_report("expand");
 }

@@ -692,6 +692,156 @@ static void test_damaged_parts_are_refused(void) {
     free(d);
 }
 
+/* A header whose sum over the others is right, as somebody would write who means it: what it says is still checked. */
+static enum vf_status attach_forged(struct parts *p, const struct vf_cube_state *s, size_t n_states, struct vf_cube **out) {
+    int64_t *header = (int64_t *)(uintptr_t)p->columns[0].array.buffers[1];
+    size_t n = (size_t)p->columns[0].array.length;
+    static struct parts nothing;
+    header[n - 1] = (int64_t)vf__hash_bytes(header, (n - 1) * sizeof *header);
+    *out = NULL;
+    return vf_cube_attach(NULL, s, n_states, p->series, p->n, &nothing, release_parts, out, &check_error);
+}
+
+static void test_forged_headers_are_refused(void) {
+    struct data *d = malloc(sizeof *d);
+    struct parts *p = malloc(sizeof *p);
+    for (int layout = VF_CUBE_DENSE; layout <= VF_CUBE_SPARSE; layout++) {
+        fill(d, 300, 3, true);
+        columns(d);
+        struct vf_cube *cube = make(d, (enum vf_cube_layout)layout, 1, MOST), *copy;
+        take_parts(cube, p);
+        int64_t *header = (int64_t *)(uintptr_t)p->columns[0].array.buffers[1], refused = 0, taken = 0;
+        size_t n = (size_t)p->columns[0].array.length - 1;
+        CHECK_OK(attach_forged(p, states, STATES, &copy));
+        vf_cube_close(copy);
+        for (size_t at = 0; at < n; at++) {
+            int64_t old = header[at];
+            const int64_t forged[] = {0, 1, 2, 3, -1, old + 1, old - 1, old + 64, INT64_MIN, INT64_MAX, UINT32_MAX, 65};
+            for (size_t k = 0; k < sizeof forged / sizeof *forged; k++) {
+                if (forged[k] == old) continue;
+                header[at] = forged[k];
+                enum vf_status status = attach_forged(p, states, STATES, &copy);
+                CHECK(status == VF_OK || status == VF_ERROR_DATA);
+                /* the first numbers are what the parts' lengths must be: none can be another, but that a dense cube
+                   has no list of cells to count */
+                if (at < 8 && (at != 5 || layout == VF_CUBE_SPARSE)) CHECK_I64(status, VF_ERROR_DATA);
+                refused += status != VF_OK;
+                taken += status == VF_OK;
+                if (status != VF_OK) continue;
+                struct vf_column out[AXES + OUT] = {{{0}, {0}}};
+                struct vf_cube_query query = {.kept = (uint32_t[]){0, 1, 2, 3}, .n_kept = 4};
+                (void)vf_cube_query(copy, &query, out, NULL); /* anything, but nothing that is not the cube's */
+                for (size_t c = 0; c < AXES + OUT; c++)
+                    vf_column_release(&out[c]);
+                vf_cube_close(copy);
+            }
+            header[at] = old;
+        }
+        CHECK(refused > 8 * taken);
+        /* a number more, a number less */
+        p->columns[0].array.length--;
+        CHECK_STATUS(attach_forged(p, states, STATES, &copy), VF_ERROR_DATA);
+        p->columns[0].array.length = 5;
+        CHECK_STATUS(attach_forged(p, states, STATES, &copy), VF_ERROR_DATA);
+        vf_cube_close(cube);
+        release_parts(p);
+    }
+    free(p);
+    free(d);
+}
+
+/* Parts of another type, in pieces, with nulls, out of step with memory, or not given. */
+static void test_parts_of_another_form_are_refused(void) {
+    struct data *d = malloc(sizeof *d);
+    struct parts *p = malloc(sizeof *p);
+    fill(d, 300, 0, true);
+    columns(d);
+    struct vf_cube *cube = make(d, VF_CUBE_SPARSE, 1, MOST), *copy = NULL;
+    take_parts(cube, p);
+    static const uint8_t all[8192];
+    for (size_t i = 0; i < p->n; i++) {
+        struct ArrowArray *array = &p->columns[i].array;
+        struct ArrowSchema *schema = &p->columns[i].schema;
+        const struct vf_series whole = p->series[i];
+        bool axis = i >= 1 && i <= AXES;
+#define REFUSED(want)                                                                                        \
+    CHECK_STATUS(vf_cube_attach(NULL, states, STATES, p->series, p->n, p, release_parts, &copy, &check_error), want); \
+    CHECK(copy == NULL)
+        const char *format = schema->format;
+        schema->format = *format == 'l' ? "g" : *format == 'U' ? "l" : "l";
+        if (!axis || *format == 'l') {
+            REFUSED(VF_ERROR_DATA);
+        }
+        schema->format = NULL;
+        REFUSED(VF_ERROR_ARROW);
+        schema->format = format;
+        if (!axis) {
+            struct ArrowArray halves[2] = {*array, *array};
+            const struct ArrowArray *both[2] = {&halves[0], &halves[1]};
+            halves[0].length = array->length / 2;
+            halves[1].offset = array->length / 2;
+            halves[1].length = array->length - array->length / 2;
+            p->series[i] = (struct vf_series){schema, both, 2};
+            REFUSED(VF_ERROR_DATA);
+            p->series[i] = whole;
+            const void *nulls[2] = {all, array->buffers[1]}, *odd[2] = {NULL, (const char *)array->buffers[1] + 1};
+            struct ArrowArray changed = *array;
+            const struct ArrowArray *one[1] = {&changed};
+            p->series[i] = (struct vf_series){schema, one, 1};
+            changed.buffers = nulls;
+            changed.null_count = -1;
+            REFUSED(VF_ERROR_DATA);
+            changed.null_count = 0;
+            changed.buffers = odd;
+            if (*format != 'C' && i > 0) { /* the header's numbers would be others, which its sum tells first */
+                REFUSED(VF_ERROR_DATA);
+            }
+            p->series[i] = whole;
+        }
+        if (array->length > 0) {
+            array->length--;
+            REFUSED(VF_ERROR_DATA);
+            array->length++;
+        }
+        p->series[i].n_chunks = 0;
+        REFUSED(VF_ERROR_DATA);
+        p->series[i] = whole;
+    }
+    /* tags that say nothing that a tag says */
+    for (size_t i = 0; i < p->n; i++) {
+        if (strcmp(p->columns[i].schema.format, "C") != 0) continue;
+        uint8_t *tags = (uint8_t *)(uintptr_t)p->columns[i].array.buffers[1], old = tags[3];
+        tags[3] = 77;
+        REFUSED(VF_ERROR_DATA);
+        tags[3] = old;
+    }
+    /* an axis of which a value comes twice */
+    int64_t *axis = (int64_t *)(uintptr_t)p->columns[1].array.buffers[1], first = axis[1];
+    axis[1] = axis[2];
+    REFUSED(VF_ERROR_DATA);
+    axis[1] = first;
+#undef REFUSED
+    CHECK_STATUS(vf_cube_attach(NULL, states, STATES, p->series, 0, p, release_parts, &copy, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_cube_attach(NULL, states, STATES, NULL, p->n, p, release_parts, &copy, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_cube_attach(NULL, states, STATES, p->series, p->n, p, NULL, &copy, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_cube_attach(NULL, states, STATES, p->series, 3, p, release_parts, &copy, &check_error), VF_ERROR_DATA);
+    CHECK_STATUS(vf_cube_attach(NULL, NULL, STATES, p->series, p->n, p, release_parts, &copy, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_I64(p->released, 0);
+    struct vf_column none = {{0}, {0}};
+    struct vf_cube *young = NULL;
+    struct vf_cube_shape shape;
+    CHECK_STATUS(vf_cube_axis(cube, AXES, &none, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_OK(vf_cube_open(NULL, AXES, states, STATES, &young, &check_error));
+    CHECK_STATUS(vf_cube_axis(young, 0, &none, &check_error), VF_ERROR_STATE);
+    CHECK_STATUS(vf_cube_part(young, 0, &none, &check_error), VF_ERROR_STATE);
+    CHECK_STATUS(vf_cube_shape(young, &shape, &check_error), VF_ERROR_STATE);
+    vf_cube_close(young);
+    vf_cube_close(cube);
+    release_parts(p);
+    free(p);
+    free(d);
+}
+
 int main(void) {
     test_against_the_plain_loop();
     test_a_small_cell_beside_huge_ones_keeps_every_bit();
@@ -701,5 +851,7 @@ int main(void) {
     test_memory_is_within_what_was_told();
     test_parts_are_a_cube_again();
     test_damaged_parts_are_refused();
+    test_forged_headers_are_refused();
+    test_parts_of_another_form_are_refused();
     return check_report("cube");
 }

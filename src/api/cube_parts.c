@@ -336,6 +336,7 @@ static enum vf_status read_header(struct vf_cube *cube, const struct vf_series *
     int64_t x[HEADER_FIRST];
     const void *values;
     struct header h;
+    size_t n_words;
     enum vf_status status = flat(part, "l", &values, &h.n, err);
     if (status != VF_OK) return status;
     h.values = values;
@@ -371,7 +372,8 @@ static enum vf_status read_header(struct vf_cube *cube, const struct vf_series *
     for (size_t a = 0; good && a < cube->n_axes; a++)
         cube->shape.length[a] = cube->axes[a].length;
     cube->shape.n_axes = cube->n_axes;
-    good = good && vf__cube_shape_set(&cube->shape);
+    good = good && vf__cube_shape_set(&cube->shape) &&
+           vf__mul_size(cube->store.n_rows, cube->store.words, &n_words); /* else none would pass for all */
     if (good && cube->store.dense) good = cube->store.n_rows == cube->shape.n_cells;
     return good ? VF_OK : damaged("header", err);
 }

@@ -750,6 +750,46 @@ static void test_forged_headers_are_refused(void) {
     free(d);
 }
 
+/* 2^59 cells of 32 words are 2^64 words, and 0 when the product wraps: an array of nothing must not pass for them. */
+static void test_more_words_than_can_be_counted_are_refused(void) {
+    enum { MANY_AXES = 15, VALUES_OF_EACH = 16 };
+    int64_t keys_of[VALUES_OF_EACH], halves[VALUES_OF_EACH], ones[VALUES_OF_EACH];
+    struct check_column c[MANY_AXES + 1];
+    struct vf_series keys[MANY_AXES], values[1];
+    const struct vf_cube_state count[1] = {{VF_CUBE_ADD_INT, "n"}};
+    struct parts *p = malloc(sizeof *p);
+    for (int i = 0; i < VALUES_OF_EACH; i++) {
+        keys_of[i] = i;
+        halves[i] = i / 2;
+        ones[i] = 1;
+    }
+    for (int a = 0; a < MANY_AXES; a++)
+        keys[a] = *check_series(&c[a], "l", "key", VALUES_OF_EACH, NULL, a == 0 ? halves : keys_of, NULL);
+    values[0] = *check_series(&c[MANY_AXES], "l", "n", VALUES_OF_EACH, NULL, ones, NULL);
+    struct vf_cube *cube = make_small(count, 1, keys, MANY_AXES, values, VALUES_OF_EACH, VF_CUBE_SPARSE), *copy;
+    take_parts(cube, p);
+    int64_t *header = (int64_t *)(uintptr_t)p->columns[0].array.buffers[1];
+    header[1] = 1; /* dense */
+    header[4] = INT64_C(1) << 59;
+    header[5] = 0;
+    header[6] = 32;
+    size_t n = p->n;
+    p->n = 2 + MANY_AXES;
+    p->series[1 + MANY_AXES].n_chunks = 0;
+    CHECK_STATUS(attach_forged(p, count, 1, &copy), VF_ERROR_DATA);
+    if (copy != NULL) {
+        struct vf_column out[1] = {{{0}, {0}}};
+        const struct vf_cube_query query = {.n_kept = 0};
+        (void)vf_cube_query(copy, &query, out, NULL);
+        vf_column_release(&out[0]);
+        vf_cube_close(copy);
+    }
+    p->n = n;
+    vf_cube_close(cube);
+    release_parts(p);
+    free(p);
+}
+
 /* Parts of another type, in pieces, with nulls, out of step with memory, or not given. */
 static void test_parts_of_another_form_are_refused(void) {
     struct data *d = malloc(sizeof *d);
@@ -852,6 +892,7 @@ int main(void) {
     test_parts_are_a_cube_again();
     test_damaged_parts_are_refused();
     test_forged_headers_are_refused();
+    test_more_words_than_can_be_counted_are_refused();
     test_parts_of_another_form_are_refused();
     return check_report("cube");
 }

@@ -834,8 +834,9 @@ enum vf_cube_merge {
                               else, -0 is less than +0. Null for no values */
     VF_CUBE_MAX = 3,
     VF_CUBE_FIRST = 4,        /* two columns, value and integer order (null: no row): the value, which may be null, of
-                                 the least (position on axis 0, order); of equal ones, of the one added first */
-    VF_CUBE_LAST = 5,         /* the same of the greatest; of equal ones, of the one added last */
+                                 the least (position on axis 0, order); of equal ones, of the one in the first cell,
+                                 and there of the one added first */
+    VF_CUBE_LAST = 5,         /* the same of the greatest; of equal ones, of the last cell's one added last */
     VF_CUBE_PRODUCT_INT = 6,  /* integers and booleans; null counts as 1. Past int64 a query fails */
     VF_CUBE_PRODUCT_FLOAT = 7 /* three columns hi, lo (floats) and exponent (integer), (hi + lo) * 2^exponent with
                                  0.5 <= |hi| < 1, or hi alone for 0, NaN and infinities: the product to 106 bits */

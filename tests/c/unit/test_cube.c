@@ -882,6 +882,324 @@ static void test_parts_of_another_form_are_refused(void) {
     free(d);
 }
 
+/* ---- few rows in many cells ------------------------------------------------------------------------------------------------- */
+
+enum { WIDE = 300, DATES = 6, FEW = 900 };
+
+struct wide_cell {
+    int64_t n, last, last_order, product;
+    uint64_t least;
+    double sum, most;
+    uint32_t last_date;
+    int64_t last_cell;
+};
+
+static const struct vf_cube_state wide_states[] = {{VF_CUBE_ADD_INT, "n"},      {VF_CUBE_ADD_FLOAT, "x"},
+                                                   {VF_CUBE_MIN, "least"},      {VF_CUBE_MAX, "most"},
+                                                   {VF_CUBE_LAST, "last"},      {VF_CUBE_PRODUCT_INT, "times"}};
+enum { WIDE_STATES = 6, WIDE_OUT = 7 };
+
+struct wide {
+    int64_t date[FEW], a[FEW], b[FEW], n[FEW], order[FEW], last[FEW], factor[FEW];
+    uint64_t least[FEW];
+    double x[FEW], zero[FEW], most[FEW];
+    struct check_column c[3 + 8];
+    struct vf_series keys[3], values[8];
+};
+
+static void fill_wide(struct wide *w) {
+    for (int64_t i = 0; i < FEW; i++) {
+        w->date[i] = (i * 5 + i / 300) % DATES;
+        w->a[i] = i % WIDE;
+        w->b[i] = i * 7 % WIDE;
+        w->n[i] = 1 + i % 3;
+        w->order[i] = i % 10; /* often the same */
+        w->last[i] = i;
+        w->factor[i] = i % 97 == 0 ? 2 : i % 4 == 0 ? -1 : 1;
+        w->least[i] = UINT64_MAX - (uint64_t)(i * 7919 % 1000); /* past int64 */
+        w->x[i] = (double)(i % 100) * 0.25;
+        w->zero[i] = 0;
+        w->most[i] = i % 50 == 0 ? (double)NAN : (double)(i * 31 % 1000) - 500;
+    }
+    struct check_column *c = w->c;
+    w->keys[0] = *check_series(c++, "l", "date", FEW, NULL, w->date, NULL);
+    w->keys[1] = *check_series(c++, "l", "a", FEW, NULL, w->a, NULL);
+    w->keys[2] = *check_series(c++, "l", "b", FEW, NULL, w->b, NULL);
+    w->values[0] = *check_series(c++, "l", "n", FEW, NULL, w->n, NULL);
+    w->values[1] = *check_series(c++, "g", "x.hi", FEW, NULL, w->x, NULL);
+    w->values[2] = *check_series(c++, "g", "x.lo", FEW, NULL, w->zero, NULL);
+    w->values[3] = *check_series(c++, "L", "least", FEW, NULL, w->least, NULL);
+    w->values[4] = *check_series(c++, "g", "most", FEW, NULL, w->most, NULL);
+    w->values[5] = *check_series(c++, "l", "last", FEW, NULL, w->last, NULL);
+    w->values[6] = *check_series(c++, "l", "last.row", FEW, NULL, w->order, NULL);
+    w->values[7] = *check_series(c++, "l", "times", FEW, NULL, w->factor, NULL);
+}
+
+static bool picked(const struct vf_cube_pick *pick, int64_t value) {
+    for (size_t i = 0; pick->positions != NULL && i < pick->n; i++)
+        if (pick->positions[i] == (uint32_t)value) return true;
+    return pick->positions == NULL;
+}
+
+static void add_wide(struct wide_cell *cell, const struct wide *w, int64_t i) {
+    uint32_t date = (uint32_t)w->date[i];
+    if (cell->n == 0) *cell = (struct wide_cell){.least = UINT64_MAX, .most = (double)NAN, .product = 1, .last_order = -1};
+    /* of equal order, what lies in a later cell, and in one cell what was added later */
+    int64_t lies = w->a[i] * WIDE + w->b[i];
+    bool equal = date == cell->last_date && w->order[i] == cell->last_order;
+    bool later = cell->n == 0 || date > cell->last_date || (date == cell->last_date && w->order[i] > cell->last_order) ||
+                 (equal && lies >= cell->last_cell);
+    cell->n += w->n[i];
+    cell->sum += w->x[i];
+    cell->product *= w->factor[i];
+    if (w->least[i] < cell->least) cell->least = w->least[i];
+    if (isnan(cell->most) || w->most[i] > cell->most) cell->most = w->most[i];
+    if (!later) return;
+    cell->last = w->last[i];
+    cell->last_order = w->order[i];
+    cell->last_date = date;
+    cell->last_cell = lies;
+}
+
+static void ask_wide(const struct vf_cube *cube, const struct wide *w, const struct vf_cube_pick *picks,
+                     const uint32_t *kept, size_t n_kept) {
+    static struct wide_cell cells[DATES * WIDE * WIDE];
+    const int64_t *keys[3] = {w->date, w->a, w->b}, lengths[3] = {DATES, WIDE, WIDE};
+    struct vf_column out[3 + WIDE_OUT] = {{{0}, {0}}};
+    const struct vf_cube_query query = {.picks = picks, .kept = kept, .n_kept = n_kept};
+    int64_t n_cells = 0, wrong = 0, before = -1;
+    memset(cells, 0, sizeof cells);
+    for (int64_t i = 0; i < FEW; i++) {
+        int64_t at = 0;
+        bool counts = true;
+        for (int a = 0; a < 3; a++)
+            counts &= picked(&picks[a], keys[a][i]);
+        for (size_t k = 0; k < n_kept; k++)
+            at = at * lengths[kept[k]] + keys[kept[k]][i];
+        if (!counts) continue;
+        n_cells += cells[at].n == 0;
+        add_wide(&cells[at], w, i);
+    }
+    CHECK_OK(vf_cube_query(cube, &query, out, &check_error));
+    CHECK_I64(out[0].array.length, n_cells);
+    for (int64_t row = 0; row < out[0].array.length; row++) {
+        int64_t at = 0;
+        for (size_t k = 0; k < n_kept; k++)
+            at = at * lengths[kept[k]] + check_u32(&out[k], row);
+        const struct wide_cell *cell = &cells[at];
+        double most = check_f64(&out[n_kept + 4], row);
+        wrong += at <= before; /* in the order of the cells */
+        before = at;
+        wrong += check_i64(&out[n_kept], row) != cell->n;
+        wrong += check_f64(&out[n_kept + 1], row) != cell->sum || check_f64(&out[n_kept + 2], row) != 0;
+        wrong += (uint64_t)check_i64(&out[n_kept + 3], row) != cell->least;
+        wrong += !(most == cell->most || (isnan(most) && isnan(cell->most)));
+        wrong += check_i64(&out[n_kept + 5], row) != cell->last;
+        wrong += check_i64(&out[n_kept + 6], row) != cell->product;
+    }
+    CHECK_I64(wrong, 0);
+    for (size_t c = 0; c < n_kept + WIDE_OUT; c++)
+        vf_column_release(&out[c]);
+}
+
+static void test_few_rows_in_many_cells(void) {
+    static struct wide w;
+    static const uint32_t some_dates[] = {1, 2, 4}, last_date[] = {5}, some[] = {0, 1, 2, 50, 51, 299}, none[] = {0};
+    static const uint32_t orders[][3] = {{1, 2, 0}, {0, 1, 2}, {2, 1, 0}, {2, 0, 1}};
+    fill_wide(&w);
+    for (int layout = VF_CUBE_DENSE; layout <= VF_CUBE_SPARSE; layout++) {
+        struct vf_cube *cube = make_small(wide_states, WIDE_STATES, w.keys, 3, w.values, FEW, (enum vf_cube_layout)layout);
+        const struct vf_cube_pick picks[][3] = {{{NULL, 0}, {NULL, 0}, {NULL, 0}},
+                                                {{some_dates, 3}, {NULL, 0}, {NULL, 0}},
+                                                {{last_date, 1}, {some, 6}, {NULL, 0}},
+                                                {{some_dates, 3}, {some, 6}, {some, 6}},
+                                                {{NULL, 0}, {NULL, 0}, {some, 6}},
+                                                {{none, 0}, {NULL, 0}, {NULL, 0}}};
+        for (size_t p = 0; p < sizeof picks / sizeof *picks; p++)
+            for (int order = 0; order < 4; order++)
+                for (size_t n_kept = 1; n_kept <= 3; n_kept++)
+                    ask_wide(cube, &w, picks[p], orders[order], n_kept);
+        /* limits: an array of cells is told before, a list when it is known how long it is */
+        struct vf_column out[3 + WIDE_OUT] = {{{0}, {0}}};
+        struct vf_cube_query query = {.kept = orders[0], .n_kept = 3, .memory_limit = 100};
+        CHECK_STATUS(vf_cube_query(cube, &query, out, &check_error), VF_ERROR_ARGUMENT);
+        CHECK(strstr(check_error.message, "the limit is 100") != NULL);
+        query.memory_limit = UINT64_C(1) << 30;
+        CHECK_OK(vf_cube_query(cube, &query, out, &check_error));
+        CHECK_I64(out[0].array.length, FEW);
+        for (size_t c = 0; c < 3 + WIDE_OUT; c++)
+            vf_column_release(&out[c]);
+        query = (struct vf_cube_query){.kept = orders[0], .n_kept = 1, .memory_limit = 100};
+        CHECK_STATUS(vf_cube_query(cube, &query, out, &check_error), VF_ERROR_ARGUMENT);
+        query.n_kept = 4;
+        CHECK_STATUS(vf_cube_query(cube, &query, out, &check_error), VF_ERROR_ARGUMENT);
+        /* states in an order of the caller's, one of them twice, and none */
+        static const uint32_t chosen[] = {2, 0, 2};
+        query = (struct vf_cube_query){.states = chosen, .n_states = 3};
+        CHECK_OK(vf_cube_query(cube, &query, out, &check_error));
+        CHECK(strcmp(out[0].schema.name, "least") == 0 && strcmp(out[0].schema.format, "L") == 0);
+        CHECK(check_i64(&out[0], 0) == check_i64(&out[2], 0) && check_i64(&out[1], 0) == 2 * FEW);
+        for (size_t c = 0; c < 3; c++)
+            vf_column_release(&out[c]);
+        query = (struct vf_cube_query){.states = chosen, .n_states = 0};
+        CHECK_OK(vf_cube_query(cube, &query, out, &check_error));
+        vf_cube_close(cube);
+    }
+}
+
+/* One date and cell, row after row; what joins must not depend on the layout, nor on whether it joined when it was added
+   or when it was asked for. */
+static void test_what_joins_by_hand(void) {
+    enum { ROWS = 5 };
+    static const int64_t one_date[ROWS] = {1, 1, 1, 1, 1}, dates[ROWS] = {1, 2, 3, 4, 5}, order[ROWS] = {7, 7, 3, 7, 5},
+                         value[ROWS] = {10, 20, 30, 40, 50}, big[ROWS] = {INT64_MAX, 2, 0, 5, 7},
+                         big_later[ROWS] = {INT64_MAX, 2, 1, 5, 0}, too_big[ROWS] = {INT64_MAX, -2, 1, 1, 1}, one[ROWS] = {1, 1, 1, 1, 1};
+    static const double nan_first[ROWS] = {NAN, 3, 2, NAN, 4}, only_nan[ROWS] = {NAN, NAN, NAN, NAN, NAN},
+                        half[ROWS] = {0.5, -0.75, 0.5, 0.5, 0.5}, with_zero[ROWS] = {0.5, 0, 0.5, 0.5, 0.5},
+                        with_inf[ROWS] = {0.5, INFINITY, -0.5, 0.5, 0.5}, zeros[ROWS] = {0};
+    static const uint8_t some[1] = {0x16}; /* rows 1, 2, 4 */
+    static const struct vf_cube_state s[] = {
+        {VF_CUBE_MIN, "min"},           {VF_CUBE_MAX, "max"},          {VF_CUBE_MIN, "nans"},
+        {VF_CUBE_FIRST, "first"},       {VF_CUBE_LAST, "last"},        {VF_CUBE_LAST, "known"},
+        {VF_CUBE_PRODUCT_INT, "zero"},  {VF_CUBE_PRODUCT_INT, "late"}, {VF_CUBE_PRODUCT_FLOAT, "halves"},
+        {VF_CUBE_PRODUCT_FLOAT, "none"}, {VF_CUBE_PRODUCT_FLOAT, "inf"}};
+    enum { S = sizeof s / sizeof *s };
+    for (int round = 0; round < 4; round++) {
+        struct check_column c[32], *at = c;
+        bool apart = round >= 2;
+        struct vf_series keys[1] = {*check_series(at++, "l", "date", ROWS, NULL, apart ? dates : one_date, NULL)}, v[24];
+        size_t n = 0;
+        v[n++] = *check_series(at++, "g", "min", ROWS, NULL, nan_first, NULL);
+        v[n++] = *check_series(at++, "g", "max", ROWS, NULL, nan_first, NULL);
+        v[n++] = *check_series(at++, "g", "nans", ROWS, NULL, only_nan, NULL);
+        for (int k = 0; k < 3; k++) {
+            v[n++] = *check_series(at++, "l", "value", ROWS, NULL, value, NULL);
+            v[n++] = *check_series(at++, "l", "order", ROWS, k == 2 ? some : NULL, order, NULL);
+        }
+        v[n++] = *check_series(at++, "l", "zero", ROWS, NULL, big, NULL);
+        v[n++] = *check_series(at++, "l", "late", ROWS, NULL, big_later, NULL);
+        const double *const mantissas[3] = {half, with_zero, with_inf};
+        for (int k = 0; k < 3; k++) {
+            v[n++] = *check_series(at++, "g", "hi", ROWS, NULL, mantissas[k], NULL);
+            v[n++] = *check_series(at++, "g", "lo", ROWS, NULL, zeros, NULL);
+            v[n++] = *check_series(at++, "l", "e", ROWS, NULL, one, NULL);
+        }
+        struct vf_cube *cube = make_small(s, S, keys, 1, v, ROWS, round % 2 == 0 ? VF_CUBE_DENSE : VF_CUBE_SPARSE);
+        struct vf_column out[S + 6] = {{{0}, {0}}};
+        const struct vf_cube_query query = {.n_kept = 0};
+        CHECK_OK(vf_cube_query(cube, &query, out, &check_error));
+        CHECK_F64(check_f64(&out[0], 0), 2);
+        CHECK_F64(check_f64(&out[1], 0), 4);
+        CHECK(check_valid(&out[2], 0) && isnan(check_f64(&out[2], 0)));
+        CHECK_I64(check_i64(&out[3], 0), apart ? 10 : 30); /* the least (date, order) */
+        CHECK_I64(check_i64(&out[4], 0), apart ? 50 : 40); /* the greatest; of equal ones the one added last */
+        CHECK_I64(check_i64(&out[5], 0), apart ? 50 : 20); /* of the rows that are there */
+        CHECK_I64(check_i64(&out[6], 0), 0);               /* a zero forgives what left int64 before */
+        CHECK_I64(check_i64(&out[7], 0), 0);
+        /* 0.5 * -0.75 * 0.5 * 0.5 * 0.5 = -3 * 2^-6, times 2^5 */
+        CHECK_F64(ldexp(check_f64(&out[8], 0), (int)check_i64(&out[10], 0)), -1.5);
+        CHECK_F64(check_f64(&out[11], 0), 0);
+        CHECK_F64(check_f64(&out[14], 0), -INFINITY);
+        for (size_t k = 0; k < S + 6; k++)
+            vf_column_release(&out[k]);
+        vf_cube_close(cube);
+        struct vf_cube_state product[1] = {{VF_CUBE_PRODUCT_INT, "product"}};
+        struct vf_series factors[1] = {*check_series(at++, "l", "product", ROWS, NULL, too_big, NULL)};
+        cube = make_small(product, 1, keys, 1, factors, ROWS, round % 2 == 0 ? VF_CUBE_DENSE : VF_CUBE_SPARSE);
+        CHECK_STATUS(vf_cube_query(cube, &query, out, &check_error), VF_ERROR_OVERFLOW);
+        CHECK(strstr(check_error.message, "the integer product of 1 cell") != NULL);
+        CHECK_I64(vf_cube_query(cube, &query, out, NULL), VF_ERROR_OVERFLOW);
+        vf_cube_close(cube);
+    }
+}
+
+/* More cells in a date than one thread's piece of the running sums: each is summed over the dates. */
+static void test_slabs_of_more_than_one_block(void) {
+    enum { CELLS = 40000 };
+    static int64_t date[2 * CELLS], key[2 * CELLS], n[2 * CELLS];
+    struct check_column c[3];
+    for (int64_t i = 0; i < 2 * CELLS; i++) {
+        date[i] = i / CELLS;
+        key[i] = i % CELLS;
+        n[i] = 1 + i % 5;
+    }
+    struct vf_series keys[2] = {*check_series(&c[0], "l", "date", 2 * CELLS, NULL, date, NULL),
+                                *check_series(&c[1], "l", "key", 2 * CELLS, NULL, key, NULL)};
+    struct vf_series values[1] = {*check_series(&c[2], "l", "n", 2 * CELLS, NULL, n, NULL)};
+    const struct vf_cube_state count[1] = {{VF_CUBE_ADD_INT, "n"}};
+    struct vf_cube *cube = make_small(count, 1, keys, 2, values, 2 * CELLS, VF_CUBE_DENSE);
+    static const uint32_t kept[1] = {1};
+    const struct vf_cube_query query = {.kept = kept, .n_kept = 1};
+    struct vf_column out[2];
+    int64_t wrong = 0;
+    CHECK_OK(vf_cube_query(cube, &query, out, &check_error));
+    CHECK_I64(out[0].array.length, CELLS);
+    for (int64_t i = 0; i < out[0].array.length; i++)
+        wrong += check_u32(&out[0], i) != i || check_i64(&out[1], i) != n[i] + n[i + CELLS];
+    CHECK_I64(wrong, 0);
+    vf_column_release(&out[0]);
+    vf_column_release(&out[1]);
+    vf_cube_close(cube);
+}
+
+/* Sums that fill their words to the last bit, of both signs; and values of which nothing is finite. */
+static void test_sums_that_fill_their_words(void) {
+    static const int64_t date[2] = {1, 2};
+    static const double zeros[2] = {0, 0};
+    static const struct {
+        double x[2], hi, lo;
+    } cases[] = {{{0x1p63, 1}, 0x1p63, 1},
+                 {{-0x1p63, -1}, -0x1p63, -1},
+                 {{0x1p64, -1}, 0x1p64, -1},
+                 {{0x1p127, -1}, 0x1p127, -1},
+                 {{1.7e308, 1.7e308}, INFINITY, 0},
+                 {{INFINITY, 1}, INFINITY, 0},
+                 {{-INFINITY, -INFINITY}, -INFINITY, 0},
+                 {{-INFINITY, INFINITY}, NAN, 0},
+                 {{NAN, 1}, NAN, 0},
+                 {{0, 0}, 0, 0},
+                 {{5e-324, -5e-324}, 0, 0},
+                 {{5e-324, 5e-324}, 1e-323, 0}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+        for (int layout = VF_CUBE_DENSE; layout <= VF_CUBE_SPARSE; layout++) {
+            struct check_column c[3];
+            struct vf_series keys[1] = {*check_series(&c[0], "l", "date", 2, NULL, date, NULL)};
+            struct vf_series values[2] = {*check_series(&c[1], "g", "x.hi", 2, NULL, cases[k].x, NULL),
+                                          *check_series(&c[2], "g", "x.lo", 2, NULL, zeros, NULL)};
+            struct vf_cube *cube = make_small(sum_only, 1, keys, 1, values, 2, (enum vf_cube_layout)layout);
+            struct vf_column out[2];
+            const struct vf_cube_query query = {.n_kept = 0};
+            CHECK_OK(vf_cube_query(cube, &query, out, &check_error));
+            CHECK_F64(check_f64(&out[0], 0), cases[k].hi);
+            CHECK_F64(check_f64(&out[1], 0), cases[k].lo);
+            vf_column_release(&out[0]);
+            vf_column_release(&out[1]);
+            vf_cube_close(cube);
+        }
+}
+
+/* A second reading that brings what the first did not: a value finer than the words reach, or not finite. */
+static void test_values_that_were_not_learnt(void) {
+    static const int64_t date[2] = {1, 2};
+    static const double learnt[2] = {2, 4}, zeros[2] = {0, 0};
+    static const double others[][2] = {{1, 4}, {2, INFINITY}, {NAN, 4}, {0x1p-70, 4}, {2, 4e300}};
+    for (size_t k = 0; k < sizeof others / sizeof *others; k++) {
+        struct check_column c[4];
+        struct vf_series keys[1] = {*check_series(&c[0], "l", "date", 2, NULL, date, NULL)};
+        struct vf_series values[2] = {*check_series(&c[1], "g", "x.hi", 2, NULL, learnt, NULL),
+                                      *check_series(&c[2], "g", "x.lo", 2, NULL, zeros, NULL)};
+        struct vf_cube *cube = NULL;
+        CHECK_OK(vf_cube_open(NULL, 1, sum_only, 1, &cube, &check_error));
+        CHECK_OK(vf_cube_learn(cube, keys, values, 2, &check_error));
+        CHECK_OK(vf_cube_build(cube, VF_CUBE_DENSE, 0, &check_error));
+        values[0] = *check_series(&c[3], "g", "x.hi", 2, NULL, others[k], NULL);
+        enum vf_status status = vf_cube_add(cube, keys, values, 2, &check_error);
+        if (status == VF_OK) status = vf_cube_finish(cube, &check_error);
+        CHECK_I64(status, VF_ERROR_REPLAY);
+        vf_cube_close(cube);
+    }
+}
+
 int main(void) {
     test_against_the_plain_loop();
     test_a_small_cell_beside_huge_ones_keeps_every_bit();
@@ -894,5 +1212,10 @@ int main(void) {
     test_forged_headers_are_refused();
     test_more_words_than_can_be_counted_are_refused();
     test_parts_of_another_form_are_refused();
+    test_few_rows_in_many_cells();
+    test_what_joins_by_hand();
+    test_slabs_of_more_than_one_block();
+    test_sums_that_fill_their_words();
+    test_values_that_were_not_learnt();
     return check_report("cube");
 }

@@ -287,6 +287,29 @@ static void test_unique(void) {
     vf_asof_close(asof);
 }
 
+/* The first repeated row of all is named, whichever thread's group it is of. */
+static void test_the_first_repeat_is_named(void) {
+    static struct columns c;
+    static const int64_t again[6] = {3, 1, 4, 0, 5, 2};
+    struct vf_asof_options o = plain();
+    o.unique = true;
+    quotes.n = 0;
+    for (int64_t key = 0; key < 6; key++)
+        add(&quotes, key, 1, 7, true);
+    for (int k = 0; k < 6; k++)
+        add(&quotes, again[k], 1, 7, true);
+    for (uint32_t n_threads = 1; n_threads <= 6; n_threads++) {
+        struct vf_context ctx = {.n_threads = n_threads};
+        struct vf_asof *asof = NULL;
+        CHECK_OK(vf_asof_open(&ctx, &o, &asof, &check_error));
+        CHECK_OK(vf_asof_observe(asof, rows_of(&c, &quotes, 0, 12), &check_error));
+        CHECK_STATUS(vf_asof_finish(asof, &check_error), VF_ERROR_DATA);
+        CHECK_I64(check_error.row, 6);
+        CHECK(strstr(check_error.message, "rows 3 and 6") != NULL);
+        vf_asof_close(asof);
+    }
+}
+
 static void test_refusals(void) {
     static struct columns c;
     struct check_column text, number;
@@ -345,6 +368,7 @@ int main(void) {
     test_keys_alone();
     test_many_groups();
     test_unique();
+    test_the_first_repeat_is_named();
     test_refusals();
     return check_report("test_asof");
 }

@@ -256,6 +256,32 @@ static void test_side_sign(void) {
                  VF_ERROR_TYPE);
 }
 
+/* Of rows at one time, on both clocks, the first opens and the last closes. */
+static void test_ties(void) {
+    static const int64_t one[4] = {1, 1, 1, 1}, when[4] = {5, 5, 9, 9}, clock[4] = {50, 50, 90, 90};
+    static const double paid[4] = {10, 11, 12, 13};
+    for (int walls = 0; walls < 2; walls++) {
+        struct columns c;
+        const struct vf_daily_options o = {.end_ns = INT64_MAX};
+        struct vf_daily *daily = NULL;
+        struct vf_column out[VF_DAILY_COLUMNS];
+        struct vf_daily_batch batch = {.keys = check_series(&c.symbol, "l", "symbol", 4, NULL, one, NULL),
+                                       .n_keys = 1,
+                                       .time = check_series(&c.time, "l", "elapsed", 4, NULL, when, NULL),
+                                       .wall = check_series(&c.wall, "l", "wall", 4, NULL, clock, NULL),
+                                       .price = check_series(&c.price, "g", "price", 4, NULL, paid, NULL)};
+        if (walls == 0) batch.wall = NULL;
+        CHECK_OK(vf_daily_open(NULL, &o, &daily, &check_error));
+        CHECK_OK(vf_daily_update(daily, &batch, NULL, &check_error));
+        CHECK_OK(vf_daily_finish(daily, out, &check_error));
+        CHECK_F64(check_f64(&out[0], 0), 10);
+        CHECK_F64(check_f64(&out[3], 0), 13);
+        for (size_t i = 0; i < VF_DAILY_COLUMNS; i++)
+            vf_column_release(&out[i]);
+        vf_daily_close(daily);
+    }
+}
+
 int main(void) {
     test_bars();
     test_end();
@@ -264,5 +290,6 @@ int main(void) {
     test_refusals();
     test_price_return();
     test_side_sign();
+    test_ties();
     return check_report("test_daily");
 }

@@ -860,6 +860,48 @@ static void test_blocks(void) {
     vf_mark_close(mark);
 }
 
+/* A run of equal rows, none of which has an answer, goes on over the border of a block and of a call: null all along. */
+static void test_a_null_run_over_a_border(void) {
+    enum { ROWS = 4600 };
+    static int64_t time[ROWS], horizon[1] = {10};
+    static double price[ROWS];
+    for (int64_t i = 0; i < ROWS; i++) {
+        bool run = (i > 2000 && i < 2100) || i > 4000; /* over row 2048, and over row 4096 up to the end */
+        time[i] = run ? (i > 4000 ? 9000 : 3000) : i;
+        price[i] = run ? 5 : 4 + (double)(i % 7);
+    }
+    for (int64_t slice = 700; slice <= ROWS; slice += 1300) {
+        const struct vf_mark_options options = {
+            .horizons_ns = horizon, .n_horizons = 1, .tolerance_ns = 100, .end_ns = INT64_MAX};
+        struct vf_mark *mark = NULL;
+        struct check_column c[2];
+        int64_t wrong = 0, nulls = 0;
+        CHECK_OK(vf_mark_open(NULL, &options, &mark, &check_error));
+        struct vf_mark_batch batch = {.time = check_series(&c[0], "tDn", "t", ROWS, NULL, time, NULL),
+                                      .price = check_series(&c[1], "g", "price", ROWS, NULL, price, NULL)};
+        CHECK_OK(vf_mark_update(mark, &batch, &check_error));
+        CHECK_OK(vf_mark_finish(mark, &check_error));
+        for (int64_t row = 0; row < ROWS; row += slice) {
+            int64_t n = ROWS - row < slice ? ROWS - row : slice;
+            struct vf_column out;
+            (void)check_series(&c[0], "tDn", "t", n, NULL, time + row, NULL);
+            (void)check_series(&c[1], "g", "price", n, NULL, price + row, NULL);
+            CHECK_OK(vf_mark_emit(mark, &batch, row, n, &out, &check_error));
+            for (int64_t i = 0; i < n; i++) {
+                bool at_the_end = row + i > 4000; /* nothing is later */
+                wrong += check_valid(&out, i) && at_the_end;
+                wrong += row + i < 1990 && !check_valid(&out, i);
+                nulls += !check_valid(&out, i);
+            }
+            vf_column_release(&out);
+        }
+        CHECK_I64(wrong, 0);
+        CHECK(nulls >= 599);
+        CHECK_OK(vf_mark_replayed(mark, &check_error));
+        vf_mark_close(mark);
+    }
+}
+
 int main(void) {
     test_methods();
     test_ties();
@@ -881,5 +923,6 @@ int main(void) {
     test_blocks();
     test_random();
     test_invariance();
+    test_a_null_run_over_a_border();
     return check_report("test_mark");
 }

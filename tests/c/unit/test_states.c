@@ -507,6 +507,47 @@ static void test_refused(void) {
     CHECK(out.schema.release == NULL);
 }
 
+/* NaN is no extreme unless there is nothing else, of either sign. */
+static void test_extremes_pass_over_nan(void) {
+    const double x[] = {(double)NAN, 1, -(double)NAN, 2, (double)NAN}, y[] = {(double)NAN, -(double)NAN}, z[] = {-0.0, 0.0};
+    CHECK_F64(value_of(VF_AGG_MAX, x, 5, NULL), 2);
+    CHECK_F64(value_of(VF_AGG_MIN, x, 5, NULL), 1);
+    CHECK(isnan(value_of(VF_AGG_MAX, y, 2, NULL)) && isnan(value_of(VF_AGG_MIN, y, 2, NULL)));
+    CHECK(same_bits(value_of(VF_AGG_MAX, z, 2, NULL), 0.0) && same_bits(value_of(VF_AGG_MIN, z, 2, NULL), -0.0));
+}
+
+/* (1 + 2^-30)^3 = 1 + 3 * 2^-30 + 3 * 2^-60 + 2^-90: what does not fit hi is in lo, to the last bit. */
+static void test_products_keep_106_bits(void) {
+    const double x[] = {1 + 0x1p-30, 1 + 0x1p-30, 1 + 0x1p-30};
+    struct vf_column s[3];
+    CHECK_F64(value_of(VF_AGG_PRODUCT, x, 3, s), 1 + 3 * 0x1p-30);
+    CHECK_F64(check_f64(&s[0], 0), (1 + 3 * 0x1p-30) / 2);
+    CHECK_F64(check_f64(&s[1], 0), (3 * 0x1p-60 + 0x1p-90) / 2);
+    CHECK_I64(check_i64(&s[2], 0), 1);
+    release(s, 3);
+}
+
+/* Two metrics of one value and date, each with its own rows, are two. */
+static void test_firsts_by_different_rows(void) {
+    const double x[] = {10, 20};
+    const int32_t date[] = {1, 1};
+    const int64_t rows_a[] = {1, 2}, rows_b[] = {2, 1};
+    const struct vf_agg_leaf leaves[] = {LEAF(VF_AGG_MERGE_FIRST, 0, "a", 2, 3), LEAF(VF_AGG_MERGE_FIRST, 0, "b", 2, 4)};
+    struct check_column c[4];
+    struct vf_column out[2];
+    struct vf_series values[] = {*check_series(&c[0], "g", "x", 2, NULL, x, NULL),
+                                 *check_series(&c[1], "tdD", "date", 2, NULL, date, NULL),
+                                 *check_series(&c[2], "l", "a.row", 2, NULL, rows_a, NULL),
+                                 *check_series(&c[3], "l", "b.row", 2, NULL, rows_b, NULL)};
+    struct vf_agg *agg = open_agg(1, leaves, 2, 0, 4);
+    CHECK_OK(vf_agg_update(agg, NULL, values, 2, &check_error));
+    CHECK_OK(vf_agg_finish(agg, out, &check_error));
+    CHECK_F64(check_f64(&out[0], 0), 10);
+    CHECK_F64(check_f64(&out[1], 0), 20);
+    release(out, 2);
+    vf_agg_close(agg);
+}
+
 int main(void) {
     test_state_columns();
     test_sum_past_the_largest_double();
@@ -524,5 +565,8 @@ int main(void) {
     test_variance_far_from_zero();
     test_variance_by_hand();
     test_refused();
+    test_extremes_pass_over_nan();
+    test_products_keep_106_bits();
+    test_firsts_by_different_rows();
     return check_report("states");
 }

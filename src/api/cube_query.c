@@ -222,13 +222,13 @@ static void add_list(const struct asking *ask) {
 
 static enum vf_status add_up(struct asking *ask, uint64_t limit, struct vf_error *err) {
     const struct vf_cube *cube = ask->cube;
-    enum vf_status status = VF_OK;
+    enum vf_status status;
     size_t n_words;
     ask->n_slots = ask->n_cells;
     if (cube->store.dense)
         return vf__cube_dense_query(&cube->ctx, &cube->shape, &ask->read, cube->store.records, ask->picks,
                                     ask->kept, ask->n_kept, &ask->result, err);
-    if (status == VF_OK) status = set_tables(ask, err);
+    status = set_tables(ask, err);
     if (status == VF_OK && ask->listed) status = make_list(ask, limit, err);
     if (status != VF_OK) return status;
     if (!vf__mul_size(ask->n_slots, ask->read.result_words, &n_words)) return vf__fail_memory(err, SIZE_MAX);

@@ -28,7 +28,7 @@ static void *map_aligned(size_t size, int access) {
     if (base == MAP_FAILED) return NULL;
     size_t skip = (HUGE_PAGE - (uintptr_t)base % HUGE_PAGE) % HUGE_PAGE;
     if (skip > 0) (void)munmap(base, skip);
-    if (skip < HUGE_PAGE) (void)munmap(base + skip + size, HUGE_PAGE - skip);
+    (void)munmap(base + skip + size, HUGE_PAGE - skip);
     return base + skip;
 }
 

@@ -76,7 +76,7 @@ enum vf_leftover vf_file_leftover(const char *name) {
         strcmp(name + length - tail, SUFFIX) != 0)
         return VF_LEFTOVER_NONE;
     size_t dot = length - tail;
-    while (dot > 0 && name[--dot] != '.')
+    while (name[--dot] != '.') /* the first byte is one */
         ;
     if (dot == 0) return VF_LEFTOVER_NONE;
     const char *at = number(name + dot + 1, 16, '-', &host);

@@ -1054,7 +1054,7 @@ static void test_what_joins_by_hand(void) {
     static const int64_t one_date[ROWS] = {1, 1, 1, 1, 1}, dates[ROWS] = {1, 2, 3, 4, 5}, order[ROWS] = {7, 7, 3, 7, 5},
                          value[ROWS] = {10, 20, 30, 40, 50}, big[ROWS] = {INT64_MAX, 2, 0, 5, 7},
                          big_later[ROWS] = {INT64_MAX, 2, 1, 5, 0}, too_big[ROWS] = {INT64_MAX, -2, 1, 1, 1}, one[ROWS] = {1, 1, 1, 1, 1};
-    static const double nan_first[ROWS] = {NAN, 3, 2, NAN, 4}, only_nan[ROWS] = {NAN, NAN, NAN, NAN, NAN},
+    static const double nan_first[ROWS] = {-(double)NAN, 3, 2, (double)NAN, 4}, only_nan[ROWS] = {NAN, NAN, NAN, NAN, NAN},
                         half[ROWS] = {0.5, -0.75, 0.5, 0.5, 0.5}, with_zero[ROWS] = {0.5, 0, 0.5, 0.5, 0.5},
                         with_inf[ROWS] = {0.5, INFINITY, -0.5, 0.5, 0.5}, zeros[ROWS] = {0};
     static const uint8_t some[1] = {0x16}; /* rows 1, 2, 4 */

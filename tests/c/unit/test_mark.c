@@ -862,15 +862,14 @@ static void test_blocks(void) {
 
 /* A run of equal rows, none of which has an answer, goes on over the border of a block and of a call: null all along. */
 static void test_a_null_run_over_a_border(void) {
-    enum { ROWS = 4600 };
+    enum { ROWS = 140000, RUN = 130000 }; /* over row 2^17, up to which rows are put in order at a time */
     static int64_t time[ROWS], horizon[1] = {10};
     static double price[ROWS];
     for (int64_t i = 0; i < ROWS; i++) {
-        bool run = (i > 2000 && i < 2100) || i > 4000; /* over row 2048, and over row 4096 up to the end */
-        time[i] = run ? (i > 4000 ? 9000 : 3000) : i;
-        price[i] = run ? 5 : 4 + (double)(i % 7);
+        time[i] = i > RUN ? 2 * ROWS : i;
+        price[i] = i > RUN ? 5 : 4 + (double)(i % 7);
     }
-    for (int64_t slice = 700; slice <= ROWS; slice += 1300) {
+    for (int64_t slice = 45000; slice <= ROWS; slice += 95000) {
         const struct vf_mark_options options = {
             .horizons_ns = horizon, .n_horizons = 1, .tolerance_ns = 100, .end_ns = INT64_MAX};
         struct vf_mark *mark = NULL;
@@ -888,15 +887,14 @@ static void test_a_null_run_over_a_border(void) {
             (void)check_series(&c[1], "g", "price", n, NULL, price + row, NULL);
             CHECK_OK(vf_mark_emit(mark, &batch, row, n, &out, &check_error));
             for (int64_t i = 0; i < n; i++) {
-                bool at_the_end = row + i > 4000; /* nothing is later */
-                wrong += check_valid(&out, i) && at_the_end;
-                wrong += row + i < 1990 && !check_valid(&out, i);
+                wrong += row + i > RUN && check_valid(&out, i); /* nothing is later */
+                wrong += row + i <= RUN - 10 && !check_valid(&out, i);
                 nulls += !check_valid(&out, i);
             }
             vf_column_release(&out);
         }
         CHECK_I64(wrong, 0);
-        CHECK(nulls >= 599);
+        CHECK(nulls >= ROWS - RUN - 1);
         CHECK_OK(vf_mark_replayed(mark, &check_error));
         vf_mark_close(mark);
     }

@@ -11,7 +11,7 @@
 
 static int64_t days_from_civil(int64_t y, int64_t m, int64_t d) {
     y -= m <= 2;
-    int64_t era = (y >= 0 ? y : y - 399) / 400;
+    int64_t era = y / 400; /* years from 1 on */
     int64_t of_era = y - era * 400;
     int64_t of_year = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
     return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;

@@ -229,7 +229,7 @@ static bool read_clock(const char *text, size_t length, int64_t *ns) {
 static bool read_session(const struct token *token, bool first, struct vf_session *out) {
     const char *text = token->data;
     size_t length = token->length;
-    bool evening = length > 0 && text[0] == '^';
+    bool evening = text[0] == '^';
     if (evening) text++, length--;
     size_t half = length == 9 ? 4 : length == 13 ? 6 : 0;
     if (half == 0 || text[half] != '-' || !read_clock(text, half, &out->start_ns) ||

@@ -109,7 +109,7 @@ int64_t vf__time_from_hhmmss(int64_t digits) {
     if (digits < 0 || digits > 240000) return -1;
     uint32_t d = (uint32_t)digits;
     uint32_t s = d % 100, m = d / 100 % 100, h = d / 10000;
-    if (s > 59 || m > 59 || (h == 24 && (m | s) != 0)) return -1;
+    if (s > 59 || m > 59) return -1;
     return (int64_t)(h * 3600 + m * 60 + s) * VF__SECOND_NS;
 }
 
@@ -119,8 +119,7 @@ int64_t vf__time_from_hhmmssmmm(int64_t digits) {
     uint32_t ms = d % 1000;
     int64_t whole = vf__time_from_hhmmss((int64_t)(d / 1000));
     if (whole < 0) return -1;
-    int64_t ns = whole + (int64_t)ms * MILLISECOND_NS;
-    return ns > VF_DAY_NS ? -1 : ns;
+    return whole + (int64_t)ms * MILLISECOND_NS;
 }
 
 bool vf__minutes_init(struct vf__minutes *minutes, const struct vf__clock *clock) {
@@ -197,7 +196,7 @@ static bool take(struct cursor *c, uint8_t byte) {
 }
 
 static bool skip_date(struct cursor *c) {
-    bool dashes = c->end - c->at > 4 && c->at[4] == '-';
+    bool dashes = c->at[4] == '-'; /* there are more than 8 bytes */
     int64_t year = digits(c, 4);
     bool ok = year >= 0 && (!dashes || take(c, '-'));
     int64_t month = ok ? digits(c, 2) : -1;

@@ -658,6 +658,96 @@ static void test_dates_refused(void) {
     vf_column_release(&out);
 }
 
+/* Week lines, sessions twice the same, days of no year, and calendars that are not given. */
+static void test_texts_more(void) {
+    struct vf_calendar *c = opened("calendar x\nfirst 2024-01-01\nlast 2024-01-14\nweek 67\nhours 2024-01-01 0930-1130\n"
+                                   "hours 2024-01-07 093000-113000\n");
+    struct vf_calendar_info info;
+    bool open = false;
+    vf_calendar_describe(c, &info);
+    CHECK_I64(info.n_days, 4);
+    CHECK_OK(vf_calendar_is_trading_day(c, day(2024, 1, 6), &open, &check_error));
+    CHECK(open);
+    CHECK_OK(vf_calendar_is_trading_day(c, day(2024, 1, 8), &open, &check_error));
+    CHECK(!open);
+    CHECK_I64(vf_calendar_variants(c), 1); /* the same sessions are one set, however they are spelt */
+    const int32_t *days;
+    size_t n;
+    CHECK_OK(vf_calendar_range(c, day(2024, 1, 7), day(2024, 1, 14), &days, &n, &check_error));
+    CHECK(n == 3 && days[0] == day(2024, 1, 7) && days[2] == day(2024, 1, 14));
+    CHECK_OK(vf_calendar_range(c, day(2024, 1, 8), day(2024, 1, 12), &days, &n, &check_error));
+    CHECK_I64(n, 0);
+    vf_calendar_close(c);
+    refused("calendar x\nfirst 0000-01-01\n", "a day");
+    refused(DAYS "week\n" HOURS, "days of the week");
+    refused(DAYS "special 0930-1130\n2024 0103\nweek 123\n", "cannot change");
+    refused(DAYS "hours 2024-01-01 09x0-1130\n", "a session");
+    refused(DAYS "hours 2024-01-01 ^\n", "a session");
+    refused(DAYS "hours 2024-01-01 9999-1130\n", "a session");
+    CHECK_STATUS(vf_calendar_open(NULL, NULL, 3, &c, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_calendar_open(NULL, small, sizeof small - 1, NULL, &check_error), VF_ERROR_ARGUMENT);
+    const struct vf_session *sessions;
+    struct vf_column out[4];
+    int32_t next;
+    int64_t index;
+    CHECK_STATUS(vf_calendar_sessions(NULL, 5, &sessions, &n, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_calendar_next(NULL, 5, &next, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_calendar_index(NULL, 5, &index, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_calendar_columns(NULL, NULL, out, &check_error), VF_ERROR_ARGUMENT);
+}
+
+/* Of several night sessions, the night starts with the first to start and ends with the last to end. */
+static void test_nights_of_several_lengths(void) {
+    static const char *const hours[2][3] = {{"2100-0230", "2000-2300", "2200-0100"}, {"2000-2300", "2200-0100", "2100-0230"}};
+    for (int k = 0; k < 2; k++) {
+        char text[400];
+        int at = snprintf(text, sizeof text, "calendar x\nfirst 2024-01-01\nlast 2024-12-31\n");
+        for (int i = 0; i < 3; i++)
+            at += snprintf(text + at, sizeof text - (size_t)at, "hours 2024-0%d-01 ^%s 0900-1015\n", 1 + i, hours[k][i]);
+        char *carets = text; /* those past midnight are written without it */
+        for (char *c = text; (c = strstr(carets, "^2100")) != NULL || (c = strstr(carets, "^2200")) != NULL;)
+            memmove(c, c + 1, strlen(c));
+        struct vf_calendar *c = opened(text);
+        /* Wednesday at 20:30, Thursday at 02:00, and what lies outside of both */
+        const int64_t when[4] = {day(2024, 1, 10) * VF_DAY_NS + H(20, 30), day(2024, 1, 11) * VF_DAY_NS + H(2, 0),
+                                 day(2024, 1, 11) * VF_DAY_NS + H(2, 31), day(2024, 1, 10) * VF_DAY_NS + H(19, 59)};
+        const int32_t want[4] = {day(2024, 1, 11), day(2024, 1, 11), day(2024, 1, 11), day(2024, 1, 10)};
+        struct check_column t;
+        struct vf_column out;
+        CHECK_OK(vf_clock_trading_day(NULL, c, check_series(&t, "tsn:", "t", 4, NULL, when, NULL), &out, &check_error));
+        for (int64_t i = 0; i < 4; i++)
+            CHECK_I64(((const int32_t *)out.array.buffers[1])[i], want[i]);
+        vf_column_release(&out);
+        vf_calendar_close(c);
+    }
+}
+
+/* Northbound from calendars of days only, which have no sessions to give; and where a next day is not known. */
+static void test_northbound_of_days(void) {
+    const int32_t cn_days[4] = {day(2023, 1, 3), day(2023, 1, 4), day(2023, 1, 5), day(2023, 1, 6)};
+    const int32_t hk_days[3] = {day(2023, 1, 3), day(2023, 1, 4), day(2023, 1, 5)};
+    struct check_column a, b;
+    struct vf_calendar *cn = NULL, *hk = NULL, *north = NULL;
+    CHECK_OK(vf_calendar_open_days(NULL, check_series(&a, "tdD", "d", 4, NULL, cn_days, NULL), &cn, &check_error));
+    CHECK_OK(vf_calendar_open_days(NULL, check_series(&b, "tdD", "d", 3, NULL, hk_days, NULL), &hk, &check_error));
+    for (int late = 0; late < 2; late++) {
+        struct vf_calendar_info info;
+        CHECK_OK(vf_calendar_open_northbound(NULL, late ? hk : cn, late ? cn : hk, day(2023, 1, 3), day(2024, 1, 1), &north,
+                                             &check_error));
+        vf_calendar_describe(north, &info);
+        CHECK_I64(info.n_days, 2); /* the last common day needs one after it, which is not known */
+        CHECK_I64(info.last, day(2023, 1, 4));
+        const struct vf_session *sessions;
+        size_t n;
+        CHECK_STATUS(vf_calendar_sessions(north, day(2023, 1, 3), &sessions, &n, &check_error), VF_ERROR_STATE);
+        vf_calendar_close(north);
+    }
+    CHECK_STATUS(vf_calendar_open_northbound(NULL, NULL, hk, day(2023, 1, 3), 0, &north, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_calendar_open_northbound(NULL, cn, NULL, day(2023, 1, 3), 0, &north, &check_error), VF_ERROR_ARGUMENT);
+    vf_calendar_close(cn);
+    vf_calendar_close(hk);
+}
+
 int main(void) {
     test_days();
     test_outside();
@@ -671,5 +761,8 @@ int main(void) {
     test_broken_texts();
     test_dates();
     test_dates_refused();
+    test_texts_more();
+    test_nights_of_several_lengths();
+    test_northbound_of_days();
     return check_report("calendar");
 }

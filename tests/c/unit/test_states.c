@@ -548,6 +548,184 @@ static void test_firsts_by_different_rows(void) {
     vf_agg_close(agg);
 }
 
+/* One leaf over columns of any type, no keys, n rows at most 8; what is null is so by its bitmap. */
+struct given {
+    const char *format;
+    const void *data;
+    uint8_t valid;
+};
+static enum vf_status one_leaf(enum vf_agg_op op, const struct given *g, size_t n_columns, int64_t n, struct vf_column *out,
+                               struct vf_column *states) {
+    static const struct vf_agg_leaf alone = LEAF(VF_AGG_LEN, 0, "m", 0, 0);
+    struct vf_agg_leaf leaf = alone;
+    struct check_column c[3];
+    struct vf_series values[3];
+    leaf.op = op;
+    for (size_t i = 0; i < n_columns; i++) {
+        values[i] = *check_series(&c[i], g[i].format, "x", n, &g[i].valid, g[i].data, NULL);
+        if (i > 0) leaf.more[i - 1] = (uint32_t)i + 1;
+    }
+    struct vf_agg *agg = open_agg(1, &leaf, 1, 0, n_columns);
+    enum vf_status status = vf_agg_update(agg, NULL, values, n, &check_error);
+    if (status == VF_OK) status = vf_agg_finish(agg, out, &check_error);
+    if (status == VF_OK && states != NULL) status = vf_agg_states(agg, states, &check_error);
+    vf_agg_close(agg);
+    return status;
+}
+
+/* Rows 1 and 3 are null, and what stands there would change every result. */
+static void test_nulls_are_passed_over(void) {
+    static const int64_t whole[4] = {3, 0, -5, INT64_MIN}, row[4] = {7, 1, 3, 2};
+    static const uint64_t raw[4] = {UINT64_MAX - 1, UINT64_MAX, 1, 0};
+    static const double real[4] = {2, NAN, 0.5, INFINITY}, low[4] = {0, 5, 0, 5};
+    static const int32_t date[4] = {1, 0, 1, 0};
+    enum { SOME = 0x05, ALL = 0x0f };
+    const struct {
+        enum vf_agg_op op;
+        struct given columns[3];
+        size_t n_columns;
+        double real;
+        int64_t whole;
+    } cases[] = {{VF_AGG_PRODUCT, {{"l", whole, SOME}}, 1, 0, -15},
+                 {VF_AGG_MIN, {{"l", whole, SOME}}, 1, 0, -5},
+                 {VF_AGG_MAX, {{"l", whole, SOME}}, 1, 0, 3},
+                 {VF_AGG_MIN, {{"L", raw, SOME}}, 1, 0, 1},
+                 {VF_AGG_MAX, {{"L", raw, SOME}}, 1, 0, -2},
+                 {VF_AGG_FIRST, {{"l", whole, SOME}}, 1, 0, 3},
+                 {VF_AGG_MERGE_LAST, {{"l", whole, ALL}, {"tdD", date, ALL}, {"l", row, SOME}}, 3, 0, 3},
+                 {VF_AGG_MERGE_FIRST, {{"l", whole, ALL}, {"tdD", date, SOME}, {"l", row, ALL}}, 3, 0, 0},
+                 {VF_AGG_PRODUCT, {{"g", real, SOME}}, 1, 1, 0},
+                 {VF_AGG_SQUARES, {{"g", real, SOME}}, 1, 4.25, 0},
+                 {VF_AGG_SUM, {{"g", real, SOME}}, 1, 2.5, 0},
+                 {VF_AGG_ADD_PAIR, {{"g", real, SOME}, {"g", low, SOME}}, 2, 2.5, 0},
+                 {VF_AGG_MERGE_PRODUCT, {{"g", real, SOME}, {"g", low, ALL}, {"l", row, ALL}}, 3, 1024, 0},
+                 {VF_AGG_MERGE_PRODUCT, {{"g", real, ALL}, {"g", low, SOME}, {"l", row, ALL}}, 3, 1024, 0},
+                 {VF_AGG_MERGE_PRODUCT, {{"g", real, ALL}, {"g", low, ALL}, {"l", row, SOME}}, 3, 1024, 0}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        struct vf_column out = {{0}, {0}};
+        CHECK_OK(one_leaf(cases[k].op, cases[k].columns, cases[k].n_columns, 4, &out, NULL));
+        if (cases[k].columns[0].format[0] == 'g')
+            CHECK_F64(check_f64(&out, 0), cases[k].real);
+        else
+            CHECK_I64(check_i64(&out, 0), cases[k].whole);
+        vf_column_release(&out);
+    }
+    /* of uint64, a product past int64 is told, of which the null would have been a factor */
+    struct vf_column out = {{0}, {0}};
+    const struct given huge[1] = {{"L", raw, 0x04}};
+    CHECK_OK(one_leaf(VF_AGG_PRODUCT, huge, 1, 4, &out, NULL));
+    CHECK_I64(check_i64(&out, 0), 1);
+    vf_column_release(&out);
+}
+
+/* A null date comes before all dates; of one place told twice there is one answer, whatever came first. */
+static void test_places_that_are_nearly_one(void) {
+    static const int64_t x[4] = {10, 20, 30, 40}, y[4] = {40, 30, 20, 10}, rows[4] = {5, 5, 5, 5}, later[4] = {5, 6, 5, 4};
+    static const int32_t date[4] = {3, 3, 3, 3};
+    for (int swap = 0; swap < 2; swap++) {
+        struct vf_column out = {{0}, {0}};
+        const struct given same[3] = {{"l", swap ? y : x, 0x0f}, {"tdD", date, 0x0f}, {"l", rows, 0x0f}};
+        CHECK_OK(one_leaf(VF_AGG_MERGE_FIRST, same, 3, 4, &out, NULL));
+        CHECK_I64(check_i64(&out, 0), 10);
+        vf_column_release(&out);
+        CHECK_OK(one_leaf(VF_AGG_MERGE_LAST, same, 3, 4, &out, NULL));
+        CHECK_I64(check_i64(&out, 0), 40);
+        vf_column_release(&out);
+        const struct given some[3] = {{"l", swap ? y : x, swap ? 0x07 : 0x0e}, {"tdD", date, 0x0f}, {"l", rows, 0x0f}};
+        CHECK_OK(one_leaf(VF_AGG_MERGE_FIRST, some, 3, 4, &out, NULL)); /* one of them is a null value */
+        CHECK(!check_valid(&out, 0));
+        vf_column_release(&out);
+        CHECK_OK(one_leaf(VF_AGG_MERGE_LAST, some, 3, 4, &out, NULL));
+        CHECK(check_valid(&out, 0));
+        vf_column_release(&out);
+    }
+    struct vf_column out = {{0}, {0}};
+    const struct given by_row[3] = {{"l", x, 0x0f}, {"tdD", date, 0x0d}, {"l", later, 0x0f}}; /* row 1 has no date */
+    CHECK_OK(one_leaf(VF_AGG_MERGE_FIRST, by_row, 3, 4, &out, NULL));
+    CHECK_I64(check_i64(&out, 0), 20);
+    vf_column_release(&out);
+    CHECK_OK(one_leaf(VF_AGG_MERGE_LAST, by_row, 3, 4, &out, NULL));
+    CHECK_I64(check_i64(&out, 0), 30); /* the second of the two rows 5, which are one place */
+    vf_column_release(&out);
+}
+
+/* Exponents past everything a double has: the value is 0 or infinite, and the state does not wrap. */
+static void test_exponents_do_not_wrap(void) {
+    static const double hi[2] = {0.5, -0.5}, lo[2] = {0, 0};
+    static const int64_t tiny[2] = {INT64_MIN, INT64_MIN}, huge[2] = {INT64_MAX, INT64_MAX}, both[2] = {INT64_MAX, INT64_MIN};
+    const int64_t *const exponents[3] = {tiny, huge, both};
+    for (int k = 0; k < 3; k++) {
+        struct vf_column out = {{0}, {0}}, states[3];
+        const struct given g[3] = {{"g", hi, 3}, {"g", lo, 3}, {"l", exponents[k], 3}};
+        CHECK_OK(one_leaf(VF_AGG_MERGE_PRODUCT, g, 3, 2, &out, states));
+        double value = check_f64(&out, 0);
+        CHECK(k == 0 ? value == 0 && signbit(value) : k == 1 ? value == -INFINITY : value == -0.25);
+        int64_t e = check_i64(&states[2], 0);
+        CHECK(k == 0 ? e < -(INT64_C(1) << 59) : k == 1 ? e > INT64_C(1) << 59 : e == -1);
+        vf_column_release(&out);
+        release(states, 3);
+    }
+    /* of nothing the state is 1, and stays so when it is merged into another, or another into it */
+    struct vf_column states[3], out;
+    const struct vf_agg_leaf leaf = LEAF(VF_AGG_PRODUCT, 0, "p", 0, 0);
+    const double x[1] = {3};
+    struct check_column c;
+    struct vf_agg *empty = open_agg(1, &leaf, 1, 0, 1), *full = open_agg(1, &leaf, 1, 0, 1);
+    check_series(&c, "g", "x", 0, NULL, x, NULL);
+    CHECK_OK(vf_agg_update(empty, NULL, &c.series, 0, &check_error));
+    CHECK_OK(vf_agg_states(empty, states, &check_error));
+    CHECK(check_f64(&states[0], 0) == 0.5 && check_f64(&states[1], 0) == 0 && check_i64(&states[2], 0) == 1);
+    release(states, 3);
+    check_series(&c, "g", "x", 1, NULL, x, NULL);
+    CHECK_OK(vf_agg_update(full, NULL, &c.series, 1, &check_error));
+    CHECK_OK(vf_agg_merge(full, empty, &check_error));
+    CHECK_OK(vf_agg_merge(empty, full, &check_error));
+    for (int k = 0; k < 2; k++) {
+        CHECK_OK(vf_agg_finish(k == 0 ? full : empty, &out, &check_error));
+        CHECK_F64(check_f64(&out, 0), 3);
+        vf_column_release(&out);
+    }
+    vf_agg_close(empty);
+    vf_agg_close(full);
+}
+
+/* Only a key's nulls are known at first, then values at both ends of int64, which widen its range to the last. */
+static void test_keys_at_the_ends_of_int64(void) {
+    static const int64_t blocks[][2] = {{0, 0}, {INT64_MAX - 3, INT64_MAX - 2}, {INT64_MAX, INT64_MAX - 1},
+                                        {INT64_MIN + 2, 5},         {INT64_MIN, INT64_MIN + 1}};
+    static const uint8_t none[1] = {0}, all[1] = {3};
+    static const int64_t second[2] = {1, 2};
+    for (size_t first = 0; first < 4; first += 3) /* growing upwards from the maximum; downwards from the minimum */
+        for (size_t n_keys = 1; n_keys <= 2; n_keys++) {
+            const struct vf_agg_leaf leaf = LEAF(VF_AGG_LEN, 0, "n", 0, 0);
+            struct vf_agg *agg = open_agg(1, &leaf, 1, n_keys, 0);
+            size_t order[5] = {0, first == 0 ? 1 : 3, first == 0 ? 2 : 4, first == 0 ? 3 : 1, first == 0 ? 4 : 2};
+            for (size_t b = 0; b < 5; b++)
+                for (int again = 0; again < 2; again++) {
+                    struct check_column c[2];
+                    struct vf_series keys[2] = {
+                        *check_series(&c[0], "l", "k", 2, order[b] == 0 ? none : all, blocks[order[b]], NULL),
+                        *check_series(&c[1], "l", "j", 2, NULL, second, NULL)};
+                    CHECK_OK(vf_agg_update(agg, keys, NULL, 2, &check_error));
+                }
+            CHECK_I64(vf_agg_groups(agg), n_keys == 1 ? 9 : 10);
+            struct vf_column out[3];
+            CHECK_OK(vf_agg_finish(agg, out, &check_error));
+            int64_t wrong = 0;
+            for (int64_t g = 0; g < out[0].array.length; g++) {
+                bool null = !check_valid(&out[0], g);
+                int64_t key = null ? 0 : check_i64(&out[0], g), n = check_i64(&out[n_keys], g), want = null && n_keys == 1 ? 4 : 2;
+                bool known = null;
+                for (size_t b = 1; b < 5; b++)
+                    known |= !null && (key == blocks[b][0] || key == blocks[b][1]);
+                wrong += !known || n != want;
+            }
+            CHECK_I64(wrong, 0);
+            release(out, n_keys + 1);
+            vf_agg_close(agg);
+        }
+}
+
 int main(void) {
     test_state_columns();
     test_sum_past_the_largest_double();
@@ -568,5 +746,9 @@ int main(void) {
     test_extremes_pass_over_nan();
     test_products_keep_106_bits();
     test_firsts_by_different_rows();
+    test_nulls_are_passed_over();
+    test_places_that_are_nearly_one();
+    test_exponents_do_not_wrap();
+    test_keys_at_the_ends_of_int64();
     return check_report("states");
 }

@@ -22,6 +22,11 @@ static size_t width_of(const char *format) {
 /* Mixes the columns into the digest and releases them. */
 static void take(struct vf_column *columns, size_t n) {
     for (size_t c = 0; c < n; c++) {
+        if (columns[c].schema.format[0] == 'n') {
+            mix((uint64_t)columns[c].array.length);
+            vf_column_release(&columns[c]);
+            continue;
+        }
         size_t width = width_of(columns[c].schema.format);
         for (int64_t i = 0; i < columns[c].array.length; i++) {
             uint64_t word = 0;
@@ -614,6 +619,264 @@ static void probe_one(const struct probe *p, bool nulls) {
     }
 }
 
+/* A column of the type that has nulls only is as good as one of any type in which all are null. */
+static void probe_nulls(const struct probe *p) {
+    static uint8_t none[N / 8 + 1];
+    static enum vf_status (*const others[])(series, struct vf_error *) = {
+        open_days, quantiles, fifo_learn, fifo_replay, fifo_held, mark_replay, daily_return, aggregate, cube_learn, cube_add};
+    for (size_t k = 0; k < sizeof others / sizeof *others; k++)
+        if (p->run == others[k]) return; /* nulls are refused there, or are others than those learnt */
+    size_t n = n_needs(p);
+    const struct vf_series *pointers[MOST] = {0};
+    for (size_t c = 0; c < n; c++) {
+        make(&room[c], p->needs[c].what, N, false, false, -1, &sound_series[c]);
+        pointers[c] = &sound_series[c];
+    }
+    for (size_t j = 0; j < n; j++) {
+        struct vf_series nulls, typed;
+        struct check_column c;
+        nulls = *check_series(&c, "n", p->needs[j].what, N, NULL, NULL, NULL);
+        c.array.n_buffers = 0;
+        c.array.null_count = N;
+        make(&room[MOST], p->needs[j].what, N, true, false, -1, &typed);
+        room[MOST].values.buffers[0] = none;
+        pointers[j] = &typed;
+        digest = 0;
+        EXPECT(p->run(pointers, &check_error), VF_OK);
+        uint64_t want = digest;
+        pointers[j] = &nulls;
+        digest = 0;
+        enum vf_status status = p->run(pointers, &check_error);
+        CHECK(status == VF_ERROR_TYPE || (status == VF_OK && digest == want));
+        if (status != VF_OK && status != VF_ERROR_TYPE) fprintf(stderr, "%s %zu: %s\n", p->name, j, check_error.message);
+        if (status == VF_OK && digest != want) fprintf(stderr, "%s %zu: other results\n", p->name, j);
+        pointers[j] = &sound_series[j];
+    }
+}
+
+/* What is not given at all: keys and columns that a call needs, more of them than there can be, and batches that agree in
+   nothing with those before. */
+static void test_arguments_that_are_missing(void) {
+    static const int64_t whole[3] = {1, 2, 3};
+    static const double real[3] = {1, 2, 3};
+    struct check_column c[6];
+    struct vf_column out = {0};
+    const struct vf_series *number = check_series(&c[0], "l", "number", 3, NULL, whole, NULL);
+    const struct vf_series *price = check_series(&c[1], "g", "price", 3, NULL, real, NULL);
+    const struct vf_series *stamps = check_series(&c[2], "tsn:", "stamp", 3, NULL, whole, NULL);
+    const struct vf_series *zoned = check_series(&c[3], "tsn:Asia/Shanghai", "stamp", 3, NULL, whole, NULL);
+    const struct vf_series *coarse = check_series(&c[4], "tsu:", "stamp", 3, NULL, whole, NULL);
+    const struct vf_series *dates = check_series(&c[5], "tdm", "date", 3, NULL, whole, NULL);
+#define REFUSED(call, want)                                                                                  \
+    CHECK_STATUS(call, want);                                                                                \
+    CHECK(out.array.release == NULL)
+    /* marks */
+    struct vf_mark *mark = open_mark(false);
+    struct vf_mark_batch marks[] = {{.keys = NULL, .n_keys = 1, .time = number, .price = price},
+                                    {.keys = number, .n_keys = 1, .time = NULL, .price = price},
+                                    {.keys = number, .n_keys = 1, .time = number, .price = NULL},
+                                    {.keys = number, .n_keys = (size_t)INT32_MAX + 1, .time = number, .price = price}};
+    for (size_t k = 0; k < 4; k++)
+        CHECK_STATUS(vf_mark_update(mark, &marks[k], &check_error), VF_ERROR_ARGUMENT);
+    /* what keys and times mean must stay: stamps are not zoned ones, nor of another unit, nor is a time a length */
+    struct vf_mark_batch first = {.keys = stamps, .n_keys = 1, .time = stamps, .price = price};
+    CHECK_OK(vf_mark_update(mark, &first, &check_error));
+    const struct vf_series *const other_keys[] = {number, zoned, coarse, dates}, *const other_times[] = {number, zoned};
+    for (size_t k = 0; k < 4; k++) {
+        first.keys = other_keys[k];
+        CHECK_STATUS(vf_mark_update(mark, &first, &check_error), VF_ERROR_TYPE);
+    }
+    first.keys = stamps;
+    for (size_t k = 0; k < 2; k++) {
+        first.time = other_times[k];
+        CHECK_STATUS(vf_mark_update(mark, &first, &check_error), VF_ERROR_TYPE);
+    }
+    first.time = dates; /* a date is a moment, too */
+    CHECK_OK(vf_mark_update(mark, &first, &check_error));
+    CHECK_I64(vf_mark_rows(mark), 6);
+    vf_mark_close(mark);
+    const struct vf_mark_options none = {.n_horizons = 1, .horizons_ns = NULL, .tolerance_ns = -1, .end_ns = INT64_MAX};
+    struct vf_mark *not_made = NULL;
+    CHECK_STATUS(vf_mark_open(NULL, &none, &not_made, &check_error), VF_ERROR_ARGUMENT);
+    const int64_t horizon = 1;
+    const struct vf_mark_options many = {.n_horizons = (size_t)INT32_MAX + 1, .horizons_ns = &horizon};
+    CHECK_STATUS(vf_mark_open(NULL, &many, &not_made, &check_error), VF_ERROR_ARGUMENT);
+    /* as-of */
+    struct vf_asof *asof = open_asof();
+    const struct vf_asof_batch rows[] = {{.keys = NULL, .n_keys = 1, .time = number},
+                                         {.keys = NULL, .n_keys = 0, .time = NULL},
+                                         {.keys = number, .n_keys = (size_t)INT32_MAX + 1, .time = number}};
+    for (size_t k = 0; k < 3; k++)
+        CHECK_STATUS(vf_asof_observe(asof, &rows[k], &check_error), VF_ERROR_ARGUMENT);
+    const struct vf_asof_batch keys_only = {.keys = number, .n_keys = 1}, both = {.keys = number, .n_keys = 1, .time = number};
+    CHECK_OK(vf_asof_observe(asof, &keys_only, &check_error));
+    CHECK_STATUS(vf_asof_observe(asof, &both, &check_error), VF_ERROR_ARGUMENT);
+    CHECK(strstr(check_error.message, "had no time column") != NULL);
+    vf_asof_close(asof);
+    asof = open_asof();
+    CHECK_OK(vf_asof_observe(asof, &both, &check_error));
+    CHECK_STATUS(vf_asof_observe(asof, &keys_only, &check_error), VF_ERROR_ARGUMENT);
+    CHECK(strstr(check_error.message, "had a time column") != NULL);
+    vf_asof_close(asof);
+    /* days */
+    struct vf_daily *daily = open_daily();
+    const struct vf_daily_batch days[] = {{.keys = NULL, .n_keys = 1, .time = number, .price = price},
+                                          {.keys = number, .n_keys = 1, .time = NULL, .price = price},
+                                          {.keys = number, .n_keys = 1, .time = number, .price = NULL},
+                                          {.keys = number, .n_keys = (size_t)INT32_MAX + 1, .time = number, .price = price}};
+    for (size_t k = 0; k < 4; k++)
+        CHECK_STATUS(vf_daily_update(daily, &days[k], NULL, &check_error), VF_ERROR_ARGUMENT);
+    vf_daily_close(daily);
+    /* cubes */
+    const struct vf_cube_state named[1] = {{VF_CUBE_ADD_INT, "n"}}, unnamed[1] = {{VF_CUBE_ADD_INT, NULL}},
+                               below[1] = {{(enum vf_cube_merge)-1, "n"}}, above[1] = {{(enum vf_cube_merge)8, "n"}};
+    struct vf_cube *cube = NULL;
+    CHECK_STATUS(vf_cube_open(NULL, 1, NULL, 1, &cube, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_cube_open(NULL, 1, unnamed, 1, &cube, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_cube_open(NULL, 1, below, 1, &cube, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_cube_open(NULL, 1, above, 1, &cube, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_cube_open(NULL, 1, named, 100000, &cube, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_OK(vf_cube_open(NULL, 1, named, 1, &cube, &check_error));
+    CHECK_STATUS(vf_cube_learn(cube, NULL, number, 3, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_cube_learn(cube, number, NULL, 3, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_cube_learn(cube, number, number, -1, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_OK(vf_cube_learn(cube, number, number, 3, &check_error));
+    CHECK_STATUS(vf_cube_learn(cube, stamps, number, 3, &check_error), VF_ERROR_TYPE); /* another axis */
+    CHECK_STATUS(vf_cube_build(cube, (enum vf_cube_layout)-1, 0, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_cube_build(cube, (enum vf_cube_layout)3, 0, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_OK(vf_cube_build(cube, VF_CUBE_DENSE, 0, &check_error));
+    struct vf_cube_size size;
+    CHECK_STATUS(vf_cube_size(cube, &size, &check_error), VF_ERROR_STATE);
+    CHECK_OK(vf_cube_add(cube, number, number, 3, &check_error));
+    CHECK_STATUS(vf_cube_add(cube, number, number, 3, &check_error), VF_ERROR_REPLAY); /* more than were learnt */
+    vf_cube_close(cube);
+    /* aggregations */
+    const struct vf_agg_leaf leaf[1] = {{VF_AGG_SUM, 0, NULL, {0, 0}}};
+    struct vf_agg *agg = NULL;
+    CHECK_STATUS(vf_agg_open(NULL, NULL, 1, 0, 1, &agg, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_agg_open(NULL, leaf, SIZE_MAX, 0, 1, &agg, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_agg_open(NULL, leaf, 1, 0, SIZE_MAX, &agg, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_agg_open(NULL, leaf, 1, 65, 1, &agg, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_OK(vf_agg_open(NULL, leaf, 1, 1, 1, &agg, &check_error));
+    CHECK_STATUS(vf_agg_update(agg, NULL, number, 3, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_agg_update(agg, number, NULL, 3, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_agg_update(agg, number, number, -1, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_OK(vf_agg_update(agg, number, price, 3, &check_error));
+    struct vf_column columns[2];
+    CHECK_OK(vf_agg_finish(agg, columns, &check_error));
+    CHECK(columns[1].schema.name[0] == '\0'); /* a leaf without a name */
+    vf_column_release(&columns[0]);
+    vf_column_release(&columns[1]);
+    vf_agg_close(agg);
+    /* moments, casts and returns of columns that are none of theirs */
+    REFUSED(vf_moment_value(NULL, (enum vf_moment)99, 0, number, 1, &out, &check_error), VF_ERROR_ARGUMENT);
+    REFUSED(vf_moment_value(NULL, VF_MOMENT_MEAN, 0, number, 1, &out, &check_error), VF_ERROR_ARGUMENT);
+    REFUSED(vf_cast_float(NULL, check_series(&c[5], "b", "flag", 3, NULL, whole, NULL), &out, &check_error), VF_ERROR_TYPE);
+    REFUSED(vf_clock_elapsed(NULL, number, NULL, &out, NULL, &check_error), VF_ERROR_ARGUMENT);
+    REFUSED(vf_clock_elapsed_on(NULL, calendar, number, number, NULL, &out, NULL, &check_error), VF_ERROR_ARGUMENT);
+    REFUSED(vf_clock_end_on(NULL, NULL, number, &out, &check_error), VF_ERROR_ARGUMENT);
+    REFUSED(vf_clock_trading_day(NULL, NULL, stamps, &out, &check_error), VF_ERROR_ARGUMENT);
+    REFUSED(vf_clock_trading_day(NULL, calendar, zoned, &out, &check_error), VF_ERROR_TYPE);
+    CHECK_STATUS(vf_calendar_open_days(NULL, check_series(&c[5], "tdD", "date", 3, NULL, whole, NULL), NULL, &check_error),
+                 VF_ERROR_ARGUMENT);
+#undef REFUSED
+}
+
+/* A merge needs the same leaves, in the same order, over the same columns. */
+static void test_merges_of_what_is_not_alike(void) {
+    static const struct vf_agg_leaf mine[2] = {{VF_AGG_SUM, 0, "a", {0, 0}}, {VF_AGG_DOT, 0, "b", {2, 0}}};
+    const struct vf_agg_leaf others[][2] = {{{VF_AGG_MIN, 0, "a", {0, 0}}, mine[1]},
+                                            {{VF_AGG_SUM, 1, "a", {0, 0}}, mine[1]},
+                                            {{VF_AGG_SUM, 0, "other", {0, 0}}, mine[1]},
+                                            {mine[0], {VF_AGG_DOT, 0, "b", {1, 0}}}};
+    static const double x[2] = {1, 2};
+    static const int64_t keys[2] = {1, 2};
+    struct check_column c[3];
+    struct vf_agg *agg = NULL, *other = NULL;
+    struct vf_series key = *check_series(&c[0], "l", "k", 2, NULL, keys, NULL);
+    struct vf_series values[2] = {*check_series(&c[1], "g", "x", 2, NULL, x, NULL), *check_series(&c[2], "g", "y", 2, NULL, x, NULL)};
+    CHECK_OK(vf_agg_open(NULL, mine, 2, 1, 2, &agg, &check_error));
+    CHECK_STATUS(vf_agg_merge(agg, agg, &check_error), VF_ERROR_ARGUMENT);
+    for (size_t k = 0; k < sizeof others / sizeof *others; k++) {
+        CHECK_OK(vf_agg_open(NULL, others[k], 2, 1, 2, &other, &check_error));
+        CHECK_STATUS(vf_agg_merge(agg, other, &check_error), VF_ERROR_ARGUMENT);
+        vf_agg_close(other);
+    }
+    const size_t counts[][3] = {{1, 1, 2}, {2, 0, 2}, {2, 1, 3}};
+    for (size_t k = 0; k < 3; k++) {
+        CHECK_OK(vf_agg_open(NULL, mine, counts[k][0], counts[k][1], counts[k][2], &other, &check_error));
+        CHECK_STATUS(vf_agg_merge(agg, other, &check_error), VF_ERROR_ARGUMENT);
+        CHECK(strstr(check_error.message, "cannot be merged with") != NULL);
+        vf_agg_close(other);
+    }
+    /* of another type; of one that broke; and at last of one that is alike, from which nothing is lost */
+    CHECK_OK(vf_agg_update(agg, &key, values, 2, &check_error));
+    CHECK_OK(vf_agg_open(NULL, mine, 2, 1, 2, &other, &check_error));
+    key = *check_series(&c[0], "i", "k", 2, NULL, keys, NULL);
+    CHECK_OK(vf_agg_update(other, &key, values, 2, &check_error));
+    CHECK_STATUS(vf_agg_merge(agg, other, &check_error), VF_ERROR_TYPE);
+    vf_agg_close(other);
+    static const uint32_t nowhere[2] = {0, 9};
+    struct check_column broken;
+    (void)check_series(&broken, "I", "k", 2, NULL, nowhere, NULL);
+    (void)check_series(&c[0], "l", "", 2, NULL, keys, NULL);
+    broken.schema.dictionary = &c[0].schema;
+    broken.array.dictionary = &c[0].array;
+    CHECK_OK(vf_agg_open(NULL, mine, 2, 1, 2, &other, &check_error));
+    CHECK_STATUS(vf_agg_update(other, &broken.series, values, 2, &check_error), VF_ERROR_ARROW);
+    CHECK_STATUS(vf_agg_merge(agg, other, &check_error), VF_ERROR_STATE);
+    CHECK_STATUS(vf_agg_merge(other, agg, &check_error), VF_ERROR_STATE);
+    vf_agg_close(other);
+    CHECK_OK(vf_agg_open(NULL, mine, 2, 1, 2, &other, &check_error));
+    CHECK_OK(vf_agg_merge(agg, other, &check_error)); /* of nothing */
+    CHECK_OK(vf_agg_merge(other, agg, &check_error)); /* which learns the types by it */
+    CHECK_I64(vf_agg_groups(other), 2);
+    struct vf_column out[3];
+    CHECK_OK(vf_agg_finish(other, out, &check_error));
+    CHECK(check_f64(&out[1], 0) == 1 && check_f64(&out[1], 1) == 2 && check_f64(&out[2], 1) == 4);
+    for (int k = 0; k < 3; k++)
+        vf_column_release(&out[k]);
+    vf_agg_close(other);
+    vf_agg_close(agg);
+}
+
+/* Sides that none of those given is: each found value once, a few of them, long ones cut; and sides that contradict. */
+static void test_signs_that_are_refused(void) {
+    static char text[400];
+    static int32_t offsets[13];
+    static const uint8_t some[2] = {0x7f, 0x0f}; /* row 7 is null */
+    static const char *const names[12] = {"B", "x", "x", "", "a value that is longer than a message shows", "x", "y", "", "z", "u", "v", "w"};
+    for (int i = 0; i < 12; i++) {
+        memcpy(text + offsets[i], names[i], strlen(names[i]));
+        offsets[i + 1] = offsets[i] + (int32_t)strlen(names[i]);
+    }
+    struct check_column c;
+    struct vf_column out = {0};
+    const struct vf_series *column = check_series(&c, "u", "side", 12, some, offsets, text);
+    CHECK_STATUS(vf_side_sign(NULL, column, sides, 2, true, &out, &check_error), VF_ERROR_DATA);
+    CHECK_I64(check_error.row, 1);
+    CHECK_I64(check_error.count, 11);
+    CHECK(strstr(check_error.message, "found: 'x', '', 'a value that is longer t', 'y', null, 'z' and perhaps more;") != NULL);
+    CHECK_I64(vf_side_sign(NULL, column, sides, 2, true, &out, NULL), VF_ERROR_DATA);
+    static const int64_t numbers[3] = {1, 7, 7};
+    static const struct vf_side whole[2] = {{.integer = 1, .entry = true}, {.integer = 2}};
+    CHECK_STATUS(vf_side_sign(NULL, check_series(&c, "l", "side", 3, NULL, numbers, NULL), whole, 2, false, &out, &check_error),
+                 VF_ERROR_DATA);
+    CHECK(strstr(check_error.message, "found: 7;") != NULL);
+    const struct vf_side contradictions[][2] = {{{.integer = 1, .entry = true}, {.integer = 1}},
+                                                {{.text = "B", .length = 1, .entry = true}, {.text = "B", .length = 1}}};
+    for (size_t k = 0; k < 2; k++)
+        CHECK_STATUS(vf_side_sign(NULL, &c.series, contradictions[k], 2, false, &out, &check_error), VF_ERROR_ARGUMENT);
+    const struct vf_side entries[2] = {{.integer = 1, .entry = true}, {.text = "B", .length = 1, .entry = true}};
+    CHECK_STATUS(vf_side_sign(NULL, &c.series, entries, 2, false, &out, &check_error), VF_ERROR_ARGUMENT);
+    const struct vf_side empty[3] = {{.text = "", .length = 0, .entry = true}, {.integer = 1}, {.text = "x", .length = 1}};
+    column = check_series(&c, "u", "side", 3, NULL, (const int32_t[]){0, 0, 1, 1}, "x");
+    CHECK_OK(vf_side_sign(NULL, column, empty, 3, false, &out, &check_error));
+    CHECK(check_i64(&out, 0) == 1 && check_i64(&out, 1) == -1 && check_i64(&out, 2) == 1);
+    vf_column_release(&out);
+    CHECK(out.array.release == NULL);
+}
+
 int main(void) {
     static const char text[] = "calendar test\nfirst 2024-01-01\nlast 2024-12-31\nhours 2024-01-01 0930-1130 1300-1500\n";
     CHECK_OK(vf_calendar_open(NULL, text, sizeof text - 1, &calendar, &check_error));
@@ -622,6 +885,11 @@ int main(void) {
             ctx = contexts[k / 2];
             probe_one(&probes[p], k % 2 == 1);
         }
+    for (size_t p = 0; p < sizeof probes / sizeof *probes; p++)
+        probe_nulls(&probes[p]);
+    test_arguments_that_are_missing();
+    test_merges_of_what_is_not_alike();
+    test_signs_that_are_refused();
     vf_calendar_close(calendar);
     return check_report("columns");
 }

@@ -7,7 +7,7 @@ C_BUILD := build/c
 SANITIZE_BUILD := build/sanitize
 SOURCES := $(shell find include src python pyproject.toml CMakeLists.txt -type f -not -name '*.so' -not -path '*/__pycache__/*')
 
-.PHONY: help calendars setup demo test quick test-c test-sanitize test-thread test-install test-python test-browser test-cluster test-engines lint bench clean
+.PHONY: help calendars setup demo test quick test-c test-sanitize test-thread test-install test-python test-browser test-cluster test-engines lint coverage mutants bench clean
 
 help: ## show this menu
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,7 +24,7 @@ setup: $(VENV)/.ready ## make .venv with VizFlow built and installed in it
 demo: setup ## generate three realistic days, run the whole job, write the reports; SERVE=1 opens the explorer
 	@$(VENV)/bin/vizflow demo --output demo-output $(if $(SERVE),--serve)
 
-test: test-c test-sanitize test-thread test-install lint test-python test-browser test-cluster ## everything that CI runs
+test: test-c test-sanitize test-thread test-install coverage lint test-python test-browser test-cluster ## everything that CI runs
 
 quick: setup ## the quick set: under a minute
 	@$(PY) -m pytest -q -m "not slow" tests/python/unit
@@ -82,6 +82,13 @@ lint: setup ## ruff, mypy, and whether the reference page is what the docstrings
 	@$(VENV)/bin/ruff check python tests/python bench tools examples
 	@$(VENV)/bin/mypy
 	@$(PY) tools/make_reference.py --check
+	@$(PY) tools/mutants.py --check
+
+coverage: ## branch coverage of src/ by the C tests, at least 95 %; LIST=1 names the lines with branches not taken
+	@$(PYTHON) tools/coverage.py $(if $(LIST),--list)
+
+mutants: ## hand-made errors in copies of src/, each of which the C tests must find; MUTANT=name for one
+	@$(PYTHON) tools/mutants.py $(MUTANT)
 
 bench: setup ## the benchmark against Polars + numba and DuckDB; writes docs/benchmarks.md
 	@$(PY) -m pip install --quiet --disable-pip-version-check ".[bench]"

@@ -61,7 +61,7 @@ class Exempt:
 
 
 def run(*command: str | Path) -> str:
-    """What a command prints; its error text goes where ours does."""
+    """Run a command and give what it prints; its error text goes where ours does."""
     return subprocess.run(list(map(str, command)), check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout
 
 
@@ -74,7 +74,7 @@ def build() -> None:
 
 
 def count(gcov: str) -> dict[str, dict[int, Line]]:
-    """The lines of src/, by file and number, added up over everything that ran."""
+    """Add up the lines of src/, by file and number, over everything that ran."""
     lines: dict[str, dict[int, Line]] = defaultdict(lambda: defaultdict(Line))
     for data in sorted(BUILD.rglob("*.gcda")):
         report: dict[str, Any] = json.loads(run(gcov, "--json-format", "--stdout", "--branch-probabilities", data))
@@ -90,7 +90,7 @@ def count(gcov: str) -> dict[str, dict[int, Line]]:
 
 
 def exceptions() -> list[Exempt]:
-    """The named exceptions: `FILE | UNTAKEN | EXCERPT OF THE LINE | REASON`, a line each."""
+    """Read the named exceptions: `FILE | UNTAKEN | EXCERPT OF THE LINE | REASON`, a line each."""
     found = []
     for number, text in enumerate(EXCEPTIONS.read_text(encoding="utf-8").splitlines(), 1):
         if not text.strip() or text.startswith("#"):
@@ -142,7 +142,11 @@ def main() -> int:
         build()
         for data in BUILD.rglob("*.gcda"):
             data.unlink()
-        subprocess.run(["ctest", "--test-dir", str(BUILD), "--output-on-failure", "--quiet"], check=True)
+        tests = ["ctest", "--test-dir", str(BUILD), "--output-on-failure", "--parallel", "2"]
+        done = subprocess.run(tests, stdout=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            print(done.stdout)
+            return 1
 
     lines = count(gcov)
     out, wrong, named = left_out(lines, exceptions())
@@ -168,11 +172,12 @@ def main() -> int:
         {"what": "lines of src/ run", "value": f"{100 * n_run / n_lines:.2f} %", "detail": f"{n_run} of {n_lines}"},
     ]
     FIGURES.parent.mkdir(parents=True, exist_ok=True)
-    FIGURES.write_text(json.dumps({"title": "Coverage by the C tests", "command": "make coverage", "rows": rows}, indent=2))
+    figures = {"title": "Coverage by the C tests", "command": "make coverage", "rows": rows}
+    FIGURES.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     for row in rows:
         print(f"{row['what']}: {row['value']} ({row['detail']})")
     if counted < LEAST:
-        wrong.append(f"branch coverage is {counted:.2f} %; the least is {LEAST} %. `tools/coverage.py --list` names the lines")
+        wrong.append(f"branch coverage is {counted:.2f} %, not {LEAST} %; `make coverage LIST=1` names the lines")
     print(*wrong, sep="\n", end="\n" if wrong else "")
     return 1 if wrong else 0
 

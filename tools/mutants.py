@@ -54,7 +54,7 @@ class Mutant:
 
 
 def mutants() -> list[Mutant]:
-    """The list, as it is written."""
+    """Read the list."""
     text = LIST.read_text(encoding="utf-8")
     found = [Mutant(**match.groupdict()) for match in MUTANT.finditer(text)]
     if len(found) != len(re.findall("^-{8} ", text, re.MULTILINE)):
@@ -63,7 +63,7 @@ def mutants() -> list[Mutant]:
 
 
 def faults(found: list[Mutant]) -> list[str]:
-    """What is wrong with the list."""
+    """Tell what is wrong with the list."""
     wrong = [] if len(found) >= LEAST else [f"{len(found)} mutants; {LEAST} are the least"]
     for mutant in found:
         path = ROOT / mutant.file
@@ -83,7 +83,7 @@ def tests_of(file: str) -> list[str]:
 
 
 def copy_tree(copy: Path) -> None:
-    """A copy of what the C tests are built from. What did not change keeps its time, so that it is not built again."""
+    """Copy what the C tests are built from. What did not change keeps its time, so that it is not built again."""
     for part in ("CMakeLists.txt", "vizflow.pc.in", "include", "src", "tests/c", "python/ext"):
         source, target = ROOT / part, copy / part
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -139,7 +139,7 @@ def try_one(mutant: Mutant, copy: Path) -> str:
 
 
 def make_copy(copy: Path) -> None:
-    """A copy with all tests built, which must pass: otherwise every mutant would look killed."""
+    """Make a copy with all tests built, which must pass: otherwise every mutant would look killed."""
     copy_tree(copy)
     flags = ["-DVIZFLOW_BUILD_TESTS=ON", "-DCMAKE_BUILD_TYPE=", "-DCMAKE_C_FLAGS=-O1"]
     subprocess.run(["cmake", "-B", "build", *flags], cwd=copy, check=True, stdout=subprocess.DEVNULL)
@@ -202,9 +202,8 @@ def main() -> int:
         ]
         rows.append({"what": "mutants that lived", "value": len(lived), "detail": ", ".join(lived) or "none"})
         FIGURES.parent.mkdir(parents=True, exist_ok=True)
-        FIGURES.write_text(
-            json.dumps({"title": "Hand-made errors found by the C tests", "command": "make mutants", "rows": rows}, indent=2)
-        )
+        figures = {"title": "Hand-made errors found by the C tests", "command": "make mutants", "rows": rows}
+        FIGURES.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     return 1 if lived else 0
 
 

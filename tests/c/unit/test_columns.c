@@ -58,8 +58,10 @@ static struct vf_calendar *calendar;        /* 2024, CN hours */
 static const struct vf_context one = {.n_threads = 1}, three = {.n_threads = 3};
 static const struct vf_context *contexts[2] = {&one, &three}, *ctx = &one;
 static const struct vf_session session = {INT64_C(34200000000000), INT64_C(41400000000000)};
-static const struct vf_clock_options clock_options = {.sessions = &session, .n_sessions = 1, .layout = VF_LAYOUT_SECONDS};
-static const struct vf_side sides[2] = {{.text = "B", .length = 1, .entry = true}, {.text = "S", .length = 1}};
+static const struct vf_clock_options clock_options = {
+    .sessions = &session, .n_sessions = 1, .layout = VF_LAYOUT_SECONDS};
+static const struct vf_side sides[2] = {{.text = "B", .length = 1, .entry = true},
+                                        {.text = "S", .length = 1}};
 
 static enum vf_status elapsed(series s, struct vf_error *err) {
     struct vf_column out = {0};
@@ -175,7 +177,8 @@ static series sound(void) {
     return pointers;
 }
 static struct vf_fifo *open_fifo(void) {
-    const struct vf_fifo_options options = {.sides = sides, .n_sides = 2, .columns = (1u << VF_FIFO_N_COLUMNS) - 1};
+    const struct vf_fifo_options options = {
+        .sides = sides, .n_sides = 2, .columns = (1u << VF_FIFO_N_COLUMNS) - 1};
     struct vf_fifo *fifo = NULL;
     CHECK_OK(vf_fifo_open(ctx, &options, &fifo, &check_error));
     return fifo;
@@ -335,7 +338,8 @@ static enum vf_status daily_add(series s, struct vf_error *err) {
     } else { /* what names a row leaves a part counted, which is said */
         enum vf_status second = vf_daily_update(daily, &good, NULL, &check_error);
         CHECK(second == VF_ERROR_STATE || second == VF_OK);
-        if (second == VF_OK) CHECK_OK(taken(vf_daily_finish(daily, out, &check_error), out, VF_DAILY_COLUMNS));
+        if (second == VF_OK)
+            CHECK_OK(taken(vf_daily_finish(daily, out, &check_error), out, VF_DAILY_COLUMNS));
     }
     vf_daily_close(daily);
     return status;
@@ -354,8 +358,9 @@ static enum vf_status daily_return(series s, struct vf_error *err) {
 static int64_t groups; /* of the sound rows */
 static enum vf_status aggregate(series s, struct vf_error *err) {
     static const struct vf_agg_leaf leaves[] = {
-        {VF_AGG_LEN, 0, "n", {0, 0}},        {VF_AGG_SUM, 0, "sum", {0, 0}},    {VF_AGG_MAX, 1, "max", {0, 0}},
-        {VF_AGG_FIRST, 0, "first", {3, 0}},  {VF_AGG_DOT, 0, "dot", {2, 0}},    {VF_AGG_COUNT, 3, "texts", {0, 0}},
+        {VF_AGG_LEN, 0, "n", {0, 0}},        {VF_AGG_SUM, 0, "sum", {0, 0}},
+        {VF_AGG_MAX, 1, "max", {0, 0}},      {VF_AGG_FIRST, 0, "first", {3, 0}},
+        {VF_AGG_DOT, 0, "dot", {2, 0}},      {VF_AGG_COUNT, 3, "texts", {0, 0}},
         {VF_AGG_PRODUCT, 0, "times", {0, 0}}};
     enum { LEAVES = sizeof leaves / sizeof *leaves };
     struct vf_agg *agg = NULL;
@@ -450,34 +455,86 @@ static const struct probe {
     {"cut_index", cut_index, false, {{"price", "u", false}}},
     {"quantiles", quantiles, false, {{"price", "u", false}}},
     {"order", order, false, {{"symbol", "g", true}, {"time", "u", false}}},
-    {"moment", moment, true, {{"price", "l", false}, {"zero", "l", false}, {"count", "g", false}, {"none", "g", false}}},
-    {"fifo_learn", fifo_learn, false,
-     {{"symbol", "g", false}, {"time", "u", false}, {"price", "b", false}, {"side", "g", false}, {"count", "u", false},
+    {"moment",
+     moment,
+     true,
+     {{"price", "l", false}, {"zero", "l", false}, {"count", "g", false}, {"none", "g", false}}},
+    {"fifo_learn",
+     fifo_learn,
+     false,
+     {{"symbol", "g", false},
+      {"time", "u", false},
+      {"price", "b", false},
+      {"side", "g", false},
+      {"count", "u", false},
       {"price", "u", false}}},
-    {"fifo_replay", fifo_replay, false,
-     {{"symbol", "g", false}, {"time", "u", false}, {"price", "b", false}, {"side", "g", false}, {"count", "u", false},
+    {"fifo_replay",
+     fifo_replay,
+     false,
+     {{"symbol", "g", false},
+      {"time", "u", false},
+      {"price", "b", false},
+      {"side", "g", false},
+      {"count", "u", false},
       {"price", "u", false}}},
     {"fifo_held", fifo_held, false, {{"symbol", "g", false}, {"count", "u", false}, {"price", "u", true}}},
-    {"mark_learn", mark_learn, true,
+    {"mark_learn",
+     mark_learn,
+     true,
      {{"symbol", "g", false}, {"key", "g", false}, {"time", "u", false}, {"price", "u", false}}},
-    {"mark_observe", mark_observe, true,
+    {"mark_observe",
+     mark_observe,
+     true,
      {{"symbol", "g", false}, {"key", "g", false}, {"time", "u", false}, {"price", "u", false}}},
-    {"mark_replay", mark_replay, true,
+    {"mark_replay",
+     mark_replay,
+     true,
      {{"symbol", "g", false}, {"key", "g", false}, {"time", "u", false}, {"price", "u", false}}},
     {"asof_observe", asof_observe, true, {{"symbol", "g", false}, {"time", "u", false}}},
     {"asof_look", asof_look, true, {{"symbol", "g", false}, {"time", "u", false}}},
-    {"daily_add", daily_add, false,
-     {{"symbol", "g", false}, {"time", "u", false}, {"time", "u", true}, {"price", "u", false}, {"count", "u", true}}},
-    {"daily_return", daily_return, false, {{"symbol", "g", false}, {"time", "u", false}, {"time", NULL, true}, {"price", "u", false}}},
-    {"aggregate", aggregate, true,
-     {{"key", "g", false}, {"symbol", "g", false}, {"price", "u", false}, {"count", "u", false}, {"flag", "u", false},
+    {"daily_add",
+     daily_add,
+     false,
+     {{"symbol", "g", false},
+      {"time", "u", false},
+      {"time", "u", true},
+      {"price", "u", false},
+      {"count", "u", true}}},
+    {"daily_return",
+     daily_return,
+     false,
+     {{"symbol", "g", false}, {"time", "u", false}, {"time", NULL, true}, {"price", "u", false}}},
+    {"aggregate",
+     aggregate,
+     true,
+     {{"key", "g", false},
+      {"symbol", "g", false},
+      {"price", "u", false},
+      {"count", "u", false},
+      {"flag", "u", false},
       {"symbol", NULL, false}}},
-    {"cube_learn", cube_learn, true,
-     {{"key", "g", false}, {"symbol", "g", false}, {"count", "g", false}, {"price", "l", false}, {"zero", "l", false},
-      {"price", "u", false}, {"price", "u", false}, {"count", "g", false}}},
-    {"cube_add", cube_add, true,
-     {{"key", "g", false}, {"symbol", "g", false}, {"count", "g", false}, {"price", "l", false}, {"zero", "l", false},
-      {"price", "u", false}, {"price", "u", false}, {"count", "g", false}}},
+    {"cube_learn",
+     cube_learn,
+     true,
+     {{"key", "g", false},
+      {"symbol", "g", false},
+      {"count", "g", false},
+      {"price", "l", false},
+      {"zero", "l", false},
+      {"price", "u", false},
+      {"price", "u", false},
+      {"count", "g", false}}},
+    {"cube_add",
+     cube_add,
+     true,
+     {{"key", "g", false},
+      {"symbol", "g", false},
+      {"count", "g", false},
+      {"price", "l", false},
+      {"zero", "l", false},
+      {"price", "u", false},
+      {"price", "u", false},
+      {"count", "g", false}}},
 };
 
 struct buffers {
@@ -564,15 +621,17 @@ static enum vf_status with(const struct probe *p, size_t j, const struct vf_seri
 #define EXPECT(call, want)                                                                                   \
     do {                                                                                                     \
         enum vf_status got_ = (call);                                                                        \
-        if (got_ != (want)) fprintf(stderr, "%s, column %zu \"%s\": %s\n", p->name, j, p->needs[j].what, check_error.message); \
+        if (got_ != (want))                                                                                  \
+            fprintf(stderr, "%s, column %zu \"%s\": %s\n", p->name, j, p->needs[j].what,                     \
+                    check_error.message);                                                                    \
         CHECK_I64(got_, want);                                                                               \
     } while (0)
 
 static void probe_one(const struct probe *p, bool nulls) {
     struct vf_series changed;
     size_t n = n_needs(p);
-    bool null_fits = p->run != open_days && p->run != fifo_held && p->run != fifo_learn && p->run != fifo_replay &&
-                     p->run != cube_learn && p->run != cube_add;
+    bool null_fits = p->run != open_days && p->run != fifo_held && p->run != fifo_learn &&
+                     p->run != fifo_replay && p->run != cube_learn && p->run != cube_add;
     for (size_t c = 0; c < n; c++)
         make(&room[c], p->needs[c].what, N, nulls && null_fits, false, -1, &sound_series[c]);
     const struct vf_series *pointers[MOST] = {0};
@@ -613,8 +672,12 @@ static void probe_one(const struct probe *p, bool nulls) {
         b->values.schema.format = "+l";
         EXPECT(with(p, j, &changed), VF_ERROR_TYPE);
         if (need->wrong == NULL) continue;
-        make(b, need->wrong[0] == 'u' ? "symbol" : need->wrong[0] == 'b' ? "flag" : need->wrong[0] == 'g' ? "price" : "count", N,
-             false, false, -1, &changed);
+        make(b,
+             need->wrong[0] == 'u'   ? "symbol"
+             : need->wrong[0] == 'b' ? "flag"
+             : need->wrong[0] == 'g' ? "price"
+                                     : "count",
+             N, false, false, -1, &changed);
         EXPECT(with(p, j, &changed), VF_ERROR_TYPE);
     }
 }
@@ -623,7 +686,8 @@ static void probe_one(const struct probe *p, bool nulls) {
 static void probe_nulls(const struct probe *p) {
     static uint8_t none[N / 8 + 1];
     static enum vf_status (*const others[])(series, struct vf_error *) = {
-        open_days, quantiles, fifo_learn, fifo_replay, fifo_held, mark_replay, daily_return, aggregate, cube_learn, cube_add};
+        open_days,   quantiles,    fifo_learn, fifo_replay, fifo_held,
+        mark_replay, daily_return, aggregate,  cube_learn,  cube_add};
     for (size_t k = 0; k < sizeof others / sizeof *others; k++)
         if (p->run == others[k]) return; /* nulls are refused there, or are others than those learnt */
     size_t n = n_needs(p);
@@ -648,14 +712,16 @@ static void probe_nulls(const struct probe *p) {
         digest = 0;
         enum vf_status status = p->run(pointers, &check_error);
         CHECK(status == VF_ERROR_TYPE || (status == VF_OK && digest == want));
-        if (status != VF_OK && status != VF_ERROR_TYPE) fprintf(stderr, "%s %zu: %s\n", p->name, j, check_error.message);
+        if (status != VF_OK && status != VF_ERROR_TYPE)
+            fprintf(stderr, "%s %zu: %s\n", p->name, j, check_error.message);
         if (status == VF_OK && digest != want) fprintf(stderr, "%s %zu: other results\n", p->name, j);
         pointers[j] = &sound_series[j];
     }
 }
 
 int main(void) {
-    static const char text[] = "calendar test\nfirst 2024-01-01\nlast 2024-12-31\nhours 2024-01-01 0930-1130 1300-1500\n";
+    static const char text[] =
+        "calendar test\nfirst 2024-01-01\nlast 2024-12-31\nhours 2024-01-01 0930-1130 1300-1500\n";
     CHECK_OK(vf_calendar_open(NULL, text, sizeof text - 1, &calendar, &check_error));
     for (size_t p = 0; p < sizeof probes / sizeof *probes; p++)
         for (int k = 0; k < 4; k++) {

@@ -88,7 +88,8 @@ static uint64_t pieces_of(struct run *r, enum vf_status *status) {
         *status = vf_fifo_update(fifo, &batch, &check_error);
     }
     if (*status == VF_OK) *status = vf_fifo_match(fifo, &check_error);
-    for (int again = 0; *status == VF_OK && again < 2; again++) { /* twice: a replay starts from the first chunk */
+    for (int again = 0; *status == VF_OK && again < 2;
+         again++) { /* twice: a replay starts from the first chunk */
         vf_fifo_rewind(fifo);
         memset(digests, 0, sizeof digests);
         for (int64_t row = 0; *status == VF_OK && row < N; row += r->slice) {
@@ -127,7 +128,8 @@ static uint64_t want; /* of the plain run */
 static void check_same(struct run *r, const char *what) {
     enum vf_status status;
     uint64_t got = pieces_of(r, &status);
-    if (got != want) fprintf(stderr, "%s: %s\n", what, status == VF_OK ? "other pieces" : check_error.message);
+    if (got != want)
+        fprintf(stderr, "%s: %s\n", what, status == VF_OK ? "other pieces" : check_error.message);
     CHECK(got == want);
 }
 
@@ -200,10 +202,13 @@ static void fill_sides(const char *const names[3], bool nulls) {
 }
 
 static void test_sides_as_texts(void) {
-    static const char *const names[][3] = {{"B", "S", "x"},           {"buy", "sell", "sellx"},
-                                           {"entry", "leave", "leav"}, {"twelve bytes", "eleven byte", "twelve byte"},
-                                           {"a long name of a side", "a long name of a side!", "a long name of a sidf"},
-                                           {"", "S", "nothing"}};
+    static const char *const names[][3] = {
+        {"B", "S", "x"},
+        {"buy", "sell", "sellx"},
+        {"entry", "leave", "leav"},
+        {"twelve bytes", "eleven byte", "twelve byte"},
+        {"a long name of a side", "a long name of a side!", "a long name of a sidf"},
+        {"", "S", "nothing"}};
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         struct vf_side two[4] = {{.text = names[k][0], .length = strlen(names[k][0]), .entry = true},
                                  {.text = names[k][1], .length = strlen(names[k][1]), .entry = false},
@@ -239,7 +244,12 @@ static void test_sides_in_dictionaries(void) {
         bool nulls = form >= 8, beyond = form >= 16;
         memset(side_texts.valid, 0xff, sizeof side_texts.valid);
         for (int64_t i = 0; i < N; i++) {
-            int64_t key = sides[i] == 1 ? 3 : sides[i] == 2 ? 1 : i % 4 == 0 ? 0 : i % 4 == 1 ? 2 : i % 4 == 2 ? 4 : 5;
+            int64_t key = sides[i] == 1   ? 3
+                          : sides[i] == 2 ? 1
+                          : i % 4 == 0    ? 0
+                          : i % 4 == 1    ? 2
+                          : i % 4 == 2    ? 4
+                                          : 5;
             if (nulls && sides[i] == 3 && i % 3 == 0) {
                 side_texts.valid[i / 8] = (uint8_t)(side_texts.valid[i / 8] & ~(1u << (i % 8)));
                 key = beyond ? 100 : 1; /* a null's key is nobody's business, wherever it leads */
@@ -250,7 +260,8 @@ static void test_sides_in_dictionaries(void) {
         as_column(&values, "u", "", 6, false, &dictionary);
         dictionary.buffers[0] = value_valid;
         dictionary.array.null_count = 1;
-        (void)check_series(&r.side, formats[form % 8], "side", N, nulls ? side_texts.valid : NULL, index, NULL);
+        (void)check_series(&r.side, formats[form % 8], "side", N, nulls ? side_texts.valid : NULL, index,
+                           NULL);
         r.side.schema.dictionary = &dictionary.schema;
         r.side.array.dictionary = &dictionary.array;
         r.sides = text_sides;
@@ -280,7 +291,8 @@ static void test_chunks(void) {
         for (int v = 0; v < 3; v++)
             set_text(&orders[k], v, names[k][v]);
     }
-    for (int form = 0; form < 4; form++) { /* views, texts, dictionaries, dictionaries too large to be learnt whole */
+    for (int form = 0; form < 4;
+         form++) { /* views, texts, dictionaries, dictionaries too large to be learnt whole */
         struct run r;
         struct check_column symbol, dictionary[2], large;
         struct ArrowArray arrays[2][CHUNKS];
@@ -308,7 +320,8 @@ static void test_chunks(void) {
         memset(&symbol_texts, 0, sizeof symbol_texts);
         for (int64_t i = 0; i < N; i++) {
             char text[16];
-            (void)snprintf(text, sizeof text, i > 2000 && i < 2100 ? "%lld, a long one" : "%lld", (long long)symbols[i]);
+            (void)snprintf(text, sizeof text, i > 2000 && i < 2100 ? "%lld, a long one" : "%lld",
+                           (long long)symbols[i]);
             set_text(&symbol_texts, i, text);
         }
         as_column(&symbol_texts, format, "symbol", N, false, &symbol);
@@ -317,7 +330,8 @@ static void test_chunks(void) {
                 arrays[c][k] = c == 0 ? symbol.array : r.side.array;
                 arrays[c][k].offset = cuts[k];
                 arrays[c][k].length = cuts[k + 1] - cuts[k];
-                if (c == 1 && form >= 2) arrays[c][k].dictionary = form == 3 ? &large.array : &dictionary[k >= 3].array;
+                if (c == 1 && form >= 2)
+                    arrays[c][k].dictionary = form == 3 ? &large.array : &dictionary[k >= 3].array;
                 chunks[c][k] = &arrays[c][k];
             }
         by_chunks[0] = (struct vf_series){.schema = &symbol.schema, .chunks = chunks[0], .n_chunks = CHUNKS};
@@ -510,8 +524,8 @@ static void test_quantities_that_are_refused(void) {
 
 /* The first row of all that goes too far, whichever symbol it is of and whichever thread sees it. */
 static void test_excess_names_the_first_row(void) {
-    static const int64_t symbol[6] = {1, 2, 2, 1, 3, 3}, side[6] = {1, 1, 2, 2, 1, 2}, time[6] = {0, 1, 2, 3, 4, 5},
-                         quantity[6] = {1, 1, 5, 5, 1, 1};
+    static const int64_t symbol[6] = {1, 2, 2, 1, 3, 3}, side[6] = {1, 1, 2, 2, 1, 2},
+                         time[6] = {0, 1, 2, 3, 4, 5}, quantity[6] = {1, 1, 5, 5, 1, 1};
     struct check_column c[4];
     for (uint32_t n_threads = 1; n_threads <= 3; n_threads++) {
         struct vf_context ctx = {.n_threads = n_threads};
@@ -548,7 +562,8 @@ static struct vf_fifo *opened(enum vf_excess on_excess, unsigned columns) {
 
 /* One exit of 4 against a lot of 3 at a price of 8, quantities of both kinds; the first piece's entry price. */
 static enum vf_status close_held(const char *held_as, const void *held, const char *qty_as, const void *qty,
-                                 const char *price_as, const void *price, double *first_price, int64_t *n_out) {
+                                 const char *price_as, const void *price, double *first_price,
+                                 int64_t *n_out) {
     static const int64_t symbol[1] = {5}, two[1] = {2}, time[1] = {0};
     static const double at[1] = {10};
     struct check_column c[8];
@@ -559,9 +574,9 @@ static enum vf_status close_held(const char *held_as, const void *held, const ch
                                   .side = check_series(&c[2], "l", "side", 1, NULL, two, NULL),
                                   .quantity = check_series(&c[3], qty_as, "qty", 1, NULL, qty, NULL),
                                   .price = check_series(&c[4], "g", "price", 1, NULL, at, NULL)};
-    CHECK_OK(vf_fifo_inventory(fifo, &c[0].series, check_series(&c[5], held_as, "held", 1, NULL, held, NULL),
-                               price_as != NULL ? check_series(&c[6], price_as, "cost", 1, NULL, price, NULL) : NULL,
-                               &check_error));
+    CHECK_OK(vf_fifo_inventory(
+        fifo, &c[0].series, check_series(&c[5], held_as, "held", 1, NULL, held, NULL),
+        price_as != NULL ? check_series(&c[6], price_as, "cost", 1, NULL, price, NULL) : NULL, &check_error));
     CHECK_OK(vf_fifo_update(fifo, &batch, &check_error));
     enum vf_status status = vf_fifo_match(fifo, &check_error);
     if (status == VF_OK) {
@@ -576,15 +591,18 @@ static enum vf_status close_held(const char *held_as, const void *held, const ch
 
 static void test_inventory_of_other_numbers(void) {
     static const int64_t three[1] = {3}, four[1] = {4}, eight[1] = {8};
-    static const double three_real[1] = {3}, four_real[1] = {4}, half[1] = {2.5}, huge[1] = {0x1p63}, cost[1] = {8};
+    static const double three_real[1] = {3}, four_real[1] = {4}, half[1] = {2.5}, huge[1] = {0x1p63},
+                        cost[1] = {8};
     double price = 0;
     int64_t n = 0;
     const struct {
         const char *held_as, *qty_as, *price_as;
         const void *held, *qty, *price;
         double want;
-    } forms[] = {{"l", "l", "g", three, four, cost, 8},      {"g", "l", "g", three_real, four, cost, 8},
-                 {"l", "g", "l", three, four_real, eight, 8}, {"g", "g", "g", three_real, four_real, cost, 8},
+    } forms[] = {{"l", "l", "g", three, four, cost, 8},
+                 {"g", "l", "g", three_real, four, cost, 8},
+                 {"l", "g", "l", three, four_real, eight, 8},
+                 {"g", "g", "g", three_real, four_real, cost, 8},
                  {"l", "l", NULL, three, four, NULL, NAN}};
     for (size_t k = 0; k < sizeof forms / sizeof *forms; k++) {
         CHECK_OK(close_held(forms[k].held_as, forms[k].held, forms[k].qty_as, forms[k].qty, forms[k].price_as,
@@ -598,7 +616,8 @@ static void test_inventory_of_other_numbers(void) {
 }
 
 static void test_inventory_that_is_refused(void) {
-    static const int64_t symbol[3] = {1, 2, 2}, held[3] = {1, 2, 3}, least[3] = {1, INT64_MIN, 2}, mixed[3] = {1, 2, -3};
+    static const int64_t symbol[3] = {1, 2, 2}, held[3] = {1, 2, 3}, least[3] = {1, INT64_MIN, 2},
+                         mixed[3] = {1, 2, -3};
     static const double real[3] = {1, NAN, INFINITY}, cost[3] = {1, 2, 3};
     static const uint8_t some[1] = {0x05};
     struct check_column s, q, p;
@@ -630,12 +649,13 @@ static void test_inventory_that_is_refused(void) {
     REFUSED(&s.series, &q.series, check_series(&p, "g", "cost", 2, NULL, cost, NULL), VF_ERROR_ARGUMENT);
     REFUSED(&s.series, &q.series, check_series(&p, "b", "cost", 3, NULL, cost, NULL), VF_ERROR_TYPE);
     /* a null cost is none; then more lots, of the same kind only */
-    CHECK_OK(vf_fifo_inventory(fifo, &s.series, &q.series, check_series(&p, "g", "cost", 3, some, cost, NULL), &check_error));
+    CHECK_OK(vf_fifo_inventory(fifo, &s.series, &q.series, check_series(&p, "g", "cost", 3, some, cost, NULL),
+                               &check_error));
     CHECK_OK(vf_fifo_inventory(fifo, check_series(&s, "i", "symbol", 1, NULL, symbol, NULL),
                                check_series(&q, "s", "held", 1, NULL, held, NULL), NULL, &check_error));
     REFUSED(check_series(&s, "tdD", "symbol", 1, NULL, symbol, NULL), &q.series, NULL, VF_ERROR_TYPE);
-    REFUSED(check_series(&s, "l", "symbol", 1, NULL, symbol, NULL), check_series(&q, "g", "held", 1, NULL, cost, NULL), NULL,
-            VF_ERROR_TYPE);
+    REFUSED(check_series(&s, "l", "symbol", 1, NULL, symbol, NULL),
+            check_series(&q, "g", "held", 1, NULL, cost, NULL), NULL, VF_ERROR_TYPE);
 #undef REFUSED
     /* the rows' symbols must be of the lots' kind */
     struct run r;
@@ -653,7 +673,8 @@ static void test_inventory_that_is_refused(void) {
 static void test_options(void) {
     struct vf_fifo *fifo = NULL;
     struct vf_fifo_options options = {.n_sides = 2};
-    CHECK_STATUS(vf_fifo_open(NULL, &options, &fifo, &check_error), VF_ERROR_ARGUMENT); /* two sides that are nowhere */
+    CHECK_STATUS(vf_fifo_open(NULL, &options, &fifo, &check_error),
+                 VF_ERROR_ARGUMENT); /* two sides that are nowhere */
     options = (struct vf_fifo_options){.sides = numbers, .n_sides = 2, .on_excess = (enum vf_excess)3};
     CHECK_STATUS(vf_fifo_open(NULL, &options, &fifo, &check_error), VF_ERROR_ARGUMENT);
     CHECK(strstr(check_error.message, "on_excess is 3") != NULL);
@@ -664,11 +685,14 @@ static void test_options(void) {
     /* one value on both sides, as a number, and as a long text of which the message shows a part */
     static const char name[] = "a value of a side that is longer than any message would show";
     for (int k = 0; k < 2; k++) {
-        const struct vf_side both[2] = {{.text = k == 0 ? NULL : name, .length = sizeof name - 1, .integer = 7, .entry = true},
-                                        {.text = k == 0 ? NULL : name, .length = sizeof name - 1, .integer = 7}};
+        const struct vf_side both[2] = {
+            {.text = k == 0 ? NULL : name, .length = sizeof name - 1, .integer = 7, .entry = true},
+            {.text = k == 0 ? NULL : name, .length = sizeof name - 1, .integer = 7}};
         options = (struct vf_fifo_options){.sides = both, .n_sides = 2};
         CHECK_STATUS(vf_fifo_open(NULL, &options, &fifo, &check_error), VF_ERROR_ARGUMENT);
-        CHECK(strstr(check_error.message, k == 0 ? "side 7 is listed" : "\"a value of a side that is longer than an\" is") != NULL);
+        CHECK(strstr(check_error.message,
+                     k == 0 ? "side 7 is listed" : "\"a value of a side that is longer than an\" is") !=
+              NULL);
     }
     /* the same value twice on one side, and a text beside a number, are no contradiction */
     const struct vf_side twice[4] = {{.integer = 1, .entry = true},
@@ -700,7 +724,11 @@ static void test_what_was_found(void) {
     memset(&side_texts, 0, sizeof side_texts);
     for (int64_t i = 0; i < N; i++) {
         char text[64];
-        (void)snprintf(text, sizeof text, i % 3 == 0 ? "one" : i % 3 == 1 ? "" : "a value of a side \xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4");
+        (void)snprintf(text, sizeof text,
+                       i % 3 == 0 ? "one"
+                       : i % 3 == 1
+                           ? ""
+                           : "a value of a side \xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4");
         if (i >= 3000) (void)snprintf(text, sizeof text, "n%lld", (long long)(i % 12));
         set_text(&side_texts, i, text);
     }
@@ -708,7 +736,8 @@ static void test_what_was_found(void) {
     as_column(&side_texts, "u", "side", N, true, &r.side);
     CHECK_STATUS(status_of(&r), VF_ERROR_DATA);
     CHECK(strstr(check_error.message, "listed: entry 1, exit 2") != NULL);
-    CHECK(strstr(check_error.message, "found: \"one\", \"\", \"a value of a side \xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4") != NULL);
+    CHECK(strstr(check_error.message,
+                 "found: \"one\", \"\", \"a value of a side \xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4") != NULL);
     CHECK(strstr(check_error.message, ", null, ") != NULL);
     CHECK(strstr(check_error.message, ", ...") != NULL);
     /* more of them, and longer, than a message holds */
@@ -721,7 +750,8 @@ static void test_what_was_found(void) {
     r.sides = many;
     r.n_sides = 12;
     CHECK_STATUS(status_of(&r), VF_ERROR_DATA);
-    CHECK(strstr(check_error.message, "side number  7") != NULL && strstr(check_error.message, "side number  8") == NULL);
+    CHECK(strstr(check_error.message, "side number  7") != NULL &&
+          strstr(check_error.message, "side number  8") == NULL);
     CHECK(strlen(check_error.message) < sizeof check_error.message);
 }
 

@@ -13,7 +13,8 @@ struct columns {
     struct vf_fifo_batch batch;
 };
 
-static const struct vf_fifo_batch *rows_of(struct columns *c, const int64_t *symbol, int64_t first, int64_t n) {
+static const struct vf_fifo_batch *rows_of(struct columns *c, const int64_t *symbol, int64_t first,
+                                           int64_t n) {
     c->batch = (struct vf_fifo_batch){
         .symbol = check_series(&c->c[0], "l", "symbol", n, NULL, symbol + first, NULL),
         .sort = check_series(&c->c[1], "l", "t", n, NULL, times + first, NULL),
@@ -79,7 +80,8 @@ static void test_rows_of_many_pieces(void) {
                 for (int64_t row = 0; row < n; row += slices[s]) {
                     struct vf_column out[2];
                     int64_t k = n - row < slices[s] ? n - row : slices[s], at = 0;
-                    CHECK_OK(vf_fifo_emit(fifo, rows_of(&c, symbols, row, k), row, k, columns, counts, out, &check_error));
+                    CHECK_OK(vf_fifo_emit(fifo, rows_of(&c, symbols, row, k), row, k, columns, counts, out,
+                                          &check_error));
                     for (int64_t i = 0; i < k; i++) {
                         bad += counts[i] != pieces_of_row(modes[m], row + i, n);
                         for (uint32_t p = 0; p < counts[i]; p++, at++) {
@@ -124,18 +126,20 @@ static void test_more_rows_of_a_symbol_than_were_learnt(void) {
             struct vf_fifo *fifo = matched(n_threads, VF_FIFO_BOTH, N, VF_FIFO_QTY);
             memcpy(others, symbols, sizeof others);
             for (int64_t i = 0; i < N; i++) {
-                if (kind == 0) others[i] = 4;                         /* all of one symbol */
-                if (kind == 1 && i > 4500) others[i] = 10;            /* late, so that shares before it were found */
+                if (kind == 0) others[i] = 4;              /* all of one symbol */
+                if (kind == 1 && i > 4500) others[i] = 10; /* late, so that shares before it were found */
                 if (kind == 2 && symbols[i] == 10) others[i] = 1000; /* a symbol never seen */
             }
             memset(&check_error, 0, sizeof check_error);
-            CHECK_STATUS(vf_fifo_emit(fifo, rows_of(&c, others, 0, N), 0, N, VF_FIFO_QTY, counts, &out, &check_error),
-                         VF_ERROR_REPLAY);
+            CHECK_STATUS(
+                vf_fifo_emit(fifo, rows_of(&c, others, 0, N), 0, N, VF_FIFO_QTY, counts, &out, &check_error),
+                VF_ERROR_REPLAY);
             CHECK(check_error.row >= 0 && out.array.release == NULL);
             CHECK_STATUS(vf_fifo_emit(fifo, rows_of(&c, others, 0, N), 0, N, VF_FIFO_QTY, counts, &out, NULL),
                          VF_ERROR_REPLAY);
             CHECK_STATUS(vf_fifo_replayed(fifo, &check_error), VF_ERROR_REPLAY);
-            CHECK_OK(vf_fifo_emit(fifo, rows_of(&c, symbols, 0, N), 0, N, VF_FIFO_QTY, counts, &out, &check_error));
+            CHECK_OK(vf_fifo_emit(fifo, rows_of(&c, symbols, 0, N), 0, N, VF_FIFO_QTY, counts, &out,
+                                  &check_error));
             CHECK_I64(out.array.length, vf_fifo_rows_out(fifo));
             vf_column_release(&out);
             CHECK_OK(vf_fifo_replayed(fifo, &check_error));
@@ -234,7 +238,8 @@ static void test_times_far_apart(void) {
                                   .quantity = check_series(&c[3], "l", "qty", 2, NULL, one, NULL)};
     CHECK_OK(vf_fifo_open(NULL, &options, &fifo, &check_error));
     CHECK_OK(vf_fifo_update(fifo, &batch, &check_error));
-    CHECK_STATUS(vf_fifo_match(fifo, &check_error), VF_ERROR_DATA); /* no side was found, which is told first */
+    CHECK_STATUS(vf_fifo_match(fifo, &check_error),
+                 VF_ERROR_DATA); /* no side was found, which is told first */
     vf_fifo_close(fifo);
     /* float seconds of days long past: more than a double's 53 bits of nanoseconds */
     double far[2] = {-9e9, 9e8 + 0.25};

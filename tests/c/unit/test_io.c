@@ -73,7 +73,8 @@ static int io_open_folder(void *state, const char *path, int *handle) {
 static struct vf_error said;
 
 static enum vf_status save(struct told *t, const char *path) {
-    const struct vf__io io = {t, io_create, io_write, io_sync, io_close, io_rename, io_remove, io_make_folder, io_open_folder};
+    const struct vf__io io = {t,         io_create, io_write,       io_sync,       io_close,
+                              io_rename, io_remove, io_make_folder, io_open_folder};
     struct vf_file *file = NULL;
     memset(&said, 0, sizeof said);
     enum vf_status status = vf__file_open(NULL, &io, path, &file, &said);
@@ -98,7 +99,8 @@ static enum vf_status save(struct told *t, const char *path) {
 /* Interrupted a few times, an operation is tried again; for ever, it is given up; a close is never repeated. */
 static void test_interruptions(void) {
     for (int op = 0; op < N_OPS; op++)
-        for (int from = 0; from < (op == SYNC || op == CLOSE ? 2 : 1); from++) { /* of the file, then of its folder */
+        for (int from = 0; from < (op == SYNC || op == CLOSE ? 2 : 1);
+             from++) { /* of the file, then of its folder */
             struct told t = {.op = (enum op)op, .code = EINTR, .from = from, .times = 5};
             bool makes_folder = op == MAKE_FOLDER;
             if (makes_folder) t.no_folder = 1;
@@ -120,7 +122,8 @@ static void test_interruptions(void) {
 }
 
 static void test_folders_that_cannot_be_synced(void) {
-    static const int taken[] = {EINVAL, ENOTSUP, EOPNOTSUPP, ENOSYS, EACCES, EPERM}, told[] = {EIO, ENOSPC, EROFS};
+    static const int taken[] = {EINVAL, ENOTSUP, EOPNOTSUPP, ENOSYS, EACCES, EPERM},
+                     told[] = {EIO, ENOSPC, EROFS};
     for (size_t k = 0; k < sizeof taken / sizeof *taken; k++) {
         struct told open = {.op = OPEN_FOLDER, .code = taken[k], .times = 1};
         struct told sync = {.op = SYNC, .code = taken[k], .from = 1, .times = 1};
@@ -140,7 +143,8 @@ static void test_folders_that_cannot_be_synced(void) {
 }
 
 static void test_writes_that_lie(void) {
-    struct told little = {.op = N_OPS, .write_most = 3}, none = {.op = N_OPS, .write_most = 0, .write_lies = true};
+    struct told little = {.op = N_OPS, .write_most = 3},
+                none = {.op = N_OPS, .write_most = 0, .write_lies = true};
     CHECK_I64(save(&little, "x"), VF_OK);
     CHECK_I64(little.calls[WRITE], 4);
     CHECK_I64(save(&none, "x"), VF_ERROR_IO);
@@ -151,18 +155,26 @@ static void test_what_is_said(void) {
     static const struct {
         int code;
         const char *text;
-    } reasons[] = {{ENOSPC, "no space is left"},       {EDQUOT, "quota"},
-                   {EFBIG, "larger than"},             {EACCES, "permission denied"},
-                   {EPERM, "permission denied"},       {EROFS, "read-only"},
-                   {EISDIR, "a folder of that name"},  {ENOTDIR, "is a file, not a folder"},
-                   {ENOENT, "is gone"},                {ENAMETOOLONG, "too long"},
-                   {EIO, "input/output error"},        {EMFILE, "too many files"},
-                   {ENFILE, "too many files"},         {ENXIO, "No such device or address"},
+    } reasons[] = {{ENOSPC, "no space is left"},
+                   {EDQUOT, "quota"},
+                   {EFBIG, "larger than"},
+                   {EACCES, "permission denied"},
+                   {EPERM, "permission denied"},
+                   {EROFS, "read-only"},
+                   {EISDIR, "a folder of that name"},
+                   {ENOTDIR, "is a file, not a folder"},
+                   {ENOENT, "is gone"},
+                   {ENAMETOOLONG, "too long"},
+                   {EIO, "input/output error"},
+                   {EMFILE, "too many files"},
+                   {ENFILE, "too many files"},
+                   {ENXIO, "No such device or address"},
                    {99999, "unknown error"}};
     for (size_t k = 0; k < sizeof reasons / sizeof *reasons; k++) {
         struct told t = {.op = RENAME, .code = reasons[k].code, .times = 1};
         CHECK_I64(save(&t, "a/x"), VF_ERROR_IO);
-        CHECK(strstr(said.message, reasons[k].text) != NULL && strstr(said.message, "giving it its name") != NULL);
+        CHECK(strstr(said.message, reasons[k].text) != NULL &&
+              strstr(said.message, "giving it its name") != NULL);
         CHECK_I64(t.calls[REMOVE], 1);
     }
     char path[400];
@@ -180,14 +192,14 @@ static void test_folders_are_made(void) {
     static const struct {
         const char *path, *made[3];
         int exists; /* which of the makings finds it there already: made by somebody else just now */
-    } cases[] = {{"a/x", {"a"}, -1},
-                 {"/a/x", {"/a"}, -1},
-                 {"a//x", {"a/"}, -1},
-                 {"x", {"."}, -1},
-                 {"/x", {"/"}, -1},
-                 {"a/x", {"a"}, 0}};
+    } cases[] = {{"a/x", {"a"}, -1}, {"/a/x", {"/a"}, -1}, {"a//x", {"a/"}, -1},
+                 {"x", {"."}, -1},   {"/x", {"/"}, -1},    {"a/x", {"a"}, 0}};
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-        struct told t = {.op = MAKE_FOLDER, .code = EEXIST, .from = cases[k].exists, .times = cases[k].exists >= 0, .no_folder = 1};
+        struct told t = {.op = MAKE_FOLDER,
+                         .code = EEXIST,
+                         .from = cases[k].exists,
+                         .times = cases[k].exists >= 0,
+                         .no_folder = 1};
         CHECK_I64(save(&t, cases[k].path), VF_OK);
         CHECK(t.n_folders == 1 && strcmp(t.folders[0], cases[k].made[0]) == 0);
         CHECK_I64(t.calls[OPEN_FOLDER], 2); /* the folder above is synced, too */
@@ -301,8 +313,14 @@ static bool filled(const uint8_t *block, size_t size, size_t whole) {
 }
 
 static void test_blocks_of_every_size(void) {
-    static const size_t sizes[] = {0, 1, 4096, ((size_t)4 << 20) - 1, (size_t)4 << 20, ((size_t)4 << 20) + 1,
-                                   (size_t)9 << 20, (size_t)64 << 20};
+    static const size_t sizes[] = {0,
+                                   1,
+                                   4096,
+                                   ((size_t)4 << 20) - 1,
+                                   (size_t)4 << 20,
+                                   ((size_t)4 << 20) + 1,
+                                   (size_t)9 << 20,
+                                   (size_t)64 << 20};
     enum { N = sizeof sizes / sizeof *sizes };
     struct vf_context ctx = vf__context(NULL);
     for (size_t from = 0; from < N; from++)

@@ -5,8 +5,10 @@
 
 static struct vf_calendar *calendar; /* 2024, CN hours */
 static const struct vf_session session = {INT64_C(34200000000000), INT64_C(41400000000000)};
-static const struct vf_clock_options clock_options = {.sessions = &session, .n_sessions = 1, .layout = VF_LAYOUT_SECONDS};
-static const struct vf_side sides[2] = {{.text = "B", .length = 1, .entry = true}, {.text = "S", .length = 1}};
+static const struct vf_clock_options clock_options = {
+    .sessions = &session, .n_sessions = 1, .layout = VF_LAYOUT_SECONDS};
+static const struct vf_side sides[2] = {{.text = "B", .length = 1, .entry = true},
+                                        {.text = "S", .length = 1}};
 static const int64_t horizon_ns = 5;
 
 static struct vf_mark *open_mark(void) {
@@ -50,16 +52,18 @@ static void test_arguments_that_are_missing(void) {
     CHECK(out.array.release == NULL)
     /* marks */
     struct vf_mark *mark = open_mark();
-    struct vf_mark_batch marks[] = {{.keys = NULL, .n_keys = 1, .time = number, .price = price},
-                                    {.keys = number, .n_keys = 1, .time = NULL, .price = price},
-                                    {.keys = number, .n_keys = 1, .time = number, .price = NULL},
-                                    {.keys = number, .n_keys = (size_t)INT32_MAX + 1, .time = number, .price = price}};
+    struct vf_mark_batch marks[] = {
+        {.keys = NULL, .n_keys = 1, .time = number, .price = price},
+        {.keys = number, .n_keys = 1, .time = NULL, .price = price},
+        {.keys = number, .n_keys = 1, .time = number, .price = NULL},
+        {.keys = number, .n_keys = (size_t)INT32_MAX + 1, .time = number, .price = price}};
     for (size_t k = 0; k < 4; k++)
         CHECK_STATUS(vf_mark_update(mark, &marks[k], &check_error), VF_ERROR_ARGUMENT);
     /* what keys and times mean must stay: stamps are not zoned ones, nor of another unit, nor is a time a length */
     struct vf_mark_batch first = {.keys = stamps, .n_keys = 1, .time = stamps, .price = price};
     CHECK_OK(vf_mark_update(mark, &first, &check_error));
-    const struct vf_series *const other_keys[] = {number, zoned, coarse, dates}, *const other_times[] = {number, zoned};
+    const struct vf_series *const other_keys[] = {number, zoned, coarse, dates}, *const other_times[] = {
+                                                                                     number, zoned};
     for (size_t k = 0; k < 4; k++) {
         first.keys = other_keys[k];
         CHECK_STATUS(vf_mark_update(mark, &first, &check_error), VF_ERROR_TYPE);
@@ -73,7 +77,8 @@ static void test_arguments_that_are_missing(void) {
     CHECK_OK(vf_mark_update(mark, &first, &check_error));
     CHECK_I64(vf_mark_rows(mark), 6);
     vf_mark_close(mark);
-    const struct vf_mark_options none = {.n_horizons = 1, .horizons_ns = NULL, .tolerance_ns = -1, .end_ns = INT64_MAX};
+    const struct vf_mark_options none = {
+        .n_horizons = 1, .horizons_ns = NULL, .tolerance_ns = -1, .end_ns = INT64_MAX};
     struct vf_mark *not_made = NULL;
     CHECK_STATUS(vf_mark_open(NULL, &none, &not_made, &check_error), VF_ERROR_ARGUMENT);
     const int64_t horizon = 1;
@@ -86,7 +91,8 @@ static void test_arguments_that_are_missing(void) {
                                          {.keys = number, .n_keys = (size_t)INT32_MAX + 1, .time = number}};
     for (size_t k = 0; k < 3; k++)
         CHECK_STATUS(vf_asof_observe(asof, &rows[k], &check_error), VF_ERROR_ARGUMENT);
-    const struct vf_asof_batch keys_only = {.keys = number, .n_keys = 1}, both = {.keys = number, .n_keys = 1, .time = number};
+    const struct vf_asof_batch keys_only = {.keys = number, .n_keys = 1},
+                               both = {.keys = number, .n_keys = 1, .time = number};
     CHECK_OK(vf_asof_observe(asof, &keys_only, &check_error));
     CHECK_STATUS(vf_asof_observe(asof, &both, &check_error), VF_ERROR_ARGUMENT);
     CHECK(strstr(check_error.message, "had no time column") != NULL);
@@ -98,16 +104,18 @@ static void test_arguments_that_are_missing(void) {
     vf_asof_close(asof);
     /* days */
     struct vf_daily *daily = open_daily();
-    const struct vf_daily_batch days[] = {{.keys = NULL, .n_keys = 1, .time = number, .price = price},
-                                          {.keys = number, .n_keys = 1, .time = NULL, .price = price},
-                                          {.keys = number, .n_keys = 1, .time = number, .price = NULL},
-                                          {.keys = number, .n_keys = (size_t)INT32_MAX + 1, .time = number, .price = price}};
+    const struct vf_daily_batch days[] = {
+        {.keys = NULL, .n_keys = 1, .time = number, .price = price},
+        {.keys = number, .n_keys = 1, .time = NULL, .price = price},
+        {.keys = number, .n_keys = 1, .time = number, .price = NULL},
+        {.keys = number, .n_keys = (size_t)INT32_MAX + 1, .time = number, .price = price}};
     for (size_t k = 0; k < 4; k++)
         CHECK_STATUS(vf_daily_update(daily, &days[k], NULL, &check_error), VF_ERROR_ARGUMENT);
     vf_daily_close(daily);
     /* cubes */
     const struct vf_cube_state named[1] = {{VF_CUBE_ADD_INT, "n"}}, unnamed[1] = {{VF_CUBE_ADD_INT, NULL}},
-                               below[1] = {{(enum vf_cube_merge)-1, "n"}}, above[1] = {{(enum vf_cube_merge)8, "n"}};
+                               below[1] = {{(enum vf_cube_merge) - 1, "n"}},
+                               above[1] = {{(enum vf_cube_merge)8, "n"}};
     struct vf_cube *cube = NULL;
     CHECK_STATUS(vf_cube_open(NULL, 1, NULL, 1, &cube, &check_error), VF_ERROR_ARGUMENT);
     CHECK_STATUS(vf_cube_open(NULL, 1, unnamed, 1, &cube, &check_error), VF_ERROR_ARGUMENT);
@@ -120,13 +128,14 @@ static void test_arguments_that_are_missing(void) {
     CHECK_STATUS(vf_cube_learn(cube, number, number, -1, &check_error), VF_ERROR_ARGUMENT);
     CHECK_OK(vf_cube_learn(cube, number, number, 3, &check_error));
     CHECK_STATUS(vf_cube_learn(cube, stamps, number, 3, &check_error), VF_ERROR_TYPE); /* another axis */
-    CHECK_STATUS(vf_cube_build(cube, (enum vf_cube_layout)-1, 0, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_cube_build(cube, (enum vf_cube_layout) - 1, 0, &check_error), VF_ERROR_ARGUMENT);
     CHECK_STATUS(vf_cube_build(cube, (enum vf_cube_layout)3, 0, &check_error), VF_ERROR_ARGUMENT);
     CHECK_OK(vf_cube_build(cube, VF_CUBE_DENSE, 0, &check_error));
     struct vf_cube_size size;
     CHECK_STATUS(vf_cube_size(cube, &size, &check_error), VF_ERROR_STATE);
     CHECK_OK(vf_cube_add(cube, number, number, 3, &check_error));
-    CHECK_STATUS(vf_cube_add(cube, number, number, 3, &check_error), VF_ERROR_REPLAY); /* more than were learnt */
+    CHECK_STATUS(vf_cube_add(cube, number, number, 3, &check_error),
+                 VF_ERROR_REPLAY); /* more than were learnt */
     vf_cube_close(cube);
     /* aggregations */
     const struct vf_agg_leaf leaf[1] = {{VF_AGG_SUM, 0, NULL, {0, 0}}};
@@ -149,9 +158,11 @@ static void test_arguments_that_are_missing(void) {
     /* moments, casts and returns of columns that are none of theirs */
     REFUSED(vf_moment_value(NULL, (enum vf_moment)99, 0, number, 1, &out, &check_error), VF_ERROR_ARGUMENT);
     REFUSED(vf_moment_value(NULL, VF_MOMENT_MEAN, 0, number, 1, &out, &check_error), VF_ERROR_ARGUMENT);
-    REFUSED(vf_cast_float(NULL, check_series(&c[5], "b", "flag", 3, NULL, whole, NULL), &out, &check_error), VF_ERROR_TYPE);
+    REFUSED(vf_cast_float(NULL, check_series(&c[5], "b", "flag", 3, NULL, whole, NULL), &out, &check_error),
+            VF_ERROR_TYPE);
     REFUSED(vf_clock_elapsed(NULL, number, NULL, &out, NULL, &check_error), VF_ERROR_ARGUMENT);
-    REFUSED(vf_clock_elapsed_on(NULL, calendar, number, number, NULL, &out, NULL, &check_error), VF_ERROR_ARGUMENT);
+    REFUSED(vf_clock_elapsed_on(NULL, calendar, number, number, NULL, &out, NULL, &check_error),
+            VF_ERROR_ARGUMENT);
     REFUSED(vf_clock_end_on(NULL, NULL, number, &out, &check_error), VF_ERROR_ARGUMENT);
     REFUSED(vf_clock_trading_day(NULL, NULL, stamps, &out, &check_error), VF_ERROR_ARGUMENT);
     REFUSED(vf_clock_trading_day(NULL, calendar, zoned, &out, &check_error), VF_ERROR_TYPE);
@@ -170,7 +181,8 @@ static void test_merges_of_what_is_not_alike(void) {
     struct check_column c[3];
     struct vf_agg *agg = NULL, *other = NULL;
     struct vf_series key = *check_series(&c[0], "l", "k", 2, NULL, keys, NULL);
-    struct vf_series values[2] = {*check_series(&c[1], "g", "x", 2, NULL, x, NULL), *check_series(&c[2], "g", "y", 2, NULL, x, NULL)};
+    struct vf_series values[2] = {*check_series(&c[1], "g", "x", 2, NULL, x, NULL),
+                                  *check_series(&c[2], "g", "y", 2, NULL, x, NULL)};
     CHECK_OK(vf_agg_open(NULL, mine, 2, 1, 2, &agg, &check_error));
     CHECK_STATUS(vf_agg_merge(agg, agg, &check_error), VF_ERROR_ARGUMENT);
     for (size_t k = 0; k < sizeof others / sizeof *others; k++) {
@@ -221,7 +233,8 @@ static void test_signs_that_are_refused(void) {
     static char text[400];
     static int32_t offsets[13];
     static const uint8_t some[2] = {0x7f, 0x0f}; /* row 7 is null */
-    static const char *const names[12] = {"B", "x", "x", "", "a value that is longer than a message shows", "x", "y", "", "z", "u", "v", "w"};
+    static const char *const names[12] = {
+        "B", "x", "x", "", "a value that is longer than a message shows", "x", "y", "", "z", "u", "v", "w"};
     for (int i = 0; i < 12; i++) {
         memcpy(text + offsets[i], names[i], strlen(names[i]));
         offsets[i + 1] = offsets[i] + (int32_t)strlen(names[i]);
@@ -232,20 +245,26 @@ static void test_signs_that_are_refused(void) {
     CHECK_STATUS(vf_side_sign(NULL, column, sides, 2, true, &out, &check_error), VF_ERROR_DATA);
     CHECK_I64(check_error.row, 1);
     CHECK_I64(check_error.count, 11);
-    CHECK(strstr(check_error.message, "found: 'x', '', 'a value that is longer t', 'y', null, 'z' and perhaps more;") != NULL);
+    CHECK(strstr(check_error.message,
+                 "found: 'x', '', 'a value that is longer t', 'y', null, 'z' and perhaps more;") != NULL);
     CHECK_I64(vf_side_sign(NULL, column, sides, 2, true, &out, NULL), VF_ERROR_DATA);
     static const int64_t numbers[3] = {1, 7, 7};
     static const struct vf_side whole[2] = {{.integer = 1, .entry = true}, {.integer = 2}};
-    CHECK_STATUS(vf_side_sign(NULL, check_series(&c, "l", "side", 3, NULL, numbers, NULL), whole, 2, false, &out, &check_error),
+    CHECK_STATUS(vf_side_sign(NULL, check_series(&c, "l", "side", 3, NULL, numbers, NULL), whole, 2, false,
+                              &out, &check_error),
                  VF_ERROR_DATA);
     CHECK(strstr(check_error.message, "found: 7;") != NULL);
-    const struct vf_side contradictions[][2] = {{{.integer = 1, .entry = true}, {.integer = 1}},
-                                                {{.text = "B", .length = 1, .entry = true}, {.text = "B", .length = 1}}};
+    const struct vf_side contradictions[][2] = {
+        {{.integer = 1, .entry = true}, {.integer = 1}},
+        {{.text = "B", .length = 1, .entry = true}, {.text = "B", .length = 1}}};
     for (size_t k = 0; k < 2; k++)
-        CHECK_STATUS(vf_side_sign(NULL, &c.series, contradictions[k], 2, false, &out, &check_error), VF_ERROR_ARGUMENT);
-    const struct vf_side entries[2] = {{.integer = 1, .entry = true}, {.text = "B", .length = 1, .entry = true}};
+        CHECK_STATUS(vf_side_sign(NULL, &c.series, contradictions[k], 2, false, &out, &check_error),
+                     VF_ERROR_ARGUMENT);
+    const struct vf_side entries[2] = {{.integer = 1, .entry = true},
+                                       {.text = "B", .length = 1, .entry = true}};
     CHECK_STATUS(vf_side_sign(NULL, &c.series, entries, 2, false, &out, &check_error), VF_ERROR_ARGUMENT);
-    const struct vf_side empty[3] = {{.text = "", .length = 0, .entry = true}, {.integer = 1}, {.text = "x", .length = 1}};
+    const struct vf_side empty[3] = {
+        {.text = "", .length = 0, .entry = true}, {.integer = 1}, {.text = "x", .length = 1}};
     column = check_series(&c, "u", "side", 3, NULL, (const int32_t[]){0, 0, 1, 1}, "x");
     CHECK_OK(vf_side_sign(NULL, column, empty, 3, false, &out, &check_error));
     CHECK(check_i64(&out, 0) == 1 && check_i64(&out, 1) == -1 && check_i64(&out, 2) == 1);
@@ -256,7 +275,8 @@ static void test_signs_that_are_refused(void) {
 /* Values that are refused are refused without an error to fill, too; and the count is what it was. */
 static void test_values_that_are_refused(void) {
     static const double numbers[4] = {0.5, 1e300, (double)NAN, 3};
-    static const int64_t far[4] = {1, (INT64_C(1) << 53) + 1, 2, INT64_MAX}, days[4] = {20240101, 20240230, 20240102, 0};
+    static const int64_t far[4] = {1, (INT64_C(1) << 53) + 1, 2, INT64_MAX},
+                         days[4] = {20240101, 20240230, 20240102, 0};
     static const double cuts[1] = {1};
     struct check_column c;
     struct vf_column out = {0};
@@ -266,20 +286,22 @@ static void test_values_that_are_refused(void) {
     CHECK_I64(check_error.count, rows);                                                                      \
     CHECK_I64(silent, want);                                                                                 \
     CHECK(out.array.release == NULL)
-    REFUSED(vf_bin_index(NULL, real, 1, false, &out, &check_error), vf_bin_index(NULL, real, 1, false, &out, NULL),
-            VF_ERROR_OVERFLOW, 1);
-    REFUSED(vf_cast_integer(NULL, real, "l", 1e-6, &out, &check_error), vf_cast_integer(NULL, real, "l", 1e-6, &out, NULL),
-            VF_ERROR_DATA, 2);
+    REFUSED(vf_bin_index(NULL, real, 1, false, &out, &check_error),
+            vf_bin_index(NULL, real, 1, false, &out, NULL), VF_ERROR_OVERFLOW, 1);
+    REFUSED(vf_cast_integer(NULL, real, "l", 1e-6, &out, &check_error),
+            vf_cast_integer(NULL, real, "l", 1e-6, &out, NULL), VF_ERROR_DATA, 2);
     REFUSED(vf_cut_index(NULL, real, cuts, 1, false, 0, 10, VF_CUT_RAISE, &out, &check_error),
             vf_cut_index(NULL, real, cuts, 1, false, 0, 10, VF_CUT_RAISE, &out, NULL), VF_ERROR_DATA, 1);
     static const double large[3] = {1, 300, 1e10};
     real = check_series(&c, "g", "x", 3, NULL, large, NULL);
-    REFUSED(vf_cast_integer(NULL, real, "c", 0, &out, &check_error), vf_cast_integer(NULL, real, "c", 0, &out, NULL),
-            VF_ERROR_OVERFLOW, 2);
+    REFUSED(vf_cast_integer(NULL, real, "c", 0, &out, &check_error),
+            vf_cast_integer(NULL, real, "c", 0, &out, NULL), VF_ERROR_OVERFLOW, 2);
     const struct vf_series *whole = check_series(&c, "l", "x", 4, NULL, far, NULL);
-    REFUSED(vf_cast_float(NULL, whole, &out, &check_error), vf_cast_float(NULL, whole, &out, NULL), VF_ERROR_DATA, 2);
+    REFUSED(vf_cast_float(NULL, whole, &out, &check_error), vf_cast_float(NULL, whole, &out, NULL),
+            VF_ERROR_DATA, 2);
     whole = check_series(&c, "l", "x", 4, NULL, days, NULL);
-    REFUSED(vf_date_parse(NULL, whole, &out, &check_error), vf_date_parse(NULL, whole, &out, NULL), VF_ERROR_DATA, 2);
+    REFUSED(vf_date_parse(NULL, whole, &out, &check_error), vf_date_parse(NULL, whole, &out, NULL),
+            VF_ERROR_DATA, 2);
     static const int64_t seconds[4] = {-1, 86400, 86401, 34200};
     struct vf_clock_options options = clock_options;
     options.outside = VF_OUTSIDE_RAISE;
@@ -293,9 +315,11 @@ static void test_values_that_are_refused(void) {
     struct check_column d;
     whole = check_series(&c, "l", "t", 3, NULL, noon, NULL);
     for (int k = 0; k < 2; k++) {
-        const struct vf_series *date = check_series(&d, "tdD", "date", 3, NULL, k == 0 ? closed : unknown, NULL);
+        const struct vf_series *date =
+            check_series(&d, "tdD", "date", 3, NULL, k == 0 ? closed : unknown, NULL);
         enum vf_status want = k == 0 ? VF_ERROR_DATA : VF_ERROR_RANGE;
-        CHECK_STATUS(vf_clock_elapsed_on(NULL, calendar, whole, date, &clock_options, &out, NULL, &check_error), want);
+        CHECK_STATUS(
+            vf_clock_elapsed_on(NULL, calendar, whole, date, &clock_options, &out, NULL, &check_error), want);
         CHECK_I64(check_error.row, 1);
         CHECK_I64(vf_clock_elapsed_on(NULL, calendar, whole, date, &clock_options, &out, NULL, NULL), want);
         CHECK_STATUS(vf_clock_end_on(NULL, calendar, date, &out, &check_error), want);
@@ -304,7 +328,8 @@ static void test_values_that_are_refused(void) {
         CHECK_I64(vf_clock_left_on(NULL, calendar, whole, date, &out, NULL), want);
     }
     static const double product_hi[6] = {0.5, 0.75, 0, INFINITY, 0.5, -0.5}, product_lo[6] = {0};
-    static const int64_t exponents[6] = {1, 3, 7, 7, INT64_MAX, INT64_MIN}, ones[6] = {1, 2, 2, 2, 2, 2}, none[6] = {0, 0, 2, 0, 0, 1};
+    static const int64_t exponents[6] = {1, 3, 7, 7, INT64_MAX, INT64_MIN}, ones[6] = {1, 2, 2, 2, 2, 2},
+                         none[6] = {0, 0, 2, 0, 0, 1};
     static const double want_product[6] = {1, 6, 0, INFINITY, INFINITY, 0};
     struct check_column m[8];
     struct vf_series parts[3] = {*check_series(&m[0], "g", "hi", 6, NULL, product_hi, NULL),
@@ -315,7 +340,12 @@ static void test_values_that_are_refused(void) {
         CHECK_F64(check_f64(&out, i), want_product[i]);
     vf_column_release(&out);
     /* spreads of one value, of two, and of none: sums 0.5 .. with sums of squares that they follow from */
-    struct vf_series moments[8] = {parts[0], parts[1], parts[0], parts[1], parts[0], parts[1],
+    struct vf_series moments[8] = {parts[0],
+                                   parts[1],
+                                   parts[0],
+                                   parts[1],
+                                   parts[0],
+                                   parts[1],
                                    *check_series(&m[3], "l", "rows", 6, NULL, ones, NULL),
                                    *check_series(&m[4], "l", "nulls", 6, NULL, none, NULL)};
     CHECK_OK(vf_moment_value(NULL, VF_MOMENT_COV, 1, moments, 8, &out, &check_error));
@@ -335,17 +365,19 @@ static void test_values_that_are_refused(void) {
 
 /* Days of float and of absolute times, which come back as they are; volumes of which one is of no kind yet. */
 static void test_days_of_other_times(void) {
-    static const int64_t key[2] = {1, 1}, stamp[2] = {1700000000000000005, 1700000000000000003}, volume[2] = {3, 4};
-    static const double seconds[2] = {1.5, 0.25}, price[2] = {10, 11}, bad_volume[2] = {1, -1}, no_volume[2] = {1, (double)NAN},
-                        huge_volume[2] = {1.7e308, 1.7e308};
+    static const int64_t key[2] = {1, 1}, stamp[2] = {1700000000000000005, 1700000000000000003},
+                         volume[2] = {3, 4};
+    static const double seconds[2] = {1.5, 0.25}, price[2] = {10, 11}, bad_volume[2] = {1, -1},
+                        no_volume[2] = {1, (double)NAN}, huge_volume[2] = {1.7e308, 1.7e308};
     for (int kind = 0; kind < 2; kind++) {
         struct check_column c[5];
         struct vf_column out[VF_DAILY_COLUMNS];
         struct vf_daily *daily = open_daily();
         struct vf_daily_batch batch = {.keys = check_series(&c[0], "l", "k", 2, NULL, key, NULL),
                                        .n_keys = 1,
-                                       .time = kind == 0 ? check_series(&c[1], "g", "t", 2, NULL, seconds, NULL)
-                                                         : check_series(&c[1], "tsn:", "t", 2, NULL, stamp, NULL),
+                                       .time = kind == 0
+                                                   ? check_series(&c[1], "g", "t", 2, NULL, seconds, NULL)
+                                                   : check_series(&c[1], "tsn:", "t", 2, NULL, stamp, NULL),
                                        .price = check_series(&c[2], "g", "p", 2, NULL, price, NULL)};
         batch.volume = check_series(&c[3], "n", "v", 2, NULL, NULL, NULL);
         c[3].array.n_buffers = 0;
@@ -370,7 +402,8 @@ static void test_days_of_other_times(void) {
         for (int k = 0; k < 3; k++) {
             daily = open_daily();
             batch.volume = check_series(&c[4], "g", "v", 2, NULL, volumes[k], NULL);
-            CHECK_STATUS(vf_daily_update(daily, &batch, NULL, &check_error), k == 2 ? VF_ERROR_OVERFLOW : VF_ERROR_DATA);
+            CHECK_STATUS(vf_daily_update(daily, &batch, NULL, &check_error),
+                         k == 2 ? VF_ERROR_OVERFLOW : VF_ERROR_DATA);
             CHECK_I64(check_error.row, 1);
             CHECK_STATUS(vf_daily_update(daily, &batch, NULL, &check_error), VF_ERROR_STATE);
             CHECK_STATUS(vf_daily_finish(daily, out, &check_error), VF_ERROR_STATE);
@@ -383,7 +416,8 @@ static void test_days_of_other_times(void) {
 }
 
 int main(void) {
-    static const char text[] = "calendar test\nfirst 2024-01-01\nlast 2024-12-31\nhours 2024-01-01 0930-1130 1300-1500\n";
+    static const char text[] =
+        "calendar test\nfirst 2024-01-01\nlast 2024-12-31\nhours 2024-01-01 0930-1130 1300-1500\n";
     CHECK_OK(vf_calendar_open(NULL, text, sizeof text - 1, &calendar, &check_error));
     test_arguments_that_are_missing();
     test_merges_of_what_is_not_alike();

@@ -341,6 +341,7 @@ static void test_blocks_of_every_size(void) {
             vf__free(&ctx, moved, sizes[to], 1);
         }
     CHECK(vf__alloc(&ctx, SIZE_MAX - 1, 1) == NULL);
+    CHECK(vf__alloc(&ctx, SIZE_MAX - ((size_t)2 << 20), 1) == NULL); /* which whole huge pages go past */
     CHECK(vf__alloc(&ctx, SIZE_MAX / 2, 1) == NULL);
     CHECK(vf__alloc(&ctx, SIZE_MAX / 2, 3) == NULL);
     /* many at once, each with its own bytes */

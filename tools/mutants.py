@@ -10,7 +10,6 @@ import json
 import os
 import queue
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -83,15 +82,18 @@ def tests_of(file: str) -> list[str]:
 
 
 def copy_tree(copy: Path) -> None:
-    """Copy what the C tests are built from. What did not change keeps its time, so that it is not built again."""
-    for part in ("CMakeLists.txt", "vizflow.pc.in", "include", "src", "tests/c", "python/ext"):
-        source, target = ROOT / part, copy / part
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(source, target)
-        else:
-            shutil.copy2(source, target)
+    """Copy what the C tests are built from. Only what differs is written, so that only that is built again."""
+    wanted = {ROOT / "CMakeLists.txt", ROOT / "vizflow.pc.in"}
+    for folder in ("include", "src", "tests/c", "python/ext"):
+        wanted |= {path for path in (ROOT / folder).rglob("*") if path.is_file()}
+        for path in (copy / folder).rglob("*"):
+            if path.is_file() and not (ROOT / path.relative_to(copy)).is_file():
+                path.unlink()
+    for path in wanted:
+        target, content = copy / path.relative_to(ROOT), path.read_bytes()
+        if not target.is_file() or target.read_bytes() != content:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
 
 
 def build(copy: Path, tests: list[str]) -> subprocess.CompletedProcess[str]:

@@ -147,6 +147,30 @@ static void test_more_rows_of_a_symbol_than_were_learnt(void) {
         }
 }
 
+/* Fewer rows than are compared at a time: nothing but the symbol's own count can tell. */
+static void test_a_symbol_is_used_up_within_a_block(void) {
+    static int64_t others[N];
+    make_day();
+    for (int64_t i = 0; i < N; i++)
+        others[i] = i < 100 ? symbols[i] : 4;
+    for (uint32_t n_threads = 1; n_threads <= 2; n_threads++) {
+        struct columns c;
+        struct vf_column out = {{0}, {0}};
+        struct vf_fifo *fifo = matched(n_threads, VF_FIFO_BOTH, N, VF_FIFO_QTY);
+        for (int again = 0; again < 2; again++)
+            CHECK_STATUS(vf_fifo_emit(fifo, rows_of(&c, others, 0, 3000), 0, 3000, VF_FIFO_QTY, counts, &out,
+                                      &check_error),
+                         VF_ERROR_REPLAY);
+        CHECK(out.array.release == NULL);
+        CHECK_OK(
+            vf_fifo_emit(fifo, rows_of(&c, symbols, 0, N), 0, N, VF_FIFO_QTY, counts, &out, &check_error));
+        CHECK_I64(out.array.length, vf_fifo_rows_out(fifo));
+        vf_column_release(&out);
+        CHECK_OK(vf_fifo_replayed(fifo, &check_error));
+        vf_fifo_close(fifo);
+    }
+}
+
 /* ---- a batch that cannot be learnt -------------------------------------------------------------------------------------- */
 
 /* A symbol broken in the last rows: the rows before it were learnt and are forgotten; then the sound batch is as if the
@@ -264,6 +288,7 @@ static void test_times_far_apart(void) {
 int main(void) {
     test_rows_of_many_pieces();
     test_more_rows_of_a_symbol_than_were_learnt();
+    test_a_symbol_is_used_up_within_a_block();
     test_a_broken_batch_is_forgotten();
     test_times_far_apart();
     return check_report("fifo_replay");

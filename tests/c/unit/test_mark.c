@@ -900,6 +900,53 @@ static void test_a_null_run_over_a_border(void) {
     }
 }
 
+/* Rows of another key than those learnt, fewer than are compared at a time: the key has no row left, and says so; then the
+   rows that were learnt come, as if nothing had been. */
+static void test_a_key_is_used_up_within_a_block(void) {
+    enum { ROWS = 6000 };
+    static int64_t key[ROWS], other[ROWS], time[ROWS], horizons[3] = {10, 20, 30};
+    static double price[ROWS];
+    for (int64_t i = 0; i < ROWS; i++) {
+        key[i] = i % 9;
+        other[i] = i < 100 ? key[i] : 4;
+        time[i] = i;
+        price[i] = 1 + (double)(i % 7);
+    }
+    for (size_t n_horizons = 1; n_horizons <= 3; n_horizons++) {
+        const struct vf_mark_options options = {
+            .horizons_ns = horizons, .n_horizons = n_horizons, .tolerance_ns = -1, .end_ns = INT64_MAX};
+        struct vf_mark *mark = NULL;
+        struct check_column c[3];
+        struct vf_column out[3] = {{{0}, {0}}};
+        CHECK_OK(vf_mark_open(NULL, &options, &mark, &check_error));
+        struct vf_mark_batch batch = {.keys = check_series(&c[2], "l", "k", ROWS, NULL, key, NULL),
+                                      .n_keys = 1,
+                                      .time = check_series(&c[0], "tDn", "t", ROWS, NULL, time, NULL),
+                                      .price = check_series(&c[1], "g", "price", ROWS, NULL, price, NULL)};
+        CHECK_OK(vf_mark_update(mark, &batch, &check_error));
+        CHECK_OK(vf_mark_finish(mark, &check_error));
+        (void)check_series(&c[2], "l", "k", ROWS, NULL, other, NULL);
+        for (int k = 0; k < 3; k++)
+            c[k].array.length = 3000;
+        CHECK_STATUS(vf_mark_emit(mark, &batch, 0, 3000, out, &check_error), VF_ERROR_REPLAY);
+        CHECK_I64(check_error.row, 0);
+        CHECK_I64(vf_mark_emit(mark, &batch, 0, 3000, out, NULL), VF_ERROR_REPLAY);
+        CHECK(out[0].array.release == NULL);
+        (void)check_series(&c[2], "l", "k", ROWS, NULL, key, NULL);
+        for (int k = 0; k < 3; k++)
+            c[k].array.length = ROWS;
+        CHECK_OK(vf_mark_emit(mark, &batch, 0, ROWS, out, &check_error));
+        int64_t wrong = 0;
+        for (int64_t i = 0; i + 40 < ROWS; i++) /* the last row of the key at or before i + 10 is row i + 9 */
+            wrong += check_f64(&out[0], i) != price[i + 9] / price[i] - 1;
+        CHECK_I64(wrong, 0);
+        CHECK_OK(vf_mark_replayed(mark, &check_error));
+        for (size_t k = 0; k < n_horizons; k++)
+            vf_column_release(&out[k]);
+        vf_mark_close(mark);
+    }
+}
+
 int main(void) {
     test_methods();
     test_ties();
@@ -922,5 +969,6 @@ int main(void) {
     test_random();
     test_invariance();
     test_a_null_run_over_a_border();
+    test_a_key_is_used_up_within_a_block();
     return check_report("test_mark");
 }

@@ -80,8 +80,9 @@ def probe(sections: list[c_header.Section]) -> str:
         this = f"struct {struct.name}"
         lines.append(f'printf("{this}: %zu bytes, aligned to %zu\\n", sizeof({this}), _Alignof({this}));')
         for field in struct.fields:
+            text = f"{struct.name}.{field.name}: {field.type}"
             lines.append(f'printf("  %3zu +%-3zu %s\\n", offsetof({this}, {field.name}), '
-                         f'sizeof((({this} *)0)->{field.name}), "{struct.name}.{field.name}: {field.type}");')  # fmt: skip
+                         f'sizeof((({this} *)0)->{field.name}), "{text}");')  # fmt: skip
     return "\n".join([*lines, "return 0; }", ""])
 
 

@@ -84,10 +84,11 @@ calendars: setup ## make the bundled calendars again, from public calendar packa
 test-browser: setup ## the explorer and the reports in Chromium; screenshots in build/screenshots
 	@$(PY) -m pytest -q -p no:cacheprovider tests/python/browser
 
-lint: setup ## ruff, mypy, and whether the reference page is what the docstrings say
+lint: setup ## ruff, mypy, and whether the reference pages are what docstrings and header say
 	@$(VENV)/bin/ruff check python tests/python bench tools examples
 	@$(VENV)/bin/mypy
 	@$(PY) tools/make_reference.py --check
+	@$(PY) tools/make_c_reference.py --check
 
 bench: setup ## the benchmark against Polars + numba and DuckDB; writes docs/benchmarks.md
 	@$(PY) -m pip install --quiet --disable-pip-version-check ".[bench]"

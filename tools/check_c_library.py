@@ -136,6 +136,21 @@ def memcheck() -> str:
     return f"{len(EXAMPLES)} examples, no error, no byte left"
 
 
+def manual() -> str:
+    """Look whether there is a man page for every function, and whether groff takes them without a warning."""
+    pages = sorted((PREFIX["shared"] / "share" / "man" / "man3").glob("*.3"))
+    names = {function.name for function in c_header.items(c_header.parse(), "function")} | {"vizflow"}
+    if {page.stem for page in pages} != names:
+        raise Fault(f"missing or too many: {', '.join(sorted({page.stem for page in pages} ^ names))}")
+    want("groff")
+    for page in pages:
+        said = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z", page], capture_output=True, text=True,
+                              cwd=page.parent.parent).stderr  # fmt: skip
+        if said:
+            raise Fault(f"{page.name}: {said}")
+    return f"{len(pages)} pages, no warning of groff"
+
+
 # ---- the header ----
 
 
@@ -331,6 +346,7 @@ def check_all() -> int:
     for kind in ("shared", "static"):
         checks.check(f"{kind} library, installed", partial(install, kind))
     checks.check("binary interface", partial(check_abi.check, library))
+    checks.check("man pages", manual)
     checks.check("names in the static library", partial(own_names_only, PREFIX["static"] / "lib" / "libvizflow.a"))
     for compiler, standards in STANDARDS.items():
         for standard in standards:

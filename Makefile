@@ -49,14 +49,20 @@ test-thread: ## the C tests that use threads, under ThreadSanitizer
 	@cmake --build build/thread --parallel 2
 	@ctest --test-dir build/thread --output-on-failure -R "test_(base|fifo|mark|agg|states|asof|cube)$$"
 
-test-install: ## install the C library alone, and build the examples through pkg-config
-	@rm -rf build/install && cmake -S . -B build/library -DBUILD_SHARED_LIBS=ON \
-	       -DCMAKE_INSTALL_PREFIX=$(CURDIR)/build/install -DCMAKE_INSTALL_LIBDIR=lib > /dev/null
-	@cmake --build build/library --parallel 2 && cmake --install build/library > /dev/null
+test-install: ## the C library as a product: interface, header, static and shared, bundle, examples, valgrind, sizes
 	@$(PYTHON) tools/check_layers.py
-	@$(PYTHON) tools/check_symbols.py build/install/lib/libvizflow.so
-	@PKG_CONFIG_PATH=$(CURDIR)/build/install/lib/pkgconfig LD_LIBRARY_PATH=$(CURDIR)/build/install/lib \
-	       $(MAKE) --no-print-directory -C examples/c run BUILD=$(CURDIR)/build/examples
+	@$(PYTHON) tools/check_c_library.py
+
+.PHONY: abi limit bundle
+abi: ## write tests/package/abi.txt: what the library's users are built against
+	@cmake -S . -B build/library -DBUILD_SHARED_LIBS=ON > /dev/null && cmake --build build/library --parallel 2 > /dev/null
+	@$(PYTHON) tools/check_abi.py build/library/libvizflow.so --write
+
+limit: ## raise one limit of tests/package/limits.txt, by its name: make limit NAME=bundle_object_bytes
+	@$(PYTHON) tools/check_c_library.py --raise "$(NAME)"
+
+bundle: ## all of libvizflow as two files: build/bundle/vizflow.h and vizflow.c
+	@$(PYTHON) tools/make_bundle.py
 
 test-python: setup ## Python tests: both engines, tiny chunks, one and two threads
 	@$(PY) tools/run_python_tests.py
@@ -78,11 +84,12 @@ calendars: setup ## make the bundled calendars again, from public calendar packa
 test-browser: setup ## the explorer and the reports in Chromium; screenshots in build/screenshots
 	@$(PY) -m pytest -q -p no:cacheprovider tests/python/browser
 
-lint: setup ## ruff, mypy, and whether the reference page is what the docstrings say
+lint: setup ## ruff, mypy, and whether the reference pages are what docstrings and header say
 	@$(VENV)/bin/ruff check python tests/python bench tools examples
 	@$(VENV)/bin/mypy
 	@$(PY) tools/make_reference.py --check
 	@$(PY) tools/mutants.py --check
+	@$(PY) tools/make_c_reference.py --check
 
 coverage: ## branch coverage of src/ by the C tests, at least 95 %; LIST=1 names the lines with branches not taken
 	@$(PYTHON) tools/coverage.py $(if $(LIST),--list)

@@ -1,13 +1,21 @@
 /* VizFlow: what a trading day's file needs, computed in C.
 
    The whole public interface of libvizflow and its reference text. Data goes in and comes out through the
-   Arrow C Data Interface; there is no other dependency than libc and libm.
+   Arrow C Data Interface; there is no other dependency than libc and libm. Reads as C99 and later, and as C++11 and
+   later. docs/c-reference.md is made from it.
 
    Rules that hold for every function below
    - Whatever can fail returns `enum vf_status`. The last parameter `err` may be NULL; it is written on failure
      only. Checks come first: a rejected call writes nothing to its outputs and changes no object.
+   - Errors that the texts do not repeat: VF_ERROR_MEMORY from whatever asks for memory; from whatever reads columns
+     VF_ERROR_ARROW (malformed), VF_ERROR_TYPE (a type that is not taken), VF_ERROR_ARGUMENT (a column is missing, or
+     those of one call differ in length) and VF_ERROR_OVERFLOW (a uint64 past int64, or a time past the 292 years
+     around 1970 that int64 nanoseconds hold).
    - Pointer parameters are *borrowed* for the length of the call unless the text says *takes* (the callee owns
-     it, on success only) or *gives* (the caller owns it afterwards and ends it as the text says).
+     it, on success only) or *gives* (the caller owns it afterwards and ends it as the text says). `open` gives an
+     object, ended by `close`; a call with a `struct vf_column *out` gives columns, each ended by vf_column_release.
+     No pointer may be NULL but `ctx`, `err` and those of which the text says so; options, calendars and columns that
+     are, are refused with VF_ERROR_ARGUMENT.
    - `ctx` may be NULL: malloc, and one thread a core. It is copied by `open`.
    - Results never depend on the number of threads, on how columns are cut into chunks, or on how rows are cut
      into calls of `update`: the same rows give the same bits.
@@ -113,6 +121,7 @@ enum vf_status {
 VF_API const char *vf_status_name(enum vf_status status);
 VF_API const char *vf_status_text(enum vf_status status);
 
+/* What went wrong, written by the call that fails. Plain memory: nothing to end. */
 struct vf_error {
     enum vf_status code;
     int64_t row;   /* first row concerned, counted from 0 over all the rows seen; -1 where there is none */
@@ -123,7 +132,8 @@ struct vf_error {
 
 /* ---- context ---- */
 
-/* `resize` and `release` are told the size that was asked for. All three or none are set. */
+/* Where memory comes from. `resize` and `release` are told the size that was asked for; `allocate` and `resize` give
+   NULL when there is none, and a failed resize leaves the block. All three or none are set. */
 struct vf_allocator {
     void *(*allocate)(void *state, size_t size);
     void *(*resize)(void *state, void *block, size_t old_size, size_t new_size);
@@ -131,6 +141,8 @@ struct vf_allocator {
     void *state;
 };
 
+/* What a call works with: borrowed, and copied by `open`. What `state` points to has to live as long as the objects
+   and the columns made with it. */
 struct vf_context {
     struct vf_allocator allocator; /* zeroed: malloc */
     uint32_t n_threads;            /* 0: one a core */
@@ -159,13 +171,13 @@ VF_API void vf_column_release(struct vf_column *column);
 /* Repeats row i of `series` counts[i] times, in order: the row-expanding step. Gives one chunk of the same type.
    Fixed-width types, booleans, (large) strings and binaries, views (whose text buffers are shared by copy of
    the view, see below), dictionaries, and null; also types that no other function reads: decimals, intervals,
-   fixed-size binaries, half floats. n must be the series' length. Other types: VF_ERROR_TYPE.
+   fixed-size binaries, half floats. n must be the series' length, else VF_ERROR_ARGUMENT. Other types: VF_ERROR_TYPE.
    Chunks with string dictionaries of their own get a common one (VF_ERROR_OVERFLOW when its keys cannot number all
    values); with other dictionaries they are VF_ERROR_TYPE. More than 2^31 - 1 bytes of text under 32-bit offsets are
    VF_ERROR_OVERFLOW.
-   `owner`/`release_owner` (may be NULL): views and dictionaries keep pointing into the series' buffers; the given
-   array, of whatever type, calls release_owner(owner) exactly once when it is released, and never when the call
-   fails. */
+   Takes `owner`, by way of `release_owner` (both may be NULL): views and dictionaries keep pointing into the series'
+   buffers; the given array, of whatever type, calls release_owner(owner) exactly once when it is released, and never
+   when the call fails. */
 VF_API enum vf_status vf_column_expand(const struct vf_context *ctx, const struct vf_series *series,
                                        const uint32_t *counts, int64_t n, void *owner,
                                        void (*release_owner)(void *owner), struct vf_column *out,
@@ -173,6 +185,7 @@ VF_API enum vf_status vf_column_expand(const struct vf_context *ctx, const struc
 
 /* ---- clock: wall time -> elapsed trading time ---- */
 
+/* Nanoseconds of a day. */
 #define VF_DAY_NS INT64_C(86400000000000)
 
 /* Nanoseconds since local midnight of the trading day, closed at both ends. Only the first session may start
@@ -183,6 +196,7 @@ struct vf_session {
     int64_t end_ns;
 };
 
+/* What becomes of a time of day that lies in no session. */
 enum vf_outside {
     VF_OUTSIDE_NULL = 0, /* a time in no session is null */
     VF_OUTSIDE_CLIP = 1, /* it is moved to the nearest session end (a tie: the earlier) */
@@ -197,6 +211,7 @@ enum vf_time_layout {
     VF_LAYOUT_SECONDS = 3 /* seconds since local midnight */
 };
 
+/* How vf_clock_elapsed reads times. `sessions` is borrowed for the call. */
 struct vf_clock_options {
     const struct vf_session *sessions;
     size_t n_sessions;
@@ -205,6 +220,7 @@ struct vf_clock_options {
     enum vf_time_layout layout;
 };
 
+/* What vf_clock_elapsed met. */
 struct vf_clock_report {
     int64_t n_rows;
     int64_t n_null;    /* null in the input */
@@ -213,7 +229,7 @@ struct vf_clock_report {
 };
 
 /* VF_OK when the sessions are 1 to 64, in order, share no instant (nor with those of the next day), and lie within
-   a day. */
+   a day; else VF_ERROR_ARGUMENT, which names the session. */
 VF_API enum vf_status vf_sessions_check(const struct vf_session *sessions, size_t n_sessions,
                                         struct vf_error *err);
 
@@ -226,28 +242,32 @@ VF_API int64_t vf_sessions_length_ns(const struct vf_session *sessions, size_t n
 VF_API bool vf_sessions_elapsed_ns(const struct vf_session *sessions, size_t n_sessions, int64_t grace_ns,
                                    int64_t time_ns, int64_t *elapsed_ns);
 
-/* Column form. Accepts timestamps without zone (any unit: the time of day counts), time32/time64, integers in
-   `layout`, and ISO 8601 strings without zone ("2024-10-01T09:30:00.5", "09:30:00"). Gives float64 seconds when
-   the type can carry fractions of a second, else int64 seconds ("tts", "tss:", int HHMMSS and SECONDS; these refuse
-   sessions that do not start and end on whole seconds).
-   Null stays null. Impossible digits become null, or fail under VF_OUTSIDE_RAISE.
+/* vf_sessions_elapsed_ns of a column. Accepts timestamps without zone (any unit: the time of day counts),
+   time32/time64, integers in `layout`, and ISO 8601 strings without zone ("2024-10-01T09:30:00.5", "09:30:00"). Gives
+   float64 seconds when the type can carry fractions of a second, else int64 seconds ("tts", "tss:", int HHMMSS and
+   SECONDS; these refuse sessions that do not start and end on whole seconds).
+   Null stays null. Impossible digits become null, or are VF_ERROR_DATA with count and first row under
+   VF_OUTSIDE_RAISE, as times in no session are. Sessions that vf_sessions_check refuses, a negative grace_ns and
+   unknown options are VF_ERROR_ARGUMENT.
    The digit rule of VF_LAYOUT_AUTO: 7 to 9 digits are HHMMSSmmm, up to 6 are HHMMSS; a value of up to 6 digits
    that would, read as HHMMSSmmm, also fall in a session, and a column that has both kinds, are refused as
-   ambiguous (0 is midnight either way). `report` may be NULL. */
+   ambiguous, VF_ERROR_DATA (0 is midnight either way). `report` may be NULL. */
 VF_API enum vf_status vf_clock_elapsed(const struct vf_context *ctx, const struct vf_series *time,
                                        const struct vf_clock_options *options, struct vf_column *out,
                                        struct vf_clock_report *report, struct vf_error *err);
 
 /* Whether vf_clock_elapsed of a column of this type gives float64 ("g") or int64 ("l"); NULL when the type is
-   not accepted. */
+   not accepted. A static string. */
 VF_API const char *vf_clock_elapsed_format(const struct ArrowSchema *schema, enum vf_time_layout layout);
 
 /* ---- calendar: trading days, and the sessions of each ---- */
 
 /* Days are int32, counted from 1970-01-01 (Arrow's date32). A calendar does not change once it is open: any number of
-   threads may read it. A day outside first .. last is never guessed at: VF_ERROR_RANGE, which names what is known. */
+   threads may read it. A day outside first .. last is never guessed at: VF_ERROR_RANGE, which names what is known; and
+   a calendar without days gives VF_ERROR_STATE where days are asked for. */
 struct vf_calendar;
 
+/* What a calendar knows of itself. */
 struct vf_calendar_info {
     char name[48];
     bool has_days;                 /* false: sessions only, see vf_calendar_open */
@@ -275,54 +295,60 @@ struct vf_calendar_info {
 VF_API enum vf_status vf_calendar_open(const struct vf_context *ctx, const char *text, size_t length,
                                        struct vf_calendar **out, struct vf_error *err);
 
-/* Opens a calendar of the days of a column (Date), in any order, twice counts once; known from the first to the last. It
-   has no sessions. A null is VF_ERROR_DATA, no day at all VF_ERROR_ARGUMENT. */
+/* Opens a calendar of the days of a column (Date), in any order, twice counts once; known from the first to the last.
+   It has no sessions. A null is VF_ERROR_DATA, no day at all VF_ERROR_ARGUMENT. */
 VF_API enum vf_status vf_calendar_open_days(const struct vf_context *ctx, const struct vf_series *days,
                                             struct vf_calendar **out, struct vf_error *err);
 
-/* Opens the calendar of northbound trading: days from `start` on that are traded at home (`cn`) and in Hong Kong (`hk`).
-   Before `change`, a day also needs Hong Kong to be open on the next day traded at home, when money is settled; only
-   closures that were scheduled count there, since no typhoon is known the day before. Sessions are those of `cn`. */
+/* Opens the calendar of northbound trading: days from `start` on that are traded at home (`cn`) and in Hong Kong
+   (`hk`). Before `change`, a day also needs Hong Kong to be open on the next day traded at home, when money is
+   settled; only closures that were scheduled count there, since no typhoon is known the day before. Sessions are
+   those of `cn`. Both calendars are borrowed. A `start` that one of them does not know is VF_ERROR_RANGE. */
 VF_API enum vf_status vf_calendar_open_northbound(const struct vf_context *ctx, const struct vf_calendar *cn,
                                                   const struct vf_calendar *hk, int32_t start, int32_t change,
                                                   struct vf_calendar **out, struct vf_error *err);
 
-VF_API void vf_calendar_close(struct vf_calendar *calendar); /* NULL is fine */
+/* Ends a calendar, with the days and sessions that it lent. NULL is fine. */
+VF_API void vf_calendar_close(struct vf_calendar *calendar);
 
+/* Name, span and number of days. */
 VF_API void vf_calendar_describe(const struct vf_calendar *calendar, struct vf_calendar_info *out);
 
-/* Whether a day is traded. */
+/* Whether a day is traded. VF_ERROR_RANGE for a day that is not known, VF_ERROR_STATE for a calendar without days. */
 VF_API enum vf_status vf_calendar_is_trading_day(const struct vf_calendar *calendar, int32_t day, bool *out,
                                                  struct vf_error *err);
 
 /* The first trading day after a day, and the last before it; the day itself need not be traded. VF_ERROR_RANGE where
-   the calendar knows of none. */
+   the calendar knows of none, or does not know the day; VF_ERROR_STATE for a calendar without days. */
 VF_API enum vf_status vf_calendar_next(const struct vf_calendar *calendar, int32_t day, int32_t *out,
                                        struct vf_error *err);
 VF_API enum vf_status vf_calendar_prev(const struct vf_calendar *calendar, int32_t day, int32_t *out,
                                        struct vf_error *err);
 
-/* How many trading days come before a day: the index of a trading day in the order of all. */
+/* How many trading days come before a day: the index of a trading day in the order of all. VF_ERROR_RANGE for a day
+   that is not known, VF_ERROR_STATE for a calendar without days. */
 VF_API enum vf_status vf_calendar_index(const struct vf_calendar *calendar, int32_t day, int64_t *out,
                                         struct vf_error *err);
 
 /* The trading days from .. to, both included, as a part of the calendar's own list: *days is the calendar's, and
-   lives as long. VF_ERROR_ARGUMENT when `to` comes before `from`. */
+   lives as long. VF_ERROR_ARGUMENT when `to` comes before `from`, VF_ERROR_RANGE when one of them is not known,
+   VF_ERROR_STATE for a calendar without days. */
 VF_API enum vf_status vf_calendar_range(const struct vf_calendar *calendar, int32_t from, int32_t to,
                                         const int32_t **days, size_t *n, struct vf_error *err);
 
 /* The sessions of a day, which are the calendar's and live as long; none (n = 0) on a day that is not traded.
-   VF_ERROR_STATE for a calendar without sessions. */
+   VF_ERROR_STATE for a calendar without sessions, VF_ERROR_RANGE for a day that is not known. */
 VF_API enum vf_status vf_calendar_sessions(const struct vf_calendar *calendar, int32_t day,
                                            const struct vf_session **sessions, size_t *n,
                                            struct vf_error *err);
 
 /* The calendar as columns "date", "prev_date", "next_date" (date32, null at the edges), a row a trading day, and
-   "variant" (int32): which of the calendar's sets of sessions the day has (vf_calendar_variant), -1 without. */
+   "variant" (int32): which of the calendar's sets of sessions the day has (vf_calendar_variant), -1 without.
+   VF_ERROR_STATE for a calendar without days. */
 VF_API enum vf_status vf_calendar_columns(const struct vf_context *ctx, const struct vf_calendar *calendar,
                                           struct vf_column out[4], struct vf_error *err);
 
-/* The number of a calendar's sets of sessions, and set number i < that. */
+/* The number of a calendar's sets of sessions, and set number i < that, which is the calendar's and lives as long. */
 VF_API size_t vf_calendar_variants(const struct vf_calendar *calendar);
 VF_API void vf_calendar_variant(const struct vf_calendar *calendar, size_t i,
                                 const struct vf_session **sessions, size_t *n);
@@ -334,21 +360,24 @@ VF_API enum vf_status vf_date_parse(const struct vf_context *ctx, const struct v
 
 /* vf_clock_elapsed with the sessions of each row's own day. `date`: a Date column as long as `time`; a null in it
    gives null. A day that is not traded is VF_ERROR_DATA with count and first row, one that is not known VF_ERROR_RANGE.
-   options->sessions is not looked at. */
+   options->sessions is not looked at; the other options as in vf_clock_elapsed, VF_ERROR_ARGUMENT and VF_ERROR_DATA
+   too. VF_ERROR_STATE for a calendar without sessions. `report` may be NULL. */
 VF_API enum vf_status vf_clock_elapsed_on(const struct vf_context *ctx, const struct vf_calendar *calendar,
                                           const struct vf_series *time, const struct vf_series *date,
                                           const struct vf_clock_options *options, struct vf_column *out,
                                           struct vf_clock_report *report, struct vf_error *err);
 
 /* How long each row's day is traded, in elapsed nanoseconds, as duration "tDn": the elapsed time at its end. Null for
-   a null; days not traded or not known as in vf_clock_elapsed_on. */
+   a null. A day that is not traded is VF_ERROR_DATA with count and first row, one that is not known VF_ERROR_RANGE;
+   VF_ERROR_STATE for a calendar without sessions. */
 VF_API enum vf_status vf_clock_end_on(const struct vf_context *ctx, const struct vf_calendar *calendar,
                                       const struct vf_series *date, struct vf_column *out,
                                       struct vf_error *err);
 
 /* How much of each row's day is left, in nanoseconds, as int64: vf_clock_end_on less the elapsed time, negative past
    the end. `elapsed`: integers or floats (seconds) or a duration, as long as `date`; VF_ERROR_TYPE for others. Null
-   where either is null (or NaN); days not traded or not known as in vf_clock_elapsed_on. */
+   where either is null (or NaN). A day that is not traded is VF_ERROR_DATA with count and first row, one that is not
+   known VF_ERROR_RANGE; VF_ERROR_STATE for a calendar without sessions. */
 VF_API enum vf_status vf_clock_left_on(const struct vf_context *ctx, const struct vf_calendar *calendar,
                                        const struct vf_series *elapsed, const struct vf_series *date,
                                        struct vf_column *out, struct vf_error *err);
@@ -356,7 +385,8 @@ VF_API enum vf_status vf_clock_left_on(const struct vf_context *ctx, const struc
 /* The trading day of local timestamps (without zone, any unit), as date32: the day itself, but for what is traded in a
    night session. From the night's start on it is the next trading day; up to its end in the morning it is the day
    itself where that is traded, else the next (Saturday's first hours are Monday's). Null stays null. Where a next
-   trading day is needed and not known: VF_ERROR_RANGE with the row. */
+   trading day is needed and not known: VF_ERROR_RANGE with the row. A time outside
+   the years 1 to 9999 is VF_ERROR_DATA with the row. VF_ERROR_STATE for a calendar without days. */
 VF_API enum vf_status vf_clock_trading_day(const struct vf_context *ctx, const struct vf_calendar *calendar,
                                            const struct vf_series *time, struct vf_column *out,
                                            struct vf_error *err);
@@ -373,7 +403,8 @@ VF_API enum vf_status vf_bin_index(const struct vf_context *ctx, const struct vf
 /* Float to integer without loss: the nearest integer where |x - round(x)| <= tolerance * max(1, |x|), and not
    above max(tolerance, 0.001): 1500000.5 is no integer within 1e-6. Else VF_ERROR_DATA with column, count and
    first row. 0 <= tolerance < 0.5. NaN and infinities are errors, null stays null. `format` is an
-   Arrow integer format: one of "cCsSiIlL". Out of range: VF_ERROR_OVERFLOW. */
+   Arrow integer format: one of "cCsSiIlL". Another format or tolerance is VF_ERROR_ARGUMENT. Out of range:
+   VF_ERROR_OVERFLOW. */
 VF_API enum vf_status vf_cast_integer(const struct vf_context *ctx, const struct vf_series *values,
                                       const char *format, double tolerance, struct vf_column *out,
                                       struct vf_error *err);
@@ -412,6 +443,7 @@ enum vf_fifo_rows {
     VF_FIFO_LOTS = 2
 };
 
+/* What becomes of an exit beyond what is held. */
 enum vf_excess {
     VF_EXCESS_UNCLOSED = 0,   /* an exit beyond the inventory is a piece of its own, not closed */
     VF_EXCESS_OPEN_SHORT = 1, /* it opens a lot of the opposite direction */
@@ -439,6 +471,7 @@ enum vf_fifo_column {
 };
 #define VF_FIFO_N_COLUMNS 9
 
+/* How rows are matched. Borrowed by vf_fifo_open, with the texts of the sides. */
 struct vf_fifo_options {
     const struct vf_side *sides;
     size_t n_sides;
@@ -464,20 +497,25 @@ struct vf_fifo_batch {
 
 struct vf_fifo;
 
-/* VF_ERROR_ARGUMENT unless both sides have a value, and no value is on both. */
+/* Opens a day's matching, or many days' of symbols that do not mix. VF_ERROR_ARGUMENT unless both sides have a value,
+   no value is on both, and the options are known. */
 VF_API enum vf_status vf_fifo_open(const struct vf_context *ctx, const struct vf_fifo_options *options,
                                    struct vf_fifo **out, struct vf_error *err);
+/* Ends the object. NULL is fine. */
 VF_API void vf_fifo_close(struct vf_fifo *fifo);
 
 /* Lots held when the day opens, oldest first within a symbol, before any update; may be called more than once. A
    negative quantity is a short lot and needs VF_EXCESS_OPEN_SHORT; a symbol with lots of both signs is refused. Zero
    is no lot. Their matched_entry_id and holding_period are null, is_closed is true; what is left of them at the end
-   is not given, since no input row stands for it. `price` may be NULL. Errors name the row of the inventory. */
+   is not given, since no input row stands for it. `price` may be NULL. Errors name the row of the inventory.
+   VF_ERROR_DATA for a null symbol, a quantity that is null, NaN, infinite or of the wrong sign; VF_ERROR_STATE after an
+   update; VF_ERROR_OVERFLOW for more lots than vf_fifo_update says. */
 VF_API enum vf_status vf_fifo_inventory(struct vf_fifo *fifo, const struct vf_series *symbol,
                                         const struct vf_series *quantity, const struct vf_series *price,
                                         struct vf_error *err);
 
-/* Learns the next rows. At most 4294967290 rows and inventory lots in all. */
+/* Learns the next rows; the batch is borrowed, and read before the call returns. At most 4294967290 rows and inventory
+   lots in all: VF_ERROR_OVERFLOW. VF_ERROR_STATE after vf_fifo_match. */
 VF_API enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *batch, struct vf_error *err);
 
 /* Matches everything that was learnt. Fails, naming column, count and first row, on a negative, NaN, infinite or null
@@ -485,30 +523,35 @@ VF_API enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_
    when rows exist but none carries a listed side (the message shows the values found); when the times are so far
    apart that a holding period might not fit; and under VF_EXCESS_RAISE. The object is then as it was.
    A zero quantity is a piece of its own with quantity 0, not closed. Integers are exact; of floats, a rest below 1e-9
-   of its row's quantity is zero. VF_ERROR_STATE when no batch was learnt, not even an empty one.
+   of its row's quantity is zero.
+   These failures are VF_ERROR_DATA, times too far apart VF_ERROR_OVERFLOW. VF_ERROR_STATE when no batch was learnt, not
+   even an empty one, and when the rows were matched already.
    Memory: 20 bytes a trade row, 28 where holding periods are asked for, and 8 a row with prices; after it the same;
    while it works, 90 bytes for each row of the largest symbol, on each thread. */
 VF_API enum vf_status vf_fifo_match(struct vf_fifo *fifo, struct vf_error *err);
 
+/* Rows learnt, and pieces that they have: -1 before vf_fifo_match. */
 VF_API int64_t vf_fifo_rows_in(const struct vf_fifo *fifo);
-VF_API int64_t vf_fifo_rows_out(const struct vf_fifo *fifo); /* after match; -1 before */
+VF_API int64_t vf_fifo_rows_out(const struct vf_fifo *fifo);
 
 /* Pieces of the input rows [first_row, first_row + n): writes the number of pieces of each row to counts[n] (may be
-   NULL) and gives one column for each bit of `columns`, lowest bit first, into out[]. `again` holds the same rows read a
-   second time, in order from row 0 (else VF_ERROR_STATE): what is kept of a row does not say which row it was. What
-   matching used of them is compared with what was learnt, 4096 rows at a time: VF_ERROR_REPLAY names the first row of
-   the block that differs. A block is judged when its last row is there, so ask vf_fifo_replayed at the end. A call that
-   fails gives nothing and may be made again. */
+   NULL) and gives one column for each bit of `columns`, lowest bit first, into out[]. `again` holds the same rows
+   read a second time, in order from row 0 (else VF_ERROR_STATE): what is kept of a row does not say which row it was.
+   What matching used of them is compared with what was learnt, 4096 rows at a time: VF_ERROR_REPLAY names the first
+   row of the block that differs. A block is judged when its last row is there, so ask vf_fifo_replayed at the end. A
+   call that fails gives nothing and may be made again. VF_ERROR_STATE before vf_fifo_match; VF_ERROR_ARGUMENT for a
+   column that the options did not name, and for a batch of other than n rows. */
 VF_API enum vf_status vf_fifo_emit(struct vf_fifo *fifo, const struct vf_fifo_batch *again, int64_t first_row,
                                    int64_t n, unsigned columns, uint32_t *counts, struct vf_column *out,
                                    struct vf_error *err);
 /* Starts another replay from row 0. */
 VF_API void vf_fifo_rewind(struct vf_fifo *fifo);
-/* VF_OK when the current replay has seen every row. */
+/* VF_OK when the current replay has seen every row, and all were those learnt; else VF_ERROR_REPLAY. */
 VF_API enum vf_status vf_fifo_replayed(const struct vf_fifo *fifo, struct vf_error *err);
 
 /* ---- mark: prices at other times ---- */
 
+/* Which observation answers for a time t + h. */
 enum vf_mark_method {
     VF_MARK_BACKWARD = 0, /* last observation at or before t + h */
     VF_MARK_FORWARD = 1,  /* first at or after */
@@ -543,16 +586,20 @@ struct vf_mark_batch {
 
 struct vf_mark;
 
+/* Opens a marking. `options` is borrowed. VF_ERROR_ARGUMENT for no horizon, one that is <= 0 or given twice, and for
+   unknown options. */
 VF_API enum vf_status vf_mark_open(const struct vf_context *ctx, const struct vf_mark_options *options,
                                    struct vf_mark **out, struct vf_error *err);
+/* Ends the object. NULL is fine. */
 VF_API void vf_mark_close(struct vf_mark *mark);
 
-/* Observations to look up in (with options.quotes; else VF_ERROR_STATE), all of them before finish. */
+/* Observations to look up in (with options.quotes; else VF_ERROR_STATE), all of them before finish (else
+   VF_ERROR_STATE). The batch is borrowed, and read before the call returns. */
 VF_API enum vf_status vf_mark_observe(struct vf_mark *mark, const struct vf_mark_batch *batch, struct vf_error *err);
 
 /* The next rows to be marked, at most 4294967294 in all. Without `quotes` they are observations too. Adjacent rows of
    the same keys, time and price, which row expansion leaves, are kept once: 16 bytes for up to two horizons, 8 more for
-   each further one. */
+   each further one. VF_ERROR_OVERFLOW for more rows, VF_ERROR_STATE after finish. */
 VF_API enum vf_status vf_mark_update(struct vf_mark *mark, const struct vf_mark_batch *batch, struct vf_error *err);
 
 /* Looks everything up. Afterwards observe, update and finish are VF_ERROR_STATE; if it fails nothing has changed. */
@@ -569,12 +616,14 @@ VF_API int64_t vf_mark_rows(const struct vf_mark *mark);
    tolerance, or when t + h is past end_ns. Never NaN; infinite only where the quotient leaves float64.
    `again` holds the same rows read a second time, in order from row 0: what is kept of a row does not say which row it
    was. Its keys, time and price are compared with what was learnt, and a block of 4096 rows that differs is
-   VF_ERROR_REPLAY with its first row. A call that fails gives nothing and may be made again. */
+   VF_ERROR_REPLAY with its first row. A call that fails gives nothing and may be made again. VF_ERROR_STATE before
+   finish; VF_ERROR_ARGUMENT for rows out of order, and for a batch of other than n rows. */
 VF_API enum vf_status vf_mark_emit(struct vf_mark *mark, const struct vf_mark_batch *again, int64_t first_row,
                                    int64_t n, struct vf_column *out, struct vf_error *err);
 /* Starts another replay from row 0. */
 VF_API void vf_mark_rewind(struct vf_mark *mark);
-/* VF_OK when the current replay has seen every row. */
+/* VF_OK when the current replay has seen every row, and all were those learnt; else VF_ERROR_REPLAY. VF_ERROR_STATE
+   before finish. */
 VF_API enum vf_status vf_mark_replayed(const struct vf_mark *mark, struct vf_error *err);
 
 /* ---- asof: rows of one frame found for rows of another ---- */
@@ -603,35 +652,42 @@ struct vf_asof_batch {
 
 struct vf_asof;
 
+/* Opens a look-up. `options` is borrowed. VF_ERROR_ARGUMENT for no horizon, one given twice, and for unknown options.
+   */
 VF_API enum vf_status vf_asof_open(const struct vf_context *ctx, const struct vf_asof_options *options,
                                    struct vf_asof **out, struct vf_error *err);
+/* Ends the object. NULL is fine. */
 VF_API void vf_asof_close(struct vf_asof *asof);
 
-/* Rows to look up in, in any order; rows are numbered over all calls, at most 4294967294. All of a batch or none of
-   it is taken. VF_ERROR_STATE after finish. */
+/* Rows to look up in, in any order; rows are numbered over all calls, at most 4294967294 (else
+   VF_ERROR_OVERFLOW). All of a batch or none of it is learnt; the batch is borrowed. VF_ERROR_STATE after finish. */
 VF_API enum vf_status vf_asof_observe(struct vf_asof *asof, const struct vf_asof_batch *batch, struct vf_error *err);
 /* Rows observed so far. */
 VF_API int64_t vf_asof_rows(const struct vf_asof *asof);
 /* Brings the observations together; if it fails nothing has changed. Memory: 16 bytes an observation before, 12
-   after, both while it works. */
+   after, both while it works. VF_ERROR_DATA for two observations of one group and time under options.unique;
+   VF_ERROR_STATE when called a second time. */
 VF_API enum vf_status vf_asof_finish(struct vf_asof *asof, struct vf_error *err);
 
 /* Gives a uint32 column a horizon into out[n_horizons]: the row observed for t + h, null where the row's key or time
-   is null, or nothing is found. Rows may come in any order and any cut; those in time order are found fastest. */
+   is null, or nothing is found. Rows may come in any order and any cut; those in time order are found fastest.
+   VF_ERROR_STATE before finish. */
 VF_API enum vf_status vf_asof_find(struct vf_asof *asof, const struct vf_asof_batch *batch, struct vf_column *out,
                                    struct vf_error *err);
 
 /* ---- days: a day's prices by instrument, and returns to the close ---- */
 
+/* What counts as a day's rows, and what is asked of them. */
 struct vf_daily_options {
     int64_t end_ns; /* INT64_MAX: none. A row past it is not counted; a row at it is */
     bool returns;   /* rows learnt are to be given returns by vf_daily_return, replayed */
 };
 
-/* keys as in vf_mark_batch. A row counts when its keys and time are not null, time is not past end_ns, and price is
-   finite and > 0. Rows are ordered by time, then by wall, then as they come: wall (may be NULL) is a clock without breaks,
-   for times that coincide on the trading clock though not on the wall (11:30:00 and 13:00:00 in CN). volume (may be NULL): integer or float, summed over the rows that count, null
-   as 0. Types must stay what the first batch had. */
+/* keys as in vf_mark_batch, one column or more. A row counts when its keys and time are not null, time is not past
+   end_ns, and price is finite and > 0. Rows are ordered by time, then by wall, then as they come: wall (may be NULL)
+   is a clock without breaks, for times that coincide on the trading clock though not on the wall (11:30:00 and
+   13:00:00 in CN). volume (may be NULL): integer or float, summed over the rows that count, null as 0. Types must
+   stay what the first batch had. */
 struct vf_daily_batch {
     const struct vf_series *keys;
     size_t n_keys;
@@ -643,27 +699,35 @@ struct vf_daily_batch {
 
 struct vf_daily;
 
+/* Opens a day's bars. `options` is borrowed. */
 VF_API enum vf_status vf_daily_open(const struct vf_context *ctx, const struct vf_daily_options *options,
                                     struct vf_daily **out, struct vf_error *err);
+/* Ends the object. NULL is fine. */
 VF_API void vf_daily_close(struct vf_daily *daily);
 
 /* Adds rows. `fresh` (may be NULL) is given a uint32 column: the rows of this batch with whose keys a new group begins,
-   in the order of groups. Fails on a volume of a counted row that is negative, NaN or infinite; after a failure that
-   names a row, or of memory, the object may have counted a part: every call but close is then VF_ERROR_STATE. */
+   in the order of groups. VF_ERROR_DATA for a volume of a counted row that is negative, NaN or infinite,
+   VF_ERROR_OVERFLOW where volumes do not add up to an int64 (a finite float64); after a failure that names a row, or of
+   memory, the object may have counted a part: every call but close is then VF_ERROR_STATE. So is an update after
+   vf_daily_return. */
 VF_API enum vf_status vf_daily_update(struct vf_daily *daily, const struct vf_daily_batch *batch,
                                       struct vf_column *fresh, struct vf_error *err);
+/* Groups so far: one for each combination of keys. */
 VF_API int64_t vf_daily_groups(const struct vf_daily *daily);
 
 /* Gives VF_DAILY_COLUMNS columns of a row a group: open, high, low, close (float64; null where no row counts), volume
    (int64, of floats float64, of no volume column null; 0 where no row counts), first_time and last_time (of integers
    int64 seconds; of floats float64 seconds; else int64 ns), n (rows that count), n_outside (rows with a null time or
-   one past end_ns), n_invalid (other rows, whose price is not valid), int64. A group is made by any row with keys. */
+   one past end_ns), n_invalid (other rows, whose price is not valid), int64. A group is made by any row with keys.
+   VF_ERROR_STATE after an update that failed half-way. */
 #define VF_DAILY_COLUMNS 10
 VF_API enum vf_status vf_daily_finish(struct vf_daily *daily, struct vf_column *out, struct vf_error *err);
 
 /* close / price - 1 of each row of the batch (keys, time, price), as float64: close is that of the row's group. Null
-   when the row itself does not count, or its time is past that of the close. With options.returns the rows must be those learnt, in order from
-   first_row on, else VF_ERROR_REPLAY (see vf_mark_emit); vf_daily_replayed ends the replay and begins another. */
+   when the row itself does not count, or its time is past that of the close. With options.returns the rows must be
+   those learnt, in order from first_row on, else VF_ERROR_REPLAY (see vf_mark_emit), and a first_row that is not next
+   is VF_ERROR_ARGUMENT. vf_daily_replayed ends the replay and begins another: VF_ERROR_REPLAY unless it has seen
+   every row. */
 VF_API enum vf_status vf_daily_return(struct vf_daily *daily, const struct vf_daily_batch *batch, int64_t first_row,
                                       struct vf_column *out, struct vf_error *err);
 VF_API enum vf_status vf_daily_replayed(struct vf_daily *daily, struct vf_error *err);
@@ -675,19 +739,22 @@ VF_API enum vf_status vf_price_return(const struct vf_context *ctx, const struct
                                       const struct vf_series *earlier, struct vf_column *out, struct vf_error *err);
 
 /* +1 (side.entry) or -1 as int64. A value that is none of the sides is VF_ERROR_DATA with count, first row and the
-   values found; null stays null, or is such a value where nulls_fail. Columns as vf_fifo_batch.side. */
+   values found; null stays null, or is such a value where nulls_fail. Columns as vf_fifo_batch.side.
+   VF_ERROR_ARGUMENT unless both sides have a value, and each is given once. */
 VF_API enum vf_status vf_side_sign(const struct vf_context *ctx, const struct vf_series *side,
                                    const struct vf_side *sides, size_t n_sides, bool nulls_fail,
                                    struct vf_column *out, struct vf_error *err);
 
 /* ---- quantile bins ---- */
 
+/* What a quantile is between two values of the sample. */
 enum vf_quantile_method {
     VF_QUANTILE_LINEAR = 0,     /* type 7 of Hyndman and Fan (1996): x[j] + g * (x[j + 1] - x[j]) with
                                    j + g = (N - 1) * k / n, rank and fraction taken in integers */
     VF_QUANTILE_INVERSE_CDF = 1 /* type 1: x[ceil(N * k / n) - 1], always a value of the sample */
 };
 
+/* What the column holds. */
 struct vf_quantiles_summary {
     int64_t n;     /* finite values */
     int64_t n_null;
@@ -698,21 +765,27 @@ struct vf_quantiles_summary {
 
 struct vf_quantiles;
 
-/* The n_bins - 1 cuts at k / n_bins of the finite values of a column, exact, in bounded memory (512 KiB, and up to
-   64 KiB a cut): the column is read several times, a digit of the values' bits a pass. 2 to 4096 bins. */
+/* Opens a search for the n_bins - 1 cuts at k / n_bins of the finite values of a column, exact, in bounded memory
+   (512 KiB, and up to 64 KiB a cut): the column is read several times, a digit of the values' bits a pass. 2 to 4096
+   bins, else VF_ERROR_ARGUMENT. */
 VF_API enum vf_status vf_quantiles_open(const struct vf_context *ctx, size_t n_bins, enum vf_quantile_method method,
                                         struct vf_quantiles **out, struct vf_error *err);
+/* Ends the object. NULL is fine. */
 VF_API void vf_quantiles_close(struct vf_quantiles *quantiles);
-/* The next rows of a pass, in any order and any cut; every pass must bring the same values. Any numeric type. */
+/* The next rows of a pass, in any order and any cut; every pass must bring the same values. Any numeric type.
+   VF_ERROR_STATE after the last pass, and after a pass that failed. */
 VF_API enum vf_status vf_quantiles_update(struct vf_quantiles *quantiles, const struct vf_series *values,
                                           struct vf_error *err);
 /* Ends a pass; *more: another one is needed. VF_ERROR_REPLAY when it brought other values than the first,
-   VF_ERROR_DATA when there is no finite value. */
+   VF_ERROR_DATA when there is no finite value; every later call is VF_ERROR_STATE then, as it is after the last pass.
+   */
 VF_API enum vf_status vf_quantiles_pass(struct vf_quantiles *quantiles, bool *more, struct vf_error *err);
-/* After the last pass: cuts[n_bins - 1], ascending, equal ones included. */
+/* After the last pass (else VF_ERROR_STATE): writes cuts[n_bins - 1], ascending, equal ones included. `summary` may be
+   NULL. */
 VF_API enum vf_status vf_quantiles_cuts(const struct vf_quantiles *quantiles, double *cuts,
                                         struct vf_quantiles_summary *summary, struct vf_error *err);
 
+/* What becomes of a value outside low .. high. */
 enum vf_cut_outside {
     VF_CUT_CLIP = 0, /* a value below `low` or above `high` is in the first or last bin */
     VF_CUT_NULL = 1,
@@ -721,7 +794,8 @@ enum vf_cut_outside {
 
 /* Number of the bin among cuts that ascend strictly, as int64: how many cuts are below x (`left_closed`: at or below
    x), so that bins are (a, b] ([a, b)). Null, NaN and infinities are null. low <= high are finite, -inf and inf for no
-   limits. At most 65535 cuts; none: all is bin 0. */
+   limits; a value outside them is as `outside` says, VF_ERROR_DATA under VF_CUT_RAISE. At most 65535 cuts; none: all is
+   bin 0. Cuts that do not ascend, and unknown options, are VF_ERROR_ARGUMENT. */
 VF_API enum vf_status vf_cut_index(const struct vf_context *ctx, const struct vf_series *values, const double *cuts,
                                    size_t n_cuts, bool left_closed, double low, double high,
                                    enum vf_cut_outside outside, struct vf_column *out, struct vf_error *err);
@@ -755,6 +829,7 @@ enum vf_agg_op {
     VF_AGG_MERGE_PRODUCT = 15 /* float64: product of (hi + lo) * 2^e; lo in more[0], e in more[1] */
 };
 
+/* One column that an aggregation gives. */
 struct vf_agg_leaf {
     enum vf_agg_op op;
     uint32_t value;   /* index into the batch's values; ignored for VF_AGG_LEN */
@@ -764,25 +839,30 @@ struct vf_agg_leaf {
 
 struct vf_agg;
 
-/* n_keys of 0 to 64 key columns of any hashable type (integers, booleans, strings, dates, times, dictionaries; floats
-   are refused: bin them first). Null is a key of its own. With no keys there is one group, also of no rows. An
-   allocator in ctx is called from several threads at once, unless ctx says one thread. */
+/* Opens a grouped aggregation with n_keys of 0 to 64 key columns of any hashable type (integers, booleans, strings,
+   dates, times, dictionaries; floats are refused: bin them first). Null is a key of its own. With no keys there is
+   one group, also of no rows. An allocator in ctx is called from several threads at once, unless ctx says one thread.
+   VF_ERROR_ARGUMENT for a leaf whose operation or value column does not exist, and for counts out of range. */
 VF_API enum vf_status vf_agg_open(const struct vf_context *ctx, const struct vf_agg_leaf *leaves, size_t n_leaves,
                                   size_t n_keys, size_t n_values, struct vf_agg **out, struct vf_error *err);
+/* Ends the object. NULL is fine. */
 VF_API void vf_agg_close(struct vf_agg *agg);
 
-/* keys[n_keys], values[n_values]; all of the same length n_rows, which may be 0. Types must stay what the first update
-   had; how texts are laid out (plain, views, dictionary) may change. Float sums and means are those of the exact real
-   sum, rounded once: the order of rows, their cut into updates, threads and merges change no bit, no intermediate sum
-   overflows, and what cancels is 0.0. NaN, or infinities of both signs, give NaN; infinities of one sign give that.
-   A column, type or length that is refused changes nothing. A failure after that (no memory, malformed string offsets)
-   leaves some rows counted: every later call but close is then VF_ERROR_STATE. */
+/* Adds rows: keys[n_keys], values[n_values]; all of the same length n_rows, which may be 0. Types must stay what the
+   first update had; how texts are laid out (plain, views, dictionary) may change. Float sums and means are those of
+   the exact real sum, rounded once: the order of rows, their cut into updates, threads and merges change no bit, no
+   intermediate sum overflows, and what cancels is 0.0. NaN, or infinities of both signs, give NaN; infinities of one
+   sign give that. A column, type or length that is refused changes nothing. A failure after that (no memory,
+   malformed string offsets) leaves some rows counted: every later call but close is then VF_ERROR_STATE. */
 VF_API enum vf_status vf_agg_update(struct vf_agg *agg, const struct vf_series *keys, const struct vf_series *values,
                                     int64_t n_rows, struct vf_error *err);
 
-/* Adds the groups of `other` (same leaves, same types), which stays as it is and is another object than agg. */
+/* Adds the groups of `other`, which is borrowed, stays as it is and is another object than agg. VF_ERROR_ARGUMENT
+   unless the leaves are the same, VF_ERROR_TYPE unless the columns' types are. A failure after that leaves agg half
+   merged: every later call but close is then VF_ERROR_STATE. */
 VF_API enum vf_status vf_agg_merge(struct vf_agg *agg, const struct vf_agg *other, struct vf_error *err);
 
+/* Groups so far: one for each combination of keys. */
 VF_API int64_t vf_agg_groups(const struct vf_agg *agg);
 
 /* Gives n_keys + n_leaves columns of vf_agg_groups rows, groups in the order of their first row (those that a merge
@@ -796,10 +876,11 @@ VF_API enum vf_status vf_agg_finish(struct vf_agg *agg, struct vf_column *out, s
      FIRST, LAST and their merges        value, date (date32; null from FIRST and LAST), row (int64; null: no row)
      float PRODUCT, MERGE_PRODUCT        hi, lo (float64), e (int64): (hi + lo) * 2^e, 0.5 <= |hi| < 1
      LEN, COUNT, NULL_COUNT, MIN, MAX, integer SUM and PRODUCT    what vf_agg_finish gives
-   Named as the leaf, with ".hi", ".lo", ".date", ".row", ".e" behind. MEAN is VF_ERROR_ARGUMENT: it is no state; ask for
-   SUM, LEN and NULL_COUNT. An S past DBL_MAX is an infinite hi, and lo is
-   S / 2^64 then; of NaN and true infinities lo is 0. Sums of pairs are exact before they are rounded to a
-   pair again: merging in any order gives the same bits, and in any tree the same sum but for 2^-105 of it a level. */
+   Named as the leaf, with ".hi", ".lo", ".date", ".row", ".e" behind. MEAN is VF_ERROR_ARGUMENT: it is no state; ask
+   for SUM, LEN and NULL_COUNT. VF_ERROR_STATE before the first update; VF_ERROR_OVERFLOW as in vf_agg_finish. An S
+   past DBL_MAX is an infinite hi, and lo is S / 2^64 then; of NaN and true infinities lo is 0. Sums of pairs are
+   exact before they are rounded to a pair again: merging in any order gives the same bits, and in any tree the same
+   sum but for 2^-105 of it a level. */
 VF_API enum vf_status vf_agg_states(struct vf_agg *agg, struct vf_column *out, struct vf_error *err);
 /* How many columns that are, keys included; 0 before the first update. */
 VF_API size_t vf_agg_state_columns(const struct vf_agg *agg);
@@ -817,8 +898,9 @@ enum vf_moment {
 
 /* float64 of n_columns columns of one length. Null where n is 0 (MEAN) or n <= ddof (VAR, STD, COV), and where a
    column is null. VAR is right to 1e-9 as long as the mean is below 1e10 standard deviations, and 0 where it is
-   below 2^-100 of the mean square (2^-50 for STD: a few units in the last place). CORR of a constant, and of no rows, is NaN. NaN and
-   infinities among the values, and squares past DBL_MAX, give NaN. */
+   below 2^-100 of the mean square (2^-50 for STD: a few units in the last place). CORR of a constant, and of no rows,
+   is NaN. NaN and infinities among the values, and squares past DBL_MAX, give NaN. VF_ERROR_ARGUMENT for another
+   number of columns. */
 VF_API enum vf_status vf_moment_value(const struct vf_context *ctx, enum vf_moment moment, uint32_t ddof,
                                       const struct vf_series *columns, size_t n_columns, struct vf_column *out,
                                       struct vf_error *err);
@@ -842,11 +924,13 @@ enum vf_cube_merge {
                                  0.5 <= |hi| < 1, or hi alone for 0, NaN and infinities: the product to 106 bits */
 };
 
+/* One state that every cell holds. */
 struct vf_cube_state {
     enum vf_cube_merge merge;
     const char *name; /* for messages and of the columns that are given; copied */
 };
 
+/* How cells lie in memory. */
 enum vf_cube_layout {
     VF_CUBE_AUTO = 0,  /* dense where that fits the limit, else sparse */
     VF_CUBE_DENSE = 1, /* every cell of every date is there, with running sums along all axes: a query of sums reads 2
@@ -857,10 +941,11 @@ enum vf_cube_layout {
 
 struct vf_cube;
 
-/* 1 to 16 axes; axis 0 is the dates, by which FIRST and LAST go. A cube is made in two readings of the same rows:
-   learn, then (build) add, then finish. VF_ERROR_ARGUMENT for no state and for counts out of range. */
+/* Opens a cube of 1 to 16 axes; axis 0 is the dates, by which FIRST and LAST go. A cube is made in two readings of
+   the same rows: learn, then (build) add, then finish. VF_ERROR_ARGUMENT for no state and for counts out of range. */
 VF_API enum vf_status vf_cube_open(const struct vf_context *ctx, size_t n_axes, const struct vf_cube_state *states,
                                    size_t n_states, struct vf_cube **out, struct vf_error *err);
+/* Ends the object. NULL is fine. Columns that vf_cube_part gave stay good. */
 VF_API void vf_cube_close(struct vf_cube *cube);
 
 /* First reading: which values each axis has (keys[n_axes]: integers, booleans, texts, temporal types, dictionaries;
@@ -870,6 +955,7 @@ VF_API void vf_cube_close(struct vf_cube *cube);
 VF_API enum vf_status vf_cube_learn(struct vf_cube *cube, const struct vf_series *keys, const struct vf_series *values,
                                     int64_t n_rows, struct vf_error *err);
 
+/* What a cube of the rows learnt would need, so that a limit can be chosen. VF_ERROR_STATE once it is built. */
 struct vf_cube_size {
     int64_t n_rows;        /* learnt */
     uint64_t dense_cells;  /* product of the axes' lengths; UINT64_MAX when it is larger */
@@ -884,34 +970,42 @@ struct vf_cube_size {
 VF_API enum vf_status vf_cube_size(const struct vf_cube *cube, struct vf_cube_size *out, struct vf_error *err);
 
 /* Ends learning and allocates. memory_limit 0: none. Nothing is allocated, and VF_ERROR_ARGUMENT names what is needed,
-   when the layout asked for (under AUTO: both) would hold more. Then build may be called again. */
+   when the layout asked for (under AUTO: both) would hold more. Then build may be called again. VF_ERROR_STATE when
+   nothing was learnt, not even no rows, and when it is built already. */
 VF_API enum vf_status vf_cube_build(struct vf_cube *cube, enum vf_cube_layout layout, uint64_t memory_limit,
                                     struct vf_error *err);
 
-/* Second reading. Rows of one cell and date merge. VF_ERROR_REPLAY for what was not learnt. */
+/* Second reading. Rows of one cell and date merge. VF_ERROR_REPLAY for what was not learnt; VF_ERROR_STATE unless the
+   cube is built and not finished. A failure after the types were accepted makes every later call but close
+   VF_ERROR_STATE. */
 VF_API enum vf_status vf_cube_add(struct vf_cube *cube, const struct vf_series *keys, const struct vf_series *values,
                                   int64_t n_rows, struct vf_error *err);
 
-/* Makes the running sums. VF_ERROR_REPLAY unless as many rows were added as learnt. */
+/* Makes the running sums. VF_ERROR_REPLAY unless as many rows were added as learnt; VF_ERROR_STATE unless the cube is
+   built and not finished. */
 VF_API enum vf_status vf_cube_finish(struct vf_cube *cube, struct vf_error *err);
 
+/* What a cube became, told by vf_cube_shape. */
 struct vf_cube_shape {
     enum vf_cube_layout layout;
     uint64_t bytes;  /* held now */
     uint64_t n_rows; /* dense: cells of the array; sparse: cells and dates that hold something */
 };
-/* After finish, as all that follow; else VF_ERROR_STATE. */
+/* Layout, bytes and rows of a cube. After finish, as all that follow; else VF_ERROR_STATE. */
 VF_API enum vf_status vf_cube_shape(const struct vf_cube *cube, struct vf_cube_shape *out, struct vf_error *err);
 
-/* The values of an axis in order, null first: int64 ("l"), or large strings or binaries. */
+/* The values of an axis in order, null first: int64 ("l"), or large strings or binaries. VF_ERROR_ARGUMENT for an axis
+   that is none, VF_ERROR_STATE before finish. */
 VF_API enum vf_status vf_cube_axis(const struct vf_cube *cube, size_t axis, struct vf_column *out,
                                    struct vf_error *err);
 
+/* Which positions of an axis count. Borrowed. */
 struct vf_cube_pick {
     const uint32_t *positions; /* ascending, distinct; NULL: all of the axis */
     size_t n;
 };
 
+/* What is asked of a cube. Borrowed. */
 struct vf_cube_query {
     const struct vf_cube_pick *picks; /* n_axes: what counts. NULL: everything */
     const uint32_t *kept;             /* axes of the result, outermost first, no axis twice; the others are summed over */
@@ -925,21 +1019,26 @@ struct vf_cube_query {
    and exponent for PRODUCT_FLOAT, one for others (int64, uint64 or float64; temporal types as int64, booleans as 0 and
    1). A row for each combination of the
    kept axes that some row of the input falls in, in their order; without kept axes one row, also of nothing (sums
-   0, products 1, others null). Sums are those of the input's values exactly, rounded once, whatever the query. May be called from
-   several threads at once. Sums that do not fit int64: VF_ERROR_OVERFLOW with the state's name and the count. */
+   0, products 1, others null). Sums are those of the input's values exactly, rounded once, whatever the query. May be
+   called from several threads at once. Sums that do not fit int64: VF_ERROR_OVERFLOW with the state's name and the
+   count. VF_ERROR_ARGUMENT for axes, positions or states that are none, and where more working memory is needed than
+   allowed; VF_ERROR_STATE before finish. */
 VF_API enum vf_status vf_cube_query(const struct vf_cube *cube, const struct vf_cube_query *query,
                                     struct vf_column *out, struct vf_error *err);
 
 /* ---- a cube as flat columns, to be stored and mapped ---- */
 
-/* Number of parts: a header (int64), the axes' values, then the arrays (uint64, uint32, uint8, int64). */
+/* Number of parts of a finished cube: a header (int64), the axes' values, then the arrays (uint64, uint32, uint8,
+   int64). */
 VF_API size_t vf_cube_n_parts(const struct vf_cube *cube);
-/* Gives part i. Arrays are not copied: they keep the cube's memory alive until they are released, also after close. */
+/* Gives part i. Arrays are not copied: they keep the cube's memory alive until they are released, also after close.
+   VF_ERROR_ARGUMENT for a part that is none, VF_ERROR_STATE before finish. */
 VF_API enum vf_status vf_cube_part(const struct vf_cube *cube, size_t part, struct vf_column *out,
                                    struct vf_error *err);
-/* A cube over parts, each of one chunk at most, without nulls (but in axes); header and axes are copied, arrays stay
-   where they are until release_owner(owner), which close calls, and a failure does not. `states` as in open. The
-   header's lengths and every index are checked, so that a damaged file is VF_ERROR_DATA and never a wrong read. */
+/* Opens a cube over parts, and takes their `owner`: each of one chunk at most, without nulls (but in axes); header
+   and axes are copied, arrays stay where they are until release_owner(owner), which close calls, and a failure does
+   not. `states` as in open. The header's lengths and every index are checked, so that a damaged file is VF_ERROR_DATA
+   and never a wrong read. */
 VF_API enum vf_status vf_cube_attach(const struct vf_context *ctx, const struct vf_cube_state *states,
                                      size_t n_states, const struct vf_series *parts, size_t n_parts, void *owner,
                                      void (*release_owner)(void *owner), struct vf_cube **out, struct vf_error *err);
@@ -948,9 +1047,10 @@ VF_API enum vf_status vf_cube_attach(const struct vf_context *ctx, const struct 
 
 /* The standard error of a statistic from what each cluster (a date, say) moves it by, group by group:
    sqrt(n / (n - 1) * sum of influence^2) over the group's n clusters (Liang & Zeger 1986, with the usual factor for few
-   clusters). influence: numbers; null is no cluster, NaN makes the group's error NaN. group: integers 0 to n_groups - 1,
-   as many, null or another is VF_ERROR_DATA; NULL: all are in group 0. out[0]: float64 "error", null with fewer than two clusters; out[1]: int64
-   "clusters". n_groups rows each, the same bits in every order of the rows. Borrows the series, gives out. */
+   clusters). influence: numbers; null is no cluster, NaN makes the group's error NaN. group: integers 0 to n_groups -
+   1, as many, null or another is VF_ERROR_DATA; NULL: all are in group 0. out[0]: float64 "error", null with fewer
+   than two clusters; out[1]: int64 "clusters". n_groups rows each, the same bits in every order of the rows. Borrows
+   the series, gives out. */
 VF_API enum vf_status vf_clusters_error(const struct vf_context *ctx, const struct vf_series *influence,
                                         const struct vf_series *group, size_t n_groups, struct vf_column out[2],
                                         struct vf_error *err);
@@ -967,11 +1067,13 @@ struct vf_order_report {
 
 struct vf_order;
 
+/* Opens a report. */
 VF_API enum vf_status vf_order_open(const struct vf_context *ctx, struct vf_order **out, struct vf_error *err);
+/* Ends the object. NULL is fine. */
 VF_API void vf_order_close(struct vf_order *order);
 
-/* The next rows. key: of any hashable type, always of one kind; NULL: one key for all. time: as in vf_mark_batch. Memory
-   is that of the keys. A failure half-way makes every later call but close VF_ERROR_STATE. */
+/* The next rows. key: of any hashable type, always of one kind; NULL: one key for all. time: as in vf_mark_batch.
+   Memory is that of the keys. A failure half-way makes every later call but close VF_ERROR_STATE. */
 VF_API enum vf_status vf_order_update(struct vf_order *order, const struct vf_series *key,
                                       const struct vf_series *time, struct vf_error *err);
 
@@ -985,22 +1087,25 @@ VF_API void vf_order_report(const struct vf_order *order, struct vf_order_report
    there was none, or the whole new one. Readers see one or the other. A symbolic link of that name is replaced. */
 struct vf_file;
 
-/* Folders that are missing are made, and stay. The file gets the permissions of a new file (0666 less the umask).
-   VF_ERROR_IO, as from the calls below: the message names path, reason and step. */
+/* Opens a file to be written. Folders that are missing are made, and stay. The file gets the permissions of a new
+   file (0666 less the umask). VF_ERROR_IO, as from the calls below: the message names path, reason and step.
+   VF_ERROR_ARGUMENT for a path that names no file. `path` is borrowed, and copied. */
 VF_API enum vf_status vf_file_open(const struct vf_context *ctx, const char *path, struct vf_file **out,
                                    struct vf_error *err);
 
-/* Appends. Interrupted and short writes are gone on with. On failure the temporary file is removed at once, and this and
-   every later call gives that first error again, a write of no bytes too. A process that limits the size of its files
-   (RLIMIT_FSIZE) must ignore SIGXFSZ to get here. */
+/* Appends. Interrupted and short writes are gone on with. On failure the temporary file is removed at once, and this
+   and every later call gives that first error again, a write of no bytes too. A process that limits the size of its
+   files (RLIMIT_FSIZE) must ignore SIGXFSZ to get here. VF_ERROR_IO where the system refuses; VF_ERROR_STATE after
+   vf_file_commit. */
 VF_API enum vf_status vf_file_write(struct vf_file *file, const void *data, size_t size, struct vf_error *err);
 
 /* Puts it in its place, durably. On failure the temporary file is gone and the old file untouched; with one exception,
    which the message tells: when only the folder's sync failed the new file stands, whole, but might not outlast the
-   power. File systems that cannot sync folders are taken as they are. Afterwards only vf_file_close is left to call. */
+   power. File systems that cannot sync folders are taken as they are. Afterwards only vf_file_close is left to call.
+   VF_ERROR_IO where the system refuses; VF_ERROR_STATE when called again. */
 VF_API enum vf_status vf_file_commit(struct vf_file *file, struct vf_error *err);
 
-/* Ends the object; what was not committed is removed. */
+/* Ends the object; what was not committed is removed. NULL is fine. */
 VF_API void vf_file_close(struct vf_file *file);
 
 /* Whose a file is, by its name (without folder): a killed process leaves its temporary file behind. */
@@ -1010,6 +1115,8 @@ enum vf_leftover {
     VF_LEFTOVER_DEAD = 2,      /* its process, of this host, has ended: the file may be removed */
     VF_LEFTOVER_ELSEWHERE = 3 /* of another host or container, where nobody here can look */
 };
+/* Whose the file of that name is; `name` may be NULL, which is no file of ours. Looks at the name and the processes,
+   never at a folder. */
 VF_API enum vf_leftover vf_file_leftover(const char *name);
 
 #ifdef __cplusplus

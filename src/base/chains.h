@@ -70,7 +70,7 @@ void vf__chains_rewind(struct vf__chains *chains);
 /* The group's next cell. There must be one. */
 static inline void *vf__chain_next(const struct vf__chains *chains, struct vf__lane *lane) {
     if (VF__UNLIKELY(lane->left == 0)) {
-        memcpy(&lane->at, lane->at, sizeof lane->at);
+        memcpy(&lane->at, (const void *)lane->at, sizeof lane->at);
         lane->left = vf__chain_block(lane->read);
     }
     uint8_t *cell = lane->at;
@@ -88,8 +88,8 @@ static inline uint32_t vf__chain_stretch(const struct vf__lane *lane, uint32_t d
     uint32_t n = vf__chain_block(done);
     if (done == 0)
         *at = lane->first;
-    else
-        memcpy(at, *at, sizeof *at); /* the end of the stretch before, where its successor is named */
+    else /* the end of the stretch before, where its successor is named */
+        memcpy(at, (const void *)*at, sizeof *at);
     return n < lane->n - done ? n : lane->n - done;
 }
 
@@ -105,7 +105,7 @@ struct vf__chain_place {
     uint32_t left; /* cells from it to the end of its block */
 };
 
-static inline uint32_t vf__top_bit(uint32_t k) { /* of k > 0 */
+static inline uint32_t vf__chain_top_bit(uint32_t k) { /* of k > 0 */
 #if defined(__GNUC__) || defined(__clang__)
     return 31u - (uint32_t)__builtin_clz(k);
 #else
@@ -122,16 +122,9 @@ static inline uint32_t vf__chain_block_of(uint32_t k, uint32_t *start) {
         *start = k & ~(VF__CHAIN_MOST - 1);
         return VF__CHAIN_BITS + 1 + ((k - 2 * VF__CHAIN_MOST) >> VF__CHAIN_BITS);
     }
-    uint32_t block = vf__top_bit(k | 1);
+    uint32_t block = vf__chain_top_bit(k | 1);
     *start = k < 2 ? 0 : UINT32_C(1) << block;
     return block;
-}
-
-static inline struct vf__chain_place vf__chain_find(const struct vf__chains *chains, uint32_t group, uint32_t k) {
-    uint32_t start, block = vf__chain_block_of(k, &start);
-    const uint8_t *first = chains->blocks[chains->block_start[group] + block];
-    return (struct vf__chain_place){
-        .at = first + (k - start) * chains->stride, .k = k, .left = start + vf__chain_block(start) - k};
 }
 
 /* The next cell; there must be one. */
@@ -139,7 +132,7 @@ static inline void vf__chain_step(const struct vf__chains *chains, struct vf__ch
     place->at += chains->stride;
     place->k++;
     if (VF__LIKELY(--place->left != 0)) return;
-    memcpy(&place->at, place->at, sizeof place->at);
+    memcpy(&place->at, (const void *)place->at, sizeof place->at);
     place->left = vf__chain_block(place->k);
 }
 

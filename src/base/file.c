@@ -25,6 +25,16 @@ struct vf_file {
 
 /* ---- errors ---- */
 
+/* strerror_r gives a number (POSIX), or the text where GNU's own was asked for (_GNU_SOURCE on a command line). */
+static const char *posix_text(int failed, const char *buffer) {
+    return failed == 0 ? buffer : "unknown error";
+}
+static const char *gnu_text(const char *text, const char *buffer) {
+    (void)buffer;
+    return text;
+}
+#define TEXT_OF(result, buffer) _Generic((result), int: posix_text, char *: gnu_text)(result, buffer)
+
 static const char *reason(int code, char *buffer, size_t size) {
     switch (code) {
     case ENOSPC:
@@ -54,7 +64,7 @@ static const char *reason(int code, char *buffer, size_t size) {
     case EINTR:
         return "interrupted again and again";
     default:
-        return strerror_r(code, buffer, size) == 0 ? buffer : "unknown error";
+        return TEXT_OF(strerror_r(code, buffer, size), buffer);
     }
 }
 

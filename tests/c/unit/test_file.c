@@ -390,6 +390,15 @@ static void read_only_folder(void) {
 
 /* ---- leftovers of killed processes ---- */
 
+/* A reason that has no sentence of ours comes in the system's words, whichever strerror_r it has. */
+static void other_reasons_in_the_system_s_words(void) {
+    struct vf_file *file = NULL;
+    CHECK(symlink("loop", in_folder("loop")) == 0);
+    CHECK_STATUS(vf_file_open(NULL, in_folder("loop/day.parquet"), &file, &check_error), VF_ERROR_IO);
+    CHECK(strstr(check_error.message, strerror(ELOOP)) != NULL);
+    CHECK(unlink(in_folder("loop")) == 0);
+}
+
 static void killed_processes_leave_what_can_be_told(void) {
     int pipes[2];
     char name[VF__NAME_MAX + 1] = "";
@@ -529,6 +538,7 @@ int main(void) {
     real_files();
     file_size_limit();
     read_only_folder();
+    other_reasons_in_the_system_s_words();
     killed_processes_leave_what_can_be_told();
     killed_at_any_moment();
     leftovers_by_name();

@@ -37,7 +37,7 @@ static enum vf_status save(const char *name, struct vf_error *err) {
     }
     CHECK(vf_file_leftover(strrchr(vf__file_temporary(file), '/') + 1) == VF_LEFTOVER_LIVE);
     for (int i = 0; status == VF_OK && i < 4; i++)
-        status = vf_file_write(file, NEW + ends[i], ends[i + 1] - ends[i], err);
+        status = vf_file_write(file, &NEW[ends[i]], ends[i + 1] - ends[i], err);
     if (status == VF_OK) status = vf_file_commit(file, err);
     if (status != VF_OK) { /* the first error is what every later call says */
         CHECK(vf_file_write(file, "x", 1, &again) == status && strcmp(again.message, err->message) == 0);

@@ -4,7 +4,7 @@
 
 /* ---- sorting ------------------------------------------------------------------------------------------------------- */
 
-#define DIGIT 11
+#define DIGIT VF__SIZED(11, 1, 16)
 #define BUCKETS ((size_t)1 << DIGIT)
 
 /* Least digit first (Knuth 5.2.5): stable, and as many passes as the largest key has digits. */

@@ -4,10 +4,10 @@
 
 /* A table of this many codes is always taken, a larger one where enough groups share its cost: looking a code up is
    one memory access, a hash two or three. */
-#define SMALL_DIRECT ((uint64_t)1 << 20)
-#define LARGE_DIRECT ((uint64_t)1 << 24)
+#define SMALL_DIRECT ((uint64_t)VF__SIZED(1 << 20, 256, 1 << 22))
+#define LARGE_DIRECT ((uint64_t)VF__SIZED(1 << 24, 1024, 1 << 26))
 #define CODES_A_GROUP 64
-#define FIRST_SLOTS ((size_t)1024)
+#define FIRST_SLOTS ((size_t)VF__SIZED(1024, 2, 1 << 16))
 #define AHEAD 16 /* rows between the prefetch of a slot and its use */
 
 enum vf_status vf__groups_init(struct vf__groups *groups, const struct vf_context *ctx, size_t n_keys,

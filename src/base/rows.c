@@ -2,7 +2,7 @@
    compare. Not for sorting values. */
 #include "base/rows.h"
 
-#define SMALL 24
+#define SMALL VF__SIZED(24, 1, 4096)
 
 static void insertion_sort(const int64_t *key, uint32_t *rows, size_t n) {
     for (size_t i = 1; i < n; i++) {

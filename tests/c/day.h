@@ -783,7 +783,7 @@ struct day_part {
     bool threads; /* more than one may work on it */
 };
 
-static const struct day_part day_parts[] = {{"columns", day_columns, false},
+static const struct day_part day_parts[] = {{"columns", day_columns, true},
                                             {"calendars", day_calendars, false},
                                             {"fifo", day_fifo, true},
                                             {"mark", day_mark, true},

@@ -33,7 +33,7 @@ int main(void) {
     day_make(20240103);
     for (size_t p = 0; p < DAY_N_PARTS; p++) {
         bool cube = strncmp(day_parts[p].name, "cube", 4) == 0;
-        int n = cube ? 60 : 300, cut = cube ? 60 : 170;
+        int n = cube ? 40 : 120, cut = cube ? 40 : 70;
         recovers(&day_parts[p], n, cut, 1);
         if (day_parts[p].threads) recovers(&day_parts[p], n, cut, 3); /* which thread is refused is chance */
     }

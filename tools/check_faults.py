@@ -23,26 +23,22 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 # Functions that ask for no memory, and why not: called in the loops all the same, and held to it.
+ASK_FOR_NONE_TEXT = """
+a pure function of its arguments: vf_version vf_status_name vf_status_text vf_sessions_check vf_sessions_length_ns
+    vf_sessions_elapsed_ns vf_clock_elapsed_format vf_file_leftover
+reads what an object holds: vf_calendar_describe vf_calendar_is_trading_day vf_calendar_next vf_calendar_prev
+    vf_calendar_index vf_calendar_range vf_calendar_sessions vf_calendar_variant vf_calendar_variants vf_fifo_rows_in
+    vf_fifo_rows_out vf_fifo_replayed vf_mark_rows vf_mark_replayed vf_asof_rows vf_daily_groups vf_daily_replayed
+    vf_quantiles_cuts vf_agg_groups vf_agg_state_columns vf_cube_shape vf_cube_n_parts vf_order_report
+gives memory back: vf_column_release vf_calendar_close vf_fifo_close vf_mark_close vf_asof_close vf_daily_close
+    vf_quantiles_close vf_agg_close vf_cube_close vf_order_close vf_file_close
+sets a counter back: vf_fifo_rewind vf_mark_rewind
+works in what open allocated: vf_quantiles_update vf_file_write vf_file_commit
+"""
 ASK_FOR_NONE = {
-    **dict.fromkeys(
-        """vf_version vf_status_name vf_status_text vf_sessions_check vf_sessions_length_ns vf_sessions_elapsed_ns
-        vf_clock_elapsed_format vf_file_leftover""".split(),
-        "a pure function of its arguments",
-    ),
-    **dict.fromkeys(
-        """vf_calendar_describe vf_calendar_is_trading_day vf_calendar_next vf_calendar_prev vf_calendar_index
-        vf_calendar_range vf_calendar_sessions vf_calendar_variant vf_calendar_variants vf_fifo_rows_in vf_fifo_rows_out
-        vf_fifo_replayed vf_mark_rows vf_mark_replayed vf_asof_rows vf_daily_groups vf_daily_replayed vf_quantiles_cuts
-        vf_agg_groups vf_agg_state_columns vf_cube_shape vf_cube_n_parts vf_order_report""".split(),
-        "reads what an object holds",
-    ),
-    **dict.fromkeys(
-        """vf_column_release vf_calendar_close vf_fifo_close vf_mark_close vf_asof_close vf_daily_close vf_quantiles_close
-        vf_agg_close vf_cube_close vf_order_close vf_file_close""".split(),
-        "gives memory back",
-    ),
-    **dict.fromkeys("vf_fifo_rewind vf_mark_rewind".split(), "sets a counter back"),
-    **dict.fromkeys("vf_quantiles_update vf_file_write vf_file_commit".split(), "works in what open allocated"),
+    name: reason
+    for reason, names in (line.split(":") for line in ASK_FOR_NONE_TEXT.replace("\n    ", " ").strip().splitlines())
+    for name in names.split()
 }
 
 
@@ -90,7 +86,7 @@ def header(names: list[str]) -> str:
 
 
 def run(names: list[str], library: Path, folder: Path) -> dict[str, list[int]]:
-    """Compile and run the fault programs; give calls, requests, refusals once and refusals for ever of each function."""
+    """Compile and run the fault programs; give calls, requests, refusals once and for ever of each function."""
     folder.mkdir(parents=True, exist_ok=True)
     noting = folder / "entries.h"
     noting.write_text(header(names))
@@ -100,9 +96,7 @@ def run(names: list[str], library: Path, folder: Path) -> dict[str, list[int]]:
     for source in sorted((ROOT / "tests/c/fault").glob("*.c")):
         program, counts = folder / source.stem, folder / f"{source.stem}.txt"
         flags = ["-std=c17", "-O1", "-D_GNU_SOURCE", *includes, "-include", str(noting)]
-        subprocess.run(
-            [*cc, *flags, "-o", str(program), str(source), str(library), "-lm", "-lpthread"], check=True
-        )
+        subprocess.run([*cc, *flags, "-o", str(program), str(source), str(library), "-lm", "-lpthread"], check=True)
         subprocess.run(
             [str(program.resolve())],
             check=True,

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-WARNINGS = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Werror".split()
+WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wvla", "-Werror"]
 INCLUDES = [f"-I{ROOT / part}" for part in ("include", "src", "tests/c", "tests/c/unit")]
 COMPILERS = {
     "gcc": ["gcc"],
@@ -45,7 +45,11 @@ def extension() -> list[str] | None:
 def commands(name: str) -> list[list[str]]:
     """Give the compiler's calls: one a file."""
     base = [*COMPILERS[name], "-std=c17", "-fsyntax-only", *WARNINGS, *INCLUDES]
-    out = [[*base, str(file)] for folder in ("src", "tests/c", "examples/c") for file in sorted((ROOT / folder).rglob("*.c"))]
+    out = [
+        [*base, str(file)]
+        for folder in ("src", "tests/c", "examples/c")
+        for file in sorted((ROOT / folder).rglob("*.c"))
+    ]
     more = extension()
     if more is not None and "-m32" not in name:  # Python's headers are those of this machine's Python
         out += [[*base, *more, str(file)] for file in sorted((ROOT / "python/ext").glob("*.c"))]

@@ -177,7 +177,6 @@ def generate(
     _check(dates, rows, symbols, seed, hot_day, batch_rows, compression, pattern)
     sessions, zone = _sessions(market)
     folder = Path(output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for date in dates:
         began = time.perf_counter()

@@ -24,7 +24,7 @@ setup: $(VENV)/.ready ## make .venv with VizFlow built and installed in it
 demo: setup ## generate three realistic days, run the whole job, write the reports; SERVE=1 opens the explorer
 	@$(VENV)/bin/vizflow demo --output demo-output $(if $(SERVE),--serve)
 
-test: test-c test-sanitize test-thread test-install coverage lint test-python test-browser test-cluster ## everything that CI runs
+test: test-c test-faults test-sanitize test-thread test-install coverage lint test-python test-browser test-cluster ## everything that CI runs
 
 quick: setup ## the quick set: under a minute
 	@$(PY) -m pytest -q -m "not slow" tests/python/unit
@@ -47,7 +47,27 @@ test-thread: ## the C tests that use threads, under ThreadSanitizer
 	@cmake -S . -B build/thread -DVIZFLOW_BUILD_TESTS=ON -DVIZFLOW_SANITIZE=thread \
 	       -DCMAKE_BUILD_TYPE=RelWithDebInfo > /dev/null
 	@cmake --build build/thread --parallel 2
-	@ctest --test-dir build/thread --output-on-failure -R "test_(base|fifo|mark|agg|states|asof|cube)$$"
+	@ctest --test-dir build/thread --output-on-failure -R "test_(base|fifo|mark|agg|states|asof|cube|daily|expand|bits|day_faults)$$"
+
+# ---- faults: memory and disks that refuse, other ways to build ----
+.PHONY: test-faults test-32 test-sizes memcheck faults
+
+test-faults: $(C_BUILD)/.built test-32 test-sizes ## every C function refused memory; no warnings from gcc and clang; 32 bits, tiny chunks
+	@$(PYTHON) tools/check_faults.py $(C_BUILD)/libvizflow.a
+	@$(PYTHON) tools/check_warnings.py
+
+test-32: ## the C tests as 32 bits, with the same bits
+	@$(PYTHON) tools/run_builds.py 32
+
+test-sizes: ## the C tests with tiny chunks, with the same bits
+	@$(PYTHON) tools/run_builds.py tiny
+
+memcheck: ## the C tests under valgrind, half an hour
+	@$(PYTHON) tools/run_builds.py memcheck
+
+faults: test-faults setup ## all of it, and huge chunks, clang, sanitizers over tiny chunks, valgrind: an hour; writes build/trust/faults.json
+	@$(PY) -m pytest -q -p no:cacheprovider tests/python/faults
+	@$(PYTHON) tools/run_builds.py huge clang tiny-sanitize tiny-thread memcheck
 
 test-install: ## the C library as a product: interface, header, static and shared, bundle, examples, valgrind, sizes
 	@$(PYTHON) tools/check_layers.py

@@ -132,28 +132,41 @@ struct column_object {
     PyObject_HEAD struct vf_column column;
 };
 
+/* What a stream owns. Its first schema is made before there is a stream, while a MemoryError can still be raised: of a
+   callback's ENOMEM Polars makes a ValueError without a reason. */
+struct stream_out {
+    struct vf_column column;
+    struct ArrowSchema first;
+};
+
 static int stream_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out) {
-    struct vf_column *column = stream->private_data;
-    struct vf_context ctx = vf__context(NULL);
-    return vf__schema_copy(&ctx, &column->schema, out, NULL) == VF_OK ? 0 : ENOMEM;
+    struct stream_out *own = stream->private_data;
+    if (own->first.release == NULL) {
+        struct vf_context ctx = vf__context(NULL);
+        return vf__schema_copy(&ctx, &own->column.schema, out, NULL) == VF_OK ? 0 : ENOMEM;
+    }
+    *out = own->first;
+    own->first.release = NULL;
+    return 0;
 }
 
 static int stream_next(struct ArrowArrayStream *stream, struct ArrowArray *out) {
-    struct vf_column *column = stream->private_data;
-    *out = column->array; /* the second time, an array that is released: the end of the stream */
-    column->array.release = NULL;
+    struct stream_out *own = stream->private_data;
+    *out = own->column.array; /* the second time, an array that is released: the end of the stream */
+    own->column.array.release = NULL;
     return 0;
 }
 
 static const char *stream_error(struct ArrowArrayStream *stream) {
     (void)stream;
-    return NULL;
+    return "out of memory"; /* nothing else fails */
 }
 
 static void stream_release(struct ArrowArrayStream *stream) {
-    struct vf_column *column = stream->private_data;
-    vf_column_release(column);
-    free(column);
+    struct stream_out *own = stream->private_data;
+    if (own->first.release != NULL) own->first.release(&own->first);
+    vf_column_release(&own->column);
+    free(own);
     stream->release = NULL;
 }
 
@@ -175,22 +188,26 @@ static PyObject *column_stream(PyObject *self, PyObject *args) {
         PyErr_SetString(PyExc_ValueError, "this column was already moved out");
         return NULL;
     }
+    struct vf_context ctx = vf__context(NULL);
     struct ArrowArrayStream *stream = calloc(1, sizeof *stream);
-    struct vf_column *column = malloc(sizeof *column);
-    PyObject *capsule =
-        stream != NULL && column != NULL ? PyCapsule_New(stream, "arrow_array_stream", capsule_free) : NULL;
+    struct stream_out *own = calloc(1, sizeof *own);
+    PyObject *capsule = NULL;
+    if (stream != NULL && own != NULL &&
+        vf__schema_copy(&ctx, &object->column.schema, &own->first, NULL) == VF_OK)
+        capsule = PyCapsule_New(stream, "arrow_array_stream", capsule_free);
     if (capsule == NULL) {
+        if (own != NULL && own->first.release != NULL) own->first.release(&own->first);
         free(stream);
-        free(column);
+        free(own);
         return PyErr_Occurred() ? NULL : PyErr_NoMemory();
     }
-    *column = object->column;
+    own->column = object->column;
     object->column = (struct vf_column){0};
     *stream = (struct ArrowArrayStream){.get_schema = stream_schema,
                                         .get_next = stream_next,
                                         .get_last_error = stream_error,
                                         .release = stream_release,
-                                        .private_data = column};
+                                        .private_data = own};
     return capsule;
 }
 

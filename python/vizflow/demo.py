@@ -177,7 +177,6 @@ def generate(
     _check(dates, rows, symbols, seed, hot_day, batch_rows, compression, pattern)
     sessions, zone = _sessions(market)
     folder = Path(output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for date in dates:
         began = time.perf_counter()
@@ -277,7 +276,7 @@ def _write(
     frames: Iterator[pl.DataFrame], path: Path, compression: IpcCompression
 ) -> None:
     """Stream frames into a file that has its name only once it is whole."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    from vizflow import io  # late: this module stands alone until here
 
     def source(
         columns: list[str] | None,
@@ -287,17 +286,13 @@ def _write(
     ) -> Iterator[pl.DataFrame]:
         return frames  # a plain sink: Polars asks for every column and row
 
-    try:
+    with io.atomic(path) as file:
         register_io_source(source, schema=SCHEMA).sink_ipc(
-            part,
+            file,
             compression=compression,
             record_batch_size=_BLOCK_ROWS,
-            sync_on_close="data",
             engine="streaming",
         )
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _random(*key: int) -> np.random.Generator:

@@ -69,6 +69,10 @@ class StorageError(Error, OSError):
     """A file is missing, unreadable, truncated, or could not be written."""
 
 
+class _NoMemoryError(Error, MemoryError):
+    """The C library was refused memory while Polars ran it."""
+
+
 class NotMergeableWarning(UserWarning):
     """What was saved are metrics, and `reduce` cannot merge them; see `run`."""
 
@@ -78,6 +82,7 @@ class SchemaChangeWarning(UserWarning):
 
 
 _BY_STATUS: dict[str, type[Error]] = {
+    "ERROR_MEMORY": _NoMemoryError,
     "ERROR_ARGUMENT": ConfigError,
     "ERROR_TYPE": SchemaError,
     "ERROR_DATA": DataError,

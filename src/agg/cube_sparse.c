@@ -4,7 +4,7 @@
 
 /* ---- sorting ------------------------------------------------------------------------------------------------------- */
 
-#define DIGIT 11
+#define DIGIT VF__SIZED(11, 1, 16)
 #define BUCKETS ((size_t)1 << DIGIT)
 
 /* Least digit first (Knuth 5.2.5): stable, and as many passes as the largest key has digits. */
@@ -152,7 +152,7 @@ void vf__cube_sparse_entry(const struct vf__cube_shape *shape, const struct vf__
                            const struct vf__cube_pick *first, uint64_t entry, uint64_t *result) {
     struct walk w = {sparse, pieces, records, first, NULL};
     if (!first->kept) {
-        add_cell(&w, takes_all(shape, first), entry, result);
+        add_cell(&w, takes_all(shape, first), (size_t)entry, result);
         return;
     }
     vf__cube_add(pieces, result, records + entry * pieces->words);
@@ -166,7 +166,7 @@ void vf__cube_sparse_entry_scan(const struct vf__cube_sparse *sparse, const size
     uint64_t start = kept ? entry : sparse->starts[entry], end = kept ? entry + 1 : sparse->starts[entry + 1];
     for (uint64_t row = start; row < end; row++)
         if (first_table[sparse->place[row]] != VF__CUBE_NOT_PICKED)
-            vf__cube_scan_add(scan, result, row, sparse->place[row]);
+            vf__cube_scan_add(scan, result, (size_t)row, sparse->place[row]);
 }
 
 void vf__cube_sparse_scan(const struct vf__cube_shape *shape, const struct vf__cube_sparse *sparse,
@@ -178,7 +178,7 @@ void vf__cube_sparse_scan(const struct vf__cube_shape *shape, const struct vf__c
         for (uint64_t row = sparse->starts[cell]; row < sparse->starts[cell + 1]; row++) {
             size_t step = tables[0][sparse->place[row]];
             if (step == VF__CUBE_NOT_PICKED) continue;
-            vf__cube_scan_add(scan, &result[place + step], row, sparse->place[row]);
+            vf__cube_scan_add(scan, &result[place + step], (size_t)row, sparse->place[row]);
         }
     }
 }

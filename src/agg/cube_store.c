@@ -101,7 +101,7 @@ static enum vf_status move_scan(const struct move *m, size_t s, struct vf_error 
         return vf__fail_memory(err, n_unique * sizeof *sorted->words[0]);
     for (size_t i = 0; i < n; i++) {
         to += i > 0 && m->keys[i].key != m->keys[i - 1].key;
-        struct vf__cube_best value = vf__cube_scan_at(from, m->keys[i].row, 0);
+        struct vf__cube_best value = vf__cube_scan_at(from, (size_t)m->keys[i].row, 0);
         vf__cube_scan_put(sorted, to, &value);
     }
     release_scan(from, m->ctx, n);

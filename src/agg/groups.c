@@ -4,10 +4,10 @@
 
 /* A table of this many codes is always taken, a larger one where enough groups share its cost: looking a code up is
    one memory access, a hash two or three. */
-#define SMALL_DIRECT ((uint64_t)1 << 20)
-#define LARGE_DIRECT ((uint64_t)1 << 24)
+#define SMALL_DIRECT ((uint64_t)VF__SIZED(1 << 20, 256, 1 << 22))
+#define LARGE_DIRECT ((uint64_t)VF__SIZED(1 << 24, 1024, 1 << 26))
 #define CODES_A_GROUP 64
-#define FIRST_SLOTS ((size_t)1024)
+#define FIRST_SLOTS ((size_t)VF__SIZED(1024, 2, 1 << 16))
 #define AHEAD 16 /* rows between the prefetch of a slot and its use */
 
 enum vf_status vf__groups_init(struct vf__groups *groups, const struct vf_context *ctx, size_t n_keys,
@@ -78,7 +78,7 @@ static uint64_t word_of(const struct vf__group_range *range, enum vf__group_mode
 /* ---- tables -------------------------------------------------------------------------------------------------------- */
 
 static void put(struct vf__group_slot *slots, size_t n_slots, uint64_t word, uint32_t group) {
-    size_t at = word & (n_slots - 1);
+    size_t at = (size_t)word & (n_slots - 1);
     while (slots[at].group != 0)
         at = (at + 1) & (n_slots - 1);
     slots[at] = (struct vf__group_slot){.word = word, .group = group + 1};
@@ -271,7 +271,7 @@ static enum vf_status find_hashed(struct vf__groups *groups, const struct vf__gr
     uint64_t *words = groups->codes;
     for (size_t i = 0; i < n; i++) {
         if (i + AHEAD < n) VF__PREFETCH(&groups->slots[words[i + AHEAD] & (groups->n_slots - 1)]);
-        size_t mask = groups->n_slots - 1, at = words[i] & mask;
+        size_t mask = groups->n_slots - 1, at = (size_t)words[i] & mask;
         const struct vf__group_slot *slot = &groups->slots[at];
         for (; slot->group != 0; slot = &groups->slots[at = (at + 1) & mask])
             if (slot->word == words[i] &&

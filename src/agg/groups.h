@@ -6,7 +6,7 @@
 #include "base/base.h"
 
 #define VF__MAX_KEYS 64
-#define VF__GROUP_BLOCK 1024 /* rows a call: what a block touches stays in the caches */
+#define VF__GROUP_BLOCK VF__SIZED(1024, 8, 8192) /* rows a call: what a block touches stays in the caches */
 
 /* One key column of a block of rows: any 64 bits, and which rows have a key (NULL: all). */
 struct vf__group_key {

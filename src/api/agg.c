@@ -5,8 +5,8 @@
 #include "arrow/build.h"
 
 #define BLOCK ((int64_t)VF__GROUP_BLOCK)
-#define PARALLEL_FROM ((int64_t)65536) /* rows; below, starting a thread costs more than it saves */
-#define ROWS_A_THREAD ((int64_t)32768)
+#define PARALLEL_FROM ((int64_t)VF__SIZED(65536, 2, 1 << 24)) /* rows; below, starting a thread costs more than it saves */
+#define ROWS_A_THREAD ((int64_t)VF__SIZED(32768, 1, 1 << 24))
 #define MOST_LEAVES ((size_t)4096)
 #define MOST_VALUES ((size_t)65536)
 #define MANY_GROUPS ((size_t)1 << 20)
@@ -511,7 +511,7 @@ static enum vf_status fold(struct vf_agg *agg, struct vf_error *err) {
     bool left[VF__MOST_SHARDS] = {false}, any = false;
     struct fold job = {.agg = agg, .n_slices = agg->n_shards, .left = left};
     if (!agg->spread) return VF_OK;
-    if (agg->shards[0].groups.n < 4096) job.n_slices = 1;
+    if (agg->shards[0].groups.n < VF__SIZED(4096, 2, 1 << 24)) job.n_slices = 1;
     vf__parallel(&agg->ctx, job.n_slices, fold_slice, &job);
     for (size_t i = 0; i < job.n_slices; i++)
         any |= left[i];

@@ -2,7 +2,7 @@
    Not a place for text itself: that lies in the key table. */
 #include "api/agg_text.h"
 
-#define BLOCK 512
+#define BLOCK VF__SIZED(512, 8, 8192)
 #define MAP_NULL 1u
 
 void vf__text_keys_init(struct vf__text_keys *text, const struct vf_context *ctx) {

@@ -10,8 +10,8 @@
 enum { BLOCK = VF__KEYED_BLOCK };
 
 #define MAX_TASKS 64
-#define TASK_ROWS ((int64_t)16384)           /* fewer are not worth a thread; whole bytes of bitmaps */
-#define HINTS_MAX ((size_t)16 * 1024 * 1024) /* numbers; past it look-ups do without */
+#define TASK_ROWS ((int64_t)VF__SIZED(16384, 8, 1 << 24))           /* fewer are not worth a thread; whole bytes of bitmaps */
+#define HINTS_MAX ((size_t)VF__SIZED(16 * 1024 * 1024, 0, 1 << 30)) /* numbers; past it look-ups do without */
 
 struct vf_asof {
     struct vf_context ctx;

@@ -5,7 +5,7 @@
 #include "arrow/build.h"
 #include "arrow/read.h"
 
-enum { BLOCK = 2048 };
+enum { BLOCK = VF__SIZED(2048, 8, 16384) };
 
 /* ---- from days ---- */
 

@@ -4,7 +4,7 @@
 #include "arrow/read.h"
 #include "clock/calendar.h"
 
-enum { BLOCK = 2048 };
+enum { BLOCK = VF__SIZED(2048, 8, 16384) };
 
 /* One set of sessions, ready for many look-ups. */
 struct hours {

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 #define BLOCK                                                                                                \
-    ((int64_t)32768) /* rows that threads share out: starting one costs more than a few thousand rows */
-#define PIECE 1024   /* of a block, read at once */
+    ((int64_t)VF__SIZED(32768, 16, 1 << 16)) /* rows that threads share out: starting one costs more than a few thousand rows */
+#define PIECE VF__SIZED(1024, 8, 8192) /* of a block, read at once */
 #define MOST_STATES ((size_t)1024)
 #define KEY_BYTES sizeof(struct vf__cube_key)
 

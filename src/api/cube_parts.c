@@ -7,6 +7,7 @@
 #include <limits.h>
 
 #define MAGIC INT64_C(0x5646435542450001) /* "VFCUBE" and the layout's version */
+#define BLOCK VF__SIZED(1024, 8, 8192)
 #define HEADER_FIRST 10
 #define HEADER_AXIS 4
 #define HEADER_STATE 2
@@ -382,7 +383,7 @@ static enum vf_status attach_axis(struct vf_cube *cube, size_t a, const struct v
                                   struct vf_error *err) {
     struct vf__cube_axis *axis = &cube->axes[a];
     struct vf__reader reader;
-    uint32_t ids[1024];
+    uint32_t ids[BLOCK];
     enum vf_status status = vf__reader_open(&reader, part, err);
     if (status != VF_OK) return status;
     if ((size_t)reader.n_rows != axis->length || vf__reader_is_text(&reader) != axis->text ||
@@ -391,8 +392,8 @@ static enum vf_status attach_axis(struct vf_cube *cube, size_t a, const struct v
     vf__keys_init(&axis->keys, &cube->ctx, axis->text);
     axis->name = vf__text_copy(&cube->ctx, reader.name);
     if (axis->name == NULL) return vf__fail_memory(err, strlen(reader.name));
-    for (int64_t row = 0; row < reader.n_rows; row += 1024) {
-        int64_t n = reader.n_rows - row < 1024 ? reader.n_rows - row : 1024;
+    for (int64_t row = 0; row < reader.n_rows; row += BLOCK) {
+        int64_t n = reader.n_rows - row < BLOCK ? reader.n_rows - row : BLOCK;
         status = vf__read_keys(&reader, row, n, &axis->keys, ids, err);
         if (status != VF_OK) return status;
         for (int64_t i = 0; i < n; i++) { /* each once, null first */

@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-#define LIST_FROM ((size_t)1024) /* cells of a result */
+#define LIST_FROM ((size_t)VF__SIZED(1024, 1, 1 << 30)) /* cells of a result */
 
 struct asking {
     const struct vf_cube *cube;

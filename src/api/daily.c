@@ -9,7 +9,7 @@
 
 enum { BLOCK = VF__KEYED_BLOCK, N_VALUES = 4 };
 
-#define FIRST_CAPACITY ((size_t)256)
+#define FIRST_CAPACITY ((size_t)VF__SIZED(256, 1, 1 << 16))
 
 struct vf_daily {
     struct vf_context ctx;

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#define TASK_ROWS ((int64_t)1 << 16) /* of output: whole words of every bitmap */
+#define TASK_ROWS ((int64_t)VF__SIZED(1 << 16, 64, 1 << 24)) /* of output: whole words of every bitmap */
 
 enum layout { NOTHING, FIXED, BITS, OFFSETS32, OFFSETS64, VIEWS, DICTIONARY };
 

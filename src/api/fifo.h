@@ -9,8 +9,8 @@
 #include "match/fifo.h"
 #include "match/pieces.h"
 
-#define VF__FIFO_BLOCK 1024      /* rows decoded at a time: what they need stays in the first two caches */
-#define VF__FIFO_DICTIONARY 4096 /* dictionaries up to this size have their sides looked up once */
+#define VF__FIFO_BLOCK VF__SIZED(1024, 8, 8192)      /* rows decoded at a time: what they need stays in the first two caches */
+#define VF__FIFO_DICTIONARY VF__SIZED(4096, 2, 1 << 16) /* dictionaries up to this size have their sides looked up once */
 
 #define VF__FIFO_PRICES (VF_FIFO_ENTRY_PRICE | VF_FIFO_EXIT_PRICE | VF_FIFO_CLOSE_MARKOUT | VF_FIFO_PNL)
 

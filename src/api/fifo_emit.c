@@ -3,8 +3,8 @@
 #include "api/fifo.h"
 #include "arrow/build.h"
 
-#define COUNT_ROWS ((int64_t)1 << 12) /* rows that one of the offsets stands for */
-#define FILL_ROWS ((int64_t)1 << 16) /* pieces a filling task gives: whole bytes of every bitmap */
+#define COUNT_ROWS ((int64_t)VF__SIZED(1 << 12, 2, 1 << 20)) /* rows that one of the offsets stands for */
+#define FILL_ROWS ((int64_t)VF__SIZED(1 << 16, 8, 1 << 22)) /* pieces a filling task gives: whole bytes of every bitmap */
 
 struct emit {
     const struct vf_fifo *fifo;

@@ -2,7 +2,7 @@
    Not a key table: a symbol seen for the first time gets its number from vf__keys, as all others do. */
 #include "api/fifo.h"
 
-#define SHIFT 49 /* 2^15 slots, of the hash's upper bits */
+#define SHIFT VF__SIZED(49, 62, 44) /* 2^15 slots, of the hash's upper bits */
 
 static inline uint32_t slot_of(uint64_t low, uint64_t high) {
     uint64_t h = (low ^ (high << 29 | high >> 35)) * UINT64_C(0x9fb21c651e98df25);

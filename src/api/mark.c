@@ -10,10 +10,11 @@
 #include <inttypes.h>
 
 enum { BLOCK = VF__MARK_BATCH };
+_Static_assert(VF__REPLAY_BLOCK % BLOCK == 0, "a block of rows lies within one block of the replay");
 
 #define MAX_ROWS ((int64_t)UINT32_MAX - 1)
 /* Rows that one task of emit reads: whole replay blocks. */
-#define TASK_ROWS ((int64_t)8 * VF__REPLAY_BLOCK)
+#define TASK_ROWS ((int64_t)VF__SIZED(8, 1, 64) * VF__REPLAY_BLOCK)
 
 struct vf_mark {
     struct vf_context ctx;

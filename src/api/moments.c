@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-#define BLOCK 512
+#define BLOCK VF__SIZED(512, 8, 8192)
 #define MOST_COLUMNS ((size_t)12)
 
 /* A block of every column: doubles first, then `n_ints` columns of int64. */

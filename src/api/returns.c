@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { BLOCK = 2048, SHOWN = 6, SHOWN_BYTES = 40 };
+enum { BLOCK = VF__SIZED(2048, 8, 16384), SHOWN = 6, SHOWN_BYTES = 40 };
 
 /* ---- return between two prices ------------------------------------------------------------------------------------- */
 

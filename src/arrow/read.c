@@ -470,7 +470,7 @@ static enum vf_status no_such_time(const struct vf__reader *reader, int64_t row,
 
 static enum vf_status floats_to_ns(struct vf__reader *reader, int64_t row, int64_t n, int64_t *out,
                                    uint8_t *valid, const uint8_t **valid_out, struct vf_error *err) {
-    enum { BLOCK = 512 };
+    enum { BLOCK = VF__SIZED(512, 8, 8192) };
     double buffer[BLOCK];
     bool any = false;
     for (int64_t done = 0; done < n; done += BLOCK) {
@@ -611,7 +611,7 @@ enum vf_status vf__read_text(struct vf__reader *reader, int64_t row, int64_t n, 
 
 /* ---- keys and words ---- */
 
-#define BLOCK 512
+#define BLOCK VF__SIZED(512, 8, 8192)
 
 bool vf__reader_is_text(const struct vf__reader *reader) {
     return reader->type.kind == VF__TEXT;

@@ -23,6 +23,18 @@
 #define VF__PREFETCH(p) ((void)(p))
 #endif
 
+/* ---- sizes that decide no result ---- */
+
+/* How much is done at a time: rows of a block, a table's first capacity, rows worth a thread. `make test-sizes` builds
+   the library with the tiny ones, and with the huge ones: the same tests pass, with the same bits. */
+#if defined(VF__SIZES_TINY)
+#define VF__SIZED(normal, tiny, huge) (tiny)
+#elif defined(VF__SIZES_HUGE)
+#define VF__SIZED(normal, tiny, huge) (huge)
+#else
+#define VF__SIZED(normal, tiny, huge) (normal)
+#endif
+
 /* ---- errors ---- */
 
 /* Fills *err (which may be NULL) and returns code, so that `return vf__fail(...)` reads as one step.

@@ -1,8 +1,8 @@
 /* See chains.h. Not for what a cell holds. */
 #include "base/chains.h"
 
-#define FIRST_SLAB ((size_t)1 << 16)
-#define LAST_SLAB ((size_t)1 << 24)
+#define FIRST_SLAB ((size_t)VF__SIZED(1 << 16, 1 << 9, 1 << 20))
+#define LAST_SLAB ((size_t)VF__SIZED(1 << 24, 1 << 10, 1 << 26))
 
 void vf__chains_init(struct vf__chains *chains, const struct vf_context *ctx, size_t stride) {
     *chains = (struct vf__chains){.ctx = *ctx, .stride = stride};

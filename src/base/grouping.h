@@ -6,7 +6,7 @@
 
 #include "base/base.h"
 
-#define VF__GROUPING_ROWS ((size_t)1 << 17) /* a good number of rows at a time: what belongs to them fits the cache */
+#define VF__GROUPING_ROWS ((size_t)VF__SIZED(1 << 17, 16, 1 << 20)) /* a good number of rows at a time: what belongs to them fits the cache */
 
 struct vf__grouping {
     struct vf_context ctx;

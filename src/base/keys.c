@@ -2,8 +2,8 @@
    Not resistant to chosen keys: the data are the caller's own. */
 #include "base/keys.h"
 
-#define FIRST_SLOTS ((size_t)64)
-#define FIRST_SHIFT 58
+#define FIRST_SLOTS ((size_t)VF__SIZED(64, 2, 1 << 16))
+#define FIRST_SHIFT VF__SIZED(58, 63, 48)
 
 void vf__keys_init(struct vf__keys *keys, const struct vf_context *ctx, bool bytes) {
     *keys = (struct vf__keys){.ctx = *ctx, .bytes = bytes};

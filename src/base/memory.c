@@ -14,7 +14,11 @@
 #endif
 
 #define HUGE_PAGE ((size_t)2 << 20)
-#define HUGE_FROM ((size_t)4 << 20)
+#ifdef VF__HUGE_FROM /* `make memcheck`: valgrind loses track of blocks that mremap moved */
+#define HUGE_FROM VF__HUGE_FROM
+#else
+#define HUGE_FROM ((size_t)VF__SIZED(4 << 20, 1 << 16, 1 << 30))
+#endif
 
 /* ---- large blocks ------------------------------------------------------------------------------------------------
    On Linux they are mappings of their own, aligned for huge pages: a page fault costs microseconds, and 4 KiB at a

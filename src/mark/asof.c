@@ -8,7 +8,7 @@
 
 #include <inttypes.h>
 
-#define FIRST_CAPACITY ((size_t)4096)
+#define FIRST_CAPACITY ((size_t)VF__SIZED(4096, 1, 1 << 20))
 #define MAX_RANGES 64
 
 void vf__asof_init(struct vf__asof *asof, const struct vf_context *ctx) {

@@ -280,7 +280,7 @@ static void find_share(void *arg, size_t index) {
 static size_t cut(struct search *search, size_t n_threads) {
     const struct vf__grouping *grouping = search->grouping;
     size_t n_rows = start_of(grouping, grouping->n_groups), n = n_threads < VF__PIECE_LISTS ? n_threads : VF__PIECE_LISTS;
-    if (n_rows < 4096) n = 1;
+    if (n_rows < VF__SIZED(4096, 2, 1 << 24)) n = 1;
     for (size_t i = 0, k = 0; i < n; i++) {
         search->shares[i].from = k;
         while (k < grouping->n_groups && (i + 1 == n || start_of(grouping, k + 1) * n <= n_rows * (i + 1)))

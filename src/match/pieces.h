@@ -9,7 +9,7 @@
 /* As a closer: an entry whose lot is closed as a whole, told in one piece (VF_FIFO_EXITS). */
 #define VF__WHOLE (UINT32_MAX - 1)
 
-#define VF__PIECES 1024 /* a multiple of 8, so that blocks share no byte of a bitmap */
+#define VF__PIECES VF__SIZED(1024, 8, 8192) /* a multiple of 8, so that blocks share no byte of a bitmap */
 
 /* Pieces in output order, and the row that each is of. A row that is no trade has neither opener nor closer. */
 struct vf__pieces {

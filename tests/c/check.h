@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,7 +62,14 @@ static long check__n, check__failed;
 
 static struct vf_error check_error; /* pass &check_error as err */
 
+#ifdef CHECK_ENTRIES
+static inline void check_entry_report(void);
+#else
+#define check_entry_report() ((void)0)
+#endif
+
 static inline int check_report(const char *name) {
+    check_entry_report();
     printf("%s: %ld checks, %ld failed\n", name, check__n, check__failed);
     return check__failed == 0 ? 0 : 1;
 }
@@ -120,21 +128,38 @@ static inline bool check_bool(const struct vf_column *c, int64_t i) {
 /* ---- an allocator that counts, and fails the n-th call (once, or from then on) ---- */
 
 struct check_faults {
-    long calls;
-    long fail_at; /* 0: never */
+    atomic_long calls;
+    long fail_at; /* 0: never; changed while no other thread allocates */
     bool for_ever;
-    long live; /* blocks not yet released */
+    atomic_long live;   /* blocks not yet released */
+    atomic_long failed; /* calls that were refused */
 };
 
+/* tools/check_faults.py compiles the fault programs with a header of its own, which notes whose memory is refused. */
+#ifdef CHECK_ENTRIES
+static inline void check_entry_note(bool fails, bool for_ever);
+#else
+#define check_entry_note(fails, for_ever) ((void)0)
+#endif
+
 static inline bool check__fails(struct check_faults *f) {
-    f->calls++;
-    return f->fail_at != 0 && (f->calls == f->fail_at || (f->for_ever && f->calls > f->fail_at));
+    long call = atomic_fetch_add(&f->calls, 1) + 1;
+    bool fails = f->fail_at != 0 && (call == f->fail_at || (f->for_ever && call > f->fail_at));
+    if (fails) atomic_fetch_add(&f->failed, 1);
+    check_entry_note(fails, f->for_ever);
+    return fails;
 }
 /* Each block remembers its size: release and resize must be told the truth, since allocators may rely on it. */
 union check__header {
     size_t size;
     max_align_t align;
 };
+/* A wrong size ends the program: checks are counted, and counting is not for several threads at once. */
+static inline void check__size(size_t told, const union check__header *block) {
+    if (told == block->size) return;
+    fprintf(stderr, "the allocator was told %zu bytes of a block of %zu\n", told, block->size);
+    abort();
+}
 
 static inline void *check__allocate(void *state, size_t size) {
     struct check_faults *f = state;
@@ -147,7 +172,7 @@ static inline void *check__allocate(void *state, size_t size) {
 }
 static inline void *check__resize(void *state, void *data, size_t old_size, size_t new_size) {
     union check__header *block = (union check__header *)data - 1;
-    CHECK_I64(old_size, block->size);
+    check__size(old_size, block);
     if (check__fails(state)) return NULL;
     block = realloc(block, sizeof *block + new_size);
     if (block == NULL) return NULL;
@@ -157,12 +182,12 @@ static inline void *check__resize(void *state, void *data, size_t old_size, size
 static inline void check__release(void *state, void *data, size_t size) {
     struct check_faults *f = state;
     union check__header *block = (union check__header *)data - 1;
-    CHECK_I64(size, block->size);
+    check__size(size, block);
     f->live--;
     free(block);
 }
 
-/* Single-threaded unless the caller says otherwise: the counters are plain. */
+/* Single-threaded unless the caller says otherwise. */
 static inline struct vf_context check_context(struct check_faults *f) {
     return (struct vf_context){.allocator = {.allocate = check__allocate,
                                              .resize = check__resize,

@@ -38,6 +38,8 @@ struct disk {
     bool for_ever;                /* from then on, too ... */
     unsigned kinds;               /* ... of these kinds only (bits) */
     int code;                     /* errno of a failure */
+    bool though_done;             /* a refusal comes after the deed: a lost answer, as of a network's file system */
+    long refused;                 /* how many there were */
     long interrupt_every;         /* every n-th call is EINTR; 0: none */
     size_t most;                  /* a write takes at most so many bytes; 0: all */
     bool sync_lies, folders_mute; /* sync says yes and does nothing; folders cannot be synced */
@@ -99,7 +101,13 @@ static inline int disk_refuses(struct disk *disk, enum disk_kind kind) {
     disk->calls++;
     if (disk->interrupt_every != 0 && disk->calls % disk->interrupt_every == 0) return EINTR;
     if (disk->fail_at == 0 || (disk->kinds != 0 && (disk->kinds >> kind & 1) == 0)) return 0;
-    return disk->calls == disk->fail_at || (disk->for_ever && disk->calls > disk->fail_at) ? disk->code : 0;
+    bool refuses = disk->calls == disk->fail_at || (disk->for_ever && disk->calls > disk->fail_at);
+    disk->refused += refuses;
+    return refuses ? disk->code : 0;
+}
+/* Whether the deed is not done. An interrupted call never is. */
+static inline bool disk_stops(const struct disk *disk, int code) {
+    return code != 0 && (code == EINTR || !disk->though_done);
 }
 
 static inline int disk_open(struct disk *disk, int file, int *handle) {
@@ -118,7 +126,7 @@ static inline int disk_create(void *state, const char *path, int *handle) {
     struct disk *disk = state;
     char parent[DISK_NAME];
     int code = disk_refuses(disk, CREATE);
-    if (code != 0) return code;
+    if (disk_stops(disk, code)) return code;
     disk_parent(path, parent);
     if (!disk_has_folder(disk, parent)) return ENOENT;
     if (disk->taken > 0 && disk->taken--) return EEXIST;
@@ -127,13 +135,13 @@ static inline int disk_create(void *state, const char *path, int *handle) {
     int file = disk->n_files++;
     disk_link(&disk->names, path, file);
     (void)disk_note(disk, CREATE, file, path);
-    return disk_open(disk, file, handle);
+    return code != 0 ? code : disk_open(disk, file, handle);
 }
 
 static inline int disk_write(void *state, int handle, const void *data, size_t size, size_t *written) {
     struct disk *disk = state;
     int code = disk_refuses(disk, WRITE);
-    if (code != 0) return code;
+    if (disk_stops(disk, code)) return code;
     int file = *disk_handle(disk, handle);
     if (disk->most != 0 && size > disk->most) size = disk->most;
     if (disk->size[file] + size > DISK_BYTES) abort();
@@ -149,16 +157,16 @@ static inline int disk_write(void *state, int handle, const void *data, size_t s
         done += n;
     }
     *written = size;
-    return 0;
+    return code;
 }
 
 static inline int disk_sync(void *state, int handle) {
     struct disk *disk = state;
     int code = disk_refuses(disk, SYNC), file = *disk_handle(disk, handle);
-    if (code != 0) return code;
+    if (disk_stops(disk, code)) return code;
     if (file == -1 && disk->folders_mute) return EINVAL;
     if (!disk->sync_lies) (void)disk_note(disk, SYNC, file, file == -1 ? disk->folder[handle - 100] : NULL);
-    return 0;
+    return code;
 }
 
 static inline int disk_close(void *state, int handle) {
@@ -173,37 +181,37 @@ static inline int disk_rename(void *state, const char *from, const char *to) {
     struct disk *disk = state;
     int code = disk_refuses(disk, RENAME), i = disk_find(&disk->names, from),
         old = disk_find(&disk->names, to);
-    if (code != 0) return code;
+    if (disk_stops(disk, code)) return code;
     if (i < 0) return ENOENT;
     int file = disk->names.entry[i].file;
     if (old >= 0 && disk->names.entry[old].file == -1) return EISDIR;
     disk_unlink(&disk->names, from);
     disk_link(&disk->names, to, file);
     (void)snprintf(disk_note(disk, RENAME, file, from)->to, DISK_NAME, "%s", to);
-    return 0;
+    return code;
 }
 
 static inline int disk_remove(void *state, const char *path) {
     struct disk *disk = state;
     int code = disk_refuses(disk, REMOVE);
-    if (code != 0) return code;
+    if (disk_stops(disk, code)) return code;
     if (disk_find(&disk->names, path) < 0) return ENOENT;
     disk_unlink(&disk->names, path);
     (void)disk_note(disk, REMOVE, 0, path);
-    return 0;
+    return code;
 }
 
 static inline int disk_make_folder(void *state, const char *path) {
     struct disk *disk = state;
     char parent[DISK_NAME];
     int code = disk_refuses(disk, MAKE_FOLDER);
-    if (code != 0) return code;
+    if (disk_stops(disk, code)) return code;
     if (disk_find(&disk->names, path) >= 0) return EEXIST;
     disk_parent(path, parent);
     if (!disk_has_folder(disk, parent)) return ENOENT;
     disk_link(&disk->names, path, -1);
     (void)disk_note(disk, MAKE_FOLDER, -1, path);
-    return 0;
+    return code;
 }
 
 static inline int disk_open_folder(void *state, const char *path, int *handle) {

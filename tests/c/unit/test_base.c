@@ -359,74 +359,6 @@ static void keys_without_memory(bool bytes) {
 
 /* ---- rows ---- */
 
-static void check_parts(const uint32_t *group, size_t n_rows, size_t n_groups, uint32_t n_threads) {
-    struct sized_heap heap;
-    struct vf_context ctx = sized_context(&heap);
-    ctx.n_threads = n_threads;
-    struct vf__parts parts;
-    CHECK_OK(vf__parts_init(&parts, &ctx, group, n_rows, n_groups, &check_error));
-    CHECK(parts.n_parts >= 1 && parts.n_parts <= VF__MAX_PARTS && parts.n_parts <= n_threads);
-    uint8_t *seen = calloc(n_rows + 1, 1);
-    size_t total = 0, counted = 0, largest_group = 0, largest_part = 0;
-    size_t *sizes = calloc(n_groups + 1, sizeof *sizes);
-    for (size_t i = 0; i < n_rows; i++) {
-        counted += group[i] != VF__NO_KEY;
-        if (group[i] != VF__NO_KEY && ++sizes[group[i]] > largest_group) largest_group = sizes[group[i]];
-    }
-    CHECK_I64(parts.start[0], 0);
-    for (size_t p = 0; p < parts.n_parts; p++) {
-        size_t size = parts.start[p + 1] - parts.start[p];
-        if (size > largest_part) largest_part = size;
-        for (size_t k = parts.start[p]; k < parts.start[p + 1]; k++) {
-            uint32_t row = parts.rows[k];
-            CHECK(row < n_rows && !seen[row] && group[row] != VF__NO_KEY &&
-                  parts.part_of_group[group[row]] == p);
-            CHECK(k == parts.start[p] || parts.rows[k - 1] < row); /* row order */
-            seen[row] = 1;
-            total++;
-        }
-    }
-    CHECK_I64(total, counted);
-    /* largest first into the emptiest: no part holds more than its share and the largest group (Graham 1969) */
-    CHECK(largest_part <= counted / parts.n_parts + largest_group);
-    vf__parts_release(&parts);
-    vf__parts_release(&parts);
-    free(seen);
-    free(sizes);
-    CHECK_I64(heap.live, 0);
-    CHECK_I64(heap.lies, 0);
-}
-
-static void test_parts(void) {
-    enum { N = 20000 };
-    static uint32_t group[N];
-    check_parts(group, 0, 0, 4);
-    check_parts(group, 0, 3, 4);
-    group[0] = VF__NO_KEY;
-    check_parts(group, 1, 0, 4);
-    for (size_t i = 0; i < N; i++) {
-        uint64_t r = next_random();
-        group[i] = r % 50 == 0 ? VF__NO_KEY : (uint32_t)(r % (1 + (r >> 32) % 300)); /* a heavy head */
-    }
-    const uint32_t threads[] = {1, 2, 3, 7, 64, 1000};
-    for (size_t t = 0; t < sizeof threads / sizeof threads[0]; t++)
-        check_parts(group, N, 300, threads[t]);
-    for (size_t i = 0; i < N; i++)
-        group[i] = 0; /* one group cannot be cut */
-    check_parts(group, N, 1, 8);
-    for (size_t i = 0; i < N; i++)
-        group[i] = (uint32_t)i; /* every row its own: perfect balance */
-    check_parts(group, N, N, 8);
-    for (size_t i = 0; i < N; i++)
-        group[i] = VF__NO_KEY;
-    check_parts(group, N, 5, 8);
-    struct vf_context ctx = vf__context(NULL);
-    struct vf__parts parts;
-    if (SIZE_MAX > UINT32_MAX) /* refused before anything is read */
-        CHECK_STATUS(vf__parts_init(&parts, &ctx, group, (size_t)UINT32_MAX + 1, 1, &check_error),
-                     VF_ERROR_OVERFLOW);
-}
-
 struct keyed {
     int64_t key;
     uint32_t row, place;
@@ -530,7 +462,6 @@ int main(void) {
     test_byte_keys();
     keys_without_memory(false);
     keys_without_memory(true);
-    test_parts();
     test_sort();
     test_threads();
     return check_report("base");

@@ -268,7 +268,7 @@ static void ask_at_random(struct question *q, const int64_t *lengths) {
         order[a] = order[b];
         order[b] = other;
     }
-    q->query.n_kept = random_bits() % (AXES + 1);
+    q->query.n_kept = (size_t)random_bits() % (AXES + 1);
     for (size_t k = 0; k < q->query.n_kept; k++) {
         q->kept[k] = order[k];
         q->n_cells *= (int64_t)q->picks[order[k]].n;

@@ -135,7 +135,11 @@ static bool observes(const struct frame *f, int64_t i, bool days) {
 static double slow(const struct frame *rows, const struct frame *seen, int64_t i, int64_t h,
                    const struct vf_mark_options *o, bool days) {
     if (!observes(rows, i, days)) return NAN;
+#if defined(__SIZEOF_INT128__)
     __extension__ typedef __int128 wide;
+#else
+    typedef long double wide; /* 64 bits and a sign, where it is more than double: enough for these */
+#endif
     wide target = (wide)rows->time[i] + h;
     int64_t before = -1, after = -1;
     wide last = 0;

@@ -70,7 +70,7 @@ void vf__chains_rewind(struct vf__chains *chains);
 /* The group's next cell. There must be one. */
 static inline void *vf__chain_next(const struct vf__chains *chains, struct vf__lane *lane) {
     if (VF__UNLIKELY(lane->left == 0)) {
-        memcpy(&lane->at, lane->at, sizeof lane->at);
+        memcpy(&lane->at, (const void *)lane->at, sizeof lane->at);
         lane->left = vf__chain_block(lane->read);
     }
     uint8_t *cell = lane->at;
@@ -89,7 +89,7 @@ static inline uint32_t vf__chain_stretch(const struct vf__lane *lane, uint32_t d
     if (done == 0)
         *at = lane->first;
     else
-        memcpy(at, *at, sizeof *at); /* the end of the stretch before, where its successor is named */
+        memcpy(at, (const void *)*at, sizeof *at); /* the end of the stretch before, where its successor is named */
     return n < lane->n - done ? n : lane->n - done;
 }
 
@@ -139,7 +139,7 @@ static inline void vf__chain_step(const struct vf__chains *chains, struct vf__ch
     place->at += chains->stride;
     place->k++;
     if (VF__LIKELY(--place->left != 0)) return;
-    memcpy(&place->at, place->at, sizeof place->at);
+    memcpy(&place->at, (const void *)place->at, sizeof place->at);
     place->left = vf__chain_block(place->k);
 }
 

@@ -736,6 +736,36 @@ static void test_damaged_header_of_more_words_than_memory(void) {
     vf_cube_close(cube);
 }
 
+/* Exponents that no product has, as a damaged file may hold them: they were added up past int64. */
+static void test_exponents_past_any_product(void) {
+    static int64_t keys[2] = {0, 0}, exponents[2] = {INT64_MAX, 46};
+    static double hi[2] = {0.5, 0.75}, lo[2];
+    struct check_column k, h, l, e;
+    static const struct vf_cube_state state = {VF_CUBE_PRODUCT_FLOAT, "p"};
+    for (int sign = 0; sign < 2; sign++) {
+        struct vf_cube *cube = NULL;
+        struct vf_column out[3];
+        struct vf_series key = *check_series(&k, "l", "k", 2, NULL, keys, NULL), values[3];
+        exponents[0] = sign ? INT64_MIN : INT64_MAX;
+        exponents[1] = sign ? -46 : 46;
+        values[0] = *check_series(&h, "g", "hi", 2, NULL, hi, NULL);
+        values[1] = *check_series(&l, "g", "lo", 2, NULL, lo, NULL);
+        values[2] = *check_series(&e, "l", "e", 2, NULL, exponents, NULL);
+        CHECK_OK(vf_cube_open(NULL, 1, &state, 1, &cube, &check_error));
+        CHECK_OK(vf_cube_learn(cube, &key, values, 2, &check_error));
+        CHECK_OK(vf_cube_build(cube, VF_CUBE_DENSE, 0, &check_error));
+        CHECK_OK(vf_cube_add(cube, &key, values, 2, &check_error));
+        CHECK_OK(vf_cube_finish(cube, &check_error));
+        struct vf_cube_query query = {.n_kept = 0};
+        CHECK_OK(vf_cube_query(cube, &query, out, &check_error));
+        CHECK_F64(check_f64(&out[0], 0), 0.75);
+        CHECK(sign ? check_i64(&out[2], 0) < -(INT64_C(1) << 59) : check_i64(&out[2], 0) > INT64_C(1) << 59);
+        for (int c = 0; c < 3; c++)
+            vf_column_release(&out[c]);
+        vf_cube_close(cube);
+    }
+}
+
 int main(void) {
     test_against_the_plain_loop();
     test_a_small_cell_beside_huge_ones_keeps_every_bit();
@@ -746,5 +776,6 @@ int main(void) {
     test_parts_are_a_cube_again();
     test_damaged_parts_are_refused();
     test_damaged_header_of_more_words_than_memory();
+    test_exponents_past_any_product();
     return check_report("cube");
 }

@@ -549,7 +549,7 @@ static bool text_at(const struct vf__type *type, const struct ArrowArray *a, int
         memcpy(&offset, view + 12, 4);
         if (buffer < 0 || (int64_t)buffer >= a->n_buffers - 3 || offset < 0) return false;
         int64_t size;
-        memcpy(&size, (const int64_t *)a->buffers[a->n_buffers - 1] + buffer, 8);
+        memcpy(&size, (const uint8_t *)a->buffers[a->n_buffers - 1] + (size_t)buffer * 8, 8);
         const uint8_t *data = a->buffers[2 + buffer];
         if (data == NULL || (int64_t)offset + length > size) return false;
         out->data = data + offset;

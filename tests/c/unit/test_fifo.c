@@ -1150,6 +1150,27 @@ static void test_states_and_replay(void) {
     vf_fifo_close(fifo);
 }
 
+/* Keys of a side's dictionary were loaded as if they were aligned (UndefinedBehaviorSanitizer shows it). */
+static void test_sides_of_unaligned_keys(void) {
+    static const char *const values[4] = {"x", "B", "C", "Sell"};
+    static const uint32_t indexes[7] = {1, 1, 3, 3, 1, 2, 3};
+    static uint8_t shifted[sizeof indexes + 1];
+    struct text_column d;
+    struct columns c;
+    struct vf_column out;
+    struct check_column dictionary;
+    memcpy(shifted + 1, indexes, sizeof indexes);
+    spec_columns(&c);
+    fill_texts(&d, values, 4);
+    (void)check_series(&dictionary, "vu", "", 4, NULL, d.views, "");
+    (void)check_series(&c.side, "I", "side", 7, NULL, shifted + 1, NULL);
+    c.side.schema.dictionary = &dictionary.schema;
+    c.side.array.dictionary = &dictionary.array;
+    CHECK_OK(match_columns(&c, text_sides, 2, VF_FIFO_QTY, &out));
+    check_spec_quantities(&out);
+    vf_column_release(&out);
+}
+
 /* The table of symbols stayed of the kind that a refused call had: texts were looked up among integers. */
 static void test_symbols_after_a_refused_call(void) {
     static const int64_t numbers[2] = {1, 1}, held[2] = {5, -5}, side[2] = {1, 2}, time[2] = {1, 2}, quantity[2] = {3, 3};
@@ -1200,6 +1221,7 @@ int main(void) {
     test_no_side_found();
     test_options();
     test_states_and_replay();
+    test_sides_of_unaligned_keys();
     test_symbols_after_a_refused_call();
     return check_report("fifo");
 }

@@ -467,7 +467,8 @@ enum vf_fifo_column {
     VF_FIFO_CLOSE_MARKOUT = 1 << 7, /* close_markout, float64: exit / entry - 1, times -1 for a lot opened by the exit
                                        side; null unless the entry price is > 0 and the result finite */
     VF_FIFO_PNL = 1 << 8            /* realized_pnl, float64: (exit - entry) * qty, signed the same way; on the exit
-                                       leg only, null on every other row, so that a sum counts each match once */
+                                       leg only, null on every other row, so that a sum counts each match once;
+                                       null where a price is none or the result not finite */
 };
 #define VF_FIFO_N_COLUMNS 9
 

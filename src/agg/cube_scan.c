@@ -21,10 +21,16 @@ static int64_t as_bits(double x) {
     return bits;
 }
 
+#define MOST_EXPONENT (INT64_C(1) << 60) /* more than any number of rows reaches, but a damaged file may hold more */
+
+static int64_t bounded(int64_t exponent) {
+    return exponent > MOST_EXPONENT ? MOST_EXPONENT : exponent < -MOST_EXPONENT ? -MOST_EXPONENT : exponent;
+}
+
 /* a *= b with 106 bits, the exponent apart, so that no product of many overflows on its way. */
 static void multiply(int64_t *a, const int64_t *b) {
     double x = as_double(a[0]), y = as_double(b[0]), p = x * y, lo = 0;
-    int64_t exponent = a[2] + b[2];
+    int64_t exponent = bounded(a[2]) + bounded(b[2]);
     int shift = 0;
     if (isfinite(p) && p != 0) {
         lo = fma(x, y, -p) + (x * as_double(b[1]) + as_double(a[1]) * y);
@@ -37,7 +43,7 @@ static void multiply(int64_t *a, const int64_t *b) {
     }
     a[0] = as_bits(p);
     a[1] = as_bits(lo);
-    a[2] = exponent + shift;
+    a[2] = bounded(exponent + shift);
 }
 
 static bool is_zero(const struct vf__cube_best *value) {

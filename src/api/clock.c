@@ -242,7 +242,7 @@ static enum vf_status slow_block(struct run *run, const struct output *out, int6
 }
 
 /* Digits of one layout in whole-millisecond sessions: 0 when the block must go the slow way. */
-static uint32_t fast_unit(struct run *run, const int64_t *digits, int64_t n) {
+static uint32_t fast_unit(const struct run *run, const int64_t *digits, int64_t n) {
     if (!run->hours->by_minute) return 0;
     if (run->layout == VF_LAYOUT_HHMMSS) return 1000;
     if (run->layout == VF_LAYOUT_HHMMSSMMM) return 1;
@@ -250,9 +250,7 @@ static uint32_t fast_unit(struct run *run, const int64_t *digits, int64_t n) {
     int64_t least = INT64_MAX;
     for (int64_t i = 0; i < n; i++)
         least = digits[i] < least ? digits[i] : least;
-    if (least <= 999999) return 0;
-    run->saw_hhmmssmmm = true;
-    return 1;
+    return least > 999999 ? 1 : 0;
 }
 
 static enum vf_status integer_block(struct run *run, const struct output *out, int64_t row, int64_t n,
@@ -274,10 +272,13 @@ static enum vf_status integer_block(struct run *run, const struct output *out, i
         for (int64_t i = 0; i < n; i++)
             ((double *)out->values)[row + i] = (double)ms[i] / 1e3; /* rounds like the nanoseconds by 1e9 */
     }
-    for (int64_t i = 0; bad > 0 && i < n; i++)
-        if (!ok[i])
-            place_row(run, out, row + i,
-                      unit == 1 ? vf__time_from_hhmmssmmm(digits[i]) : vf__time_from_hhmmss(digits[i]), true);
+    run->saw_hhmmssmmm |= unit == 1 && bad < n;
+    for (int64_t i = 0; bad > 0 && i < n; i++) {
+        if (ok[i]) continue;
+        int64_t time = unit == 1 ? vf__time_from_hhmmssmmm(digits[i]) : vf__time_from_hhmmss(digits[i]);
+        run->saw_hhmmssmmm |= unit == 1 && time >= 0; /* impossible digits are of no layout */
+        place_row(run, out, row + i, time, true);
+    }
     return VF_OK;
 }
 

@@ -366,7 +366,8 @@ static enum vf_status read_header(struct vf_cube *cube, const struct vf_series *
     cube->n_sums = (size_t)x[7];
     cube->present = (size_t)x[8];
     cube->counts_rows = x[9] != 0;
-    good = cube->n_sums == n_adding + cube->counts_rows && cube->present < cube->n_sums;
+    good = cube->n_sums == n_adding + cube->counts_rows && cube->present < cube->n_sums &&
+           x[4] <= INT64_MAX / 8 / x[6]; /* the records' bytes can be counted */
     for (size_t a = 0; good && a < cube->n_axes; a++)
         good = read_axis(&h, &cube->axes[a]);
     good = good && read_states(&h, cube) && read_sums(&h, cube) && h.n == 0;

@@ -4,8 +4,6 @@
 #include "arrow/read.h"
 #include "match/repeat.h"
 
-#include <stdlib.h>
-
 #define TASK_ROWS ((int64_t)VF__SIZED(1 << 16, 64, 1 << 24)) /* of output: whole words of every bitmap */
 
 enum layout { NOTHING, FIXED, BITS, OFFSETS32, OFFSETS64, VIEWS, DICTIONARY };
@@ -25,59 +23,79 @@ struct expand {
     const char *name;
     enum layout layout;
     uint32_t width;
+    struct vf__type type; /* not of types that are only carried along */
     struct chunk *chunks; /* those that have rows */
     size_t n_chunks;
     const uint32_t *counts;
     int64_t n, total;
     int64_t *rows;  /* the row that each task's output begins in ... */
     uint32_t *skip; /* ... and how often it was given before */
-    int64_t *bytes; /* of text before each task's */
+    int64_t *bytes;  /* of text before each task's */
+    int64_t n_texts; /* of views: text buffers of all chunks */
+    bool *broken;    /* a task met a view or a key that names nothing */
     size_t n_tasks;
     uint8_t *values, *validity, *text;
 };
 
 /* ---- types ---------------------------------------------------------------------------------------------------- */
 
+/* Digits, then `after`; -1 where that is not what stands there. */
+static int64_t number(const char **at, char after) {
+    int64_t value = 0;
+    if (**at < '0' || **at > '9') return -1;
+    for (; **at >= '0' && **at <= '9'; (*at)++)
+        if (value < INT32_MAX) value = value * 10 + (**at - '0');
+    return *(*at)++ == after ? value : -1;
+}
+
+/* "d:precision,scale" and, where they are not 128, ",bits". */
+static bool decimal_type(const char *f, uint32_t *width) {
+    if (number(&f, ',') < 0) return false;
+    if (*f == '-') f++; /* scales may be negative */
+    bool has_bits = strchr(f, ',') != NULL;
+    if (number(&f, has_bits ? ',' : '\0') < 0) return false;
+    int64_t bits = has_bits ? number(&f, '\0') : 128;
+    *width = (uint32_t)(bits / 8);
+    return bits == 32 || bits == 64 || bits == 128 || bits == 256;
+}
+
 /* Types the other operations do not read, but that a frame may carry along. */
 static bool carried_type(const char *f, uint32_t *width) {
-    if (f[0] == 'e' && f[1] == '\0') return *width = 2, true;
-    if (f[0] == 't' && f[1] == 'i') return *width = f[2] == 'M' ? 4 : f[2] == 'D' ? 8 : 16, f[2] != '\0';
-    if (f[0] == 'w' && f[1] == ':') {
-        long bytes = strtol(f + 2, NULL, 10);
-        *width = (uint32_t)bytes;
-        return bytes > 0 && bytes <= 1 << 20;
-    }
-    if (f[0] != 'd' || f[1] != ':') return false;
-    const char *bits = strchr(f, ',');
-    bits = bits != NULL ? strchr(bits + 1, ',') : NULL;
-    long n = bits != NULL ? strtol(bits + 1, NULL, 10) : 128;
-    *width = (uint32_t)(n / 8);
-    return n == 32 || n == 64 || n == 128 || n == 256;
+    if (strcmp(f, "e") == 0) return *width = 2, true;
+    if (strcmp(f, "tiM") == 0) return *width = 4, true;
+    if (strcmp(f, "tiD") == 0) return *width = 8, true;
+    if (strcmp(f, "tin") == 0) return *width = 16, true;
+    if (strncmp(f, "d:", 2) == 0) return decimal_type(f + 2, width);
+    if (strncmp(f, "w:", 2) != 0) return false;
+    f += 2;
+    int64_t bytes = number(&f, '\0');
+    *width = (uint32_t)bytes;
+    return bytes > 0 && bytes <= 1 << 20;
 }
 
 static enum vf_status find_layout(struct expand *e, struct vf_error *err) {
     const struct ArrowSchema *schema = e->series->schema;
-    struct vf__type type;
     if (schema != NULL && schema->format != NULL && schema->dictionary == NULL && schema->n_children == 0 &&
         carried_type(schema->format, &e->width)) {
         e->layout = FIXED;
         return VF_OK;
     }
-    enum vf_status status = vf__type_parse(schema, &type, err);
+    enum vf_status status = vf__type_parse(schema, &e->type, err);
     if (status != VF_OK) return status;
-    e->width = type.dictionary ? type.index_width : type.width;
-    if (type.dictionary)
+    const struct vf__type *type = &e->type;
+    e->width = type->dictionary ? type->index_width : type->width;
+    if (type->dictionary)
         e->layout = DICTIONARY;
-    else if (type.kind == VF__NULL)
+    else if (type->kind == VF__NULL)
         e->layout = NOTHING;
-    else if (type.kind == VF__BOOL)
+    else if (type->kind == VF__BOOL)
         e->layout = BITS;
-    else if (type.kind != VF__TEXT)
+    else if (type->kind != VF__TEXT)
         e->layout = FIXED;
-    else if (type.layout == VF__VIEWS)
+    else if (type->layout == VF__VIEWS)
         e->layout = VIEWS;
     else
-        e->layout = type.layout == VF__OFFSETS64 ? OFFSETS64 : OFFSETS32;
+        e->layout = type->layout == VF__OFFSETS64 ? OFFSETS64 : OFFSETS32;
     return VF_OK;
 }
 
@@ -91,24 +109,15 @@ static enum vf_status malformed(const struct expand *e, const char *what, struct
 static enum vf_status check_chunk(const struct expand *e, const struct ArrowArray *a, struct vf_error *err) {
     static const int64_t needs[] = {[NOTHING] = 0,   [FIXED] = 2, [BITS] = 2,      [OFFSETS32] = 3,
                                     [OFFSETS64] = 3, [VIEWS] = 3, [DICTIONARY] = 2};
-    int64_t end;
-    if (a == NULL) return malformed(e, "a chunk is missing", err);
-    if (a->length < 0 || a->offset < 0 || !vf__add_i64(a->length, a->offset, &end))
-        return malformed(e, "negative length or offset", err);
-    if (a->length == 0 || e->layout == NOTHING) return VF_OK;
-    if (a->n_buffers < needs[e->layout] || (e->layout != VIEWS && a->n_buffers > needs[e->layout]))
-        return malformed(e, "wrong number of buffers", err);
-    if (a->buffers == NULL || a->buffers[1] == NULL) return malformed(e, "a buffer is missing", err);
-    if (a->null_count > 0 && a->buffers[0] == NULL) return malformed(e, "nulls without a bitmap", err);
-    if (e->layout == VIEWS && a->n_buffers > 3 && a->buffers[a->n_buffers - 1] == NULL)
-        return malformed(e, "the sizes of the text buffers are missing", err);
-    if (e->layout == DICTIONARY && a->dictionary == NULL) return malformed(e, "no dictionary", err);
-    return VF_OK;
+    enum vf_status status = vf__array_check(e->name, a, needs[e->layout], e->layout == VIEWS, e->width, err);
+    if (status != VF_OK || e->layout != DICTIONARY) return status;
+    return vf__values_check(e->name, a->dictionary, &e->type, err);
 }
 
 static enum vf_status find_chunks(struct expand *e, struct vf_error *err) {
     e->chunks = vf__zalloc(&e->ctx, e->series->n_chunks, sizeof *e->chunks);
     if (e->chunks == NULL) return vf__fail_memory(err, e->series->n_chunks * sizeof *e->chunks);
+    if (e->series->chunks == NULL && e->series->n_chunks > 0) return malformed(e, "the chunks are missing", err);
     int64_t row = 0;
     for (size_t c = 0; c < e->series->n_chunks; c++) {
         const struct ArrowArray *a = e->series->chunks[c];
@@ -136,7 +145,8 @@ static enum vf_status cut_tasks(struct expand *e, struct vf_error *err) {
     e->rows = vf__alloc(&e->ctx, e->n_tasks, sizeof *e->rows);
     e->skip = vf__alloc(&e->ctx, e->n_tasks, sizeof *e->skip);
     e->bytes = vf__zalloc(&e->ctx, e->n_tasks + 1, sizeof *e->bytes);
-    if (e->rows == NULL || e->skip == NULL || e->bytes == NULL)
+    e->broken = vf__zalloc(&e->ctx, e->n_tasks, sizeof *e->broken);
+    if (e->rows == NULL || e->skip == NULL || e->bytes == NULL || e->broken == NULL)
         return vf__fail_memory(err, e->n_tasks * sizeof *e->rows);
     int64_t place = 0;
     size_t task = 0;
@@ -201,6 +211,10 @@ static const uint32_t *counts_of(const struct expand *e, const struct stretch *s
     return e->counts + s->chunk->first + s->start;
 }
 
+static int64_t texts_of(const struct chunk *c) { /* of views */
+    return c->array->n_buffers - 3;
+}
+
 /* ---- kernels, task by task -------------------------------------------------------------------------------------------- */
 
 static void bits_task(const struct expand *e, size_t task, bool values, uint8_t *out) {
@@ -221,14 +235,19 @@ static void values_task(const struct expand *e, size_t task) {
         const uint8_t *in = (const uint8_t *)s.chunk->array->buffers[1] + (size_t)at * e->width;
         uint8_t *out = e->values + (size_t)s.place * e->width;
         const uint32_t *counts = counts_of(e, &s);
-        if (e->layout == VIEWS)
-            given =
-                vf__repeat_views(in, s.chunk->valid, at, s.chunk->shift, counts, s.n, s.skip, out, s.room);
+        bool alone = e->layout == VIEWS && texts_of(s.chunk) == e->n_texts; /* every text is its own: nothing to shift */
+        if (e->layout == VIEWS && (!alone || s.chunk->valid != NULL))
+            given = vf__repeat_views(in, s.chunk->valid, at, (uint32_t)texts_of(s.chunk), (uint32_t)s.chunk->shift,
+                                     counts, s.n, s.skip, out, s.room);
         else if (s.chunk->keys != NULL)
             given = vf__repeat_keys(e->width, in, s.chunk->valid, at, s.chunk->keys, s.chunk->n_keys, counts,
                                     s.n, s.skip, out, s.room);
         else
             given = vf__repeat_fixed(e->width, in, counts, s.n, s.skip, out, s.room);
+        if (given < 0) {
+            e->broken[task] = true;
+            return;
+        }
     }
 }
 
@@ -245,12 +264,16 @@ static void run_task(void *arg, size_t task) {
 
 static void text_bounds(const struct expand *e, const struct ArrowArray *a, int64_t at, int64_t *from,
                         int64_t *to) {
+    int64_t wide[2];
+    int32_t narrow[2]; /* copied: offsets need not be aligned */
     if (e->layout == OFFSETS64) {
-        *from = ((const int64_t *)a->buffers[1])[at];
-        *to = ((const int64_t *)a->buffers[1])[at + 1];
+        memcpy(wide, (const uint8_t *)a->buffers[1] + (size_t)at * 8, sizeof wide);
+        *from = wide[0];
+        *to = wide[1];
     } else {
-        *from = ((const int32_t *)a->buffers[1])[at];
-        *to = ((const int32_t *)a->buffers[1])[at + 1];
+        memcpy(narrow, (const uint8_t *)a->buffers[1] + (size_t)at * 4, sizeof narrow);
+        *from = narrow[0];
+        *to = narrow[1];
     }
 }
 
@@ -335,10 +358,6 @@ static enum vf_status expand_text(struct expand *e, struct ArrowArray *array, st
 
 /* ---- views --------------------------------------------------------------------------------------------------------------- */
 
-static int64_t texts_of(const struct chunk *c) {
-    return c->array->n_buffers - 3;
-}
-
 static bool same_texts(const struct chunk *a, const struct chunk *b) {
     if (texts_of(a) != texts_of(b)) return false;
     for (int64_t k = 0; k < texts_of(a); k++)
@@ -363,7 +382,7 @@ static int64_t number_texts(struct expand *e) {
 }
 
 static enum vf_status new_views(struct expand *e, struct ArrowArray *array, struct vf_error *err) {
-    int64_t n = number_texts(e);
+    int64_t n = e->n_texts = number_texts(e);
     if (n < 0)
         return vf__fail(err, VF_ERROR_OVERFLOW, e->name, -1, "column \"%s\": too many text buffers", e->name);
     enum vf_status status = vf__array_new(&e->ctx, n + 3, e->total, array, err);
@@ -372,10 +391,11 @@ static enum vf_status new_views(struct expand *e, struct ArrowArray *array, stru
     if (sizes == NULL) return vf__fail_memory(err, (size_t)n * sizeof *sizes);
     for (size_t c = 0; c < e->n_chunks; c++) {
         const struct chunk *chunk = &e->chunks[c];
-        for (int64_t k = 0; k < texts_of(chunk); k++) {
+        int64_t n_texts = texts_of(chunk);
+        for (int64_t k = 0; k < n_texts; k++)
             vf__array_borrow(array, 2 + chunk->shift + k, chunk->array->buffers[2 + k]);
-            sizes[chunk->shift + k] = ((const int64_t *)chunk->array->buffers[2 + texts_of(chunk)])[k];
-        }
+        if (n_texts > 0)
+            memcpy(sizes + chunk->shift, chunk->array->buffers[2 + n_texts], (size_t)n_texts * sizeof *sizes);
     }
     return VF_OK;
 }
@@ -385,6 +405,7 @@ static enum vf_status new_views(struct expand *e, struct ArrowArray *array, stru
 static bool same_dictionary(const struct ArrowArray *a, const struct ArrowArray *b) {
     if (a == b) return true;
     if (a->length != b->length || a->offset != b->offset || a->n_buffers != b->n_buffers) return false;
+    if (a->buffers == NULL || b->buffers == NULL) return a->buffers == b->buffers; /* of no values */
     for (int64_t k = 0; k < a->n_buffers; k++) {
         bool sizes =
             a->n_buffers > 3 && k == a->n_buffers - 1; /* of views: may be made anew for each export */
@@ -406,7 +427,7 @@ static enum vf_status borrow_array(const struct vf_context *ctx, const struct Ar
     if (status != VF_OK) return status;
     out->offset = source->offset;
     out->null_count = source->null_count;
-    for (int64_t k = 0; k < source->n_buffers; k++)
+    for (int64_t k = 0; source->buffers != NULL && k < source->n_buffers; k++)
         vf__array_borrow(out, k, source->buffers[k]);
     return VF_OK;
 }
@@ -472,27 +493,26 @@ static enum vf_status build_dictionary(struct expand *e, const struct vf__keys *
 }
 
 static enum vf_status unify(struct expand *e, struct ArrowArray *out, struct vf_error *err) {
-    struct vf__type type;
+    const struct vf__type *type = &e->type;
     struct vf__keys common;
-    enum vf_status status = vf__type_parse(e->series->schema, &type, err);
-    if (status != VF_OK) return status;
-    if (type.kind != VF__TEXT)
+    enum vf_status status = VF_OK;
+    if (type->kind != VF__TEXT)
         return vf__fail(
             err, VF_ERROR_TYPE, e->name, -1,
             "column \"%s\" has chunks with different dictionaries of %s; cast it to that type first", e->name,
-            vf__type_name(&type));
+            vf__type_name(type));
     vf__keys_init(&common, &e->ctx, true);
     for (size_t c = 0; status == VF_OK && c < e->n_chunks; c++)
         status = add_dictionary(e, &e->chunks[c], &common, err);
-    uint64_t limit = type.index_width >= 4 ? UINT32_MAX : (UINT64_C(1) << (8 * type.index_width));
-    if (type.index_signed) limit /= 2;
+    uint64_t limit = type->index_width >= 4 ? UINT32_MAX : (UINT64_C(1) << (8 * type->index_width));
+    if (type->index_signed) limit /= 2;
     if (status == VF_OK && common.n > limit)
         status = vf__fail(
             err, VF_ERROR_OVERFLOW, e->name, -1,
             "column \"%s\": the chunks' dictionaries hold %zu values together, more than its keys can "
             "number; cast it to String first",
             e->name, common.n);
-    if (status == VF_OK) status = build_dictionary(e, &common, &type, out, err);
+    if (status == VF_OK) status = build_dictionary(e, &common, type, out, err);
     vf__keys_release(&common);
     return status;
 }
@@ -505,7 +525,6 @@ static enum vf_status give_dictionary(struct expand *e, struct ArrowArray *array
     if (dictionary == NULL) return vf__fail_memory(err, sizeof *dictionary);
     array->dictionary = dictionary; /* released with the array, half made or not */
     const struct ArrowArray *any = e->n_chunks > 0 ? e->chunks[0].array : e->series->chunks[0];
-    if (any->dictionary == NULL) return malformed(e, "no dictionary", err);
     if (one_dictionary(e)) return borrow_array(&e->ctx, any->dictionary, dictionary, err);
     return unify(e, dictionary, err);
 }
@@ -540,6 +559,9 @@ static enum vf_status make_array(struct expand *e, struct ArrowArray *array, str
     e->values = vf__array_buffer(array, 1, bytes, false);
     if (e->values == NULL) return vf__fail_memory(err, bytes);
     vf__parallel(&e->ctx, e->n_tasks, run_task, e);
+    for (size_t task = 0; task < e->n_tasks; task++)
+        if (e->broken[task])
+            return malformed(e, e->layout == VIEWS ? "a view names no text buffer" : "dictionary index", err);
     return VF_OK;
 }
 
@@ -550,6 +572,7 @@ static void release(struct expand *e) {
     vf__free(&e->ctx, e->rows, e->n_tasks, sizeof *e->rows);
     vf__free(&e->ctx, e->skip, e->n_tasks, sizeof *e->skip);
     vf__free(&e->ctx, e->bytes, e->n_tasks + 1, sizeof *e->bytes);
+    vf__free(&e->ctx, e->broken, e->n_tasks, sizeof *e->broken);
 }
 
 enum vf_status vf_column_expand(const struct vf_context *ctx, const struct vf_series *series,

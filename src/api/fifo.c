@@ -124,10 +124,15 @@ static enum vf_status learning(const struct vf_fifo *fifo, struct vf_error *err)
                     "the rows were matched already; open another object for more");
 }
 
-/* The key table is of the kind of the first symbol column. */
+/* The key table is of the kind of the symbols that were taken; those of a call that failed may have been of another. */
 static void keys_for(struct vf_fifo *fifo, const struct vf__reader *symbol) {
-    if (fifo->symbols.ctx.allocator.allocate == NULL)
-        vf__keys_init(&fifo->symbols, &fifo->ctx, vf__reader_is_text(symbol));
+    struct vf__keys *keys = &fifo->symbols;
+    bool made = keys->ctx.allocator.allocate != NULL, text = vf__reader_is_text(symbol);
+    if (made && keys->bytes == text) return;
+    if (made) vf__keys_release(keys);
+    drop(&fifo->ctx, &fifo->view_slots, sizeof(uint32_t));
+    drop(&fifo->ctx, &fifo->views, sizeof(struct vf__view));
+    vf__keys_init(keys, &fifo->ctx, text);
 }
 
 /* ---- inventory ------------------------------------------------------------------------------------------------------ */

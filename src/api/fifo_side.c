@@ -217,9 +217,11 @@ static bool learn_dictionary(struct vf__sides *sides, const struct ArrowSchema *
 
 #define LOOK_UP(type)                                                                                        \
     do {                                                                                                     \
-        const type *index = (const type *)a->buffers[1] + at;                                                \
+        const uint8_t *from = (const uint8_t *)a->buffers[1] + (size_t)at * sizeof(type);                    \
         for (int64_t i = 0; i < n; i++) {                                                                    \
-            uint64_t k = (uint64_t)index[i];                                                                 \
+            type index; /* copied: keys need not be aligned */                                               \
+            memcpy(&index, from + (size_t)i * sizeof index, sizeof index);                                   \
+            uint64_t k = (uint64_t)index;                                                                    \
             codes[i] = k < size ? sides->codes[k] : 0;                                                       \
             beyond |= k >= size;                                                                             \
         }                                                                                                    \

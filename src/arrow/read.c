@@ -4,45 +4,49 @@
 
 #include <math.h>
 
-/* Past this position a byte count would not fit int64: no value is wider than a view's 16 bytes. */
-#define MAX_END (INT64_MAX / 16 - 1)
-
 /* ---- opening ---- */
 
-static enum vf_status malformed(const struct vf__reader *reader, struct vf_error *err, const char *what) {
-    return vf__fail(err, VF_ERROR_ARROW, reader->name, -1, "column \"%s\": malformed Arrow array: %s",
-                    reader->name, what);
+static enum vf_status malformed(const char *name, const char *what, struct vf_error *err) {
+    return vf__fail(err, VF_ERROR_ARROW, name, -1, "column \"%s\": malformed Arrow array: %s", name, what);
 }
 
-static int64_t buffers_needed(const struct vf__type *type, bool index) {
-    if (index || type->kind != VF__TEXT) return type->kind == VF__NULL && !index ? 0 : 2;
-    return 3;
-}
-
-/* index: the array holds a dictionary's keys, not the values of `type`. */
-static enum vf_status check_array(const struct vf__reader *reader, const struct ArrowArray *array, bool index,
-                                  struct vf_error *err) {
-    const struct vf__type *type = &reader->type;
-    int64_t end, need = buffers_needed(type, index);
-    if (array == NULL) return malformed(reader, err, "a chunk is missing");
+enum vf_status vf__array_check(const char *name, const struct ArrowArray *array, int64_t need, bool views,
+                               uint32_t width, struct vf_error *err) {
+    /* past this position a byte count would not fit int64 */
+    int64_t end, most_end = INT64_MAX / (width > 16 ? width : 16) - 1;
+    if (array == NULL) return malformed(name, "a chunk is missing", err);
     if (array->length < 0 || array->offset < 0 || !vf__add_i64(array->length, array->offset, &end) ||
-        end > MAX_END)
-        return malformed(reader, err, "negative or impossible length or offset");
+        end > most_end)
+        return malformed(name, "negative or impossible length or offset", err);
     if (array->null_count < -1 || array->null_count > array->length)
-        return malformed(reader, err, "impossible null count");
-    bool views = !index && type->kind == VF__TEXT && type->layout == VF__VIEWS;
+        return malformed(name, "impossible null count", err);
     /* null columns have no buffer, but Polars and older producers give them an empty one */
     int64_t most = views ? INT32_MAX : need == 0 ? 1 : need;
     if (array->n_buffers < need || array->n_buffers > most)
-        return malformed(reader, err, "wrong number of buffers");
+        return malformed(name, "wrong number of buffers", err);
     if (need == 0 || array->length == 0) return VF_OK;
     if (array->buffers == NULL || array->buffers[1] == NULL)
-        return malformed(reader, err, "a buffer is missing");
+        return malformed(name, "a buffer is missing", err);
     if (array->null_count > 0 && array->buffers[0] == NULL)
-        return malformed(reader, err, "nulls without a bitmap");
+        return malformed(name, "nulls without a bitmap", err);
     if (views && array->n_buffers > 3 && array->buffers[array->n_buffers - 1] == NULL)
-        return malformed(reader, err, "the sizes of the text buffers are missing");
+        return malformed(name, "the sizes of the text buffers are missing", err);
     return VF_OK;
+}
+
+enum vf_status vf__values_check(const char *name, const struct ArrowArray *array, const struct vf__type *type,
+                                struct vf_error *err) {
+    bool views = type->kind == VF__TEXT && type->layout == VF__VIEWS;
+    int64_t need = type->kind == VF__TEXT ? 3 : type->kind == VF__NULL ? 0 : 2;
+    return vf__array_check(name, array, need, views, type->width, err);
+}
+
+static enum vf_status check_chunk(const struct vf__reader *reader, const struct ArrowArray *array,
+                                  struct vf_error *err) {
+    const struct vf__type *type = &reader->type;
+    if (!type->dictionary) return vf__values_check(reader->name, array, type, err);
+    enum vf_status status = vf__array_check(reader->name, array, 2, false, type->index_width, err);
+    return status != VF_OK ? status : vf__values_check(reader->name, array->dictionary, type, err);
 }
 
 static int64_t nulls_of(const struct vf__type *type, const struct ArrowArray *array) {
@@ -65,15 +69,13 @@ enum vf_status vf__reader_open(struct vf__reader *reader, const struct vf_series
     reader->name = vf__schema_name(series->schema);
     enum vf_status status = vf__type_parse(series->schema, &reader->type, err);
     if (status == VF_OK && series->chunks == NULL && series->n_chunks > 0)
-        return malformed(reader, err, "the chunks are missing");
+        return malformed(reader->name, "the chunks are missing", err);
     for (size_t c = 0; status == VF_OK && c < series->n_chunks; c++) {
         const struct ArrowArray *array = series->chunks[c];
-        bool dictionary = reader->type.dictionary;
-        status = check_array(reader, array, dictionary, err);
-        if (status == VF_OK && dictionary) status = check_array(reader, array->dictionary, false, err);
+        status = check_chunk(reader, array, err);
         if (status != VF_OK) break;
         if (!vf__add_i64(reader->n_rows, array->length, &reader->n_rows))
-            return malformed(reader, err, "the chunks' lengths overflow");
+            return malformed(reader->name, "the chunks' lengths overflow", err);
         int64_t nulls = chunk_nulls(&reader->type, array);
         reader->n_nulls = nulls < 0 || reader->n_nulls < 0 ? -1 : reader->n_nulls + nulls;
     }
@@ -547,7 +549,7 @@ static bool text_at(const struct vf__type *type, const struct ArrowArray *a, int
         memcpy(&offset, view + 12, 4);
         if (buffer < 0 || (int64_t)buffer >= a->n_buffers - 3 || offset < 0) return false;
         int64_t size;
-        memcpy(&size, (const int64_t *)a->buffers[a->n_buffers - 1] + buffer, 8);
+        memcpy(&size, (const uint8_t *)a->buffers[a->n_buffers - 1] + (size_t)buffer * 8, 8);
         const uint8_t *data = a->buffers[2 + buffer];
         if (data == NULL || (int64_t)offset + length > size) return false;
         out->data = data + offset;

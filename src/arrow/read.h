@@ -18,6 +18,14 @@ struct vf__reader {
     int64_t chunk_start;
 };
 
+/* Checks one array: length, offset, count of nulls, and that the buffers its type needs are there, and no more (of views:
+   up to as many texts as there are). `width`: bytes a value. VF_ERROR_ARROW says what is malformed. */
+enum vf_status vf__array_check(const char *name, const struct ArrowArray *array, int64_t need, bool views,
+                               uint32_t width, struct vf_error *err);
+/* The same of an array of values of a type, which of dictionaries is that of their values. */
+enum vf_status vf__values_check(const char *name, const struct ArrowArray *array, const struct vf__type *type,
+                                struct vf_error *err);
+
 /* Checks the type and every chunk (lengths, offsets, number of buffers, that buffers are there), and counts
    rows. Text offsets and view lengths are checked as they are read. */
 enum vf_status vf__reader_open(struct vf__reader *reader, const struct vf_series *series,

@@ -9,7 +9,7 @@
 
 #include "base/base.h"
 
-#define VF__CHAIN_BITS 6
+#define VF__CHAIN_BITS VF__SIZED(6, 1, 12)
 #define VF__CHAIN_MOST (UINT32_C(1) << VF__CHAIN_BITS)
 #define VF__CHAIN_PAD 128 /* bytes that may be read past any cell */
 

@@ -90,7 +90,7 @@ static inline void fetch_ahead(const struct vf__chains *chains, const struct vf_
     if (k + 6 >= grouping->n_groups) return;
     const uint8_t *at = chains->lanes[grouping->groups[k + 6]].at;
     VF__PREFETCH(at);
-    VF__PREFETCH(at + 64);
+    VF__PREFETCH((const void *)((uintptr_t)at + 64)); /* a group met for the first time has no cell: 64 past NULL */
 }
 
 enum vf_status vf__mark_keep(struct vf__chains *chains, const struct vf__grouping *grouping, const int64_t *time,

@@ -78,20 +78,21 @@ int64_t vf__repeat_fixed(uint32_t width, const uint8_t *values, const uint32_t *
     }
 }
 
-int64_t vf__repeat_views(const uint8_t *views, const uint8_t *valid, int64_t first, int32_t shift,
+int64_t vf__repeat_views(const uint8_t *views, const uint8_t *valid, int64_t first, uint32_t n_buffers, uint32_t shift,
                          const uint32_t *counts, int64_t n, uint32_t skip, uint8_t *out, int64_t room) {
-    if (shift == 0 && valid == NULL) return repeat_16(views, counts, n, skip, out, room);
     int64_t done = 0;
     for (int64_t i = 0; i < n && done < room; i++) {
         int64_t count = at_most((int64_t)counts[i] - skip, room - done);
         struct wide view = {0, 0};
-        int32_t length = 0, buffer;
+        int32_t length = 0;
+        uint32_t buffer;
         skip = 0;
         if (vf__valid(valid, first + i)) memcpy(&view, views + 16 * i, 16);
         memcpy(&length, &view, 4);
         if (length > 12) {
             memcpy(&buffer, &view.high, 4);
-            buffer = (int32_t)((uint32_t)buffer + (uint32_t)shift);
+            if (buffer >= n_buffers) return -1;
+            buffer += shift;
             memcpy(&view.high, &buffer, 4);
         }
         fill_16(out + 16 * done, view, count);
@@ -140,9 +141,11 @@ int64_t vf__repeat_keys(uint32_t width, const uint8_t *values, const uint8_t *va
     int64_t done = 0;
     for (int64_t i = 0; i < n && done < room; i++) {
         int64_t count = at_most((int64_t)counts[i] - skip, room - done);
-        uint64_t key = vf__valid(valid, first + i) ? key_at(width, values, i) : n_keys;
+        bool is_null = !vf__valid(valid, first + i);
+        uint64_t key = is_null ? 0 : key_at(width, values, i);
         skip = 0;
-        fill_keys(width, out + (size_t)done * width, key < n_keys ? keys[key] : 0, count);
+        if (!is_null && key >= n_keys) return -1;
+        fill_keys(width, out + (size_t)done * width, is_null ? 0 : keys[key], count);
         done += count;
     }
     return done;

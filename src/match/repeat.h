@@ -11,11 +11,13 @@ int64_t vf__repeat_fixed(uint32_t width, const uint8_t *values, const uint32_t *
                          uint32_t skip, uint8_t *out, int64_t room);
 
 /* Views (16 bytes); those of more than 12 bytes of text have `shift` added to their buffer number. Where `valid` (a
-   bitmap from bit `first`, or NULL) has a 0, the view is empty. */
-int64_t vf__repeat_views(const uint8_t *views, const uint8_t *valid, int64_t first, int32_t shift,
+   bitmap from bit `first`, or NULL) has a 0, the view is empty. -1 for a number that is none of n_buffers: it would name
+   another chunk's text. */
+int64_t vf__repeat_views(const uint8_t *views, const uint8_t *valid, int64_t first, uint32_t n_buffers, uint32_t shift,
                          const uint32_t *counts, int64_t n, uint32_t skip, uint8_t *out, int64_t room);
 
-/* Dictionary keys of `width` bytes, each replaced by keys[key]; NULL where `valid` has a 0 (the key is then 0). */
+/* Dictionary keys of `width` bytes, each replaced by keys[key]; 0 where `valid` has a 0. -1 for a key that is none of
+   n_keys. */
 int64_t vf__repeat_keys(uint32_t width, const uint8_t *values, const uint8_t *valid, int64_t first,
                         const uint32_t *keys, size_t n_keys, const uint32_t *counts, int64_t n, uint32_t skip,
                         uint8_t *out, int64_t room);

@@ -691,6 +691,30 @@ static void test_odd_sessions(void) {
     }
 }
 
+/* A block of impossible digits made a later HHMMSS "ambiguous", unless a null stood among them. */
+static void test_impossible_digits_are_of_no_layout(void) {
+    enum { N = 4096 };
+    static int64_t values[N];
+    static uint8_t validity[N / 8];
+    for (int nulls = 0; nulls < 2; nulls++)
+        for (int possible = 0; possible < 3; possible++) { /* none, outside the sessions, inside */
+            static const int64_t among[] = {250000000, 80000000, 93000000};
+            struct check_column c;
+            struct vf_column out = {0};
+            struct vf_clock_options options = options_of(&markets[CN], VF_OUTSIDE_NULL, VF_LAYOUT_AUTO);
+            memset(validity, 0xff, sizeof validity);
+            if (nulls) validity[0] = 0xfe;
+            for (int64_t i = 0; i < N; i++)
+                values[i] = i < N / 2 ? 250000000 : 93500;
+            values[7] = among[possible];
+            (void)check_series(&c, "l", "t", N, nulls ? validity : NULL, values, NULL);
+            CHECK_STATUS(vf_clock_elapsed(NULL, &c.series, &options, &out, NULL, &check_error),
+                         possible == 0 ? VF_OK : VF_ERROR_DATA);
+            if (possible > 0) CHECK_I64(check_error.row, N / 2);
+            vf_column_release(&out);
+        }
+}
+
 int main(void) {
     test_every_second();
     test_edges();
@@ -706,5 +730,6 @@ int main(void) {
     test_chunks();
     test_refused();
     test_odd_sessions();
+    test_impossible_digits_are_of_no_layout();
     return check_report("clock");
 }

@@ -585,6 +585,150 @@ static void test_dictionaries_that_are_nearly_one(void) {
     CHECK_STATUS(vf_column_expand(NULL, &c.series, counts, 4, NULL, NULL, &out, &check_error), VF_ERROR_ARROW);
 }
 
+static void refuse(const struct chunked *c, enum vf_status want) {
+    struct vf_column out;
+    struct vf_context ctx = {.n_threads = 1};
+    released = 0;
+    CHECK_STATUS(vf_column_expand(&ctx, &c->series, counts, 4, &released, count_release, &out, &check_error), want);
+    CHECK_I64(released, 0);
+}
+
+static void four_ones(void) {
+    for (int k = 0; k < 4; k++)
+        counts[k] = 1;
+}
+
+/* Chunks that are not there, counts of nulls and offsets past any memory: read where nothing is, before. */
+static void test_impossible_chunks_are_not_read(void) {
+    struct chunked c;
+    int64_t values[4] = {1, 2, 3, 4};
+    four_ones();
+    cut(&c, "l", 4, 1, false, values, 2);
+    c.series.chunks = NULL;
+    refuse(&c, VF_ERROR_ARROW);
+    cut(&c, "l", 4, 1, false, values, 2);
+    c.arrays[0].offset = INT64_MAX - 4;
+    refuse(&c, VF_ERROR_ARROW);
+    cut(&c, "l", 4, 1, false, values, 2);
+    c.arrays[0].null_count = 5;
+    refuse(&c, VF_ERROR_ARROW);
+    cut(&c, "n", 4, 1, false, NULL, 3);
+    refuse(&c, VF_ERROR_ARROW);
+}
+
+static void give_dictionary(struct chunked *c, const void *const *buffers) {
+    c->values_schema.format = "l";
+    c->schema.dictionary = &c->values_schema;
+    for (int k = 0; k < 2; k++) {
+        c->dictionaries[k] = (struct ArrowArray){.length = 2, .n_buffers = 2, .buffers = (const void **)buffers};
+        c->arrays[k].dictionary = &c->dictionaries[k];
+    }
+}
+
+/* Dictionaries whose own array is malformed; one of no values needs no buffers. */
+static void test_malformed_dictionaries_are_not_read(void) {
+    struct chunked c;
+    struct vf_column out;
+    uint8_t keys[4] = {0, 1, 0, 1};
+    int64_t values[2] = {7, 8};
+    const void *buffers[2] = {NULL, values};
+    four_ones();
+    cut(&c, "C", 4, 2, false, keys, 2);
+    give_dictionary(&c, buffers);
+    c.dictionaries[0].buffers = NULL;
+    refuse(&c, VF_ERROR_ARROW);
+    give_dictionary(&c, buffers);
+    c.dictionaries[1].n_buffers = -1;
+    refuse(&c, VF_ERROR_ARROW);
+    cut(&c, "C", 0, 2, false, keys, 2);
+    give_dictionary(&c, NULL);
+    c.dictionaries[0].length = c.dictionaries[1].length = 0;
+    CHECK_OK(vf_column_expand(NULL, &c.series, counts, 0, NULL, NULL, &out, &check_error));
+    vf_column_release(&out);
+}
+
+/* Keys past the end of their own chunk's dictionary became the common dictionary's first value. */
+static void test_broken_key_is_not_another_value(void) {
+    struct chunked c;
+    uint8_t keys[4] = {0, 1, 0, 6};
+    four_ones();
+    cut(&c, "C", 4, 2, false, keys, 2);
+    c.values_schema.format = "u";
+    c.schema.dictionary = &c.values_schema;
+    for (int k = 0; k < 2; k++) {
+        c.values_buffers[k][1] = word_offsets[k];
+        c.values_buffers[k][2] = word_data[k];
+        c.dictionaries[k] = (struct ArrowArray){.length = 6, .n_buffers = 3, .buffers = c.values_buffers[k]};
+        c.arrays[k].dictionary = &c.dictionaries[k];
+    }
+    refuse(&c, VF_ERROR_ARROW);
+}
+
+/* Views that name no buffer of their chunk named one of another chunk once the chunks' buffers were put together. */
+static void test_broken_view_is_not_another_text(void) {
+    static const char *const text = "sixteen bytes of text here";
+    static const int64_t size = 26;
+    for (uint32_t wrong = 0; wrong < 4; wrong++) {
+        struct chunked c;
+        uint32_t views[16] = {0};
+        four_ones();
+        for (int i = 0; i < 4; i++) {
+            views[4 * i] = 26;
+            views[4 * i + 2] = (uint32_t)i == wrong ? wrong < 2 ? 1 : UINT32_MAX : 0;
+        }
+        cut(&c, "vu", 4, 2, false, views, 4);
+        for (int k = 0; k < 2; k++) {
+            c.buffers[k][2] = text + k; /* two buffers in all */
+            c.buffers[k][3] = &size;
+        }
+        refuse(&c, VF_ERROR_ARROW);
+    }
+}
+
+/* Formats that are none: before, an interval of unit X had 16 bytes a value. */
+static void test_unknown_formats_are_not_carried(void) {
+    static const char *const formats[] = {"tiX", "tiMM", "ti", "w:4x", "w:", "w:-1", "w:0", "w: 4", "d:", "d:9",
+                                          "d:9,2,65", "d:9,2,64x", "d:x,64,64", "d:9,,64", "d:9,2,", "d:9,2,64,64"};
+    static uint8_t values[4 * 32];
+    four_ones();
+    for (size_t f = 0; f < sizeof formats / sizeof formats[0]; f++) {
+        struct chunked c;
+        cut(&c, formats[f], 4, 1, false, values, 2);
+        refuse(&c, VF_ERROR_TYPE);
+    }
+}
+
+/* Undefined where a plain load needs its alignment (UndefinedBehaviorSanitizer shows it). */
+static void test_unaligned_offsets(void) {
+    static const int32_t offsets[5] = {0, 2, 2, 3, 5};
+    static uint8_t shifted[5 * 8 + 1];
+    for (int wide = 0; wide < 2; wide++) {
+        struct chunked c;
+        struct vf_column out;
+        for (int i = 0; i < 5; i++) {
+            int64_t at = offsets[i];
+            memcpy(shifted + 1 + i * (wide ? 8 : 4), &at, wide ? 8 : 4);
+        }
+        four_ones();
+        cut(&c, wide ? "U" : "u", 4, 1, false, shifted + 1, 3);
+        c.buffers[0][2] = "abcde";
+        CHECK_OK(vf_column_expand(NULL, &c.series, counts, 4, NULL, NULL, &out, &check_error));
+        CHECK(text_is(wide ? "U" : "u", &out.array, 0, "ab"));
+        CHECK(text_is(wide ? "U" : "u", &out.array, 3, "de"));
+        vf_column_release(&out);
+    }
+    static uint8_t sizes[9] = {0, 26};
+    uint32_t views[16] = {26, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 26};
+    struct chunked c;
+    struct vf_column out;
+    cut(&c, "vu", 4, 1, false, views, 4);
+    c.buffers[0][2] = "sixteen bytes of text here";
+    c.buffers[0][3] = sizes + 1;
+    CHECK_OK(vf_column_expand(NULL, &c.series, counts, 4, NULL, NULL, &out, &check_error));
+    CHECK(text_is("vu", &out.array, 3, "sixteen bytes of text here"));
+    vf_column_release(&out);
+}
+
 int main(void) {
     make_words();
     static const int64_t sizes[4] = {0, 1, 97, ROWS};
@@ -610,5 +754,11 @@ int main(void) {
     test_malformed_chunks();
     test_carried_types();
     test_dictionaries_that_are_nearly_one();
+    test_impossible_chunks_are_not_read();
+    test_malformed_dictionaries_are_not_read();
+    test_broken_key_is_not_another_value();
+    test_broken_view_is_not_another_text();
+    test_unknown_formats_are_not_carried();
+    test_unaligned_offsets();
     return check_report("expand");
 }

@@ -1150,6 +1150,57 @@ static void test_states_and_replay(void) {
     vf_fifo_close(fifo);
 }
 
+/* Keys of a side's dictionary were loaded as if they were aligned (UndefinedBehaviorSanitizer shows it). */
+static void test_sides_of_unaligned_keys(void) {
+    static const char *const values[4] = {"x", "B", "C", "Sell"};
+    static const uint32_t indexes[7] = {1, 1, 3, 3, 1, 2, 3};
+    static uint8_t shifted[sizeof indexes + 1];
+    struct text_column d;
+    struct columns c;
+    struct vf_column out;
+    struct check_column dictionary;
+    memcpy(shifted + 1, indexes, sizeof indexes);
+    spec_columns(&c);
+    fill_texts(&d, values, 4);
+    (void)check_series(&dictionary, "vu", "", 4, NULL, d.views, "");
+    (void)check_series(&c.side, "I", "side", 7, NULL, shifted + 1, NULL);
+    c.side.schema.dictionary = &dictionary.schema;
+    c.side.array.dictionary = &dictionary.array;
+    CHECK_OK(match_columns(&c, text_sides, 2, VF_FIFO_QTY, &out));
+    check_spec_quantities(&out);
+    vf_column_release(&out);
+}
+
+/* The table of symbols stayed of the kind that a refused call had: texts were looked up among integers. */
+static void test_symbols_after_a_refused_call(void) {
+    static const int64_t numbers[2] = {1, 1}, held[2] = {5, -5}, side[2] = {1, 2}, time[2] = {1, 2}, quantity[2] = {3, 3};
+    static const int32_t offsets[3] = {0, 1, 2};
+    struct vf_fifo_options options = {.sides = plain_sides, .n_sides = 2, .columns = VF_FIFO_ENTRY_ID};
+    for (int text_first = 0; text_first < 2; text_first++) {
+        struct check_column texts, whole, lots, s, t, q;
+        struct vf_column out;
+        struct vf_fifo *fifo = NULL;
+        (void)check_series(&texts, "u", "symbol", 2, NULL, offsets, "AA");
+        (void)check_series(&whole, "l", "symbol", 2, NULL, numbers, NULL);
+        (void)check_series(&lots, "l", "held", 2, NULL, held, NULL);
+        struct vf_series *first = text_first ? &texts.series : &whole.series;
+        struct vf_fifo_batch batch = {.symbol = text_first ? &whole.series : &texts.series,
+                                      .sort = check_series(&t, "l", "t", 2, NULL, time, NULL),
+                                      .side = check_series(&s, "l", "side", 2, NULL, side, NULL),
+                                      .quantity = check_series(&q, "l", "qty", 2, NULL, quantity, NULL)};
+        CHECK_OK(vf_fifo_open(NULL, &options, &fifo, &check_error));
+        CHECK_STATUS(vf_fifo_inventory(fifo, first, &lots.series, NULL, &check_error), VF_ERROR_DATA);
+        CHECK_OK(vf_fifo_update(fifo, &batch, &check_error));
+        CHECK_OK(vf_fifo_match(fifo, &check_error));
+        CHECK_OK(vf_fifo_emit(fifo, &batch, 0, 2, VF_FIFO_ENTRY_ID, NULL, &out, &check_error));
+        CHECK_I64(out.array.length, 2);
+        CHECK_I64(check_u32(&out, 0), 0);
+        CHECK_I64(check_u32(&out, 1), 0);
+        vf_column_release(&out);
+        vf_fifo_close(fifo);
+    }
+}
+
 int main(void) {
     test_specification();
     test_open_short();
@@ -1170,5 +1221,7 @@ int main(void) {
     test_no_side_found();
     test_options();
     test_states_and_replay();
+    test_sides_of_unaligned_keys();
+    test_symbols_after_a_refused_call();
     return check_report("fifo");
 }

@@ -7,10 +7,10 @@ C_BUILD := build/c
 SANITIZE_BUILD := build/sanitize
 SOURCES := $(shell find include src python pyproject.toml CMakeLists.txt -type f -not -name '*.so' -not -path '*/__pycache__/*')
 
-.PHONY: help calendars setup demo test quick test-c test-sanitize test-thread test-install test-python test-browser test-cluster test-engines lint coverage mutants bench clean
+.PHONY: help calendars setup demo test quick test-c test-sanitize test-thread test-install test-python test-differential differential test-browser test-cluster test-engines lint coverage mutants bench clean
 
 help: ## show this menu
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(VENV)/.ready: $(SOURCES)
 	@echo "setting up $(VENV): building VizFlow and installing its packages, a minute or two" >&2
@@ -24,7 +24,7 @@ setup: $(VENV)/.ready ## make .venv with VizFlow built and installed in it
 demo: setup ## generate three realistic days, run the whole job, write the reports; SERVE=1 opens the explorer
 	@$(VENV)/bin/vizflow demo --output demo-output $(if $(SERVE),--serve)
 
-test: test-c test-faults test-sanitize test-thread test-install coverage lint test-python test-browser test-cluster ## everything that CI runs
+test: test-c test-faults test-sanitize test-thread test-install coverage lint test-python test-differential test-browser test-cluster ## everything that CI runs
 
 quick: setup ## the quick set: under a minute
 	@$(PY) -m pytest -q -m "not slow" tests/python/unit
@@ -86,6 +86,13 @@ bundle: ## all of libvizflow as two files: build/bundle/vizflow.h and vizflow.c
 
 test-python: setup ## Python tests: both engines, tiny chunks, one and two threads
 	@$(PY) tools/run_python_tests.py
+
+test-differential: setup ## every operation against Python, Polars and DuckDB on days drawn anew, about a minute; VIZFLOW_SEED repeats
+	@$(PY) -m pytest -q -p no:cacheprovider tests/python/differential
+
+MINUTES ?= 10
+differential: setup ## the same for MINUTES=10, each operation its share of the time
+	@PYTHONPATH=tests/python $(PY) -m differential --minutes $(MINUTES)
 
 test-cluster: setup ## run_batch on a one-node Slurm, on Dask and on Ray, each started for it and stopped
 	@tools/slurm_one_node.sh possible && $(MAKE) --no-print-directory test-engines \

@@ -8,7 +8,11 @@ import subprocess
 import sys
 
 ROUNDS = [
-    ("whole suite", {}, ["--ignore=tests/python/browser", "tests/python"]),  # `make test-browser` runs those
+    (
+        "whole suite",  # `make test-browser` and `make test-differential` run the others
+        {},
+        ["--ignore=tests/python/browser", "--ignore=tests/python/differential", "tests/python"],
+    ),
     ("one thread", {"POLARS_MAX_THREADS": "1"}, ["-m", "not slow", "tests/python/unit", "tests/python/engines"]),
     ("tiny chunks", {"VIZFLOW_TEST_CHUNKS": "3"}, ["-m", "not slow", "tests/python/unit", "tests/python/engines"]),
     (

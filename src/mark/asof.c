@@ -350,6 +350,21 @@ static inline uint32_t look(const struct vf__asof_rule *rule, enum vf_mark_metho
     return before - 1;
 }
 
+/* The same where t + h leaves int64: it is past every observation then, or (h < 0) before every one. */
+static uint32_t look_beyond(const struct vf__asof_rule *rule, const int64_t *time, uint32_t n, int64_t own,
+                            int64_t horizon) {
+    bool past = horizon > 0;
+    if (past && (!rule->past_last || rule->end != INT64_MAX)) return n;
+    if (rule->method == (past ? VF_MARK_FORWARD : VF_MARK_BACKWARD)) return n;
+    uint32_t found = past ? n - 1 : 0;
+    if (rule->tolerance < 0) return found;
+    uint64_t tolerance = (uint64_t)rule->tolerance, edge = past ? (uint64_t)INT64_MAX : (uint64_t)INT64_MIN;
+    uint64_t sum = (uint64_t)own + (uint64_t)horizon;
+    uint64_t beyond = past ? sum - edge : edge - sum; /* how far t + h lies past the edge of int64 */
+    uint64_t within = distance(time[found], past ? INT64_MAX : INT64_MIN);
+    return beyond > tolerance || within > tolerance - beyond ? n : found;
+}
+
 static inline void find(const struct vf__asof *asof, const struct vf__asof_rule *rule,
                         enum vf_mark_method method, int64_t horizon, const uint32_t *group,
                         const int64_t *times, const uint8_t *valid, size_t n, uint32_t *hints,
@@ -360,8 +375,14 @@ static inline void find(const struct vf__asof *asof, const struct vf__asof_rule 
         out[i] = VF__NO_ROW;
         if (g >= asof->n_groups || (valid != NULL && !valid[i])) continue; /* VF__NO_KEY is no group either */
         uint32_t kept = asof->kept[g];
-        if (kept == 0 || !vf__add_i64(times[i], horizon, &target) || target > rule->end) continue;
+        if (kept == 0) continue;
         const int64_t *time = asof->time + asof->base[g];
+        if (!vf__add_i64(times[i], horizon, &target)) {
+            uint32_t found = look_beyond(rule, time, kept, times[i], horizon);
+            if (found < kept) out[i] = asof->row[asof->base[g] + found];
+            continue;
+        }
+        if (target > rule->end) continue;
         if (horizon > 0 && !rule->past_last && target > time[kept - 1]) continue;
         uint32_t k = hints != NULL ? hints[g] : kept / 2;
         uint32_t found = look(rule, method, time, kept, &k, target);

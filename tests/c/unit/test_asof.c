@@ -204,16 +204,65 @@ static void test_limits_of_time(void) {
     add(&rows, 1, 1, INT64_MIN, true);
     struct vf_asof *asof = learn(NULL, &o, &quotes, 1);
     CHECK_OK(vf_asof_find(asof, rows_of(&c, &rows, 0, 3), out, &check_error));
-    CHECK(!check_valid(&out[0], 0)); /* past int64 */
+    CHECK(check_valid(&out[0], 0) && check_u32(&out[0], 0) == 1); /* past int64, so past the last */
     CHECK(check_valid(&out[1], 0) &&
           check_u32(&out[1], 0) == 0); /* -1: 2^63 - 1 from the first, 2^63 from the last */
     CHECK(check_u32(&out[0], 1) == 1);
-    CHECK(!check_valid(&out[1], 1) && !check_valid(&out[1], 2));
+    CHECK(check_valid(&out[1], 1) && check_u32(&out[1], 1) == 0); /* before int64, so before the first */
+    CHECK(check_valid(&out[1], 2) && check_u32(&out[1], 2) == 0);
     CHECK(check_u32(&out[0], 2) == 0); /* -1 again */
     CHECK(check_u32(&out[2], 2) == 0);
     for (size_t h = 0; h < 3; h++)
         vf_column_release(&out[h]);
     vf_asof_close(asof);
+}
+
+/* One row at `own`, observations at the two ends of int64: the one found for own + h, or -1. */
+static int64_t beyond(struct vf_asof_options o, int64_t own, int64_t h) {
+    static struct columns c;
+    struct vf_column out;
+    o.horizons_ns = &h;
+    o.n_horizons = 1;
+    quotes.n = rows.n = 0;
+    add(&quotes, 1, 1, INT64_MIN + 1, true);
+    add(&quotes, 1, 1, INT64_MAX - 1, true);
+    add(&rows, 1, 1, own, true);
+    struct vf_asof *asof = learn(NULL, &o, &quotes, 2);
+    CHECK_OK(vf_asof_find(asof, rows_of(&c, &rows, 0, 1), &out, &check_error));
+    int64_t found = check_valid(&out, 0) ? (int64_t)check_u32(&out, 0) : NONE;
+    vf_column_release(&out);
+    vf_asof_close(asof);
+    return found;
+}
+
+static void test_what_lies_beyond_int64(void) {
+    struct vf_asof_options o = plain();
+    o.past_last = true;
+    for (int strict = 0; strict < 2; strict++) {
+        o.strict = strict == 1;
+        o.method = VF_MARK_BACKWARD;
+        CHECK_I64(beyond(o, INT64_MAX, 9), 1);
+        CHECK_I64(beyond(o, INT64_MIN, -9), NONE);
+        o.method = VF_MARK_FORWARD;
+        CHECK_I64(beyond(o, INT64_MAX, 9), NONE);
+        CHECK_I64(beyond(o, INT64_MIN, -9), 0);
+        o.method = VF_MARK_NEAREST;
+        CHECK_I64(beyond(o, INT64_MAX, 9), 1);
+        CHECK_I64(beyond(o, INT64_MIN, -9), 0);
+    }
+    o.tolerance_ns = 10; /* max + 9 is 10 past max - 1 */
+    CHECK_I64(beyond(o, INT64_MAX, 9), 1);
+    CHECK_I64(beyond(o, INT64_MAX, 10), NONE);
+    CHECK_I64(beyond(o, INT64_MAX, 11), NONE);
+    CHECK_I64(beyond(o, INT64_MIN, -9), 0);
+    CHECK_I64(beyond(o, INT64_MIN, -10), NONE);
+    o.end_ns = INT64_MAX - 1;
+    CHECK_I64(beyond(o, INT64_MAX, 9), NONE);
+    CHECK_I64(beyond(o, INT64_MIN, -9), 0);
+    o.end_ns = INT64_MAX;
+    o.past_last = false;
+    CHECK_I64(beyond(o, INT64_MAX, 9), NONE);
+    CHECK_I64(beyond(o, INT64_MIN, -9), 0);
 }
 
 static void test_keys_alone(void) {
@@ -365,6 +414,7 @@ int main(void) {
     test_random();
     test_threads();
     test_limits_of_time();
+    test_what_lies_beyond_int64();
     test_keys_alone();
     test_many_groups();
     test_unique();

@@ -152,3 +152,45 @@ def test_no_rows(engine: Any) -> None:
     out = vf.merge_forward(TRADES, QUOTES.clear(), ["mid", "level"], [0]).collect(engine=engine)
     assert out["mid_0"].null_count() == TRADES.height
     assert out.schema["level_0"] == pl.List(pl.Int64)
+
+
+LAST = 2**63 - 1  # the last nanosecond that int64 holds, in the year 2262
+
+
+def late(times: list[int]) -> pl.DataFrame:
+    stamps = pl.Series("elapsed_seconds", times, dtype=pl.Int64).cast(pl.Duration("ns"))
+    return pl.DataFrame({"symbol": ["a"] * len(times), "number": range(len(times))}).with_columns(stamps)
+
+
+@pytest.mark.parametrize(
+    ("method", "ahead", "back"),
+    [("backward", [1, 1], [None, None]), ("forward", [None, None], [0, 0]), ("nearest", [1, 1], [0, 0])],
+)
+def test_a_kept_quote_was_null_where_the_time_asked_for_is_beyond_int64(
+    method: Any, ahead: list[Any], back: list[Any]
+) -> None:
+    for strict in (False, True):
+        options: dict[str, Any] = {"past_last": "keep", "method": method, "strict": strict}
+        rows, quotes = late([LAST - 5, LAST]), late([LAST - 9, LAST])
+        assert vf.merge_forward(rows, quotes, ["number"], [60], **options).collect()["number_60"].to_list() == ahead
+        assert vf.merge_forward(rows, quotes, ["number"], [60], method=method).collect()["number_60"].to_list() == [
+            None,
+            None,
+        ]
+        early, first = late([-LAST + 5, -LAST]), late([-LAST, -LAST + 9])
+        found = vf.merge_forward(early, first, ["number"], [-60], **options).collect()
+        assert found["number_-60"].to_list() == back
+
+
+def test_a_tolerance_counts_beyond_int64() -> None:
+    rows, quotes = late([LAST - 2_000_000_000]), late([LAST - 1_000_000_000, LAST])
+    for quote, tolerance, found in (
+        (quotes, 1, 1),
+        (quotes, 0.999, None),
+        (quotes.head(1), 2, 0),
+        (quotes.head(1), 1.999, None),
+    ):
+        out = vf.merge_forward(rows, quote, ["number"], [3], tolerance=tolerance, past_last="keep").collect()
+        assert out["number_3"].to_list() == [found], tolerance
+    out = vf.merge_forward(rows, quotes, ["number"], [3], end=10, past_last="keep").collect()
+    assert out["number_3"].to_list() == [None]

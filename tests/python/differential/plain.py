@@ -1,0 +1,85 @@
+"""Times as nanoseconds and keys as numbers, for peers: in Python, as Polars expressions and as SQL, each on its own.
+
+Not for arithmetic that VizFlow is asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import polars as pl
+
+from oracle.return_oracle import to_ns
+
+_PER = {"ms": 1_000_000, "us": 1_000, "ns": 1}
+_DAY = 86_400_000_000_000
+
+
+def nanoseconds(series: pl.Series) -> list[int | None]:
+    """Give a column of times as whole nanoseconds, in Python."""
+    dtype = series.dtype
+    if dtype.is_float():
+        return [to_ns(value) for value in series.cast(pl.Float64).to_list()]
+    unit = _unit(dtype)
+    return [None if value is None else value * unit for value in series.cast(pl.Int64).to_list()]
+
+
+def _unit(dtype: Any) -> int:
+    if dtype.is_integer():
+        return 1_000_000_000
+    if dtype == pl.Date:
+        return _DAY
+    return 1 if dtype == pl.Time else _PER[dtype.time_unit]
+
+
+def physical(frame: pl.DataFrame) -> pl.DataFrame:
+    """Give times as integers of their unit, and categories as text: what DuckDB is handed."""
+    columns = []
+    for series in frame:
+        if series.dtype.is_temporal():
+            columns.append(series.cast(pl.Int64))
+        elif isinstance(series.dtype, (pl.Categorical, pl.Enum)):
+            columns.append(series.cast(pl.String))
+        else:
+            columns.append(series)
+    return pl.DataFrame(columns)
+
+
+def ns_expr(name: str, dtype: Any) -> pl.Expr:
+    """Give times as whole nanoseconds, as an expression."""
+    column = pl.col(name)
+    if dtype.is_float():
+        scaled = column.cast(pl.Float64) * 1e9
+        return pl.when(scaled.is_finite()).then(scaled.round(mode="half_away_from_zero")).cast(pl.Int64)
+    return column.cast(pl.Int64) * _unit(dtype)
+
+
+def ns_sql(name: str, dtype: Any) -> str:
+    """Give times as whole nanoseconds, in SQL over `physical` columns."""
+    if dtype.is_float():
+        value = f"CAST({name} AS DOUBLE)"
+        return f"CASE WHEN isfinite({value}) THEN CAST(round({value} * 1e9, 0) AS BIGINT) END"
+    return f"CAST({name} AS BIGINT) * {_unit(dtype)}"
+
+
+def seconds_ns(value: float | int | None) -> int | None:
+    """Give an option in seconds as nanoseconds."""
+    return None if value is None else round(value * 1_000_000_000)
+
+
+def is_price(value: float | int | None) -> bool:
+    """Tell whether a price is one."""
+    return value is not None and math.isfinite(value) and value > 0
+
+
+def price_expr(name: str) -> pl.Expr:
+    """Give the price where it is one, as an expression."""
+    price = pl.col(name).cast(pl.Float64)
+    return pl.when(price.is_finite() & (price > 0)).then(price)
+
+
+def price_sql(name: str) -> str:
+    """Give the price where it is one, in SQL."""
+    price = f"CAST({name} AS DOUBLE)"
+    return f"CASE WHEN isfinite({price}) AND {price} > 0 THEN {price} END"

@@ -90,9 +90,10 @@ gate-raise: $(C_BUILD)/.built ## take today's counts as the baseline of a kernel
 	@test -n "$(KERNEL)" || { echo "say which: make gate-raise KERNEL=fifo (a kernel, a family, or all)" >&2; exit 2; }
 	@$(PYTHON) bench/kernels/gate.py $(C_BUILD)/kernels --raise $(KERNEL)
 
-bench: setup ## the benchmark against Polars + numba and DuckDB; writes docs/benchmarks.md
-	@$(PY) -m pip install --quiet --disable-pip-version-check ".[bench]"
-	@$(PY) bench/day.py
+bench: setup ## VizFlow and its peers on the same data: docs/benchmarks.md; [ROWS=20000000] [MINUTES=8]
+	@$(PY) -c "import duckdb, numba, pandas, pyarrow" 2> /dev/null \
+	       || $(PY) -m pip install --quiet --disable-pip-version-check ".[bench]"
+	@$(PY) bench/run.py $(if $(ROWS),--rows $(ROWS)) $(if $(MINUTES),--minutes $(MINUTES))
 
 clean: ## remove everything that was built
 	@rm -rf build $(VENV) demo-output

@@ -352,8 +352,8 @@ def wanted(options: argparse.Namespace, costs: dict[tuple[str, str], Cost], rows
     known = [sample for sample in samples_of_cases(options, rows) if (sample.case, sample.contestant) in costs]
     yield from sorted(known, key=rank)
     for size in sorted({*options.sizes, rows}):
-        for case, who in ROWS_OF.items():
-            yield from (Sample(case, name, size, cores()) for name in who)
+        some = [Sample(case, name, size, cores()) for case, who in ROWS_OF.items() for name in who]
+        yield from sorted((sample for sample in some if (sample.case, sample.contestant) in costs), key=rank)
     steps = [n for n in (1 << i for i in range(10)) if n < cores()]
     for case, who in CORES_OF.items():
         yield from (Sample(case, name, rows, n) for name in who for n in steps)
@@ -389,12 +389,13 @@ def planned(
             seconds -= cost.wall + data_first
             plan[sample] = 1
             made |= {(sample.rows, f"{name}.feather") for name in (prepare.DATE, *job.INPUTS.get(sample.case, {}))}
-    for _ in range(1, options.repeat):
-        for sample in list(plan):
-            cost = expected(options, costs, sample)
-            if sample.cores == cores() and cost.wall <= seconds:
-                seconds -= cost.wall
-                plan[sample] += 1
+    first = [sample for sample in plan if sample.rows == rows]
+    again = first * (options.repeat - 1) + [sample for sample in plan if sample.rows != rows] * (options.repeat - 1)
+    for sample in again:
+        cost = expected(options, costs, sample)
+        if sample.cores == cores() and cost.wall <= seconds:
+            seconds -= cost.wall
+            plan[sample] += 1
     say(f"{sum(plan.values())} runs of {len(plan)} samples, {len(runs) - len(plan)} left out")
     return plan, runs
 

@@ -57,8 +57,9 @@ def run_day(work: Any, options: argparse.Namespace) -> dict[str, Any]:
     """Time the whole job, from file to file."""
     work(options.small, options.keep)
     options.keep.unlink()
+    base = peak()
     seconds, _ = timed(work, options.source, options.keep)
-    return {"seconds": seconds, "moved": day_bytes(options.source) + options.keep.stat().st_size}
+    return {"seconds": seconds, "base": base, "moved": day_bytes(options.source) + options.keep.stat().st_size}
 
 
 def run_stage(module: Any, work: Any, options: argparse.Namespace) -> dict[str, Any]:
@@ -70,9 +71,10 @@ def run_stage(module: Any, work: Any, options: argparse.Namespace) -> dict[str, 
     load, shown = getattr(module, "load", peers.load), getattr(module, "shown", peers.shown)
     paths = [options.source.parent / f"{name}.feather" for name in job.INPUTS[options.case]]
     work(*load(paths, WARM_ROWS))
+    base = peak()
     given = load(paths, None)
     seconds, result = timed(work, *given)
-    answer = {"seconds": seconds}
+    answer = {"seconds": seconds, "base": base}
     if isinstance(result, pl.DataFrame):
         answer["moved"] = sum(frame.estimated_size() for frame in (*given, result))
     if options.keep:

@@ -18,7 +18,8 @@ import figures
 import job
 
 ROOT = Path(__file__).resolve().parent.parent
-TRUST = ROOT / "build" / "trust" / "bench.json"
+PAGE = ROOT / "docs" / "benchmarks.md"
+TRUST = ROOT / "build" / "trust" / "bench.json"  # only of the page that is committed
 TITLES = {name: peer.title for name, peer in job.PEERS.items()}
 PANELS = {"rows": ("day", "forward"), "cores": ("day",)}
 PACKAGES = ["vizflow", "polars", "numba", "numpy", "duckdb", "pandas", "pyarrow"]
@@ -70,8 +71,9 @@ def write(results: dict[str, Any], out: Path) -> None:
     ]
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("\n".join(parts).rstrip() + "\n")
-    TRUST.parent.mkdir(parents=True, exist_ok=True)
-    TRUST.write_text(json.dumps(trust(results, samples), indent=1) + "\n")
+    kept = TRUST if out == PAGE else out.with_suffix(".json")
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps(trust(results, samples), indent=1) + "\n")
 
 
 # ---- parts of the page --------------------------------------------------
@@ -95,11 +97,19 @@ floats to 1e-12, averaged prices to 1e-9. † marks a result known to be another
 - *Limit*: what a stage takes if it does nothing but move its input and output once, at the {bandwidth:.1f} GB/s (read \
 and written together) that copying memory reaches here on all cores
 - The job and who takes part: `bench/job.py`; the contestants: `bench/peers/`. A faster one is welcome
+- Cubes have [a page of their own](benchmarks-cube.md); `bench/README.md` lists what else is measured, and how
+"""
+
+
+BUSY = """\
+- **The machine was busy with other work** (a load average of {load[0]:.1f} on {cores} cores before anything began): \
+the spread is wide, seconds are too long, and only large ratios say something
 """
 
 
 def header(results: dict[str, Any]) -> list[str]:
-    return [HEADER.format(**{**results, **results["machine"], "bandwidth": results["bandwidth"] / 1e9})]
+    text = HEADER + (BUSY if results["load"][0] > results["cores"] / 2 else "")
+    return [text.format(**{**results, **results["machine"], "bandwidth": results["bandwidth"] / 1e9})]
 
 
 def summary(samples: Samples, drawn: list[str]) -> list[str]:
@@ -315,4 +325,4 @@ def processor() -> str:
 
 
 if __name__ == "__main__":
-    write(json.loads(Path(sys.argv[1]).read_text()), ROOT / "docs" / "benchmarks.md")
+    write(json.loads(Path(sys.argv[1]).read_text()), PAGE)

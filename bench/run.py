@@ -36,11 +36,9 @@ import page
 import prepare
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
 MILLION = 1_000_000
 SIZES = [MILLION, 5 * MILLION, 20 * MILLION, 80 * MILLION]
 NAMESAKE = "vizflow==0.11.0"
-BARE = 150 << 20  # bytes that a process holds before it has read a row
 ROWS_OF = {
     "day": ["vizflow", "polars-sorted", "polars", "duckdb", "pandas"],
     "forward": ["vizflow", "polars-asof-by", "duckdb", "pandas"],
@@ -80,10 +78,13 @@ class Run:
 
 @dataclass
 class Cost:
-    """What a contestant took in the first round, or is expected to take: its work, the rest of its process, memory."""
+    """What a contestant took in the first round, or is expected to take."""
 
     seconds: float
     around: float
+    """What its process took beside the work."""
+    base: int
+    """Bytes held before the work began, and at most."""
     peak: int
 
     @property
@@ -137,7 +138,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cases", nargs="+", default=list(job.CASES), choices=list(job.CASES))
     parser.add_argument("--contestants", nargs="+", default=list(job.PEERS), choices=list(job.PEERS))
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "vizflow-bench")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks.md")
+    parser.add_argument("--out", type=Path, default=page.PAGE)
     return parser.parse_args()
 
 
@@ -267,7 +268,8 @@ def check(options: argparse.Namespace, absent: str) -> tuple[dict[tuple[str, str
             if case != "day":
                 places.pop("small")
             answer = child(contestant, case, data(options, options.check_rows), **places)
-            costs[case, contestant] = Cost(answer["seconds"], answer["wall"] - answer["seconds"], answer["peak"])
+            seconds = answer["seconds"]
+            costs[case, contestant] = Cost(seconds, answer["wall"] - seconds, answer["base"], answer["peak"])
             frames[contestant] = result(contestant, places["keep"])
         compare(case, {c: f for c, f in frames.items() if case not in job.PEERS[c].differs})
         found += findings.of_case(case, data(options, options.check_rows), frames)
@@ -318,7 +320,8 @@ def expected(options: argparse.Namespace, costs: dict[tuple[str, str], Cost], sa
     ratio = sample.rows / options.check_rows
     slower = 1 if sample.cores == cores() else min(cores() / sample.cores, 4)
     around = cost.around + 0.1 * sample.rows / MILLION
-    return Cost(cost.seconds * ratio * slower, around, int(BARE + max(cost.peak - BARE, 0) * ratio))
+    peak = int(cost.base + (cost.peak - cost.base) * ratio)
+    return Cost(cost.seconds * ratio * slower, around, cost.base, peak)
 
 
 def available() -> int:
@@ -362,7 +365,7 @@ def wanted(options: argparse.Namespace, costs: dict[tuple[str, str], Cost], rows
 def making(options: argparse.Namespace, sample: Sample, made: set[tuple[int, str]]) -> float:
     """Guess the seconds that a sample's data take to make, where nobody before it has made them."""
     folder = options.work / f"day-{sample.rows}"
-    files = {f"{prepare.DATE}.feather": 4.0} | {f"{name}.feather": 1.0 for name in job.INPUTS.get(sample.case, {})}
+    files = {f"{prepare.DATE}.feather": 1.0} | {f"{name}.feather": 0.5 for name in job.INPUTS.get(sample.case, {})}
     missing = {file for file in files if (sample.rows, file) not in made and not (folder / file).exists()}
     return sum(files[file] for file in missing) * sample.rows / MILLION
 

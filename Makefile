@@ -7,7 +7,7 @@ C_BUILD := build/c
 SANITIZE_BUILD := build/sanitize
 SOURCES := $(shell find include src python pyproject.toml CMakeLists.txt -type f -not -name '*.so' -not -path '*/__pycache__/*')
 
-.PHONY: help calendars setup demo test quick test-c test-sanitize test-thread test-install test-python test-differential differential test-browser test-cluster test-engines lint coverage mutants bench clean
+.PHONY: help calendars setup demo test quick test-c test-sanitize test-thread test-install test-python test-differential differential test-browser test-cluster test-engines lint coverage mutants bench gate gate-raise clean
 
 help: ## show this menu
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -24,12 +24,12 @@ setup: $(VENV)/.ready ## make .venv with VizFlow built and installed in it
 demo: setup ## generate three realistic days, run the whole job, write the reports; SERVE=1 opens the explorer
 	@$(VENV)/bin/vizflow demo --output demo-output $(if $(SERVE),--serve)
 
-test: test-c test-faults test-sanitize test-thread test-install coverage lint test-python test-differential test-browser test-cluster ## everything that CI runs
+test: test-c gate test-faults test-sanitize test-thread test-install coverage lint test-python test-differential test-browser test-cluster ## everything that CI runs
 
 quick: setup ## the quick set: under a minute
 	@$(PY) -m pytest -q -m "not slow" tests/python/unit
 
-$(C_BUILD)/.built: $(SOURCES) $(wildcard tests/c/*.h tests/c/*/*.c)
+$(C_BUILD)/.built: $(SOURCES) $(wildcard tests/c/*.h tests/c/*/*.c bench/kernels/*.c)
 	@cmake -S . -B $(C_BUILD) -DVIZFLOW_BUILD_TESTS=ON -DVIZFLOW_WERROR=ON > /dev/null
 	@cmake --build $(C_BUILD) --parallel 2
 	@touch $@
@@ -124,9 +124,17 @@ coverage: ## branch coverage of src/ by the C tests, at least 95 %; LIST=1 names
 mutants: ## hand-made errors in copies of src/, each of which the C tests must find; MUTANT=name for one
 	@$(PYTHON) tools/mutants.py $(MUTANT)
 
-bench: setup ## the benchmark against Polars + numba and DuckDB; writes docs/benchmarks.md
-	@$(PY) -m pip install --quiet --disable-pip-version-check ".[bench]"
-	@$(PY) bench/day.py
+gate: $(C_BUILD)/.built ## each C kernel's instructions, counted by callgrind, against its baseline (at most +5 %)
+	@$(PYTHON) bench/kernels/gate.py $(C_BUILD)/kernels
+
+gate-raise: $(C_BUILD)/.built ## take today's counts as the baseline of a kernel: make gate-raise KERNEL=fifo
+	@test -n "$(KERNEL)" || { echo "say which: make gate-raise KERNEL=fifo (a kernel, a family, or all)" >&2; exit 2; }
+	@$(PYTHON) bench/kernels/gate.py $(C_BUILD)/kernels --raise $(KERNEL)
+
+bench: setup ## VizFlow and its peers on the same data: docs/benchmarks.md; [ROWS=20000000] [MINUTES=8]
+	@$(PY) -c "import duckdb, numba, pandas, pyarrow" 2> /dev/null \
+	       || $(PY) -m pip install --quiet --disable-pip-version-check ".[bench]"
+	@$(PY) bench/run.py $(if $(ROWS),--rows $(ROWS)) $(if $(MINUTES),--minutes $(MINUTES))
 
 clean: ## remove everything that was built
 	@rm -rf build $(VENV) demo-output

@@ -25,6 +25,8 @@ PARTS = {
     "differential": "make differential",
     "c-library": "make test-install",
     "docs": "make test-docs",
+    "kernels": "make gate",
+    "bench": "make bench",
 }
 ABOUT = """\
 # What VizFlow is put through

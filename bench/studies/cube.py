@@ -1,6 +1,6 @@
 """How fast a cube answers, against Polars' group_by on the same states, and what it holds against what it told.
 
-    python bench/cube.py [--dates 300] [--shape 40x25x20x20] [--fill 0.095] [--questions 100] [--output FILE]
+    python bench/studies/cube.py [--dates 300] [--shape 40x25x20x20] [--fill 0.095] [--questions 100] [--output FILE]
 
 Makes partials (a row a cell, so that states are what is measured), a cube of them, and asks both the same random
 brushes; answers are compared. Prints a page in Markdown. Not for `reduce`, and not for the page's browser.
@@ -172,9 +172,8 @@ def measure(args: argparse.Namespace, shape: tuple[int, ...], dates: list[str], 
     most = told.dense_bytes if layout == "dense" else told.sparse_bytes
     largest = max(path.stat().st_size for path in paths.values())
     cpu = platform.processor() or platform.machine()
-    command = (
-        f"python bench/cube.py --dates {args.dates} --shape {args.shape} --fill {args.fill} --layout {args.layout}"
-    )
+    chosen = f"--dates {args.dates} --shape {args.shape} --fill {args.fill} --layout {args.layout}"
+    command = f"python bench/studies/cube.py {chosen}"
     return "\n".join(
         [
             "# Benchmark of the cube",

@@ -3,7 +3,7 @@
 The page is real: Chromium moves the date window with the keyboard, and the page itself measures from the key to the
 last panel drawn. Needs the extras ``viz`` and ``browser``, and a Chromium.
 
-    python bench/explorer.py --check
+    python bench/studies/explorer.py --check
 """
 
 from __future__ import annotations

@@ -18,7 +18,6 @@ import job
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAME = "Polars + numba"
 CODES = {"Buy": 1, "Cancel": 2, "Sell": 3}
 BUY, SELL, UNKNOWN = 1, 3, 255
 NO_ENTRY = np.uint32(0xFFFFFFFF)
@@ -193,9 +192,7 @@ def expand_sizes(place: Any, at: Any, side: Any, matches: Any) -> Any:
 
 
 @nb.njit(cache=True, nogil=True, parallel=True)
-def expand_all(
-    place: Any, row_at: Any, at: Any, side: Any, clock: Any, matches: Any
-) -> Any:
+def expand_all(place: Any, row_at: Any, at: Any, side: Any, clock: Any, matches: Any) -> Any:
     """Row and the four columns: entry, size (-1 null), holding (NaN), closed (2 null)."""
     entry, exit_, size, first, count, rest = matches
     index = np.empty(at[-1], np.uint32)
@@ -261,22 +258,14 @@ def elapsed_of(column: str = "elapsed_seconds") -> pl.Expr:
 
 def clock(frame: pl.DataFrame) -> pl.DataFrame:
     """Stage: ticktime -> elapsed_seconds."""
-    return (
-        frame.lazy()
-        .select(elapsed_seconds=elapsed_ms() / 1000)
-        .collect(engine="streaming")
-    )
+    return frame.lazy().select(elapsed_seconds=elapsed_ms() / 1000).collect(engine="streaming")
 
 
 def fifo(frame: pl.DataFrame) -> pl.DataFrame:
     """Stage: match, and expand every column."""
-    keys = frame.lazy().select(
-        "ukey", side=side_code(), qty=pl.col("quantity").fill_null(0), ms=elapsed_of()
-    )
+    keys = frame.lazy().select("ukey", side=side_code(), qty=pl.col("quantity").fill_null(0), ms=elapsed_of())
     keys = keys.collect(engine="streaming").rechunk()
-    place, row_at, start, clock = place_rows(
-        keys["ukey"].to_numpy(), keys["ms"].to_numpy()
-    )
+    place, row_at, start, clock = place_rows(keys["ukey"].to_numpy(), keys["ms"].to_numpy())
     side = to_symbols(place, keys["side"].to_numpy())
     matches = match(start, side, to_symbols(place, keys["qty"].to_numpy()))
     at = offsets(place, matches[4], matches[5])
@@ -297,9 +286,7 @@ def forward(frame: pl.DataFrame) -> pl.DataFrame:
     price = to_symbols(place, keys["mid"].to_numpy())
     return pl.DataFrame(
         {
-            f"return_{h}": pl.Series(
-                to_rows(place, look_ahead(start, clock, price, h * 1000))
-            ).fill_nan(None)
+            f"return_{h}": pl.Series(to_rows(place, look_ahead(start, clock, price, h * 1000))).fill_nan(None)
             for h in job.HORIZONS
         }
     )
@@ -326,9 +313,7 @@ def day(source: Path, target: Path) -> None:
     place, _, start, clock = place_rows(pop(frame, "ukey"), pop(frame, "ms"))
     price = to_symbols(place, pop(frame, "mid"))
     change = to_rows(place, look_ahead(start, clock, price, job.HORIZONS[0] * 1000))
-    key = frame.select(
-        pl.col("key") + change_field(pl.lit(pl.Series(change)).fill_nan(None))
-    ).to_series()
+    key = frame.select(pl.col("key") + change_field(pl.lit(pl.Series(change)).fill_nan(None))).to_series()
     del price, change, clock
     side = to_symbols(place, pop(frame, "side"))
     matches = match(start, side, to_symbols(place, pop(frame, "qty")))
@@ -351,40 +336,6 @@ def masked(values: Any, valid: Any) -> pl.Series:
     """Make a column whose values count only where valid."""
     frame = pl.DataFrame({"values": values, "valid": valid})
     return frame.select(pl.when("valid").then("values")).to_series()
-
-
-def forward_asof(frame: pl.DataFrame) -> pl.DataFrame:
-    """Stage: two forward returns, with Polars alone.
-
-    Symbol and time are one integer, so that a merge of two sorted columns finds the
-    observation. It is the symbol's own: the row is one itself, and there is a later one.
-    """
-    key, price = pl.col("key"), pl.col("mid")
-    rows = (
-        frame.lazy()
-        .select("mid", key=pl.col("ukey") * (1 << 28) + elapsed_of())
-        .with_row_index("row")
-        .filter((price > 0) & price.is_finite())
-        .sort("key", maintain_order=True)
-        .with_columns(last=key.last().over(key // (1 << 28)))
-        .collect()
-    )
-    seen = rows.lazy().select(key.set_sorted(), later="mid")
-    found = [
-        rows.lazy()
-        .select("mid", "last", until=(key + h * 1000).set_sorted())
-        .join_asof(seen, left_on="until", right_on="key", check_sortedness=False)
-        .select(
-            pl.when(pl.col("until") <= pl.col("last"))
-            .then(pl.col("later") / price - 1)
-            .alias(f"return_{h}")
-        )
-        for h in job.HORIZONS
-    ]
-    returns = pl.concat(pl.collect_all(found), how="horizontal")
-    back = np.full(frame.height, frame.height, np.uint32)
-    back[rows["row"].to_numpy()] = np.arange(rows.height, dtype=np.uint32)
-    return returns.select(pl.all().gather(pl.Series(back), null_on_oob=True))
 
 
 def aggregate(frame: pl.DataFrame) -> pl.DataFrame:
@@ -433,34 +384,10 @@ def group(pieces: pl.LazyFrame) -> pl.DataFrame:
     return groups.select(
         bin_of(key // (1 << 33)).alias("alpha1_bin"),
         bin_of(key // 4 & mask).alias("return_60_bin"),
-        code.replace_strict(
-            {code: name for name, code in CODES.items()}, default=None, return_dtype=pl.String
-        ).alias("orderSide"),
+        code.replace_strict({code: name for name, code in CODES.items()}, default=None, return_dtype=pl.String).alias(
+            "orderSide"
+        ),
         "count",
         "total_qty",
         (pl.col("notional") / pl.col("total_qty")).alias("vwap"),
     )
-
-
-STAGES = {"clock": clock, "fifo": fifo, "forward": forward, "aggregate": aggregate}
-
-
-def prepare(folder: Path, source: Path) -> None:
-    """Write the inputs of the stages, as the stages before would have left them."""
-    first = pl.scan_ipc(source).select(
-        "ukey",
-        "alpha1",
-        "orderSide",
-        "fillPrice",
-        elapsed_seconds=elapsed_ms() / 1000,
-        mid=mid(),
-        quantity=pl.when(pl.col("quantity").is_not_null()).then(lots()),
-    )
-    inside = first.filter(pl.col("elapsed_seconds").is_not_null())
-    rows = inside.with_row_index("id").collect(engine="streaming")
-    for stage in ("fifo", "forward"):
-        rows.select(job.STAGES[stage]).write_ipc(folder / f"{stage}.feather", record_batch_size=131_072)
-    rows = pl.concat([rows, forward(rows)], how="horizontal")
-    pieces = fifo(rows.select(*job.STAGES["fifo"], "return_60"))
-    pieces.select(job.STAGES["aggregate"]).write_ipc(folder / "aggregate.feather", record_batch_size=131_072)
-    pl.scan_ipc(source).select("ticktime").sink_ipc(folder / "clock.feather", record_batch_size=131_072)

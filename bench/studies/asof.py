@@ -1,7 +1,7 @@
 """`vf.merge_forward` beside Polars' `join_asof`: the same quotes at the same times, the same results asserted.
 
-Not the day's benchmark (`bench/day.py`). Run it as ``python bench/asof.py [--trades N] [--quotes N] [--symbols N]``:
-it prints medians of paired runs. Two cases: frames in time order, as a day's file is, where `join_asof` needs no
+Not the day's benchmark (`bench/run.py`). ``python bench/studies/asof.py [--trades N] [--quotes N] [--symbols N]``
+prints medians of paired runs. Two cases: frames in time order, as a day's file is, where `join_asof` needs no
 sort; and frames by symbol, which `join_asof` has to sort first, and whose row order has to be restored afterwards.
 Times are durations: with float seconds `join_asof` misses quotes whose time is t + h but for rounding.
 """

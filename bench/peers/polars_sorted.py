@@ -3,7 +3,7 @@
 Polars reads and derives the columns; the key columns are put in order of symbol and time once, by
 `arg_sort_by`; a numba kernel walks the sorted arrays and gives pieces, another looks prices up; each
 step hands a whole frame on, with every column gathered by row number, as code does that is shared
-between jobs. `peers_polars.py` is the job fused by hand for this benchmark alone.
+between jobs. `polars_fused.py` is the job fused by hand for this benchmark alone.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ import numpy as np
 import polars as pl
 
 import job
-from peers_polars import BUY, SELL, elapsed_ms, lots, masked, mid, side_code
+from peers.polars_fused import BUY, SELL, elapsed_ms, lots, masked, mid, side_code
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAME = "Polars + numba: sort, match, gather"
 NONE = np.uint32(0xFFFFFFFF)
 
 
@@ -151,26 +150,6 @@ def fifo(frame: pl.DataFrame) -> pl.DataFrame:
 
 def forward(frame: pl.DataFrame) -> pl.DataFrame:
     return with_returns(frame, in_order(frame)).select(f"return_{h}" for h in job.HORIZONS)
-
-
-def forward_asof(frame: pl.DataFrame) -> pl.DataFrame:
-    """Two forward returns with Polars alone, as its documentation shows it: sort, `join_asof` by symbol."""
-    rows = frame.with_row_index("row").with_columns(ms=ms()).sort("ukey", "ms", maintain_order=True)
-    seen = rows.lazy().filter((pl.col("mid") > 0) & pl.col("mid").is_finite()).select("ukey", at="ms", later="mid")
-    end = seen.group_by("ukey").agg(end=pl.col("at").last())
-    out = rows.lazy().join(end, on="ukey", how="left", maintain_order="left")
-    for h in job.HORIZONS:
-        out = (
-            out.with_columns(until=pl.col("ms") + h * 1000)
-            .join_asof(seen, left_on="until", right_on="at", by="ukey", check_sortedness=False)
-            .with_columns(
-                pl.when((pl.col("until") <= pl.col("end")) & (pl.col("mid") > 0))
-                .then(pl.col("later") / pl.col("mid") - 1)
-                .alias(f"return_{h}")
-            )
-            .drop("until", "at", "later", strict=False)
-        )
-    return out.sort("row").select(f"return_{h}" for h in job.HORIZONS).collect()
 
 
 def group(pieces: pl.LazyFrame) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
+import polars as pl
 import pyarrow as pa
 
 import job
@@ -19,28 +20,21 @@ import job
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAME = "DuckDB"
 MASK = (1 << 30) - 1  # a trade is one integer: time above, row below
 
 
 def connect() -> Any:
     """Open an engine in memory that uses the cores we are given."""
     engine = duckdb.connect()
-    engine.execute(f"SET threads = {os.environ['POLARS_MAX_THREADS']}")
+    engine.execute(f"SET threads = {os.environ['BENCH_CORES']}")
     engine.execute("SET preserve_insertion_order = false")
     return engine
 
 
 # ------------------------------------------------------------------- fragments
 
-_MS = (
-    "(ticktime // 10000000 * 3600000 + ticktime // 100000 % 100 * 60000"
-    " + ticktime % 100000)"
-)
-_POSSIBLE = (
-    "ticktime BETWEEN 0 AND 239999999"
-    " AND ticktime // 100000 % 100 < 60 AND ticktime % 100000 < 60000"
-)
+_MS = "(ticktime // 10000000 * 3600000 + ticktime // 100000 % 100 * 60000 + ticktime % 100000)"
+_POSSIBLE = "ticktime BETWEEN 0 AND 239999999 AND ticktime // 100000 % 100 < 60 AND ticktime % 100000 < 60000"
 ELAPSED_MS = (
     f"CASE WHEN NOT ({_POSSIBLE}) THEN NULL "
     + " ".join(
@@ -155,32 +149,37 @@ def change(horizon: int, rows: str = "rows") -> str:
 # --------------------------------------------------------------------- stages
 
 
-def load(source: Path) -> Any:
-    """Open an engine with a table `rows` of a stage's input, numbered; this is not timed."""
+def load(paths: list[Path], rows: int | None) -> list[Any]:
+    """Open an engine with the stage's tables, numbered; the first is called `rows`. This is not timed."""
     engine = connect()
-    engine.register("source", number(source))
-    engine.execute("CREATE TEMP TABLE rows AS SELECT * FROM source")
-    engine.unregister("source")
-    return engine
+    for path, name in zip(paths, ("rows", "quotes"), strict=False):
+        engine.register("source", number(path, rows))
+        engine.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM source")
+        engine.unregister("source")
+    return [engine]
 
 
-def number(source: Path) -> Any:
+def number(source: Path, rows: int | None = None) -> Any:
     """Map a Feather file into memory and add row numbers."""
-    table = pa.ipc.open_file(pa.memory_map(str(source))).read_all()
-    rows = np.arange(table.num_rows, dtype=np.int64)
-    return table.append_column("row", pa.array(rows))
+    table = pa.ipc.open_file(pa.memory_map(str(source))).read_all().slice(0, rows)
+    numbers = np.arange(table.num_rows, dtype=np.int64)
+    return table.append_column("row", pa.array(numbers))
 
 
-def clock(engine: Any) -> str:
+def shown(case: str, result: tuple[Any, str]) -> pl.DataFrame:
+    """Fetch what a stage left in its table."""
+    engine, query = result
+    engine.execute("SET preserve_insertion_order = true")
+    return pl.from_arrow(engine.sql(query).to_arrow_table())
+
+
+def clock(engine: Any) -> tuple[Any, str]:
     """Stage: ticktime -> elapsed_seconds."""
-    engine.execute(
-        f"CREATE TEMP TABLE result AS SELECT ({ELAPSED_MS}) / 1000 AS elapsed_seconds,"
-        " row FROM rows"
-    )
-    return "SELECT elapsed_seconds FROM result ORDER BY row"
+    engine.execute(f"CREATE TEMP TABLE result AS SELECT ({ELAPSED_MS}) / 1000 AS elapsed_seconds, row FROM rows")
+    return engine, "SELECT elapsed_seconds FROM result ORDER BY row"
 
 
-def fifo(engine: Any) -> str:
+def fifo(engine: Any) -> tuple[Any, str]:
     """Stage: match, and expand every column."""
     engine.execute(
         "CREATE TEMP VIEW timed AS SELECT row, ukey, orderSide, quantity,"
@@ -193,10 +192,10 @@ def fifo(engine: Any) -> str:
                held / 1000 AS holding_period, closed AS is_closed
         FROM pieces JOIN rows ON pieces.row = rows.row
     """)
-    return "SELECT * FROM result"
+    return engine, "SELECT * FROM result"
 
 
-def forward(engine: Any) -> str:
+def forward(engine: Any) -> tuple[Any, str]:
     """Stage: two forward returns, with `ASOF` joins."""
     engine.execute(f"""
         CREATE TEMP TABLE result AS
@@ -206,7 +205,23 @@ def forward(engine: Any) -> str:
         SELECT rows.row, {change(60)}, {change(300)}
         FROM rows LEFT JOIN lasts ON rows.ukey = lasts.ukey {later(60)} {later(300)}
     """)
-    return "SELECT return_60, return_300 FROM result ORDER BY row"
+    return engine, "SELECT return_60, return_300 FROM result ORDER BY row"
+
+
+def quotes(engine: Any) -> tuple[Any, str]:
+    """Stage: mids of quotes for trades, with `ASOF` joins."""
+    mids = ", ".join(f"at_{h}.mid AS mid_{h}" for h in job.LOOK_UPS)
+    engine.execute(f"""
+        CREATE TEMP TABLE result AS
+        WITH trades AS (
+            SELECT ukey, row, round(elapsed_seconds * 1000)::INTEGER AS ms FROM rows
+        ), seen AS (
+            SELECT ukey, mid, round(elapsed_seconds * 1000)::BIGINT << 30 | row AS id FROM quotes
+        )
+        SELECT trades.row, {mids}
+        FROM trades {" ".join(later(h, "trades") for h in job.LOOK_UPS)}
+    """)
+    return engine, f"SELECT {', '.join(f'mid_{h}' for h in job.LOOK_UPS)} FROM result ORDER BY row"
 
 
 SEEN = """
@@ -219,7 +234,7 @@ SEEN = """
 """
 
 
-def aggregate(engine: Any) -> str:
+def aggregate(engine: Any) -> tuple[Any, str]:
     """Stage: bin two columns, group by them and the side."""
     binned_rows = (
         f"(SELECT {binned('alpha1')} AS alpha1_bin,"
@@ -227,9 +242,8 @@ def aggregate(engine: Any) -> str:
         " FROM rows)"
     )
     engine.execute(f"CREATE TEMP TABLE result AS {grouped(binned_rows)}")
-    return (
-        "SELECT * FROM result ORDER BY alpha1_bin NULLS FIRST,"
-        " return_60_bin NULLS FIRST, orderSide NULLS FIRST"
+    return engine, (
+        "SELECT * FROM result ORDER BY alpha1_bin NULLS FIRST, return_60_bin NULLS FIRST, orderSide NULLS FIRST"
     )
 
 
@@ -257,11 +271,7 @@ def day(source: Path, target: Path) -> None:
     """)
     match(engine, "rows")
     expanded = (
-        "(SELECT keyed.* EXCLUDE (row), pieces.qty AS matched_qty"
-        " FROM pieces JOIN keyed ON pieces.row = keyed.row)"
+        "(SELECT keyed.* EXCLUDE (row), pieces.qty AS matched_qty FROM pieces JOIN keyed ON pieces.row = keyed.row)"
     )
     engine.execute(f"COPY ({grouped(expanded)}) TO '{target}' (FORMAT parquet)")
     engine.close()
-
-
-STAGES = {"clock": clock, "fifo": fifo, "forward": forward, "aggregate": aggregate}

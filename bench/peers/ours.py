@@ -12,8 +12,6 @@ import vizflow as vf
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAME = "VizFlow"
-
 
 def parse(df: pl.LazyFrame) -> pl.LazyFrame:
     return vf.parse_time(df, vf.CN, "ticktime", unit="HHMMSSmmm", grace=job.GRACE_MS / 1000)
@@ -55,6 +53,11 @@ def forward(frame: pl.DataFrame) -> pl.DataFrame:
     return look_ahead(frame.lazy()).select(returns).collect(engine="streaming")
 
 
+def quotes(trades: pl.DataFrame, quotes: pl.DataFrame) -> pl.DataFrame:
+    found = vf.merge_forward(trades, quotes, ["mid"], job.LOOK_UPS, symbol_col="ukey", past_last="keep")
+    return found.select(f"mid_{h}" for h in job.LOOK_UPS).collect(engine="streaming")
+
+
 def aggregate(frame: pl.DataFrame) -> pl.DataFrame:
     return group(frame.lazy()).collect(engine="streaming")
 
@@ -65,4 +68,11 @@ def day(source: Path, target: Path) -> None:
     vf.save(group(look_ahead(match(df))), target)
 
 
-STAGES = {"clock": clock, "fifo": fifo, "forward": forward, "aggregate": aggregate}
+def days(frame: pl.DataFrame) -> pl.DataFrame:
+    """Returns of two days in one frame, and of each alone."""
+
+    def work(df: pl.DataFrame) -> pl.Series:
+        return vf.forward_return(df, [60], "mid", symbol_col="ukey").collect()["return_60"]
+
+    alone = pl.concat([work(day) for day in frame.partition_by("date", maintain_order=True)])
+    return pl.DataFrame({"together": work(frame), "alone": alone})

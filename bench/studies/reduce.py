@@ -1,7 +1,7 @@
 """Merging 300 days' partials of 38 080 cells each, against Polars on the same states.
 
-``python bench/reduce.py [--dates 300] [--rounds 7]`` makes the partials in a temporary folder, asserts that all give
-the same metrics, runs the sides in turn, and prints medians, ratios of paired runs, and bytes a cell.
+``python bench/studies/reduce.py [--dates 300] [--rounds 7]`` makes the partials in a temporary folder, asserts that
+all give the same metrics, runs the sides in turn, and prints medians, ratios of paired runs, and bytes a cell.
 
 - *Polars concat*: read every file, ``pl.concat``, ``group_by(keys).agg(sum)``, metrics.
 - *Polars streaming*: one ``scan_parquet`` over all files, the same group_by on the streaming engine.

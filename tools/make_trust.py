@@ -25,6 +25,7 @@ PARTS = {
     "differential": "make differential",
     "c-library": "make test-install",
     "docs": "make test-docs",
+    "wheel": "make test-wheel",
 }
 ABOUT = """\
 # What VizFlow is put through

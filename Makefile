@@ -96,7 +96,7 @@ test-docs: docs ## every block of docs and README, every link, every docstring's
 	@$(PY) -m pytest -q -p no:cacheprovider tests/python/docs
 
 dist/.built: $(VENV)/.ready $(SOURCES) README.md
-	@rm -rf dist && $(PY) -m build --outdir dist . > build/wheel.log || { cat build/wheel.log; exit 1; }
+	@rm -rf dist && $(PY) -m build --outdir dist . > build/wheel.log 2>&1 || { cat build/wheel.log; exit 1; }
 	@touch $@
 
 wheel: dist/.built ## the source archive, and the abi3 wheel built from it, in dist

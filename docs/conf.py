@@ -29,6 +29,22 @@ highlight_language = "text"
 pygments_style = "default"
 
 
+_ON_SITE = {  # pages of the repository that lie outside docs/, and where the site has them
+    "ARCHITECTURE.md": "architecture.md",
+    "CHANGELOG.md": "changelog.md",
+    "README.md": "index.md",
+    "SECURITY.md": "security.md",
+    "examples/c/README.md": "how-to/c-library.md",
+}
+
+
+def _here(app: Sphinx, name: str, source: list[str]) -> None:
+    """Lead links that leave docs/ for such a page to where it is on the site."""
+    up = "../" * name.count("/")
+    for outside, page in _ON_SITE.items():
+        source[0] = source[0].replace(f"](../{up}{outside}", f"]({up}{page}")
+
+
 def _there(app: Sphinx, name: str, source: list[str]) -> None:
     """Leave out of the menu what is not there: pages that other scripts make, such as docs/c-reference.md."""
     if name == root_doc:
@@ -37,5 +53,6 @@ def _there(app: Sphinx, name: str, source: list[str]) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Tell Sphinx of it."""
+    """Tell Sphinx of both."""
+    app.connect("source-read", _here)
     app.connect("source-read", _there)

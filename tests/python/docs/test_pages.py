@@ -15,10 +15,11 @@ import pytest
 import vizflow as vf
 from doc_blocks import ROOT, Block, Counts, Reader, blocks, environment, furnish
 
-PAGES = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md"))
-GENERATED = {
+PAGES = [page for where in ("*.md", "docs/**/*.md", "examples/**/*.md") for page in sorted(ROOT.glob(where))]
+ELSEWHERE = {
     "docs/reference": "made from the docstrings, whose examples test_docs.py runs",
     "docs/c-reference.md": "made from the header, which every C test compiles",
+    "examples/c/README.md": "its programs are built, run and compared with it by `make test-install`",
 }
 LINK = re.compile(r"(?<!!)\[(?:[^\]\[]|\[[^\]]*\])*\]\(([^)\s]+)\)")
 
@@ -27,8 +28,9 @@ def name_of(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-def generated(page: Path) -> bool:
-    return any(name_of(page).startswith(prefix) for prefix in GENERATED)
+def checked_elsewhere(page: Path) -> str:
+    """Say where a page's blocks are run, where that is not here."""
+    return next((why for prefix, why in ELSEWHERE.items() if name_of(page).startswith(prefix)), "")
 
 
 @pytest.fixture(scope="session")
@@ -53,12 +55,19 @@ def folder(demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-WRITTEN = [page for page in PAGES if not generated(page) and any(blocks(page))]
+WRITTEN = [page for page in PAGES if not checked_elsewhere(page) and any(blocks(page))]
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=name_of)
 def test_blocks_of_a_page_run(page: Path, folder: Path, counts: Counts) -> None:
     Reader(folder, counts).read(page)
+
+
+def test_blocks_that_are_run_elsewhere_are_counted(figures: dict[str, Any]) -> None:
+    pages = {page: checked_elsewhere(page) for page in PAGES if checked_elsewhere(page)}
+    number = sum(block.language != "text" for page in pages for block in blocks(page))
+    figures["blocks run elsewhere"] = (number, "; ".join(sorted(set(pages.values()))))
+    assert number > 0
 
 
 def test_the_example_that_pages_begin_with_runs(folder: Path) -> None:

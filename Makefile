@@ -16,7 +16,7 @@ $(VENV)/.ready: $(SOURCES)
 	@echo "setting up $(VENV): building VizFlow and installing its packages, a minute or two" >&2
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade pip
-	@$(PY) -m pip install --quiet --disable-pip-version-check ".[cli,demo,test,lint,calendars,viz,browser]"
+	@$(PY) -m pip install --quiet --disable-pip-version-check ".[cli,demo,test,lint,calendars,viz,browser,docs,package]"
 	@touch $@
 
 setup: $(VENV)/.ready ## make .venv with VizFlow built and installed in it
@@ -112,7 +112,7 @@ test-browser: setup ## the explorer and the reports in Chromium; screenshots in 
 	@$(PY) -m pytest -q -p no:cacheprovider tests/python/browser
 
 lint: setup ## ruff, mypy, and whether the reference pages are what docstrings and header say
-	@$(VENV)/bin/ruff check python tests/python bench tools examples
+	@$(VENV)/bin/ruff check python tests bench tools examples docs
 	@$(VENV)/bin/mypy
 	@$(PY) tools/make_reference.py --check
 	@$(PY) tools/mutants.py --check
@@ -136,5 +136,29 @@ bench: setup ## VizFlow and its peers on the same data: docs/benchmarks.md; [ROW
 	       || $(PY) -m pip install --quiet --disable-pip-version-check ".[bench]"
 	@$(PY) bench/run.py $(if $(ROWS),--rows $(ROWS)) $(if $(MINUTES),--minutes $(MINUTES))
 
+docs: setup ## the site in build/site, every warning an error; it is read without a network
+	@rm -rf build/site
+	@$(PY) -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/site
+	@$(PYTHON) tools/check_site.py build/site
+
+test-docs: docs ## every block of docs and README, every link, every docstring's example; build/trust/docs.json
+	@$(PY) -m pytest -q -p no:cacheprovider tests/python/docs
+
+dist/.built: $(VENV)/.ready $(SOURCES) README.md
+	@rm -rf dist && $(PY) -m build --outdir dist . > build/wheel.log 2>&1 || { cat build/wheel.log; exit 1; }
+	@touch $@
+
+wheel: dist/.built ## the source archive, and the abi3 wheel built from it, in dist
+	@ls dist/*
+
+test-wheel: wheel ## the wheel in environments of its own, without this checkout: all unit tests, every Python there is
+	@$(PY) -m pytest -q -p no:cacheprovider tests/package/test_wheel.py
+
+test-wheel-quick: wheel
+	@VIZFLOW_WHEEL_QUICK=1 $(PY) -m pytest -q -p no:cacheprovider tests/package/test_wheel.py
+
+test: docs test-wheel-quick
+.PHONY: docs test-docs wheel test-wheel test-wheel-quick
+
 clean: ## remove everything that was built
-	@rm -rf build $(VENV) demo-output
+	@rm -rf build dist $(VENV) demo-output

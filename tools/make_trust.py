@@ -27,6 +27,7 @@ PARTS = {
     "docs": "make test-docs",
     "kernels": "make gate",
     "bench": "make bench",
+    "wheel": "make test-wheel",
 }
 ABOUT = """\
 # What VizFlow is put through

@@ -88,6 +88,8 @@ def from_mapping(values: Any, folder: Path, where: str) -> Config:
 
 def _market(table: Mapping[str, Any], where: str) -> Market:
     try:
+        if any(isinstance(session, Mapping) for session in table["sessions"]):
+            raise TypeError(table["sessions"])
         sessions = [Session(start, end, *map(_is_night, rest)) for start, end, *rest in table["sessions"]]
         return Market(table["name"], sessions, table.get("timezone"), table.get("calendar"))
     except (KeyError, ValueError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""The documentation runs: docstrings' examples, the README's Python blocks; and every public name has its page."""
+"""The docstrings' examples run, and every public name has its text. The pages' own blocks: `test_pages.py`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import importlib
 import inspect
 import pkgutil
 import re
-from contextlib import redirect_stdout
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,13 @@ import polars as pl
 import pytest
 
 import vizflow as vf
+import vizflow.explore
 
 ROOT = Path(__file__).parents[3]
 MODULES = sorted(
-    f"vizflow.{module.name}" for module in pkgutil.iter_modules(vf.__path__) if module.name not in ("_core", "__main__")
+    module.name
+    for module in pkgutil.walk_packages(vf.__path__, "vizflow.")
+    if module.name not in ("vizflow._core", "vizflow.__main__")
 )
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -32,54 +33,22 @@ def examples(name: str) -> list[doctest.DocTest]:
 @pytest.mark.parametrize(
     "test", [t for name in ["vizflow", *MODULES] for t in examples(name)], ids=lambda test: test.name
 )
-def test_examples_of_docstrings(test: doctest.DocTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_of_docstrings(
+    test: doctest.DocTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: dict[str, Any]
+) -> None:
     monkeypatch.chdir(tmp_path)
     failed: list[str] = []
     with pl.Config(tbl_width_chars=120, tbl_cols=-1):
         doctest.DocTestRunner(optionflags=FLAGS).run(test, out=failed.append)
     assert not failed, "".join(failed)
-
-
-PAGES = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md"))
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
-page_names = [str(page.relative_to(ROOT)) for page in PAGES]
-
-
-@pytest.fixture
-def demo_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder in which `make demo` has been run, small."""
-    pytest.importorskip("numpy")
-    monkeypatch.chdir(tmp_path)
-    vf.demo.generate(tmp_path / "demo-output" / "days", ["20240102"], rows=2_000, symbols=10)
-    return tmp_path
-
-
-@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "reference.md"], ids=lambda page: page.name)
-def test_python_of_a_page_runs(page: Path, demo_folder: Path) -> None:
-    """Blocks run one after another, as a reader would type them; a text block after one is what it prints."""
-    names: dict[str, Any] = {"__name__": "__main__"}
-    printed = ""
-    for number, (language, block) in enumerate(FENCE.findall(page.read_text(encoding="utf-8"))):
-        if language == "python":
-            with redirect_stdout(StringIO()) as out:
-                exec(compile(block, f"{page.name}, block {number}", "exec"), names)
-            printed = out.getvalue()
-        elif language == "text" and printed:
-            assert printed.rstrip() == block.rstrip()
-            printed = ""
-
-
-@pytest.mark.parametrize("page", PAGES, ids=page_names)
-def test_links_of_a_page_lead_somewhere(page: Path) -> None:
-    missing = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if not (page.parent / link).exists()]
-    assert not missing
+    seen = figures.get("docstrings whose examples ran", (0, ""))[0] + 1
+    figures["docstrings whose examples ran"] = (seen, "doctest; these are the examples of the reference")
 
 
 def public() -> list[tuple[str, Any]]:
     """Give every public function and class, and the public methods of classes, by their names."""
     found: dict[str, Any] = {}
-    for module in (vf, vf.calendar, vf.cluster, vf.demo, vf.stats):
+    for module in (vf, vf.calendar, vf.cluster, vf.demo, vf.explore, vf.reports, vf.stats, vf.viz):
         for name in getattr(module, "__all__", []):
             thing = getattr(module, name)
             if inspect.isclass(thing) or inspect.isfunction(thing):
@@ -123,6 +92,24 @@ def test_every_parameter_is_described(name: str, thing: Any) -> None:
         return
     for parameter in inspect.signature(thing).parameters:
         assert parameter in text, f"{name} does not say what {parameter} is"
+
+
+def test_every_public_name_is_in_the_reference(figures: dict[str, Any]) -> None:
+    pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference").glob("*.md"))
+    missing = [name for name, _ in PUBLIC if f"# `{name.replace('vizflow', 'vf', 1)}`\n" not in pages]
+    assert not missing
+    headings = len(re.findall(r"^##+ `vf\.", pages, re.MULTILINE))
+    figures["names in the reference, Python"] = (headings, "every public function, class, method, market and error")
+
+
+def test_every_function_of_the_header_is_in_the_c_reference(figures: dict[str, Any]) -> None:
+    header = (ROOT / "include" / "vizflow" / "vizflow.h").read_text(encoding="utf-8")
+    names = re.findall(r"^VF_API\b[^;(]*?\b(\w+)\s*\(", re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL), re.MULTILINE)
+    page = ROOT / "docs" / "c-reference.md"
+    text = page.read_text(encoding="utf-8") if page.exists() else header
+    assert [name for name in names if name not in text] == []
+    where = page.name if page.exists() else "the header itself"
+    figures["names in the reference, C"] = (len(names), f"functions of vizflow.h, in {where}")
 
 
 def test_all_is_what_the_design_document_asks_for() -> None:

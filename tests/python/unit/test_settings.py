@@ -88,6 +88,8 @@ def test_market_as_a_table(tmp_path: Path) -> None:
         ("market = ", ["this is not TOML"]),
         ("market = 'Mars'", ["'Mars'"]),
         ("[market]\nname = 'X'", ["a market is one of the presets' names, or a table"]),
+        # its keys were taken for the session's two times
+        ("[market]\nname = 'X'\n[[market.sessions]]\nstart = '09:00'\nend = '12:00'", ["a market is", "pairs such as"]),
         ("[market]\nname = 'X'\nsessions = [['09:00', '08:00'], ['07:00', '09:30']]", ["X"]),
         ("input_pattern = 'day.feather'", ["does not hold {date}"]),
         ("[schema.qty]\ncast_to = 'Int65'", ["'Int65' is no Polars type"]),

@@ -1196,50 +1196,8 @@ static void test_values_that_were_not_learnt(void) {
         enum vf_status status = vf_cube_add(cube, keys, values, 2, &check_error);
         if (status == VF_OK) status = vf_cube_finish(cube, &check_error);
         CHECK_I64(status, VF_ERROR_REPLAY);
-}
-
-/* 2^58 cells of 64 words are 2^64 words: no array of records at all was taken for enough of them. */
-static void test_damaged_header_of_more_words_than_memory(void) {
-    enum { N_AXES = 16, N = 16, RECORDS = 1 + N_AXES /* the part of that number */ };
-    static int64_t keys[3][N], ones[N];
-    struct check_column columns[N_AXES], value;
-    struct vf_series axes[N_AXES], parts[RECORDS + 1];
-    struct vf_column given[RECORDS + 1];
-    const struct ArrowArray *chunks[RECORDS + 1];
-    static const struct vf_cube_state state = {VF_CUBE_ADD_INT, "n"};
-    struct vf_cube *cube = NULL, *copy = NULL;
-    for (int64_t i = 0; i < N; i++) {
-        keys[0][i] = i;
-        keys[1][i] = i % 4;
-        ones[i] = 1;
+        vf_cube_close(cube);
     }
-    for (size_t a = 0; a < N_AXES; a++) /* 14 axes of 16 values, one of 4, one of 1 */
-        axes[a] = *check_series(&columns[a], "l", "k", N, NULL, keys[a < 14 ? 0 : a - 13], NULL);
-    struct vf_series values = *check_series(&value, "l", "n", N, NULL, ones, NULL);
-    CHECK_OK(vf_cube_open(NULL, N_AXES, &state, 1, &cube, &check_error));
-    CHECK_OK(vf_cube_learn(cube, axes, &values, N, &check_error));
-    CHECK_OK(vf_cube_build(cube, VF_CUBE_SPARSE, 0, &check_error));
-    CHECK_OK(vf_cube_add(cube, axes, &values, N, &check_error));
-    CHECK_OK(vf_cube_finish(cube, &check_error));
-    for (size_t i = 0; i <= RECORDS; i++) {
-        CHECK_OK(vf_cube_part(cube, i, &given[i], &check_error));
-        chunks[i] = &given[i].array;
-        parts[i] = (struct vf_series){.schema = &given[i].schema, .chunks = &chunks[i], .n_chunks = 1};
-    }
-    int64_t *header = (int64_t *)(uintptr_t)given[0].array.buffers[1], n = given[0].array.length;
-    header[1] = 1; /* dense */
-    header[4] = INT64_C(1) << 58;
-    header[5] = 0;
-    header[6] = 64;
-    header[n - 1] = (int64_t)vf__hash_bytes(header, (size_t)(n - 1) * sizeof *header);
-    given[RECORDS].array.length = 0;
-    struct parts nobody = {.n = 0};
-    CHECK_STATUS(vf_cube_attach(NULL, &state, 1, parts, RECORDS + 1, &nobody, release_parts, &copy, &check_error),
-                 VF_ERROR_DATA);
-    vf_cube_close(copy);
-    for (size_t i = 0; i <= RECORDS; i++)
-        vf_column_release(&given[i]);
-    vf_cube_close(cube);
 }
 
 /* Exponents that no product has, as a damaged file may hold them: they were added up past int64. */
@@ -1289,7 +1247,6 @@ int main(void) {
     test_slabs_of_more_than_one_block();
     test_sums_that_fill_their_words();
     test_values_that_were_not_learnt();
-    test_damaged_header_of_more_words_than_memory();
     test_exponents_past_any_product();
     return check_report("cube");
 }

@@ -276,7 +276,9 @@ def check(options: argparse.Namespace, absent: str) -> tuple[dict[tuple[str, str
             frames[contestant] = result(contestant, places["keep"])
         compare(case, {c: f for c, f in frames.items() if case not in job.PEERS[c].differs})
         found += findings.of_case(case, data(options, options.check_rows), frames)
-    found += findings.of_sums(lambda name, n: aggregated(options, name, n), takes_part(options, "aggregate"), cores())
+    if "aggregate" in options.cases:
+        who = takes_part(options, "aggregate")
+        found += findings.of_sums(lambda name, n: aggregated(options, name, n), who, cores())
     found += findings.of_days(options.work, lambda name, source: days(options, name, source), options.contestants)
     return costs, found
 

@@ -100,7 +100,10 @@ def main() -> None:
     absent = install_namesake(options.work)
     costs, found = check(options, absent)
     rows = options.rows or chosen_rows(options, costs)
-    plan, runs = planned(options, costs, rows, options.minutes * 60 - (time.monotonic() - began))
+    left = options.minutes * 60 - (time.monotonic() - began)
+    plan, runs = planned(options, costs, rows, max(left, options.minutes * 30))  # half of it, however long that took
+    if not plan:
+        raise SystemExit(f"nothing can be timed in {options.minutes:g} minutes here: give more (make bench MINUTES=30)")
     sizes = sorted({sample.rows for sample in plan})
     for size in sizes:
         write_data(options.work, size, sorted({s.case for s in plan if s.rows == size}))
@@ -273,7 +276,9 @@ def check(options: argparse.Namespace, absent: str) -> tuple[dict[tuple[str, str
             frames[contestant] = result(contestant, places["keep"])
         compare(case, {c: f for c, f in frames.items() if case not in job.PEERS[c].differs})
         found += findings.of_case(case, data(options, options.check_rows), frames)
-    found += findings.of_sums(lambda name, n: aggregated(options, name, n), takes_part(options, "aggregate"), cores())
+    if "aggregate" in options.cases:
+        who = takes_part(options, "aggregate")
+        found += findings.of_sums(lambda name, n: aggregated(options, name, n), who, cores())
     found += findings.of_days(options.work, lambda name, source: days(options, name, source), options.contestants)
     return costs, found
 

@@ -161,7 +161,11 @@ def figures() -> None:
         said = subprocess.run([str(disk)], capture_output=True, text=True, check=True, cwd=disk.parent).stdout
         found = re.search(r"(\d+) operations failed, (\d+) states", said)
         if found:
-            row("file operations failed on the model disk", int(found[1]), "six errors; once, from then on; undone, or done all the same")
+            row(
+                "file operations failed on the model disk",
+                int(found[1]),
+                "once, or from then on; undone, or done all the same",
+            )
             row("states after a power cut", int(found[2]), "every moment x every subset of what was not synced")
     saves = _note("saves")
     if saves:

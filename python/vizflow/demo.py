@@ -287,8 +287,9 @@ def _write(
         return frames  # a plain sink: Polars asks for every column and row
 
     with io.atomic(path) as file:
+        target: Any = file  # it has the `write` that Polars asks for
         register_io_source(source, schema=SCHEMA).sink_ipc(
-            file,
+            target,
             compression=compression,
             record_batch_size=_BLOCK_ROWS,
             engine="streaming",

@@ -32,7 +32,7 @@ BATCH_ROWS = 131_072
 _NODE = re.compile(r" *(?:(PYTHON\[[^\]]*\] SCAN|[A-Z][a-z]+ SCAN|[A-Z]+[A-Z_ ]*[A-Z])\b|\S)")
 _CHEAP = re.compile(
     r"WITH_COLUMNS|SELECT|SELECTION|FILTER|FROM|SLICE|PROJECT|ESTIMATED ROWS|ROW INDEX|DF|(Ipc|Parquet) SCAN"
-    r"|PYTHON\[vizflow .*\] SCAN"
+    r"|PYTHON\[vizflow [^(]*\] SCAN"
 )
 
 
@@ -384,7 +384,7 @@ def two_pass(
             yield from _emit(step, again, needed, wanted)
         _leave(id(token), step)
 
-    out = source(produce, schema, name)
+    out = source(produce, schema, name if replayable else f"{name} (input collected)")
     if rebuild is not None:
         _origins.add(out, Origin(frame, rebuild))
     if one_to_one and replayable:

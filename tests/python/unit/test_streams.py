@@ -305,10 +305,11 @@ def chained(lf: Any) -> pl.LazyFrame:
     return vf.aggregate(lf, ["price_bin", "return_60_bin", "side"], {"n": pl.len(), "q": pl.col("matched_qty").sum()})
 
 
-def test_a_chain_to_groups_reads_its_input_as_its_steps_do() -> None:
-    watched = Watched(DAY)
+@pytest.mark.parametrize("cheap", [True, False])
+def test_a_chain_to_groups_reads_its_input_as_its_steps_do(cheap: bool) -> None:
+    watched = Watched(DAY, cheap=cheap)
     got = chained(watched.lazy).collect()
-    assert len(watched.reads) == 2
+    assert len(watched.reads) == (2 if cheap else 1)
     assert "note" not in watched.columns
     assert "unused" not in watched.columns
     eager = returns(fifo(DAY).collect(), 60, 300).collect()
@@ -453,6 +454,14 @@ def test_source_that_is_not_known_to_repeat_is_collected_once(step: Step) -> Non
 )
 def test_which_plans_are_taken_to_repeat(plan: Callable[[pl.LazyFrame], pl.LazyFrame], replayable: bool) -> None:
     assert is_replayable(plan(DAY.lazy())) is replayable
+
+
+def test_source_that_is_not_known_to_repeat_is_collected_once_below_a_chain_too() -> None:
+    """It was read by the outer step once for itself and once through the inner one."""
+    watched = Watched(DAY, cheap=False, change=change_price)
+    got = returns(fifo(watched.lazy), 60).collect()
+    assert len(watched.reads) == 1
+    assert_frame_equal(got, returns(fifo(DAY), 60).collect(), check_exact=True)
 
 
 def test_expression_that_is_random_is_an_error_or_one_reading() -> None:

@@ -858,6 +858,12 @@ VF_API void vf_agg_close(struct vf_agg *agg);
 VF_API enum vf_status vf_agg_update(struct vf_agg *agg, const struct vf_series *keys, const struct vf_series *values,
                                     int64_t n_rows, struct vf_error *err);
 
+/* Gives the number of each row's group (uint32), as vf_agg_finish gives groups: 0 for the first. For objects that were
+   opened without leaves and values. Whoever repeats rows, or takes them in parts, numbers them once and aggregates by the
+   number. Fails as vf_agg_update does, and gives nothing then. */
+VF_API enum vf_status vf_agg_number(struct vf_agg *agg, const struct vf_series *keys, int64_t n_rows,
+                                    struct vf_column *out, struct vf_error *err);
+
 /* Adds the groups of `other`, which is borrowed, stays as it is and is another object than agg. VF_ERROR_ARGUMENT
    unless the leaves are the same, VF_ERROR_TYPE unless the columns' types are. A failure after that leaves agg half
    merged: every later call but close is then VF_ERROR_STATE. */

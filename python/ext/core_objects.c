@@ -433,6 +433,26 @@ static PyObject *agg_update(PyObject *self, PyObject *args) {
     return none_or_error(status, &err);
 }
 
+PyDoc_STRVAR(agg_number_doc, "number($self, keys, values, n_rows, /)\n--\n\n"
+                             "The number of each row's group, as finish gives groups; there are no values.");
+
+static PyObject *agg_number(PyObject *self, PyObject *args) {
+    struct agg_object *object = (struct agg_object *)self;
+    struct rows_in rows;
+    struct vf_error err = {0};
+    struct vf_column out = {0};
+    enum vf_status status;
+    if (!rows_in_new(args, "number", object->n_keys, object->n_values, &rows)) return NULL;
+    Py_BEGIN_ALLOW_THREADS;
+    status = vf_agg_number(object->agg, rows.keys.series, rows.n_rows, &out, &err);
+    rows_in_free(&rows);
+    Py_END_ALLOW_THREADS;
+    PyObject *list = columns_or_error(self, status, &out, 1, &err);
+    PyObject *column = list != NULL ? PySequence_GetItem(list, 0) : NULL;
+    Py_XDECREF(list);
+    return column;
+}
+
 typedef enum vf_status agg_give(struct vf_agg *agg, struct vf_column *out, struct vf_error *err);
 
 static PyObject *give_columns(PyObject *self, agg_give *give, size_t n) {
@@ -466,6 +486,7 @@ static PyObject *agg_groups(PyObject *self, PyObject *unused) {
 
 static PyMethodDef agg_methods[] = {
     {"update", agg_update, METH_VARARGS, agg_update_doc},
+    {"number", agg_number, METH_VARARGS, agg_number_doc},
     {"finish", agg_finish, METH_NOARGS, "Columns: the keys, then the leaves."},
     {"states", agg_states, METH_NOARGS,
      "Columns: the keys, then the leaves' states, to be stored and merged."},

@@ -17,12 +17,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
 from vizflow.errors import translated
+
+T = TypeVar("T")
 
 BATCH_ROWS = 131_072
 
@@ -30,7 +32,7 @@ BATCH_ROWS = 131_072
 _NODE = re.compile(r" *(?:(PYTHON\[[^\]]*\] SCAN|[A-Z][a-z]+ SCAN|[A-Z]+[A-Z_ ]*[A-Z])\b|\S)")
 _CHEAP = re.compile(
     r"WITH_COLUMNS|SELECT|SELECTION|FILTER|FROM|SLICE|PROJECT|ESTIMATED ROWS|ROW INDEX|DF|(Ipc|Parquet) SCAN"
-    r"|PYTHON\[vizflow .*\] SCAN"
+    r"|PYTHON\[vizflow [^(]*\] SCAN"
 )
 
 
@@ -141,36 +143,30 @@ def _leave(key: int, step: Step) -> None:
             _scopes[-1].steps[key] = step
 
 
-# ---- frames that repeat the rows of another ---------------------------------------------------------------------
+# ---- what is known of frames of ours ------------------------------------------------------------------------------
+
+
+class _Known(Generic[T]):
+    """What is known of a frame, as long as it is the very same object: whatever is built upon it is another."""
+
+    def __init__(self) -> None:
+        self._of: dict[int, tuple[weakref.ref[pl.LazyFrame], T]] = {}
+
+    def add(self, frame: pl.LazyFrame, what: T) -> None:
+        key = id(frame)
+        self._of[key] = weakref.ref(frame, lambda _: self._of.pop(key, None)), what
+
+    def of(self, frame: pl.LazyFrame) -> T | None:
+        found = self._of.get(id(frame))
+        return found[1] if found is not None and found[0]() is frame else None
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a row-repeating frame was made of: `rebuild(frame)` is that frame."""
+    """What a row-repeating frame was made of: `rebuild(frame, names)` is these columns of that over another frame."""
 
     frame: pl.LazyFrame
-    rebuild: Callable[[pl.LazyFrame], pl.LazyFrame]
-
-
-_origins: dict[int, tuple[weakref.ref[pl.LazyFrame], Origin]] = {}
-
-
-def _remember(frame: pl.LazyFrame, origin: Origin) -> None:
-    key = id(frame)
-    _origins[key] = weakref.ref(frame, lambda _: _origins.pop(key, None)), origin
-
-
-def origin(frame: pl.LazyFrame) -> Origin | None:
-    """Give the origin of a frame that is, itself and untouched, what a row-repeating step gave.
-
-    A step whose answer for a row does not change when rows are repeated next to themselves may then work before the
-    repetition: fewer rows, the same result.
-    """
-    found = _origins.get(id(frame))
-    return found[1] if found is not None and found[0]() is frame else None
-
-
-# ---- steps whose input is another step's output ------------------------------------------------------------------
+    rebuild: Callable[[pl.LazyFrame, Sequence[str]], pl.LazyFrame]
 
 
 @dataclass(frozen=True)
@@ -183,17 +179,113 @@ class _Made:
     key: int
 
 
-_made: dict[int, tuple[weakref.ref[pl.LazyFrame], _Made]] = {}
+@dataclass(frozen=True)
+class Function:
+    """A column that Python makes of others, batch by batch."""
+
+    roots: Sequence[str]
+    make: Callable[[pl.DataFrame], pl.Series]
+    dtype: Any
+
+    def expr(self, name: str) -> pl.Expr:
+        """Stand for the column in a plan. Only `rows` can read it."""
+
+        def refuse(_: Sequence[pl.Series]) -> pl.Series:
+            raise RuntimeError(f"column {name!r} was read by Polars")
+
+        return pl.map_batches(self.roots, refuse, return_dtype=self.dtype, is_elementwise=True)
 
 
-def _remember_made(frame: pl.LazyFrame, made: _Made) -> None:
-    key = id(frame)
-    _made[key] = weakref.ref(frame, lambda _: _made.pop(key, None)), made
+@dataclass(frozen=True)
+class _Layer:
+    """Columns that are made row by row, batch by batch, of another frame's."""
+
+    frame: pl.LazyFrame
+    added: Mapping[str, pl.Expr | Function]
+
+    def below(self, columns: Sequence[str]) -> list[str]:
+        """Give the columns of `frame` that these are made of."""
+        made = [self.added[name] for name in columns if name in self.added]
+        roots = [root for one in made for root in _roots(one)]
+        return list(dict.fromkeys([*(name for name in columns if name not in self.added), *roots]))
+
+    def over(self, batch: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+        exprs = [one.alias(name) for name, one in self.added.items() if name in columns and isinstance(one, pl.Expr)]
+        made = {series.name: series for series in batch.select(exprs)} if exprs else {}
+        for name, one in self.added.items():
+            if name in columns and isinstance(one, Function):
+                made[name] = one.make(batch).alias(name)
+        return pl.DataFrame([made[name] if name in made else batch[name] for name in columns])
 
 
-def _made_of(frame: pl.LazyFrame) -> _Made | None:
-    found = _made.get(id(frame))
-    return found[1] if found is not None and found[0]() is frame else None
+def _roots(one: pl.Expr | Function) -> Sequence[str]:
+    return one.roots if isinstance(one, Function) else one.meta.root_names()
+
+
+_origins: _Known[Origin] = _Known()
+_mades: _Known[_Made] = _Known()
+_layers: _Known[_Layer] = _Known()
+_sources: _Known[Callable[[list[str], bool], Iterator[pl.DataFrame]]] = _Known()
+
+
+def origin(frame: pl.LazyFrame) -> Origin | None:
+    """Give the origin of a frame that is, itself and untouched, what a row-repeating step gave.
+
+    A step whose answer for a row does not change when rows are repeated next to themselves may then work before the
+    repetition: fewer rows, the same result.
+    """
+    return _origins.of(frame)
+
+
+def with_columns(frame: pl.LazyFrame, added: Mapping[str, pl.Expr]) -> pl.LazyFrame:
+    """Add columns that are computed row by row; of a frame that repeats rows, before they are repeated."""
+    roots = {root for expr in added.values() for root in expr.meta.root_names()}
+    names = frame.collect_schema().names()
+    under = origin(frame)
+    if under is not None and roots <= set(under.frame.collect_schema().names()):
+        return under.rebuild(with_columns(under.frame, added), [*names, *added])
+    out = frame.with_columns(**added)
+    if is_direct(frame):
+        _layers.add(out, _Layer(frame, added))
+    return out
+
+
+def with_function(frame: pl.LazyFrame, name: str, function: Function) -> pl.LazyFrame:
+    """Add a column that Python makes: for `rows` and steps, not for Polars."""
+    out = frame.with_columns(function.expr(name).alias(name))
+    _layers.add(out, _Layer(frame, {name: function}))
+    return out
+
+
+def is_direct(frame: pl.LazyFrame) -> bool:
+    """Tell whether `rows` reads a frame without Polars' engine around it."""
+    return _sources.of(frame) is not None or _layers.of(frame) is not None
+
+
+def rows(frame: pl.LazyFrame, columns: Sequence[str], *, ordered: bool = True) -> Iterator[pl.DataFrame]:
+    """Read columns batch by batch: of a frame of ours straight from its step, of any other by Polars.
+
+    Nested engines cost threads that wait for one another, and hundreds of megabytes of batches under way.
+    """
+    layer, produce = _layers.of(frame), _sources.of(frame)
+    if layer is not None:
+        for batch in rows(layer.frame, layer.below(columns), ordered=ordered):
+            yield layer.over(batch, columns)
+    elif produce is not None:
+        with translated():
+            for batch in produce(list(columns), False):
+                yield pl.DataFrame([batch[name] for name in columns])
+    else:
+        yield from batches(frame.select(columns), ordered=ordered)
+
+
+def ahead(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Make the next frame while the last one is used."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(next, frames, None)
+        while (frame := waiting.result()) is not None:
+            waiting = pool.submit(next, frames, None)
+            yield frame
 
 
 # ---- sources ----------------------------------------------------------------------------------------------------
@@ -233,7 +325,9 @@ def source(
         if not some:
             yield empty.select(columns)
 
-    return register_io_source(generate, schema=dict(schema), explain_name=f"vizflow {name}")
+    out = register_io_source(generate, schema=dict(schema), explain_name=f"vizflow {name}")
+    _sources.add(out, produce)
+    return out
 
 
 def two_pass(
@@ -244,7 +338,7 @@ def two_pass(
     added: list[str],
     name: str,
     one_to_one: bool,
-    rebuild: Callable[[pl.LazyFrame], pl.LazyFrame] | None = None,
+    rebuild: Callable[[pl.LazyFrame, Sequence[str]], pl.LazyFrame] | None = None,
 ) -> pl.LazyFrame:
     """Make the lazy frame of a step that learns from all rows before it emits the first.
 
@@ -263,7 +357,7 @@ def two_pass(
     one_to_one
         Every input row is one output row.
     rebuild
-        Of a step that gives each row once or more: the same step over another input; see `origin`.
+        Of a step that gives each row once or more: columns of the same step over another input; see `origin`.
     """
     replayable = is_replayable(frame)
     new = set(added)
@@ -271,7 +365,7 @@ def two_pass(
 
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
         if one_to_one and not new.intersection(wanted):
-            yield from batches(frame.select(wanted))  # nothing to learn for
+            yield from rows(frame, wanted)  # nothing to learn for
             return
         again_is_cheap = replayable and not limited  # a replay that is stopped early cannot be judged
         step = _take(id(token), wanted)
@@ -279,20 +373,22 @@ def two_pass(
             fresh = make_step([*wanted, *(new & _upcoming())])
             needed = _needed(fresh, wanted, new)
             with _scope(needed):
-                again = _read(frame, needed, again_is_cheap)
+                again = frame if again_is_cheap else _collected(frame, needed)
                 if not (again_is_cheap and _learn_together(fresh, frame, needed)):
                     _learn([fresh], again)
-                yield from _emit(fresh, again, wanted)
+                yield from _emit(fresh, again, needed, wanted)
             step = fresh
         else:
-            yield from _emit(step, _read(frame, _needed(step, wanted, new), again_is_cheap), wanted)
+            needed = _needed(step, wanted, new)
+            again = frame if again_is_cheap else _collected(frame, needed)
+            yield from _emit(step, again, needed, wanted)
         _leave(id(token), step)
 
-    out = source(produce, schema, name)
+    out = source(produce, schema, name if replayable else f"{name} (input collected)")
     if rebuild is not None:
-        _remember(out, Origin(frame, rebuild))
+        _origins.add(out, Origin(frame, rebuild))
     if one_to_one and replayable:
-        _remember_made(out, _Made(frame, make_step, frozenset(new), id(token)))
+        _mades.add(out, _Made(frame, make_step, frozenset(new), id(token)))
     return out
 
 
@@ -300,16 +396,19 @@ def _needed(step: Step, wanted: Sequence[str], new: set[str]) -> list[str]:
     return list(dict.fromkeys([*step.columns, *(column for column in wanted if column not in new)]))
 
 
-def _read(frame: pl.LazyFrame, columns: list[str], replayable: bool) -> pl.LazyFrame:
-    if replayable:
-        return frame.select(columns)
+def _collected(frame: pl.LazyFrame, columns: list[str]) -> pl.LazyFrame:
+    if is_direct(frame):
+        empty = pl.DataFrame(schema=frame.select(columns).collect_schema())
+        return pl.concat([empty, *rows(frame, columns)]).lazy()
     with translated():
         return frame.select(columns).collect(engine="streaming").lazy()
 
 
 def _learn_together(step: Step, frame: pl.LazyFrame, needed: list[str]) -> bool:
     """Let `step` and the step that made `frame`, if one did and its columns are needed, learn from one reading."""
-    made = _made_of(frame)
+    while (layer := _layers.of(frame)) is not None and not set(step.columns).intersection(layer.added):
+        frame, needed = layer.frame, layer.below(needed)
+    made = _mades.of(frame)
     if made is None or not made.added.intersection(needed) or made.added.intersection(step.columns):
         return False
     under = made.make_step([*needed, *(made.added & _upcoming())])
@@ -320,21 +419,21 @@ def _learn_together(step: Step, frame: pl.LazyFrame, needed: list[str]) -> bool:
 
 def _learn(steps: list[Step], frame: pl.LazyFrame) -> None:
     """Let steps learn from one reading, side by side: C works without Python's lock."""
-    columns = frame.select(list(dict.fromkeys(name for step in steps for name in step.columns)))
-    empty = pl.DataFrame(schema=columns.collect_schema())  # types, should no rows come
+    columns = list(dict.fromkeys(name for step in steps for name in step.columns))
+    empty = pl.DataFrame(schema=frame.select(columns).collect_schema())  # types, should no rows come
     for step in steps:
         step.learn(empty)
     with ThreadPoolExecutor(len(steps)) as pool:
-        for batch in _gathered(batches(columns)):
+        for batch in _gathered(rows(frame, columns)):
             for done in [pool.submit(step.learn, batch) for step in steps]:
                 done.result()
         for done in [pool.submit(step.learnt) for step in steps]:
             done.result()
 
 
-def _emit(step: Step, again: pl.LazyFrame, wanted: list[str]) -> Iterator[pl.DataFrame]:
+def _emit(step: Step, again: pl.LazyFrame, needed: list[str], wanted: list[str]) -> Iterator[pl.DataFrame]:
     row = 0
-    for batch in _gathered(batches(again)):
+    for batch in ahead(_gathered(rows(again, needed))):
         yield step.emit(batch, row, wanted)
         row += batch.height
     step.emitted()

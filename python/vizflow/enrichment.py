@@ -413,7 +413,7 @@ class Enricher:
 
     # ---- FIFO ----
 
-    def _run_fifo(self, lf: pl.LazyFrame, rule: FIFOMatch) -> pl.LazyFrame:
+    def _run_fifo(self, lf: pl.LazyFrame, rule: FIFOMatch, names: Sequence[str] | None = None) -> pl.LazyFrame:
         schema = lf.collect_schema()
         for name, option in (
             (rule.side_col, "side_col"),
@@ -426,16 +426,17 @@ class Enricher:
         added = _fifo_schema(rule, schema)
         require_new(schema, added, "FIFOMatch")
         opening = None if rule.opening is None else _opening(rule.opening, self.by)
+        types = {**schema, **added}
         return two_pass(
             lf,
             lambda wanted: _FifoStep(
                 rule, self.by, self.sort_by, opening, [c for c in rule.output_columns if c in wanted]
             ),
-            schema={**schema, **added},
+            schema={name: types[name] for name in names or types},
             added=list(added),
             name="FIFOMatch",
             one_to_one=False,
-            rebuild=None if rule.rows == "lots" else lambda frame: self._run_fifo(frame, rule),
+            rebuild=None if rule.rows == "lots" else lambda frame, names: self._run_fifo(frame, rule, names),
         )
 
     # ---- Python rules ----

@@ -15,7 +15,18 @@ from vizflow import _core, _partial
 from vizflow._metrics import Job, make_job
 from vizflow._plans import Frame, as_lazy, column_type, plugin, require, require_new, threads
 from vizflow._states import frame_of
-from vizflow._stream import batches, origin, source, two_pass
+from vizflow._stream import (
+    Function,
+    ahead,
+    batches,
+    is_direct,
+    origin,
+    rows,
+    source,
+    two_pass,
+    with_columns,
+    with_function,
+)
 from vizflow.errors import ConfigError, SchemaError, near_names, translated
 from vizflow.market import Day, Market, Outside, _check_outside, grace_nanoseconds
 
@@ -421,7 +432,7 @@ def forward_return(
         return marked(lf)
     # The frame repeats rows (FIFO pieces). Neighbours that are the same observation change no return, so the rows are
     # marked before they are repeated: the same result from fewer rows.
-    return under.rebuild(marked(under.frame)).select(*schema.names(), *names)
+    return under.rebuild(marked(under.frame), [*schema.names(), *names])
 
 
 def _check_observations(schema: pl.Schema, price_col: str, time_col: str, symbol_col: str) -> None:
@@ -589,7 +600,7 @@ def bin(df: Frame, widths: Mapping[str, float], *, snap: bool = False) -> pl.Laz
     """
     lf = as_lazy(df)
     schema = lf.collect_schema()
-    bins = []
+    bins = {}
     for name, width in widths.items():
         dtype = column_type(schema, name, "widths")
         if not dtype.is_numeric() and dtype != pl.Null:
@@ -598,10 +609,10 @@ def bin(df: Frame, widths: Mapping[str, float], *, snap: bool = False) -> pl.Laz
         if not number or not math.isfinite(width) or width <= 0:
             raise ConfigError(f"bin width of {name!r} is {width!r}; a finite width above 0 is accepted", column=name)
         value = pl.col(name).cast(pl.Float64) if dtype.is_decimal() else pl.col(name)
-        bins.append(plugin("bin_index", [value], width=float(width), snap=snap).alias(f"{name}_bin"))
-    require_new(schema, [f"{name}_bin" for name in widths], "bin")
+        bins[f"{name}_bin"] = plugin("bin_index", [value], width=float(width), snap=snap)
+    require_new(schema, bins, "bin")
     _partial.note_bins({f"{name}_bin": float(width) for name, width in widths.items()})
-    return lf.with_columns(bins)
+    return with_columns(lf, bins)
 
 
 # ---- aggregation ------------------------------------------------------------------------------------------------
@@ -762,8 +773,42 @@ def _finish_groups(states: pl.DataFrame, lf: pl.LazyFrame, keys: list[str], job:
     return out.select(*keys, *names, *job.derived)
 
 
+_GROUP = "__vf_group"
+
+
 def _collect_states(lf: pl.LazyFrame, schema: pl.Schema, keys: list[str], job: Job) -> pl.DataFrame:
     """Keys and states of every group, sorted by the keys: one pass, in any order where no bit depends on it."""
+    numbered = _numbered(lf, keys, job)
+    if numbered is None:
+        agg = _aggregated(lf, keys, job)
+        return frame_of(agg, {key: schema[key] for key in keys}, job.states)
+    frame, numbers = numbered
+    states = frame_of(_aggregated(frame, [_GROUP], job), {_GROUP: pl.UInt32()}, job.states)
+    found = [pl.Series(column).alias(key).cast(schema[key]) for key, column in zip(keys, numbers.finish(), strict=True)]
+    return pl.DataFrame(found)[states[_GROUP]].hstack(states.drop(_GROUP)).sort(keys)
+
+
+def _numbered(lf: pl.LazyFrame, keys: list[str], job: Job) -> tuple[pl.LazyFrame, _core.Agg] | None:
+    """Give a frame that repeats rows with a number for each row's keys, made before the rows are repeated."""
+    under = origin(lf)
+    if under is None or not keys or not set(keys) <= set(under.frame.collect_schema()):
+        return None
+    numbers = _core.Agg(leaves=[], n_keys=len(keys), n_values=0, n_threads=1)
+
+    def number(batch: pl.DataFrame) -> pl.Series:
+        return pl.Series(numbers.number([batch[key] for key in keys], [], batch.height))
+
+    number(pl.DataFrame(schema=under.frame.select(keys).collect_schema()))  # types, should no rows come
+    frame = with_function(under.frame, _GROUP, Function(keys, number, pl.UInt32()))
+    return under.rebuild(frame, [_GROUP, *_roots(job.values)]), numbers
+
+
+def _roots(exprs: Sequence[pl.Expr]) -> list[str]:
+    return list(dict.fromkeys(root for expr in exprs for root in expr.meta.root_names()))
+
+
+def _aggregated(lf: pl.LazyFrame, keys: list[str], job: Job) -> _core.Agg:
+    """Every row of a frame, in C."""
     values = job.value_names()
     key_names = [f"__vf_key_{index}" for index in range(len(keys))]
     agg = _core.Agg(
@@ -778,7 +823,10 @@ def _collect_states(lf: pl.LazyFrame, schema: pl.Schema, keys: list[str], job: J
     frame = lf.select(pl.len().cast(pl.Int64)) if rows_only else lf.select(columns)
     empty = pl.DataFrame(schema=[] if rows_only else frame.collect_schema())  # types, should no rows come
     agg.update([empty[name] for name in key_names], [empty[name] for name in values], 0)
-    for batch in batches(frame, ordered=job.in_order):
+    direct = is_direct(lf) and not rows_only
+    given = ahead(rows(lf, _roots(columns))) if direct else batches(frame, ordered=job.in_order)
+    for given_batch in given:
+        batch = given_batch.select(columns) if direct else given_batch
         height = batch.item() if rows_only else batch.height
         agg.update([batch[name] for name in key_names], [batch[name] for name in values], height)
-    return frame_of(agg, {key: schema[key] for key in keys}, job.states)
+    return agg

@@ -371,16 +371,23 @@ static enum vf_status read_more(struct vf_agg *agg, struct shard *shard, const s
     return status;
 }
 
+/* The groups of a block's rows, new ones included, to scratch.ids. */
+static enum vf_status find_block(struct vf_agg *agg, struct shard *shard, int64_t row, int64_t n,
+                                 struct vf_error *err) {
+    struct scratch *s = &shard->scratch;
+    enum vf_status status = VF_OK;
+    for (size_t k = 0; status == VF_OK && k < agg->n_keys; k++)
+        status = read_key(agg, shard, k, row, n, err);
+    if (status == VF_OK) status = vf__groups_find(&shard->groups, s->keys, (size_t)n, s->ids, err);
+    return status == VF_OK ? vf__states_grow(&shard->states, shard->groups.n, err) : status;
+}
+
 static enum vf_status add_block(struct vf_agg *agg, struct shard *shard, int64_t row, int64_t n,
                                 struct vf_error *err) {
     struct scratch *s = &shard->scratch;
     struct vf__state_block block = {.groups = s->ids, .n = (size_t)n, .first_row = agg->n_rows + row};
-    enum vf_status status = VF_OK;
+    enum vf_status status = find_block(agg, shard, row, n, err);
     uint32_t loaded = UINT32_MAX;
-    for (size_t k = 0; status == VF_OK && k < agg->n_keys; k++)
-        status = read_key(agg, shard, k, row, n, err);
-    if (status == VF_OK) status = vf__groups_find(&shard->groups, s->keys, (size_t)n, s->ids, err);
-    if (status == VF_OK) status = vf__states_grow(&shard->states, shard->groups.n, err);
     for (size_t i = 0; status == VF_OK && i < agg->layout.n_states; i++) {
         const struct vf__state *state = &agg->layout.states[i];
         if (state->value != loaded && vf__state_reads(state->kind) != VF__READS_NOTHING) {
@@ -392,6 +399,14 @@ static enum vf_status add_block(struct vf_agg *agg, struct shard *shard, int64_t
         if (state->more[0] != 0) memset(block.more, 0, sizeof block.more);
     }
     return status;
+}
+
+/* The batch's columns, read from their start. */
+static void take_readers(struct vf_agg *agg, struct shard *shard) {
+    if (n_columns(agg) > 0)
+        memcpy(shard->scratch.readers, agg->readers, n_columns(agg) * sizeof *agg->readers);
+    for (size_t k = 0; k < agg->n_keys; k++)
+        vf__text_keys_forget(&shard->texts[k]);
 }
 
 struct run {
@@ -407,10 +422,7 @@ static void run_shard(void *arg, size_t index) {
     int64_t share = run->n_rows / (int64_t)run->n_shards, first = share * (int64_t)index;
     int64_t end = index + 1 == run->n_shards ? run->n_rows : first + share;
     shard->status = VF_OK;
-    if (n_columns(agg) > 0)
-        memcpy(shard->scratch.readers, agg->readers, n_columns(agg) * sizeof *agg->readers);
-    for (size_t k = 0; k < agg->n_keys; k++)
-        vf__text_keys_forget(&shard->texts[k]);
+    take_readers(agg, shard);
     for (int64_t row = first; shard->status == VF_OK && row < end; row += BLOCK) {
         int64_t n = end - row < BLOCK ? end - row : BLOCK;
         shard->status = add_block(agg, shard, row, n, &shard->error);
@@ -586,14 +598,20 @@ static enum vf_status run_shards(struct vf_agg *agg, size_t n_shards, int64_t n_
     return status;
 }
 
-enum vf_status vf_agg_update(struct vf_agg *agg, const struct vf_series *keys, const struct vf_series *values,
-                             int64_t n_rows, struct vf_error *err) {
+static enum vf_status open_batch(struct vf_agg *agg, const struct vf_series *keys, const struct vf_series *values,
+                                 int64_t n_rows, struct vf_error *err) {
     enum vf_status status = check_usable(agg, err);
     if (status == VF_OK) status = open_readers(agg, keys, values, n_rows, err);
     if (status == VF_OK) status = check_types(agg, err);
     if (status == VF_OK && !agg->typed) status = learn_types(agg, NULL, err);
+    if (status == VF_OK) read_raw(agg);
+    return status;
+}
+
+enum vf_status vf_agg_update(struct vf_agg *agg, const struct vf_series *keys, const struct vf_series *values,
+                             int64_t n_rows, struct vf_error *err) {
+    enum vf_status status = open_batch(agg, keys, values, n_rows, err);
     if (status != VF_OK || n_rows == 0) return status;
-    read_raw(agg);
     size_t n_shards = choose_shards(agg, n_rows);
     for (size_t s = 0; status == VF_OK && s < n_shards; s++)
         status = open_shard(agg, &agg->shards[s], err);
@@ -602,6 +620,32 @@ enum vf_status vf_agg_update(struct vf_agg *agg, const struct vf_series *keys, c
     agg->broken = status != VF_OK;
     agg->n_rows += n_rows;
     return status;
+}
+
+enum vf_status vf_agg_number(struct vf_agg *agg, const struct vf_series *keys, int64_t n_rows,
+                             struct vf_column *out, struct vf_error *err) {
+    struct vf_column column = {0};
+    void *numbers;
+    uint8_t *validity;
+    if (agg->n_leaves > 0 || agg->n_values > 0)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1,
+                        "opened with %zu leaves and %zu values; groups are numbered where there are none",
+                        agg->n_leaves, agg->n_values);
+    enum vf_status status = open_batch(agg, keys, NULL, n_rows, err);
+    if (status == VF_OK)
+        status = vf__column_new(&agg->ctx, "I", "group", n_rows, 4, false, &column, &numbers, &validity, err);
+    if (status != VF_OK) return status;
+    struct shard *shard = &agg->shards[0];
+    take_readers(agg, shard);
+    for (int64_t row = 0; status == VF_OK && row < n_rows; row += BLOCK) {
+        int64_t n = n_rows - row < BLOCK ? n_rows - row : BLOCK;
+        status = find_block(agg, shard, row, n, err);
+        if (status == VF_OK) memcpy((uint32_t *)numbers + row, shard->scratch.ids, (size_t)n * sizeof(uint32_t));
+    }
+    if (status != VF_OK) vf__fail_from(err, agg->n_rows);
+    agg->broken = status != VF_OK;
+    agg->n_rows += n_rows;
+    return vf__column_give(status, &column, out);
 }
 
 /* ---- merge ---------------------------------------------------------------------------------------------------------------------------- */

@@ -3,6 +3,8 @@
 
 #include "base/keys.h"
 
+#define FEW_ROWS VF__SIZED(4096, 2, 1 << 24) /* starting a thread costs more than they do */
+
 void vf__grouping_init(struct vf__grouping *grouping, const struct vf_context *ctx) {
     *grouping = (struct vf__grouping){.ctx = *ctx};
 }
@@ -63,4 +65,17 @@ enum vf_status vf__grouping_make(struct vf__grouping *grouping, const uint32_t *
     }
     grouping->n_groups = n_found;
     return VF_OK;
+}
+
+size_t vf__grouping_cut(const struct vf__grouping *grouping, size_t n, size_t *from) {
+    size_t n_groups = grouping->n_groups, n_rows = vf__grouping_start(grouping, n_groups), k = 0;
+    if (n > VF__GROUPING_SHARES) n = VF__GROUPING_SHARES;
+    if (n == 0 || n_rows < FEW_ROWS) n = 1;
+    for (size_t i = 0; i < n; i++) {
+        from[i] = k;
+        while (k < n_groups && (i + 1 == n || (size_t)grouping->ends[k] * n <= n_rows * (i + 1)))
+            k++;
+    }
+    from[n] = k;
+    return n;
 }

@@ -26,4 +26,13 @@ void vf__grouping_release(struct vf__grouping *grouping);
 enum vf_status vf__grouping_make(struct vf__grouping *grouping, const uint32_t *group, size_t n, size_t n_groups,
                                  struct vf_error *err);
 
+static inline size_t vf__grouping_start(const struct vf__grouping *grouping, size_t k) {
+    return k > 0 ? grouping->ends[k - 1] : 0;
+}
+
+/* Cuts the groups into at most n <= VF__GROUPING_SHARES shares of about as many rows, for as many threads: share i is
+   groups[from[i] .. from[i + 1]). Gives how many shares; one where there are few rows. */
+#define VF__GROUPING_SHARES 16
+size_t vf__grouping_cut(const struct vf__grouping *grouping, size_t n, size_t *from);
+
 #endif

@@ -66,12 +66,12 @@ static uint32_t count_runs(const uint32_t *rows, uint32_t n, const uint8_t *kind
     return runs;
 }
 
-/* The runs of the grouping's first k groups and of the next one's first n rows, each by `back`. */
-static void undo(struct vf__chains *chains, const struct vf__grouping *grouping, size_t k, uint32_t n,
+/* The runs of the groups [from, k) and of group k's first n rows, each by `back`. */
+static void undo(struct vf__chains *chains, const struct vf__grouping *grouping, size_t from, size_t k, uint32_t n,
                  const uint8_t *kind, void (*back)(struct vf__chains *, struct vf__lane *)) {
-    for (size_t j = 0; j <= k && j < grouping->n_groups; j++) {
-        uint32_t from = j > 0 ? grouping->ends[j - 1] : 0, rows = j < k ? grouping->ends[j] - from : n;
-        for (uint32_t runs = count_runs(grouping->rows + from, rows, kind); runs > 0; runs--)
+    for (size_t j = from; j <= k && j < grouping->n_groups; j++) {
+        uint32_t start = (uint32_t)vf__grouping_start(grouping, j), rows = j < k ? grouping->ends[j] - start : n;
+        for (uint32_t runs = count_runs(grouping->rows + start, rows, kind); runs > 0; runs--)
             back(chains, &chains->lanes[grouping->groups[j]]);
     }
 }
@@ -103,7 +103,7 @@ enum vf_status vf__mark_keep(struct vf__chains *chains, const struct vf__groupin
             if (kind[row] != VF__MARK_RUN) continue;
             struct vf__cell *cell = vf__chain_push(chains, lane);
             if (VF__UNLIKELY(cell == NULL)) {
-                undo(chains, grouping, k, (uint32_t)(i - from), kind, pop);
+                undo(chains, grouping, 0, k, (uint32_t)(i - from), kind, pop);
                 return vf__fail_memory(err, chains->stride * lane->n);
             }
             cell->time = time[row];
@@ -115,17 +115,32 @@ enum vf_status vf__mark_keep(struct vf__chains *chains, const struct vf__groupin
     return VF_OK;
 }
 
-/* One or two horizons, told apart at compile time. */
-static inline bool give(struct vf__chains *chains, size_t n_horizons, const struct vf__grouping *grouping,
-                        const uint8_t *kind, const double *before, double *const *values, size_t at) {
-    for (size_t k = 0, from = 0; k < grouping->n_groups; from = grouping->ends[k++]) {
+struct giving {
+    struct vf__chains *chains;
+    const struct vf__grouping *grouping;
+    const uint8_t *kind;
+    const double *before;
+    double *const *values;
+    size_t n_horizons, at;
+    size_t from[VF__GROUPING_SHARES + 1];
+    bool given[VF__GROUPING_SHARES];
+};
+
+/* One thread's share of the groups. One or two horizons, told apart at compile time. */
+static inline bool give(const struct giving *g, size_t first, size_t end, size_t n_horizons) {
+    struct vf__chains *chains = g->chains;
+    const struct vf__grouping *grouping = g->grouping;
+    const uint8_t *kind = g->kind;
+    double *const *values = g->values;
+    size_t at = g->at;
+    for (size_t k = first, from = vf__grouping_start(grouping, first); k < end; from = grouping->ends[k++]) {
         fetch_ahead(chains, grouping, k);
         struct vf__lane *lane = &chains->lanes[grouping->groups[k]];
         for (size_t i = from; i < grouping->ends[k]; i++) {
             size_t row = grouping->rows[i];
             if (VF__LIKELY(kind[row] == VF__MARK_RUN)) {
                 if (VF__UNLIKELY(lane->read == lane->n)) {
-                    undo(chains, grouping, k, (uint32_t)(i - from), kind, unread_one);
+                    undo(chains, grouping, first, k, (uint32_t)(i - from), kind, unread_one);
                     return false;
                 }
                 const double *cell = vf__chain_next(chains, lane);
@@ -133,11 +148,32 @@ static inline bool give(struct vf__chains *chains, size_t n_horizons, const stru
                     values[h][at + row] = cell[h];
             } else { /* the row before is of the same group, and was given */
                 for (size_t h = 0; h < n_horizons; h++)
-                    values[h][at + row] = row > 0 ? values[h][at + row - 1] : before[h];
+                    values[h][at + row] = row > 0 ? values[h][at + row - 1] : g->before[h];
             }
         }
     }
     return true;
+}
+
+static void give_share(void *arg, size_t i) {
+    struct giving *g = arg;
+    size_t first = g->from[i], end = g->from[i + 1];
+    g->given[i] = g->n_horizons == 1   ? give(g, first, end, 1)
+                  : g->n_horizons == 2 ? give(g, first, end, 2)
+                                       : give(g, first, end, g->n_horizons);
+}
+
+/* All of the groups, or none of them. */
+static bool give_groups(struct giving *g) {
+    size_t n = vf__grouping_cut(g->grouping, g->chains->ctx.n_threads, g->from);
+    bool all = true;
+    vf__parallel(&g->chains->ctx, n, give_share, g);
+    for (size_t i = 0; i < n; i++)
+        all &= g->given[i];
+    for (size_t i = 0; !all && i < n; i++)
+        if (g->given[i] && g->from[i] < g->from[i + 1])
+            undo(g->chains, g->grouping, g->from[i], g->from[i + 1], 0, g->kind, unread_one);
+    return all;
 }
 
 /* NaN becomes null; rows that are dead have no value yet. */
@@ -157,10 +193,14 @@ static void make_nulls(const uint8_t *kind, size_t n, double *values, uint8_t *v
 bool vf__mark_give(struct vf__chains *chains, size_t n_horizons, const struct vf__grouping *grouping,
                    const uint8_t *kind, size_t n, double *before, double *const *values, uint8_t *const *validity,
                    size_t at) {
-    bool given = n_horizons == 1   ? give(chains, 1, grouping, kind, before, values, at)
-                 : n_horizons == 2 ? give(chains, 2, grouping, kind, before, values, at)
-                                   : give(chains, n_horizons, grouping, kind, before, values, at);
-    if (!given) return false;
+    struct giving giving = {.chains = chains,
+                            .grouping = grouping,
+                            .kind = kind,
+                            .before = before,
+                            .values = values,
+                            .n_horizons = n_horizons,
+                            .at = at};
+    if (!give_groups(&giving)) return false;
     for (size_t h = 0; h < n_horizons && n > 0; h++) {
         if (kind[n - 1] != VF__MARK_DEAD) before[h] = values[h][at + n - 1];
         make_nulls(kind, n, values[h] + at, validity[h] + at / 8);

@@ -146,24 +146,32 @@ static inline bool find_few(const uint8_t *at, size_t stride, uint32_t row, bool
     return true;
 }
 
-/* The block that the last records were found in: a group's rows find theirs nearly in order. */
+/* The blocks that the last records were found in. A symbol's openers and its closers each find theirs in order, at two
+   ends of its queue: so two blocks, the one found last first. */
 struct nearby {
     const uint8_t *first;
     uint32_t start, end;
 };
 
 static inline struct vf__chain_place find_place(const struct vf__chains *cells, uint32_t group, uint32_t k,
-                                                struct nearby *nearby) {
-    if (k - nearby->start >= nearby->end - nearby->start) {
-        uint32_t block = vf__chain_block_of(k, &nearby->start);
-        nearby->first = cells->blocks[cells->block_start[group] + block];
-        nearby->end = nearby->start + vf__chain_block(nearby->start);
+                                                struct nearby nearby[2]) {
+    if (k - nearby[0].start >= nearby[0].end - nearby[0].start) {
+        struct nearby other = nearby[1];
+        nearby[1] = nearby[0];
+        if (k - other.start >= other.end - other.start) {
+            uint32_t block = vf__chain_block_of(k, &other.start);
+            other.first = cells->blocks[cells->block_start[group] + block];
+            other.end = other.start + vf__chain_block(other.start);
+        }
+        nearby[0] = other;
     }
     return (struct vf__chain_place){
-        .at = nearby->first + (k - nearby->start) * cells->stride, .k = k, .left = nearby->end - k};
+        .at = nearby[0].first + (k - nearby[0].start) * cells->stride, .k = k, .left = nearby[0].end - k};
 }
 
 enum found { FOUND, FULL, DIFFERENT };
+
+#define PLACES 32 /* rows whose records are asked for before the first one's are looked at */
 
 static inline enum found find_group(const struct vf__piece_finder *finder, uint32_t group, uint32_t first_row,
                                     const uint32_t *rows, size_t n, uint32_t *at, uint32_t *counts, size_t *n_read,
@@ -172,40 +180,56 @@ static inline enum found find_group(const struct vf__piece_finder *finder, uint3
     struct vf__lane *lane = &cells->lanes[group];
     size_t stride = cells->stride, start_at = stride - sizeof(uint32_t);
     bool both = finder->rows == VF_FIFO_BOTH;
-    struct nearby nearby = {0};
-    for (size_t i = 0; i < n; i++) {
-        uint32_t start, row = first_row + rows[i];
-        if (VF__UNLIKELY(lane->read == lane->n)) return DIFFERENT;
-        if (VF__UNLIKELY(is_full(out, 4))) return FULL;
-        memcpy(&start, (const uint8_t *)vf__chain_next(cells, lane) + start_at, sizeof start);
-        ++*n_read;
-        size_t before = out->n;
-        if (VF__UNLIKELY(start >= VF__START_LIMIT)) {
-            if (finder->rows != VF_FIFO_LOTS)
-                append(out, (struct vf__record){.opener = start == VF__START_ZERO_ENTRY ? row : NONE,
-                                                .closer = start == VF__START_ZERO_EXIT ? row : NONE});
-        } else {
-            struct vf__chain_place place = find_place(cells, group, start, &nearby);
-            bool together = both & (place.left >= 4) & (place.k + 4 <= lane->n);
-            if (!together || !find_few(place.at, stride, row, timed, out))
-                if (VF__UNLIKELY(!find_row(finder, &place, lane->n, row, out))) return FULL;
+    struct nearby nearby[2] = {0};
+    struct vf__chain_place places[PLACES];
+    for (size_t from = 0, m; from < n; from += m) {
+        m = n - from < PLACES ? n - from : PLACES;
+        if (VF__UNLIKELY(lane->n - lane->read < m)) return DIFFERENT;
+        for (size_t i = 0; i < m; i++) {
+            uint32_t start;
+            memcpy(&start, (const uint8_t *)vf__chain_next(cells, lane) + start_at, sizeof start);
+            places[i].k = start;
+            if (VF__UNLIKELY(start >= VF__START_LIMIT)) continue;
+            places[i] = find_place(cells, group, start, nearby);
+            VF__PREFETCH(places[i].at);
         }
-        at[i] = (uint32_t)before;
-        counts[i] = (uint32_t)(out->n - before);
+        *n_read += m;
+        for (size_t i = 0; i < m; i++) {
+            const struct vf__chain_place *place = &places[i];
+            uint32_t row = first_row + rows[from + i];
+            if (VF__UNLIKELY(is_full(out, 4))) return FULL;
+            size_t before = out->n;
+            if (VF__UNLIKELY(place->k >= VF__START_LIMIT)) {
+                if (finder->rows != VF_FIFO_LOTS)
+                    append(out, (struct vf__record){.opener = place->k == VF__START_ZERO_ENTRY ? row : NONE,
+                                                    .closer = place->k == VF__START_ZERO_EXIT ? row : NONE});
+            } else {
+                bool together = both & (place->left >= 4) & (place->k + 4 <= lane->n);
+                if (!together || !find_few(place->at, stride, row, timed, out))
+                    if (VF__UNLIKELY(!find_row(finder, place, lane->n, row, out))) return FULL;
+            }
+            at[from + i] = (uint32_t)before;
+            counts[from + i] = (uint32_t)(out->n - before);
+        }
     }
     return FOUND;
 }
 
-/* A group's lane, its next cell, the place of that cell's block and its records follow from each other, and each is a
-   miss of the cache: so each is asked for some groups before it is needed. */
+/* The lines of as many cells as the group has rows in this batch; of the more the processor reads ahead by itself. */
+static inline void fetch_cells(const uint8_t *at, size_t stride, size_t n) {
+    size_t bytes = n * stride < 512 ? n * stride : 512;
+    for (size_t i = 0; i < bytes + 64; i += 64)
+        VF__PREFETCH(at + i);
+}
+
+/* A group's lane, its next cells, the place of the first one's block and its records follow from each other, and each
+   is a miss of the cache: so each is asked for some groups before it is needed. */
 static inline void fetch_ahead(const struct vf__chains *cells, const struct vf__grouping *grouping, size_t k) {
     size_t start_at = cells->stride - sizeof(uint32_t), n = grouping->n_groups;
     if (k + 16 < n) VF__PREFETCH(&cells->lanes[grouping->groups[k + 16]]);
-    if (k + 12 < n) {
-        const uint8_t *at = cells->lanes[grouping->groups[k + 12]].at;
-        VF__PREFETCH(at + start_at);
-        VF__PREFETCH(at + start_at + 64);
-    }
+    if (k + 12 < n)
+        fetch_cells(cells->lanes[grouping->groups[k + 12]].at, cells->stride,
+                    grouping->ends[k + 12] - grouping->ends[k + 11]);
     for (size_t ahead = 8; ahead > 0; ahead -= 4) {
         if (k + ahead >= n) continue;
         uint32_t group = grouping->groups[k + ahead], start, first;
@@ -214,12 +238,11 @@ static inline void fetch_ahead(const struct vf__chains *cells, const struct vf__
         memcpy(&start, lane->at + start_at, sizeof start);
         if (start >= lane->n) continue;
         uint8_t *const *block = &cells->blocks[cells->block_start[group] + vf__chain_block_of(start, &first)];
-        if (ahead == 8) {
+        if (ahead == 8)
             VF__PREFETCH(block);
-        } else {
-            VF__PREFETCH(*block + (start - first) * cells->stride);
-            VF__PREFETCH(*block + (start - first) * cells->stride + 64);
-        }
+        else
+            fetch_cells(*block + (start - first) * cells->stride, cells->stride,
+                        grouping->ends[k + ahead] - grouping->ends[k + ahead - 1]);
     }
 }
 
@@ -238,14 +261,10 @@ struct search {
     struct share shares[VF__PIECE_LISTS];
 };
 
-static size_t start_of(const struct vf__grouping *grouping, size_t k) {
-    return k > 0 ? grouping->ends[k - 1] : 0;
-}
-
 static void unread(const struct search *search, size_t from, size_t to, size_t n_of_last) {
     struct vf__chains *cells = search->finder->cells;
     for (size_t k = from; k <= to && k < search->grouping->n_groups; k++) {
-        size_t n = k < to ? search->grouping->ends[k] - start_of(search->grouping, k) : n_of_last;
+        size_t n = k < to ? search->grouping->ends[k] - vf__grouping_start(search->grouping, k) : n_of_last;
         for (; n > 0; n--)
             vf__chain_back(cells, &cells->lanes[search->grouping->groups[k]]);
     }
@@ -259,7 +278,7 @@ static void find_share(void *arg, size_t index) {
     size_t before = list->n, n_read = 0;
     share->found = FOUND;
     for (size_t k = share->from; k < share->to; k++) {
-        size_t first = start_of(grouping, k), n = grouping->ends[k] - first;
+        size_t first = vf__grouping_start(grouping, k), n = grouping->ends[k] - first;
         const uint32_t *rows = grouping->rows + first;
         uint32_t *at = search->at + first, *counts = search->counts + first;
         fetch_ahead(search->finder->cells, grouping, k);
@@ -276,24 +295,10 @@ static void find_share(void *arg, size_t index) {
     }
 }
 
-/* Shares of about as many rows each. */
-static size_t cut(struct search *search, size_t n_threads) {
-    const struct vf__grouping *grouping = search->grouping;
-    size_t n_rows = start_of(grouping, grouping->n_groups), n = n_threads < VF__PIECE_LISTS ? n_threads : VF__PIECE_LISTS;
-    if (n_rows < VF__SIZED(4096, 2, 1 << 24)) n = 1;
-    for (size_t i = 0, k = 0; i < n; i++) {
-        search->shares[i].from = k;
-        while (k < grouping->n_groups && (i + 1 == n || start_of(grouping, k + 1) * n <= n_rows * (i + 1)))
-            k++;
-        search->shares[i].to = k;
-    }
-    return n;
-}
-
 /* Room for the usual number of pieces; a share that needs more is looked through again with twice as much. */
 static enum vf_status reserve(struct search *search, size_t i, size_t times, struct vf_error *err) {
     const struct share *share = &search->shares[i];
-    size_t rows = start_of(search->grouping, share->to) - start_of(search->grouping, share->from);
+    size_t rows = vf__grouping_start(search->grouping, share->to) - vf__grouping_start(search->grouping, share->from);
     return make_room(&search->lists->ctx, &search->lists->list[i], (rows + 1) * 4 * times, err);
 }
 
@@ -306,8 +311,10 @@ enum vf_status vf__pieces_find(const struct vf__piece_finder *finder, const stru
                             .at = room,
                             .counts = room + VF__GROUPING_ROWS,
                             .lists = out};
-    size_t n = cut(&search, out->ctx.n_threads);
+    size_t from[VF__GROUPING_SHARES + 1], n = vf__grouping_cut(grouping, out->ctx.n_threads, from);
     enum vf_status status = VF_OK;
+    for (size_t i = 0; i < n; i++)
+        search.shares[i] = (struct share){.from = from[i], .to = from[i + 1]};
     *differs = false;
     for (size_t i = 0; status == VF_OK && i < n; i++)
         status = reserve(&search, i, 1, err);
@@ -326,7 +333,7 @@ enum vf_status vf__pieces_find(const struct vf__piece_finder *finder, const stru
         return status;
     }
     for (size_t i = 0; i < n; i++)
-        for (size_t k = start_of(grouping, search.shares[i].from); k < start_of(grouping, search.shares[i].to); k++) {
+        for (size_t k = vf__grouping_start(grouping, search.shares[i].from); k < vf__grouping_start(grouping, search.shares[i].to); k++) {
             at[grouping->rows[k]] = (uint32_t)i << VF__PIECE_BITS | search.at[k];
             counts[grouping->rows[k]] = search.counts[k];
         }
@@ -335,14 +342,18 @@ enum vf_status vf__pieces_find(const struct vf__piece_finder *finder, const stru
 
 /* ---- in row order ----------------------------------------------------------------------------------------------- */
 
+static inline const struct vf__record *record_at(const struct vf__piece_lists *lists, uint32_t at) {
+    return lists->list[at >> VF__PIECE_BITS].record + (at & VF__PIECE_MASK);
+}
+
 void vf__pieces_next(const struct vf__piece_lists *lists, const uint32_t *at, const uint32_t *counts,
                      uint32_t first_row, int64_t end, struct vf__piece_cursor *cursor, struct vf__pieces *pieces) {
     size_t n = 0;
     int64_t row = cursor->row;
     uint32_t piece = cursor->piece;
     for (; row < end && n < VF__PIECES; row++, piece = 0) {
-        const struct vf__record *from =
-            lists->list[at[row] >> VF__PIECE_BITS].record + (at[row] & VF__PIECE_MASK);
+        const struct vf__record *from = record_at(lists, at[row]);
+        if (row + 16 < end) VF__PREFETCH(record_at(lists, at[row + 16])); /* of another symbol: anywhere */
         uint32_t count = counts[row];
         for (; piece < count && n < VF__PIECES; piece++, n++) {
             pieces->record[n] = from[piece];

@@ -28,7 +28,7 @@ struct vf__piece_list {
    0 is that of all rows that are no trade. */
 #define VF__PIECE_BITS 28
 #define VF__PIECE_MASK ((UINT32_C(1) << VF__PIECE_BITS) - 1)
-#define VF__PIECE_LISTS 16
+#define VF__PIECE_LISTS VF__GROUPING_SHARES
 
 struct vf__piece_lists {
     struct vf_context ctx;

@@ -115,8 +115,26 @@ static enum vf_status goes_on(const struct vf_context *ctx) {
     return status;
 }
 
+static enum vf_status numbers(const struct vf_context *ctx) {
+    struct columns c;
+    struct vf_agg *agg = NULL;
+    struct vf_column out[2] = {{{0}, {0}}};
+    make_columns(&c);
+    enum vf_status status = vf_agg_open(ctx, NULL, 0, 2, 0, &agg, &check_error);
+    if (status != VF_OK) return status;
+    for (int turn = 0; status == VF_OK && turn < 2; turn++) {
+        status = vf_agg_number(agg, c.keys, N, out, &check_error);
+        if (status != VF_OK) CHECK(out[0].array.release == NULL && out[0].schema.release == NULL);
+        vf_column_release(&out[0]);
+    }
+    if (status == VF_OK) status = finish(agg, 2);
+    vf_agg_close(agg);
+    return status;
+}
+
 int main(void) {
     fill();
+    check_all_faults(numbers);
     check_all_faults(no_keys);
     check_all_faults(small_keys);
     check_all_faults(wide_keys);

@@ -887,7 +887,59 @@ static void test_very_many_groups(void) {
     }
 }
 
+/* Numbers go on over batches, are those of the groups that finish gives, and a text's do not depend on its layout. */
+static void test_numbers(void) {
+    const int64_t key[] = {7, -3, 7, 0, -3, 9};
+    const uint8_t key_valid[] = {0x37}; /* row 3: null */
+    const int32_t offsets[] = {0, 3, 6, 9, 12, 15, 18};
+    const char text[] = "BuySelBuyBuySelBuy";
+    const uint32_t first[] = {0, 1, 0, 2, 1, 3};
+    const int64_t keys_out[] = {7, -3, 0, 9};
+    struct check_column k, t, v;
+    struct vf_series keys[] = {*check_series(&k, "l", "bin", 6, key_valid, key, NULL),
+                               *check_series(&t, "u", "side", 6, NULL, offsets, text)};
+    struct vf_agg *agg = open_agg(4, NULL, 0, 2, 0);
+    struct vf_column out[2] = {{{0}, {0}}};
+    for (int turn = 0; turn < 2; turn++) { /* the second time all are known */
+        CHECK_OK(vf_agg_number(agg, keys, 6, out, &check_error));
+        CHECK(strcmp(out[0].schema.format, "I") == 0 && out[0].array.length == 6 && out[0].array.null_count == 0);
+        for (int i = 0; i < 6; i++)
+            CHECK_I64(((const uint32_t *)out[0].array.buffers[1])[i], first[i]);
+        release(out, 1);
+        CHECK_I64(vf_agg_groups(agg), 4);
+    }
+    const int64_t more[] = {4, 9};
+    const int32_t ends[] = {0, 3, 6};
+    struct vf_series later[] = {*check_series(&k, "l", "bin", 2, NULL, more, NULL),
+                                *check_series(&t, "u", "side", 2, NULL, ends, "BuyBuy")};
+    CHECK_OK(vf_agg_number(agg, later, 2, out, &check_error));
+    CHECK_I64(((const uint32_t *)out[0].array.buffers[1])[0], 4);
+    CHECK_I64(((const uint32_t *)out[0].array.buffers[1])[1], 3);
+    release(out, 1);
+    CHECK_STATUS(vf_agg_number(agg, later, 1, out, &check_error), VF_ERROR_ARGUMENT); /* they have two rows */
+    CHECK(out[0].array.release == NULL);
+    struct vf_series other[] = {*check_series(&v, "i", "bin", 2, NULL, more, NULL), later[1]};
+    CHECK_STATUS(vf_agg_number(agg, other, 2, out, &check_error), VF_ERROR_TYPE);
+    CHECK(out[0].array.release == NULL);
+    CHECK_OK(vf_agg_finish(agg, out, &check_error));
+    CHECK_I64(out[0].array.length, 5);
+    for (int64_t g = 0; g < 4; g++)
+        CHECK(g == 2 ? !check_valid(&out[0], g) : check_i64(&out[0], g) == keys_out[g]);
+    release(out, 2);
+    vf_agg_close(agg);
+    const struct vf_agg_leaf leaf = {VF_AGG_LEN, 0, "n", {0, 0}};
+    agg = open_agg(1, &leaf, 1, 2, 0);
+    CHECK_STATUS(vf_agg_number(agg, keys, 6, out, &check_error), VF_ERROR_ARGUMENT);
+    vf_agg_close(agg);
+    agg = open_agg(1, NULL, 0, 0, 0); /* no keys: one group */
+    CHECK_OK(vf_agg_number(agg, NULL, 3, out, &check_error));
+    CHECK_I64(((const uint32_t *)out[0].array.buffers[1])[2], 0);
+    release(out, 1);
+    vf_agg_close(agg);
+}
+
 int main(void) {
+    test_numbers();
     test_fsum_against_oracle();
     test_fsum_window_overflow();
     test_by_hand();

@@ -1,4 +1,4 @@
-"""`forward_return` before and after the repetition of rows: the same bits (docs/decisions/0005)."""
+"""Steps before and after the repetition of rows: the same bits (docs/decisions/0005 and 0008)."""
 
 from __future__ import annotations
 
@@ -45,3 +45,46 @@ def test_marking_commutes_with_matching(mode: str, rows: list[dict[str, Any]], m
         vf.forward_return(lf, [60, 0.5], time_col="t", method=method, tolerance=90).collect() for lf in (whole, opaque)
     )
     assert_frame_equal(got, want, check_exact=True)
+
+
+METRICS = {
+    "n": pl.len(),
+    "qty": pl.col("matched_qty").sum(),
+    "vwap": (pl.col("price") * pl.col("matched_qty")).sum() / pl.col("matched_qty").sum(),
+    "first": pl.col("price").first(),
+    "closed": pl.col("is_closed").sum(),
+}
+KEYS: list[list[str]] = [
+    ["side"],
+    ["price_bin", "side"],
+    ["symbol", "return_60_bin", "price_bin"],
+    ["is_closed", "side"],
+    [],
+]
+
+
+@pytest.mark.parametrize("keys", KEYS, ids=str)
+@pytest.mark.parametrize("mode", ["both", "exits", "lots"])
+@settings(max_examples=25)
+@given(rows=st.lists(ROW, min_size=1, max_size=30))
+def test_bins_and_groups_commute_with_matching(mode: str, keys: list[str], rows: list[dict[str, Any]]) -> None:
+    rows = [*rows, {"symbol": "a", "t": 0, "side": "B", "qty": 1, "price": 10.0}]
+
+    def grouped(lf: pl.LazyFrame) -> pl.LazyFrame:
+        lf = vf.forward_return(lf, [60], time_col="t")
+        lf = vf.bin(lf, {"price": 0.5, "return_60": 0.01})
+        return vf.aggregate(vf.bin(lf, {"matched_qty": 2.0}), keys, METRICS)
+
+    whole = matched(rows, mode)
+    assert_frame_equal(grouped(whole).collect(), grouped(whole.collect().lazy()).collect(), check_exact=True)
+
+
+@pytest.mark.parametrize("mode", ["both", "lots"])
+def test_bins_stand_where_they_were_asked_for(mode: str) -> None:
+    whole = matched([{"symbol": "a", "t": 0, "side": "B", "qty": 1, "price": 10.0}], mode)
+    names = whole.collect_schema().names()
+    binned = vf.bin(vf.bin(whole, {"price": 0.5}), {"matched_qty": 1.0, "qty": 2.0})
+    want = [*names, "price_bin", "matched_qty_bin", "qty_bin"]
+    assert binned.collect_schema().names() == want
+    assert binned.collect().columns == want
+    assert binned.select("qty_bin", "price_bin").collect().rows() == [(0, 20)]

@@ -299,6 +299,45 @@ def test_lazy_chain_is_the_eager_chain(chain: list[Step], cheap: bool, engine: A
     assert_frame_equal(lf.collect(engine=engine), eager_steps(frame.lazy(), *chain), check_exact=True)
 
 
+def chained(lf: Any) -> pl.LazyFrame:
+    """Steps that read each other without Polars in between."""
+    lf = vf.bin(returns(fifo(lf), 60, 300), {"price": 0.5, "return_60": 0.01})
+    return vf.aggregate(lf, ["price_bin", "return_60_bin", "side"], {"n": pl.len(), "q": pl.col("matched_qty").sum()})
+
+
+@pytest.mark.parametrize("cheap", [True, False])
+def test_a_chain_to_groups_reads_its_input_as_its_steps_do(cheap: bool) -> None:
+    watched = Watched(DAY, cheap=cheap)
+    got = chained(watched.lazy).collect()
+    assert len(watched.reads) == (2 if cheap else 1)
+    assert "note" not in watched.columns
+    assert "unused" not in watched.columns
+    eager = returns(fifo(DAY).collect(), 60, 300).collect()
+    eager = vf.bin(eager, {"price": 0.5, "return_60": 0.01}).collect()
+    keys = ["price_bin", "return_60_bin", "side"]
+    want = vf.aggregate(eager, keys, {"n": pl.len(), "q": pl.col("matched_qty").sum()}).collect()
+    assert_frame_equal(got, want, check_exact=True)
+
+
+def test_a_chain_to_groups_of_no_rows() -> None:
+    trades = DAY.filter(side="no such side")
+    assert chained(trades).collect().height == 0
+
+
+def test_an_error_inside_a_chain_is_the_step_s_own() -> None:
+    huge = DAY.with_columns(price=pl.when(pl.col("unused") == 150).then(1e300).otherwise("price"))
+    with pytest.raises(vf.DataError, match="price"):
+        chained(huge).collect()
+    with pytest.raises(vf.DataError, match="qty"):
+        chained(DAY.with_columns(qty=-pl.col("qty"))).collect()
+
+
+@pytest.mark.parametrize("change", [lambda reading, frame: frame.reverse() if reading > 1 else frame])
+def test_a_chain_to_groups_compares_its_readings(change: Any) -> None:
+    with pytest.raises(ReplayError):
+        chained(Watched(DAY, change=change).lazy).collect()
+
+
 def test_inner_step_learns_once_for_an_outer_one() -> None:
     watched = Watched(DAY)
     returns(fifo(watched.lazy)).collect()
@@ -415,6 +454,14 @@ def test_source_that_is_not_known_to_repeat_is_collected_once(step: Step) -> Non
 )
 def test_which_plans_are_taken_to_repeat(plan: Callable[[pl.LazyFrame], pl.LazyFrame], replayable: bool) -> None:
     assert is_replayable(plan(DAY.lazy())) is replayable
+
+
+def test_source_that_is_not_known_to_repeat_is_collected_once_below_a_chain_too() -> None:
+    """It was read by the outer step once for itself and once through the inner one."""
+    watched = Watched(DAY, cheap=False, change=change_price)
+    got = returns(fifo(watched.lazy), 60).collect()
+    assert len(watched.reads) == 1
+    assert_frame_equal(got, returns(fifo(DAY), 60).collect(), check_exact=True)
 
 
 def test_expression_that_is_random_is_an_error_or_one_reading() -> None:

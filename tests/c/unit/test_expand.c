@@ -491,7 +491,6 @@ static void test_malformed_chunks(void) {
     c.arrays[0].length = c.arrays[1].length = INT64_MAX;
     c.arrays[0].offset = c.arrays[1].offset = 0;
     CHECK_STATUS(expand_status(&c.series, 4), VF_ERROR_ARROW);
-    CHECK(strstr(check_error.message, "overflow") != NULL);
 #undef REFUSED
     cut(&c, "l", 4, 1, false, values, 2);
     CHECK_STATUS(expand_status(&c.series, 3), VF_ERROR_ARGUMENT);
@@ -511,7 +510,7 @@ static void test_carried_types(void) {
     } types[] = {{"e", 2},         {"ex", 0},          {"tiM", 4},        {"tiD", 8},      {"tin", 16},     {"ti", 0},
                  {"w:4", 4},       {"w:1048576", 1048576}, {"w:1048577", 0}, {"w:0", 0},   {"w:-4", 0},     {"w", 0},
                  {"d:9,2", 16},    {"d:9,2,32", 4},    {"d:9,2,64", 8},   {"d:9,2,128", 16}, {"d:9,2,256", 32}, {"d:9,2,512", 0},
-                 {"d:9", 16},      {"d", 0},           {"x:4", 0},        {"+l", 0}};
+                 {"d:9", 0},       {"d", 0},           {"x:4", 0},        {"+l", 0}};
     static uint8_t values[2 * 1048576];
     counts[0] = counts[1] = 1;
     for (size_t i = 0; i < sizeof values; i++)

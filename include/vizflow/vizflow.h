@@ -727,8 +727,8 @@ VF_API enum vf_status vf_daily_finish(struct vf_daily *daily, struct vf_column *
 /* close / price - 1 of each row of the batch (keys, time, price), as float64: close is that of the row's group. Null
    when the row itself does not count, or its time is past that of the close. With options.returns the rows must be
    those learnt, in order from first_row on, else VF_ERROR_REPLAY (see vf_mark_emit), and a first_row that is not next
-   is VF_ERROR_ARGUMENT. vf_daily_replayed ends the replay and begins another: VF_ERROR_REPLAY unless it has seen
-   every row. */
+   is VF_ERROR_ARGUMENT. VF_ERROR_STATE after an update that failed half-way; so is
+   vf_daily_replayed, which ends the replay and begins another: VF_ERROR_REPLAY unless it has seen every row. */
 VF_API enum vf_status vf_daily_return(struct vf_daily *daily, const struct vf_daily_batch *batch, int64_t first_row,
                                       struct vf_column *out, struct vf_error *err);
 VF_API enum vf_status vf_daily_replayed(struct vf_daily *daily, struct vf_error *err);

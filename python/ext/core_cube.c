@@ -4,6 +4,8 @@
 
 #include "pool.h"
 
+#include "base/base.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -250,10 +252,17 @@ static PyObject *cube_attach(PyObject *type, PyObject *args) {
     }
     struct vf_context ctx = {.n_threads = n_threads};
     enum vf_status status;
+    struct vf_column beyond = {0};
     self->n_axes = n_axes;
     Py_BEGIN_ALLOW_THREADS;
     status = vf_cube_attach(&ctx, self->states, self->n_states, in->series, in->n, in, free_columns, &self->cube, &err);
     Py_END_ALLOW_THREADS;
+    if (status == VF_OK && vf_cube_axis(self->cube, n_axes, &beyond, NULL) == VF_OK) { /* picks are of n_axes */
+        vf_column_release(&beyond);
+        (void)vf__fail(&err, VF_ERROR_DATA, NULL, -1, "the cube has more axes than the %u that are told", n_axes);
+        Py_DECREF(self); /* and `in` with it */
+        return raise_error(&err);
+    }
     if (status == VF_OK) return (PyObject *)self;
     free_columns(in);
     Py_DECREF(self);

@@ -20,7 +20,7 @@ import polars as pl
 
 from vizflow import _core, _partial, io
 from vizflow._axes import Dim
-from vizflow._partial import Plan, StateSpec
+from vizflow._partial import Plan, StateSpec, is_width
 from vizflow._plans import threads
 from vizflow.errors import ConfigError, DataError, SchemaError, StorageError, near_names, translated
 from vizflow.reduce import _check_alike, _check_dates, _chosen, _Part, _parts
@@ -158,7 +158,15 @@ class Held:
 
     @staticmethod
     def described(text: str, parts: Sequence[Any], limit: int, where: str) -> Held:
-        tree = json.loads(text)
+        try:
+            return Held._described(json.loads(text), parts, limit, where)
+        except (StorageError, DataError):
+            raise
+        except (Exception, pl.exceptions.PanicException) as error:
+            raise StorageError(f"{where}: its description cannot be read ({type(error).__name__}: {error})") from error
+
+    @staticmethod
+    def _described(tree: Any, parts: Sequence[Any], limit: int, where: str) -> Held:
         if tree.get("kind") != "cube" or tree.get("format") != _FORMAT:
             raise StorageError(
                 f"{where}: it is a {tree.get('kind')!r} of format {tree.get('format')!r}, and this version of VizFlow "
@@ -166,13 +174,22 @@ class Held:
             )
         plan = Plan.from_json(tree["plan"], where)
         kept = [state for state in plan.states if state.name in tree["states"]]
-        axes = tree["axes"]
+        axes, finish = tree["axes"], {name: plan.finish[name] for name in tree["metrics"]}
+        names = [axis["name"] for axis in axes]
+        if [state.name for state in kept] != tree["states"] or not isinstance(tree["dated"], bool):
+            raise ValueError("its states are not those of its plan")
+        if len(set(names)) < len(names) or not all(isinstance(name, str) for name in names):
+            raise ValueError("its axes have no names, or the same")
+        if not all(axis["width"] is None or is_width(axis["width"]) for axis in axes):
+            raise ValueError("a bin's width is none")
+        columns = {column for state in kept for column in state.columns}
+        if not columns.issuperset(name for expr in finish.values() for name in expr.meta.root_names()):
+            raise ValueError("a metric needs a state that it has not got")
         core = _core.Cube.attach(len(axes), merges(kept), parts, threads())
         dims = [
             Dim(axis["name"], _axis_values(core, at, _type_of_text(axis["dtype"])).alias(axis["name"]), axis["width"])
             for at, axis in enumerate(axes)
         ]
-        finish = {name: plan.finish[name] for name in tree["metrics"]}
         return Held(core, dims, tree["dated"], plan, kept, finish, limit)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import glob
 import json
+import math
 import os
 import warnings
 import weakref
@@ -58,24 +59,74 @@ def info(path: str | os.PathLike[str]) -> PartialInfo | None:
         raise StorageError(f"{path}: there is no such file")
     try:
         metadata = {k: v for k, v in pl.read_parquet_metadata(path).items() if k.startswith("vizflow.")}
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise StorageError(f"{path}: the file cannot be read; it is truncated, corrupt, or no Parquet file") from error
     if not metadata:
         return None
     kind = metadata.get("vizflow.kind", "metrics")
+    if kind not in ("states", "metrics") or (kind == "states") != ("vizflow.plan" in metadata):
+        raise _unreadable(path, "vizflow.kind", kind)
     plan = Plan.from_json(metadata["vizflow.plan"], str(path)) if kind == "states" else None
     date = metadata.get("vizflow.date")
-    dates = json.loads(metadata.get("vizflow.dates", "null")) or ([date] if date else [])
+    if date is not None and not _is_date(date):
+        raise _unreadable(path, "vizflow.date", date)
     return PartialInfo(
         path=path,
         kind=kind,
         plan=plan,
         date=date,
-        dates=tuple(dates),
-        bins=json.loads(metadata.get("vizflow.bins", "null")),
+        dates=_dates(path, metadata.get("vizflow.dates", "null")) or ((date,) if date else ()),
+        bins=_bins(path, metadata.get("vizflow.bins", "null")),
         schema_version=metadata.get("vizflow.schema_version", ""),
         metadata=metadata,
     )
+
+
+def _unreadable(path: Path, key: str, text: str) -> StorageError:
+    short = text if len(text) <= 80 else f"{text[:80]}…"
+    return StorageError(
+        f"{path}: its metadata says {key} = {short!r}, which VizFlow does not write; it is damaged, or of a newer version: "
+        "compute the partial again"
+    )
+
+
+def _is_date(value: Any) -> bool:
+    from vizflow.config import check_date  # which knows the operations, and they know this module
+
+    try:
+        return isinstance(value, str) and bool(check_date(value))
+    except ConfigError:
+        return False
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text  # of no type that is asked for
+
+
+def _dates(path: Path, text: str) -> tuple[str, ...]:
+    found = _json(text)
+    if found is None:
+        return ()
+    if not isinstance(found, list) or not all(map(_is_date, found)) or len(set(found)) < len(found):
+        raise _unreadable(path, "vizflow.dates", text)
+    return tuple(found)
+
+
+def _bins(path: Path, text: str) -> dict[str, float] | None:
+    found = _json(text)
+    if found is None:
+        return None
+    if not isinstance(found, dict) or not all(is_width(width) for width in found.values()):
+        raise _unreadable(path, "vizflow.bins", text)
+    return found
+
+
+def is_width(value: Any) -> bool:
+    """Say whether a value can be a bin width."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 def states(path: str | os.PathLike[str]) -> pl.LazyFrame:

@@ -150,14 +150,17 @@ class Plan:
                     f"{PLAN_FORMAT}; compute the partial again"
                 )
             plan = Plan(
-                group_by=tuple(map(str, tree["group_by"])),
+                group_by=_texts(tree["group_by"]),
                 states=tuple(_state_of(state) for state in tree["states"]),
                 leaves=tuple(
-                    LeafSpec(str(x["name"]), str(x["op"]), tuple(x["states"]), int(x["ddof"])) for x in tree["leaves"]
+                    LeafSpec(str(x["name"]), str(x["op"]), _texts(x["states"]), int(x["ddof"])) for x in tree["leaves"]
                 ),
                 metrics=dict(tree["metrics"]),
                 derived=dict(tree["derived"]),
             )
+            for names in ([*plan.group_by, *plan.names], [*plan.group_by, *(c for s in plan.states for c in s.columns)]):
+                if len(set(names)) < len(names):
+                    raise ValueError("a name is there twice")
             _ = plan.finish
         except StorageError:
             raise
@@ -185,9 +188,15 @@ class Plan:
         return "; ".join(parts) or "the states are laid out differently"
 
 
+def _texts(found: Any) -> tuple[str, ...]:
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise ValueError("names are not a list of texts")
+    return tuple(found)
+
+
 def _state_of(tree: Mapping[str, Any]) -> StateSpec:
     dtype = language.type_of_text(tree["dtype"])
-    spec = StateSpec(str(tree["name"]), str(tree["kind"]), tuple(tree["columns"]), dtype, str(tree["of"]))
+    spec = StateSpec(str(tree["name"]), str(tree["kind"]), _texts(tree["columns"]), dtype, str(tree["of"]))
     if len(spec.columns) != len(KINDS[spec.kind]):
         raise ValueError(f"state {spec.name!r} of kind {spec.kind} has {len(spec.columns)} columns")
     return spec

@@ -172,7 +172,7 @@ def furnish(folder: Path) -> None:
         path.write_text(f"#!/usr/bin/env bash\n{script}\n", encoding="utf-8")
         path.chmod(0o755)
     (folder / "bin" / "visit.py").write_text(VISIT, encoding="utf-8")
-    for name in ("CMakeLists.txt", "vizflow.pc.in", "src", "include"):
+    for name in ("CMakeLists.txt", "vizflow.pc.in", "vizflow-config.cmake", "src", "include", "tools"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "job.py").write_bytes((ROOT / "examples" / "python" / "job.py").read_bytes())
     (folder / "day.c").write_bytes((ROOT / "examples" / "c" / "fifo_day.c").read_bytes())

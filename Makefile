@@ -7,7 +7,7 @@ C_BUILD := build/c
 SANITIZE_BUILD := build/sanitize
 SOURCES := $(shell find include src python pyproject.toml CMakeLists.txt -type f -not -name '*.so' -not -path '*/__pycache__/*')
 
-.PHONY: help calendars setup demo test quick test-c test-sanitize test-thread test-install test-python test-differential differential test-browser test-cluster test-engines lint coverage mutants bench gate gate-raise clean
+.PHONY: help calendars setup demo test quick test-c test-sanitize test-thread test-install test-python test-differential differential test-browser test-cluster test-engines lint coverage mutants bench gate gate-raise trust clean
 
 help: ## show this menu
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -159,6 +159,9 @@ test-wheel-quick: wheel
 
 test: docs test-wheel-quick
 .PHONY: docs test-docs wheel test-wheel test-wheel-quick
+
+trust: gate test-faults test-install coverage mutants test-differential test-docs test-wheel ## what VizFlow is put through, and docs/trust.md: an hour
+	@$(PY) tools/make_trust.py
 
 clean: ## remove everything that was built
 	@rm -rf build dist $(VENV) demo-output

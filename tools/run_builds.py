@@ -72,9 +72,10 @@ def compiled(name: str, build: Build) -> Path:
     """Build the tests; give the folder they are in."""
     folder = ROOT / "build" / f"faults-{name}"
     options = ["-DVIZFLOW_BUILD_TESTS=ON", "-DVIZFLOW_WERROR=ON", "-DCMAKE_BUILD_TYPE=Debug", *build.options]
-    flags = f"-DCMAKE_C_FLAGS_DEBUG={build.flags}"
+    # in CMAKE_C_FLAGS, which CMake looks at when it asks the compiler how wide a pointer is
+    flags = [f"-DCMAKE_C_FLAGS={build.flags}", "-DCMAKE_C_FLAGS_DEBUG="]
     subprocess.run(
-        ["cmake", "-S", str(ROOT), "-B", str(folder), *options, flags], check=True, stdout=subprocess.DEVNULL
+        ["cmake", "-S", str(ROOT), "-B", str(folder), *options, *flags], check=True, stdout=subprocess.DEVNULL
     )
     subprocess.run(
         ["cmake", "--build", str(folder), "--target", "vizflow_tests", "--parallel", "2"],

@@ -752,6 +752,7 @@ static void test_forged_headers_are_refused(void) {
 
 /* 2^59 cells of 32 words are 2^64 words, and 0 when the product wraps: an array of nothing must not pass for them. */
 static void test_more_words_than_can_be_counted_are_refused(void) {
+    if (sizeof(size_t) < 8) return; /* an address space of 32 bits refuses the axes themselves */
     enum { MANY_AXES = 15, VALUES_OF_EACH = 16 };
     int64_t keys_of[VALUES_OF_EACH], halves[VALUES_OF_EACH], ones[VALUES_OF_EACH];
     struct check_column c[MANY_AXES + 1];

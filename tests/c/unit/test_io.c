@@ -321,7 +321,7 @@ static void test_blocks_of_every_size(void) {
                                    ((size_t)4 << 20) + 1,
                                    (size_t)9 << 20,
                                    (size_t)64 << 20};
-    enum { N = sizeof sizes / sizeof *sizes };
+    enum { N = sizeof sizes / sizeof *sizes, WIDE = sizeof(size_t) > 4 /* else half of it may well be had */ };
     struct vf_context ctx = vf__context(NULL);
     for (size_t from = 0; from < N; from++)
         for (size_t to = 0; to < N; to++) {
@@ -335,14 +335,14 @@ static void test_blocks_of_every_size(void) {
             CHECK(filled(moved, sizes[from] < sizes[to] ? sizes[from] : sizes[to], sizes[from]));
             /* what cannot be had leaves what is there */
             CHECK(vf__resize(&ctx, moved, sizes[to], SIZE_MAX - 1, 1) == NULL);
-            CHECK(vf__resize(&ctx, moved, sizes[to], SIZE_MAX / 2, 1) == NULL);
+            if (WIDE) CHECK(vf__resize(&ctx, moved, sizes[to], SIZE_MAX / 2, 1) == NULL);
             CHECK(vf__resize(&ctx, moved, sizes[to], SIZE_MAX / 2, 3) == NULL);
             if (sizes[to] > 0) fill(moved, sizes[to]);
             vf__free(&ctx, moved, sizes[to], 1);
         }
     CHECK(vf__alloc(&ctx, SIZE_MAX - 1, 1) == NULL);
     CHECK(vf__alloc(&ctx, SIZE_MAX - ((size_t)2 << 20), 1) == NULL); /* which whole huge pages go past */
-    CHECK(vf__alloc(&ctx, SIZE_MAX / 2, 1) == NULL);
+    if (WIDE) CHECK(vf__alloc(&ctx, SIZE_MAX / 2, 1) == NULL);
     CHECK(vf__alloc(&ctx, SIZE_MAX / 2, 3) == NULL);
     /* many at once, each with its own bytes */
     uint8_t *blocks[8];

@@ -149,6 +149,7 @@ STAND_INS = {
 VISIT = """
 import re, signal, subprocess, sys, urllib.request
 command = [sys.executable, "-m", "vizflow", *sys.argv[1:], "--no-browser", "--port", "0"]
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored in what a shell runs behind itself, and so it would be below
 server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 told = ""
 for line in server.stdout:

@@ -169,7 +169,7 @@ static void test_what_is_said(void) {
                    {EMFILE, "too many files"},
                    {ENFILE, "too many files"},
                    {ENXIO, "No such device or address"},
-                   {99999, "unknown error"}};
+                   {99999, "nknown error" /* GNU: Unknown error 99999 */}};
     for (size_t k = 0; k < sizeof reasons / sizeof *reasons; k++) {
         struct told t = {.op = RENAME, .code = reasons[k].code, .times = 1};
         CHECK_I64(save(&t, "a/x"), VF_ERROR_IO);

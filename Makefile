@@ -7,7 +7,9 @@ C_BUILD := build/c
 SANITIZE_BUILD := build/sanitize
 SOURCES := $(shell find include src python pyproject.toml CMakeLists.txt -type f -not -name '*.so' -not -path '*/__pycache__/*')
 
-.PHONY: help calendars setup demo test quick test-c test-sanitize test-thread test-install test-python test-browser test-cluster test-engines lint bench clean
+SECONDS ?= 60
+
+.PHONY: fuzz help calendars setup demo test quick test-c test-sanitize test-thread test-install test-python test-browser test-cluster test-engines lint bench clean
 
 help: ## show this menu
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -82,6 +84,11 @@ lint: setup ## ruff, mypy, and whether the reference page is what the docstrings
 	@$(VENV)/bin/ruff check python tests/python bench tools examples
 	@$(VENV)/bin/mypy
 	@$(PY) tools/make_reference.py --check
+
+fuzz: setup ## fuzz every decoder for SECONDS=60 each with clang's libFuzzer; keeps account in tests/c/fuzz/ledger.json
+	@$(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: atheris 2> /dev/null \
+	       || echo "no wheel of atheris for this Python: metadata is damaged at random, without coverage"
+	@$(PY) tools/fuzz.py run --seconds $(SECONDS)
 
 bench: setup ## the benchmark against Polars + numba and DuckDB; writes docs/benchmarks.md
 	@$(PY) -m pip install --quiet --disable-pip-version-check ".[bench]"

@@ -86,6 +86,31 @@ static PyObject *py_clock_elapsed(PyObject *module, PyObject *args) {
                          (long long)report.n_invalid, (long long)report.n_outside);
 }
 
+PyDoc_STRVAR(clusters_error_doc,
+             "clusters_error($module, influence, group, n_groups, /)\n--\n\n"
+             "[standard errors, clusters] of each group (None: one): see vf_clusters_error.");
+
+static PyObject *py_clusters_error(PyObject *module, PyObject *args) {
+    struct vf_column out[2] = {{{0}, {0}}};
+    struct vf_error err = {0};
+    PyObject *influence, *group;
+    Py_ssize_t n_groups;
+    if (!PyArg_ParseTuple(args, "OOn", &influence, &group, &n_groups)) return NULL;
+    PyObject *pair = PyTuple_Pack(2, influence, group);
+    struct columns_in in;
+    bool taken = pair != NULL && columns_in_new(pair, &in);
+    Py_XDECREF(pair);
+    if (!taken) return NULL;
+    if (in.items[0] == NULL) return refuse_columns(&in, "the influence is missing");
+    enum vf_status status;
+    Py_BEGIN_ALLOW_THREADS;
+    status = vf_clusters_error(NULL, &in.series[0], in.items[1] != NULL ? &in.series[1] : NULL, (size_t)n_groups, out,
+                               &err);
+    columns_in_free(&in);
+    Py_END_ALLOW_THREADS;
+    return status != VF_OK ? raise_error(&err) : columns_out(module, out, 2);
+}
+
 PyDoc_STRVAR(
     run_rows_doc,
     "run_rows($module, names, columns, processes, outputs, rows, state, start, stop, values, counts, "
@@ -98,6 +123,7 @@ static PyMethodDef functions[] = {
     {"sessions_check", py_sessions_check, METH_O, sessions_check_doc},
     {"sessions_elapsed", py_sessions_elapsed, METH_VARARGS, sessions_elapsed_doc},
     {"clock_elapsed", py_clock_elapsed, METH_VARARGS, clock_elapsed_doc},
+    {"clusters_error", py_clusters_error, METH_VARARGS, clusters_error_doc},
     {"leftover", py_leftover, METH_O, "leftover($module, name, /)\n--\n\nWhose temporary file it is: vf_file_leftover."},
     {"run_rows", run_rows, METH_VARARGS, run_rows_doc},
     {NULL, NULL, 0, NULL}};

@@ -115,8 +115,11 @@ class Dim:
         try:
             first = 0 if low is None else bisect_left(values, low)
             end = len(values) if high is None else bisect_right(values, high)
+            reversed_ = low is not None and high is not None and low > high
         except TypeError:
             raise self._wrong_type(low if high is None else high) from None
+        if reversed_:
+            raise ConfigError(f"{self.name}: the range ends before it begins; (first, last) in this order is accepted")
         return range(self._first + first, self._first + max(first, end))
 
     def _one(self, value: Any) -> Iterable[int]:

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import polars as pl
 
 from vizflow import _partial
+from vizflow._clusters import ratios
 from vizflow._look import Unit, unit_of
 from vizflow._plans import as_lazy, require
 from vizflow.errors import ConfigError, DataError, SchemaError
@@ -332,27 +333,17 @@ def _over_dates(
 
 
 def _errors(grouped: pl.DataFrame, by: list[str], metrics: dict[str, str | pl.Expr]) -> dict[int, pl.DataFrame]:
-    """Give each mean's standard error, dates being the clusters; as `vizflow.stats.clustered` does.
-
-    With r the mean, and S_d and W_d the sums over date d: a date's influence is (S_d - r W_d) / sum(W).
-    """
+    """Give each mean's standard error, dates being the clusters; as `vizflow.stats.clustered` does."""
     out = {}
     for index, metric in enumerate(metrics.values()):
         if isinstance(metric, pl.Expr):
             continue
-        s, w = pl.col(f"__sum_{index}"), pl.col(f"__weight_{index}")
-        total, weight = (s.sum().over(by), w.sum().over(by)) if by else (s.sum(), w.sum())
-        there = grouped.filter(w > 0).with_columns(__influence=(s - total / weight * w) / weight)
-        out[index] = there.group_by(by or [pl.lit(0).alias("__one")], maintain_order=True).agg(
-            pl.len().cast(pl.Int64).alias(f"dates_{index}"), clustered().alias(f"error_{index}")
+        weight = f"__weight_{index}"
+        found = ratios(grouped.filter(pl.col(weight) > 0), by, f"__sum_{index}", weight)
+        out[index] = found.select(
+            *by, pl.col("clusters").alias(f"dates_{index}"), pl.col("error").alias(f"error_{index}")
         )
     return out
-
-
-def clustered() -> pl.Expr:
-    """Give the error of a group whose ``__influence`` holds each date's influence."""
-    n = pl.len()
-    return pl.when(n > 1).then((n / (n - 1) * (pl.col("__influence") ** 2).sum()).sqrt())
 
 
 def _finish(

@@ -100,6 +100,8 @@ class Held:
     kept: list[StateSpec]
     finish: dict[str, pl.Expr]
     limit: int
+    looked: dict[Any, Any] = field(default_factory=dict, repr=False)
+    """What `_cube_cells` has worked out of the metrics."""
     _known: dict[tuple[str, ...], _Prepared] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -127,7 +129,7 @@ class Held:
     def table(self, picks: Mapping[int, array[int]], axes: Sequence[int], metrics: tuple[str, ...]) -> pl.DataFrame:
         prepared = self.prepared(metrics)
         found = self.query(picks, axes, prepared.states)
-        keys = [self.axes[at].values.gather(found[i]) for i, at in enumerate(axes)]
+        keys = [self.axes[at].values[found[i]] for i, at in enumerate(axes)]
         states = [
             column.alias(name) if column.dtype == dtype else column.cast(dtype).alias(name)
             for column, (name, dtype) in zip(found[len(axes) :], prepared.columns, strict=True)

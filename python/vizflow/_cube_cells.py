@@ -6,21 +6,21 @@ Not for drawing, and not for frames: `_cells` has those.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from vizflow import _partial
-from vizflow._cells import Cells, Dim, Units, Where, clustered, is_cube
+from vizflow import _core, _partial
+from vizflow._cells import Cells, Dim, Units, Where, is_cube
 from vizflow._cube import given
 from vizflow._look import unit_of
 from vizflow._states import LeafSpec, StateSpec
 from vizflow.cube import Cube
 from vizflow.errors import ConfigError, SchemaError, near_names, translated
 
-__all__ = ["ROWS", "cells", "count_metric", "errors", "look", "measure"]
+__all__ = ["ROWS", "cells", "count_metric", "look", "measure"]
 
 ROWS = "rows"
 DATE = "date"
@@ -152,36 +152,79 @@ def _leaves(view: Cube, metric: str) -> list[LeafSpec]:
     return [leaf for leaf in plan.leaves if leaf.name in used and any(columns[s] & roots for s in leaf.states)]
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What `look` needs of a metric: states, the columns that they come as, and expressions over those."""
+
+    states: bytes
+    columns: list[tuple[str, pl.DataType]]
+    exprs: list[pl.Expr]
+    moved: _Moved | None
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """What `_errors` needs of a metric whose error can be told: its own states."""
+
+    states: bytes
+    columns: list[tuple[str, pl.DataType]]
+    value: pl.Expr
+
+
 def look(view: Cube, metric: str, by: Sequence[str], count: str | None, *, clustered: bool) -> pl.DataFrame:
     """Give `by`, ``value``, ``rows``, ``coverage`` and, if asked for, ``error`` and ``dates``, as far as known.
 
     Coverage is a metric ``{metric}_coverage``, else the share of rows that a mean or the like counted. It cannot be
     told of a sum: its states do not say how many rows it had.
     """
-    named = f"{metric}_coverage" if f"{metric}_coverage" in view.metrics else None
-    missing = _missing(view, metric) if named is None else None
-    counted = count if count in view.metrics else None
-    wanted = list(dict.fromkeys([metric, *([counted] if counted else []), *([named] if named else [])]))
-    frame = view.table(list(by), wanted)
-    parts = [frame.get_column(name).alias(name) for name in by] + [frame.get_column(metric).alias("value")]
-    held = (
-        states(view, by, [ROWS, *([missing.name] if missing else [])]) if missing or count == ROWS != counted else None
-    )
-    if counted:
-        parts.append(frame.get_column(counted).alias("rows"))
-    elif held is not None and count == ROWS:
-        parts.append(held.get_column(ROWS).alias("rows"))
-    if named:
-        parts.append(frame.get_column(named).alias("coverage"))
-    out = pl.DataFrame(parts)
-    if missing is not None and held is not None:
-        rows, nulls = held.get_column(ROWS), held.get_column(missing.columns[0])
-        out = out.with_columns(pl.lit((rows - nulls) / rows).fill_nan(None).alias("coverage"))
-    found = errors(view, metric, by) if clustered else None
-    if found is not None:
-        found = found.select(*by, "error", "dates")
-        out = out.join(found, on=list(by), how="left", nulls_equal=True) if by else out.hstack(found)
+    held = view._held
+    asked = held.looked.get((metric, count))
+    if asked is None:
+        asked = held.looked[(metric, count)] = _ask(view, metric, count)
+    axes = [view._axis(name, "cells", exact=True)[0] for name in by]
+    places, states = _query(view, axes, asked.states, asked.columns)
+    with translated():
+        seen = states.select_seq(asked.exprs)  # small: not worth a thread
+    keys = [held.axes[at].values[place].alias(name) for place, at, name in zip(places, axes, by, strict=True)]
+    out = pl.DataFrame([*keys, *seen.get_columns()])
+    several = held.dated and len(view._picks.get(0, held.axes[0].values)) > 1
+    if clustered and several and asked.moved is not None and DATE not in by:
+        out = out.hstack(_errors(view, axes, asked.moved, places, states))
     return _texts(out) if DATE in by else out
+
+
+def _ask(view: Cube, metric: str, count: str | None) -> _Asked:
+    held = view._held
+    exprs = {"value": held.finish[metric]}
+    if count in view.metrics:
+        exprs["rows"] = held.finish[count]
+    elif count == ROWS:
+        exprs["rows"] = pl.col(ROWS)
+    if f"{metric}_coverage" in view.metrics:
+        exprs["coverage"] = held.finish[f"{metric}_coverage"]
+    elif (missing := _missing(view, metric)) is not None:
+        exprs["coverage"] = ((pl.col(ROWS) - pl.col(missing.columns[0])) / pl.col(ROWS)).fill_nan(None)
+    states, columns = _needed(view, exprs.values())
+    return _Asked(states, columns, [expr.alias(name) for name, expr in exprs.items()], _moves(view, metric))
+
+
+def _needed(view: Cube, exprs: Iterable[pl.Expr]) -> tuple[bytes, list[tuple[str, pl.DataType]]]:
+    """Give the numbers of the states behind expressions, and the columns that they come as."""
+    roots = {name for expr in exprs for name in expr.meta.root_names()}
+    numbers = [number for number, state in enumerate(view._held.kept) if roots.intersection(state.columns)]
+    return array("I", numbers).tobytes(), [column for number in numbers for column in given(view._held.kept[number])]
+
+
+def _query(
+    view: Cube, axes: Sequence[int], states: bytes, columns: list[tuple[str, pl.DataType]]
+) -> tuple[list[pl.Series], pl.DataFrame]:
+    """Give each cell's places on the axes, sorted by them, and its states."""
+    found = view._held.query(view._picks, axes, states)
+    named = [
+        column.alias(name) if column.dtype == dtype else column.cast(dtype).alias(name)
+        for column, (name, dtype) in zip(found[len(axes) :], columns, strict=True)
+    ]
+    return found[: len(axes)], pl.DataFrame(named)
 
 
 def _missing(view: Cube, metric: str) -> StateSpec | None:
@@ -199,65 +242,67 @@ def _missing(view: Cube, metric: str) -> StateSpec | None:
     return None if kept[name].of.startswith("nulls of when(") else kept[name]
 
 
-def errors(view: Cube, metric: str, by: Sequence[str]) -> pl.DataFrame | None:
-    """Give `by`, ``error`` and ``dates``: errors with dates as the clusters, as `vizflow.stats.clustered` does.
+def _moves(view: Cube, metric: str) -> _Moved | None:
+    """Give what `_errors` needs; None where an error cannot be told.
+
+    So it is of a metric that is a count or a sum, or of states that cannot be added and subtracted (minima, maxima,
+    first, last, products).
+    """
+    held = view._held
+    finish = held.finish[metric]
+    states, columns = _needed(view, [finish])
+    roots = set(finish.meta.root_names())
+    if any(state.kind not in _SUMS for state in held.kept if roots.intersection(state.columns)):
+        return None
+    return _Moved(states, columns, finish.cast(pl.Float64).fill_nan(None)) if _is_ratio(view, metric) else None
+
+
+def _errors(
+    view: Cube, axes: Sequence[int], moved: _Moved, places: list[pl.Series], totals: pl.DataFrame
+) -> pl.DataFrame:
+    """Give ``error`` and ``dates`` of each cell: errors with dates as the clusters, as `vizflow.stats.clustered` does.
 
     A date's influence on a metric f of the total T of the states is its derivative in the direction of the date's
     states S_d: for a ratio of sums (S_d - r W_d) / W, and without a formula of its own for every other metric. It is
     taken as M (f(MT + S_d) - f(MT - S_d)) / 2, which keeps counts whole: such metrics do not change with scale.
-
-    None where it cannot be told: fewer than two dates, a metric that is a count or a sum, or one of states that cannot
-    be added and subtracted (minima, maxima, first, last, products).
     """
-    held = view._held
-    if DATE in by or not held.dated or view.shape[0] < 2:
-        return None
-    finish = held.finish[metric]
-    roots = set(finish.meta.root_names())
-    needed = [state for state in held.kept if roots.intersection(state.columns)]
-    if any(state.kind not in _SUMS for state in needed) or not _is_ratio(view, metric):
-        return None
-    names = [state.name for state in needed]
-    columns = [column for state in needed for column in state.columns]
-    totals, per_date = states(view, by, names), states(view, [*by, DATE], names)
-    scale = _scale(totals, columns)
+    names = [name for name, _ in moved.columns]
+    totals = totals[names]
+    scale = _scale(totals)
     if scale is None:
-        return None
-    keys = list(by)
-    value = finish.cast(pl.Float64).fill_nan(None)
-    whole, dates, above, below = _moves(tuple(columns), scale)
-    scaled = totals.lazy().select(*keys, *whole)
-    dated = per_date.lazy().select(*keys, *dates, value.alias("__own"))
-    joined = (
-        dated.join(scaled, on=keys, how="left", nulls_equal=True, maintain_order="left")
-        if keys
-        else dated.join(scaled, how="cross", maintain_order="left")
-    )
-    joined = joined.filter(pl.col("__own").is_not_null())
-    for moved, name in ((above, "__above"), (below, "__below")):
-        joined = joined.with_columns(moved).with_columns(value.alias(name))
-    influence = (pl.col("__above") - pl.col("__below")) * (scale / 2)
-    sums = [clustered().alias("error"), pl.len().cast(pl.Int64).alias("dates")]
-    found = joined.with_columns(__influence=influence)
+        nothing = pl.Series("error", [None], dtype=pl.Float64)
+        return pl.DataFrame([nothing, pl.Series("dates", [None], dtype=pl.Int64)])[[0] * totals.height]
+    found, own = _query(view, [*axes, 0], moved.states, moved.columns)
+    cell = _runs(found[:-1]) if axes else None
+    whole = totals if cell is None else totals[cell]
+    parts = []
+    for name in names:
+        date, total = own[name], whole[name] * scale
+        parts.append(pl.concat([date, total + date, total - date]))
+    n = own.height
+    value = pl.col("value")
+    influence = (value.slice(n, n) - value.slice(2 * n, n)) * (scale / 2)
+    known = pl.when(value.slice(0, n).is_not_null()).then(influence.fill_null(float("nan"))).alias("influence")
     with translated():
-        return (found.group_by(keys, maintain_order=True).agg(sums) if keys else found.select(sums)).collect()
+        draws = pl.DataFrame(parts).select_seq(moved.value.alias("value")).select_seq(known)
+    error, dates = _core.clusters_error(draws.to_series(), cell, totals.height)
+    return pl.DataFrame([pl.Series(error), pl.Series(dates).alias("dates")])
 
 
-@lru_cache(maxsize=256)
-def _moves(columns: tuple[str, ...], scale: int) -> tuple[list[pl.Expr], ...]:
-    """Give the expressions of `errors`: totals scaled, a date's states, and both added and subtracted."""
-    whole = [(pl.col(c) * scale).alias(f"{c}__all") for c in columns]
-    dates = [pl.col(c).alias(f"{c}__date") for c in columns]
-    above = [(pl.col(f"{c}__all") + pl.col(f"{c}__date")).alias(c) for c in columns]
-    below = [(pl.col(f"{c}__all") - pl.col(f"{c}__date")).alias(c) for c in columns]
-    return whole, dates, above, below
+def _runs(places: list[pl.Series]) -> pl.Series:
+    """Give each row the number of its cell: rows are sorted by their places, so cells are runs."""
+    frame = pl.DataFrame([place.alias(str(i)) for i, place in enumerate(places)])
+    changed = pl.any_horizontal(pl.col(name) != pl.col(name).shift(1) for name in frame.columns)
+    return frame.select_seq(changed.fill_null(False).cum_sum()).to_series()
 
 
-def _scale(totals: pl.DataFrame, columns: Sequence[str]) -> int | None:
-    """Give the M of `errors`: 4096, or less where integers would not fit; None where they leave no room."""
-    whole = [c for c in columns if totals.schema[c].is_integer()]
-    sizes = [abs(v) for c in whole for v in totals[c].to_list() if v is not None]
-    room = 61 - max(sizes, default=1).bit_length()
+def _scale(totals: pl.DataFrame) -> int | None:
+    """Give the M of `_errors`: 4096, or less where integers would not fit; None where they leave no room."""
+    sizes = [1]
+    for column in totals.get_columns():
+        if column.dtype.is_integer() and column.len() > column.null_count():
+            sizes += [abs(int(column.min())), abs(int(column.max()))]  # type: ignore[arg-type]
+    room = 61 - max(sizes).bit_length()
     return None if room < 8 else 1 << min(12, room)
 
 

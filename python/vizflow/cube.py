@@ -444,6 +444,8 @@ class Cube:
         │ 2   ┆ 12  ┆ null │
         └─────┴─────┴──────┘
         """
+        for name in [x] if y is None else [x, y]:
+            self._axis(name, "pivot", exact=True)
         if not wide:
             return self.table([x] if y is None else [x, y], metrics, centres=centres)
         names = self._metrics(metrics)

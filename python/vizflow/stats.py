@@ -11,13 +11,14 @@ from typing import Any
 
 import polars as pl
 
+from vizflow._clusters import ratios
 from vizflow._plans import Frame, as_lazy, require
 from vizflow.cube import Cube
 from vizflow.errors import ConfigError, SchemaError
 
 __all__ = ["clustered", "over_dates", "t_statistic", "weighted"]
 
-_SUM, _WEIGHT, _ERROR = "__vf_sum", "__vf_weight", "__vf_error"
+_SUM, _WEIGHT = "__vf_sum", "__vf_weight"
 
 
 def weighted(name: str, value: pl.Expr, weight: pl.Expr | None = None) -> dict[str, pl.Expr]:
@@ -134,16 +135,8 @@ def clustered(
             f"clustered: the frame has several rows for one {cluster!r} and group; add their sums up first, or name "
             "the columns that tell them apart in by="
         )
-    frame = frame.filter(pl.col(_WEIGHT) != 0)
-    ratio, n = pl.col(_SUM).sum() / pl.col(_WEIGHT).sum(), pl.len().cast(pl.Int64)
-    error = pl.col(_SUM) - ratio * pl.col(_WEIGHT)
-    spread = (n / (n - 1) * (error**2).sum()).sqrt() / pl.col(_WEIGHT).sum().abs()
-    exprs = [
-        pl.when(pl.col(_WEIGHT).sum() != 0).then(ratio).alias(name),
-        pl.when((n > 1) & (pl.col(_WEIGHT).sum() != 0)).then(spread).alias("std_error"),
-        n.alias("clusters"),
-    ]
-    return _grouped(frame, groups, exprs, name)
+    found = ratios(frame.filter(pl.col(_WEIGHT) != 0), groups, _SUM, _WEIGHT)
+    return _with_t(found.rename({"ratio": name, "error": "std_error"}), groups, name)
 
 
 def over_dates(
@@ -247,6 +240,10 @@ def _rows(data: Any, by: list[str], columns: dict[str, str]) -> pl.DataFrame:
 
 def _grouped(frame: pl.DataFrame, groups: list[str], exprs: list[pl.Expr], name: str) -> pl.DataFrame:
     out = frame.group_by(groups).agg(exprs).sort(groups) if groups else frame.select(exprs)
+    return _with_t(out, groups, name)
+
+
+def _with_t(frame: pl.DataFrame, groups: list[str], name: str) -> pl.DataFrame:
     t = pl.when(pl.col("std_error") > 0).then(pl.col(name) / pl.col("std_error"))
-    rest = [column for column in out.columns if column not in (*groups, "clusters")]
-    return out.with_columns(t=t).select(*groups, *rest, "t", "clusters")
+    rest = [column for column in frame.columns if column not in (*groups, "clusters")]
+    return frame.with_columns(t=t).select(*groups, *rest, "t", "clusters")

@@ -446,7 +446,7 @@ def _told(error: Exception) -> str:
 def _halves(frame: pl.DataFrame, confidence: float) -> list[float | None]:
     wide: dict[int, float] = {}
     out: list[float | None] = []
-    for error, dates in frame.select("error", "dates").iter_rows():
+    for error, dates in zip(frame["error"].to_list(), frame["dates"].to_list(), strict=True):
         if error is None or dates is None or dates < 2:
             out.append(None)
             continue

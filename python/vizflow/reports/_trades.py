@@ -5,6 +5,7 @@ A day is reduced to a few small frames of sums (in C), which add up over dates; 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -292,7 +293,7 @@ def _exits(exits: pl.DataFrame, o: _Options, have: Mapping[str, str], parts: Par
         parts.missing["holding"] = f"there is no column {o.holding!r}; FIFOMatch adds it"
     if "pnl" in have:
         lots = exits.filter(is_closed).with_columns(pnl=pl.col("pnl").cast(pl.Float64).fill_nan(None))
-        lots = lots.filter(pl.col("pnl").is_not_null()).with_columns(bin=_signed_log(pl.col("pnl")))
+        lots = lots.filter(pl.col("pnl").is_not_null()).with_columns(bin=_profit_bin(pl.col("pnl")))
         parts.add("pnl", aggregate(lots, ["date", "bin"], {"lots": pl.len(), "pnl": pl.col("pnl").sum()}).collect())
         sums = {
             "lots": pl.len(), "pnl": pl.col("pnl").sum(), "won": (pl.col("pnl") > 0).cast(pl.Int64).sum(),
@@ -310,15 +311,18 @@ def holding_bin(seconds: pl.Expr) -> pl.Expr:
     return pl.sum_horizontal([(seconds >= limit).cast(pl.Int64) for limit in _HOLDING])
 
 
-def _signed_log(value: pl.Expr) -> pl.Expr:
-    """Give the bin on a scale that is even in log10(1 + |x|), four bins a decade, with zero alone in bin 0."""
-    size = ((1 + value.abs()).log10() * 4).ceil().cast(pl.Int64)
+_PROFITS = [step * 10.0**power for power in range(19) for step in (1, 2, 5)]
+
+
+def _profit_bin(value: pl.Expr) -> pl.Expr:
+    """Give the class of a profit: 1, 2, 5, 10, 20 … are the far edges on both sides of zero, which is alone in 0."""
+    size = pl.lit(pl.Series(_PROFITS)).search_sorted(value.abs(), side="left").cast(pl.Int64) + 1
     return size * value.sign().cast(pl.Int64)
 
 
-def signed_log_edge(number: int) -> float:
-    """Give the far edge of a bin of `_signed_log`."""
-    size = 10 ** (abs(number) / 4) - 1
+def profit_edge(number: int) -> float:
+    """Give the far edge of a class of `_profit_bin`."""
+    size = 0.0 if number == 0 else _PROFITS[abs(number) - 1] if abs(number) <= len(_PROFITS) else math.inf
     return size if number > 0 else -size
 
 
@@ -374,7 +378,7 @@ def _report(parts: Parts, alpha: str | None, units: Units | None, title: str | N
         _of_sums(parts, frames, "holding", "Holding period", "Share of the closed notional by how long it was held.",
                  _holding_figure),
         _of_sums(parts, frames, "pnl", "Realised profit per lot",
-                 "How many closed lots made what; the scale is logarithmic on both sides of zero.", _pnl_figure),
+                 "How many closed lots made what; classes grow as 1, 2, 5, 10 … on both sides of zero.", _pnl_figure),
         _of_sums(parts, frames, "pnl_dates", "Realised profit by date", "Per date, and added up.", _pnl_dates_figure),
         _of_sums(parts, frames, "sizes", "Fill sizes",
                  "By quantity, in powers of two: share of the fills and of the notional.", _sizes_figure),
@@ -529,13 +533,17 @@ def _holding_figure(frame: pl.DataFrame) -> Any:
 def _pnl_figure(frame: pl.DataFrame) -> Any:
     bins = list(range(frame["bin"].min(), frame["bin"].max() + 1))  # type: ignore[arg-type, operator]
     found = dict(frame.group_by("bin").agg(pl.col("lots").sum()).iter_rows())
-    names = ["0" if b == 0 else _edge_text(signed_log_edge(b)) for b in bins]
+    names = ["0" if b == 0 else _edge_text(profit_edge(b)) for b in bins]
     return bars(names, {"lots": [found.get(b, 0) for b in bins]}, "profit of a lot, up to", "lots")
 
 
 def _edge_text(edge: float) -> str:
-    text = f"{edge:+,.0f}" if abs(edge) >= 100 else f"{edge:+.3g}"
-    return text.replace("-", "−")
+    size, unit = abs(edge), ""
+    for power, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if size >= power:
+            size, unit = size / power, letter
+            break
+    return f"{'−' if edge < 0 else '+'}{size:g}{unit}"
 
 
 def _pnl_dates_figure(frame: pl.DataFrame) -> Any:

@@ -110,6 +110,8 @@ def brushes(draw: st.DrawFn, frame: pl.DataFrame) -> tuple[dict[str, Any], pl.Ex
             where &= pl.col(name).is_in(pl.Series(chosen, dtype=frame.schema[name]).implode(), nulls_equal=True)
         elif kind == "range" and name in ("x_bin", "code"):
             low, high = draw(st.one_of(st.none(), st.integers(-5, 3))), draw(st.one_of(st.none(), st.integers(-3, 5)))
+            if low is not None and high is not None:
+                low, high = min(low, high), max(low, high)
             brush[name] = (low, high)
             where &= pl.col(name).is_not_null()
             where &= pl.lit(True) if low is None else pl.col(name) >= low

@@ -15,7 +15,7 @@ import pytest
 import vizflow as vf
 from support import chunked, raises
 from vizflow.errors import ConfigError, DataError, SchemaError
-from vizflow.reports._trades import signed_log_edge
+from vizflow.reports._trades import profit_edge
 
 DATES = ["20240102", "20240103", "20240104"]
 
@@ -258,12 +258,8 @@ def test_profit_per_lot_and_date() -> None:
     assert report.frames["pnl_dates"]["pnl"].sum() == pytest.approx(math.fsum(lots))
     assert report.frame["won"][2] == sum(v > 0 for v in lots) / len(lots)
     for b, count in report.frames["pnl"].group_by("bin").agg(pl.col("lots").sum()).iter_rows():
-        near, far = sorted((abs(signed_log_edge(abs(b) - 1)) if b else 0.0, abs(signed_log_edge(b))))
-        inside = [
-            v
-            for v in lots
-            if (v == 0 if b == 0 else v * b > 0 and near * (1 + 1e-12) < abs(v) and abs(v) <= far * (1 + 1e-12))
-        ]
+        near, far = sorted((abs(profit_edge(abs(b) - 1)) if b else 0.0, abs(profit_edge(b))))
+        inside = [v for v in lots if (v == 0 if b == 0 else v * b > 0 and near < abs(v) <= far)]
         assert count == len(inside)
 
 

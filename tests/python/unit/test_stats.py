@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import statistics
 from typing import Any
 
@@ -83,6 +84,17 @@ def test_clustered_errors_follow_the_formula(of: str) -> None:
         assert (mean, error) == (pytest.approx(ratio, rel=1e-12), pytest.approx(expected, rel=1e-12))
         assert t == pytest.approx(ratio / expected, rel=1e-12)
         assert clusters == own.height
+
+
+def test_clustered_errors_have_the_same_bits_in_every_order() -> None:
+    rng = random.Random(5)
+    rows = [
+        (k, date, rng.gauss(0, 1) * 10.0 ** rng.randrange(-6, 6), rng.random()) for date in range(400) for k in range(7)
+    ]
+    frame = pl.DataFrame(rows, schema=["k", "date", "v_sum", "v_weight"], orient="row")
+    first = vf.stats.clustered(frame, "v", by="k")
+    for seed in range(3):
+        assert vf.stats.clustered(frame.sample(fraction=1, shuffle=True, seed=seed), "v", by="k").equals(first)
 
 
 def test_clustered_equals_the_robust_error_of_a_regression_on_a_constant() -> None:

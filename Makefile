@@ -7,7 +7,9 @@ C_BUILD := build/c
 SANITIZE_BUILD := build/sanitize
 SOURCES := $(shell find include src python pyproject.toml CMakeLists.txt -type f -not -name '*.so' -not -path '*/__pycache__/*')
 
-.PHONY: help calendars setup demo test quick test-c test-sanitize test-thread test-install test-python test-differential differential test-browser test-cluster test-engines lint coverage mutants bench gate gate-raise trust clean
+SECONDS ?= 60
+
+.PHONY: fuzz help calendars setup demo test quick test-c test-sanitize test-thread test-install test-python test-differential differential test-browser test-cluster test-engines lint coverage mutants bench gate gate-raise trust clean
 
 help: ## show this menu
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -162,6 +164,10 @@ test: docs test-wheel-quick
 
 trust: gate test-faults test-install coverage mutants test-differential test-docs test-wheel ## what VizFlow is put through, and docs/trust.md: an hour
 	@$(PY) tools/make_trust.py
+fuzz: setup ## fuzz every decoder for SECONDS=60 each with clang's libFuzzer; keeps account in tests/c/fuzz/ledger.json
+	@$(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: atheris 2> /dev/null \
+	       || echo "no wheel of atheris for this Python: metadata is damaged at random, without coverage"
+	@$(PY) tools/fuzz.py run --seconds $(SECONDS)
 
 clean: ## remove everything that was built
 	@rm -rf build dist $(VENV) demo-output

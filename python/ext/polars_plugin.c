@@ -151,8 +151,8 @@ static enum vf_status session_kwargs(const struct kwargs *kwargs, struct vf_sess
 /* Opened anew for every batch: a calendar's text takes some microseconds to read, and nothing global is kept. */
 static enum vf_status calendar_kwarg(const struct kwargs *kwargs, struct vf_context *ctx,
                                      struct vf_calendar **out, struct vf_error *err) {
-    const char *text;
-    size_t length;
+    const char *text = NULL;
+    size_t length = 0;
     enum vf_status status = kwargs_view(kwargs, "calendar", &text, &length, err);
     return status != VF_OK ? status : vf_calendar_open(ctx, text, length, out, err);
 }

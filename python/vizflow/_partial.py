@@ -85,8 +85,8 @@ def info(path: str | os.PathLike[str]) -> PartialInfo | None:
 def _unreadable(path: Path, key: str, text: str) -> StorageError:
     short = text if len(text) <= 80 else f"{text[:80]}…"
     return StorageError(
-        f"{path}: its metadata says {key} = {short!r}, which VizFlow does not write; it is damaged, or of a newer version: "
-        "compute the partial again"
+        f"{path}: its metadata says {key} = {short!r}, which VizFlow does not write; it is damaged, or of a newer "
+        "version: compute the partial again"
     )
 
 

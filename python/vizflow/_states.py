@@ -158,7 +158,8 @@ class Plan:
                 metrics=dict(tree["metrics"]),
                 derived=dict(tree["derived"]),
             )
-            for names in ([*plan.group_by, *plan.names], [*plan.group_by, *(c for s in plan.states for c in s.columns)]):
+            stored = [column for state in plan.states for column in state.columns]
+            for names in ([*plan.group_by, *plan.names], [*plan.group_by, *stored]):
                 if len(set(names)) < len(names):
                     raise ValueError("a name is there twice")
             _ = plan.finish

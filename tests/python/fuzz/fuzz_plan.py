@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import hashlib
 import json
+import random
 import sys
 import tempfile
+import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -224,10 +227,29 @@ def test_one_input(data: bytes) -> None:
             read_cube(path)
 
 
+def without_coverage(seconds: float, artifacts: str) -> None:
+    """Damage at random, for Pythons that atheris has no wheel for; tells what libFuzzer would."""
+    end, runs, seed = time.monotonic() + seconds, 0, random.randrange(2**32)
+    draw = random.Random(seed)
+    try:
+        while time.monotonic() < end:
+            data = draw.randbytes(draw.randrange(1, 60))
+            runs += 1
+            test_one_input(data)
+    except BaseException:
+        Path(f"{artifacts}crash-{hashlib.sha1(data).hexdigest()}").write_bytes(data)
+        raise
+    finally:
+        print(f"seed {seed}\nstat::number_of_executed_units: {runs}")
+
+
 if __name__ == "__main__":
+    given = dict(option[1:].split("=", 1) for option in sys.argv[1:] if option.startswith("-"))
     if atheris is not None:
         atheris.Setup(sys.argv, test_one_input)
         atheris.Fuzz()
+    elif "max_total_time" in given:
+        without_coverage(float(given["max_total_time"]), given.get("artifact_prefix", ""))
     else:
         for name in sys.argv[1:]:
             test_one_input(Path(name).read_bytes())

@@ -83,8 +83,8 @@ def tests_of(file: str) -> list[str]:
 
 def copy_tree(copy: Path) -> None:
     """Copy what the C tests are built from. Only what differs is written, so that only that is built again."""
-    wanted = {ROOT / "CMakeLists.txt", ROOT / "vizflow.pc.in"}
-    for folder in ("include", "src", "tests/c", "python/ext"):
+    wanted = {ROOT / name for name in ("CMakeLists.txt", "vizflow.pc.in", "vizflow-config.cmake")}
+    for folder in ("include", "src", "tests/c", "python/ext", "bench/kernels"):
         wanted |= {path for path in (ROOT / folder).rglob("*") if path.is_file()}
         for path in (copy / folder).rglob("*"):
             if path.is_file() and not (ROOT / path.relative_to(copy)).is_file():

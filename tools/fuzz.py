@@ -136,7 +136,7 @@ def command(target: str, seconds: int, corpus: Path, artifacts: Path) -> list[st
         start = [str(WORK / "clang" / f"fuzz_{target}"), f"-max_len={LONGEST[target]}"]
         words = FUZZ / f"{target}.dict"
         start += [f"-dict={words}"] if words.exists() else []
-    return [*start, f"-max_total_time={seconds}", "-timeout=60", "-rss_limit_mb=2048", "-len_control=20",
+    return [*start, f"-max_total_time={seconds}", "-timeout=300", "-rss_limit_mb=2048", "-len_control=20",
             "-print_final_stats=1", "-reload=0", f"-artifact_prefix={artifacts}/", str(corpus), str(own)]  # fmt: skip
 
 
@@ -165,7 +165,9 @@ def run_one(target: str, seconds: int) -> dict[str, Any]:
 
 def fails(target: str, path: Path) -> bool:
     """Say whether an input fails when it is run by itself: a run that was held looks like one that hangs."""
-    start = [sys.executable, str(PLAN)] if target == "plan" else [str(WORK / "clang" / f"fuzz_{target}"), "-timeout=60"]
+    start = (
+        [sys.executable, str(PLAN)] if target == "plan" else [str(WORK / "clang" / f"fuzz_{target}"), "-timeout=300"]
+    )
     return subprocess.run([*start, str(path)], capture_output=True, check=False, cwd=ROOT).returncode != 0
 
 

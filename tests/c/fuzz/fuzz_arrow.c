@@ -235,9 +235,9 @@ static void elementwise(struct bytes *b) {
     struct made made[12];
     struct vf_series series[12];
     struct vf_column out = {0};
-    uint8_t which = take_byte(b) % 10;
+    uint8_t which = take_byte(b) % 11;
     int64_t rows = take_rows(b);
-    size_t n = which == 3 || which == 4 ? 2 : which == 7 ? (size_t)take_between(b, 2, 12) : 1;
+    size_t n = which == 3 || which == 4 || which == 10 ? 2 : which == 7 ? (size_t)take_between(b, 2, 12) : 1;
     for (size_t i = 0; i < n; i++) {
         make(b, rows, kinds[take_byte(b) % 8], &made[i]);
         series[i] = made[i].series;
@@ -271,6 +271,13 @@ static void elementwise(struct bytes *b) {
     case 7:
         status = vf_moment_value(&ctx, (enum vf_moment)take_between(b, 0, 7), take_byte(b) % 3, series, n, &out, &err);
         break;
+    case 10: { /* errors by cluster */
+        struct vf_column errors[2];
+        status = vf_clusters_error(&ctx, &series[0], take_chance(b, 4) ? NULL : &series[1], 128, errors, &err);
+        check_opened(status, made, 1);
+        give_all(status, errors, 2, 128);
+        return;
+    }
     default: {
         struct vf_quantiles *quantiles = NULL;
         double found[7];

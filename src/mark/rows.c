@@ -84,10 +84,11 @@ static void unread_one(struct vf__chains *chains, struct vf__lane *lane) {
     vf__chain_back(chains, lane);
 }
 
-/* A group's lane, and then its next cell, some groups before they are needed. */
-static inline void fetch_ahead(const struct vf__chains *chains, const struct vf__grouping *grouping, size_t k) {
-    if (k + 12 < grouping->n_groups) VF__PREFETCH(&chains->lanes[grouping->groups[k + 12]]);
-    if (k + 6 >= grouping->n_groups) return;
+/* A group's lane, and then its next cell, some groups before they are needed. Groups from n on are another thread's. */
+static inline void fetch_ahead(const struct vf__chains *chains, const struct vf__grouping *grouping, size_t k,
+                               size_t n) {
+    if (k + 12 < n) VF__PREFETCH(&chains->lanes[grouping->groups[k + 12]]);
+    if (k + 6 >= n) return;
     const uint8_t *at = chains->lanes[grouping->groups[k + 6]].at;
     VF__PREFETCH(at);
     VF__PREFETCH((const void *)((uintptr_t)at + 64)); /* a group met for the first time has no cell: 64 past NULL */
@@ -96,7 +97,7 @@ static inline void fetch_ahead(const struct vf__chains *chains, const struct vf_
 enum vf_status vf__mark_keep(struct vf__chains *chains, const struct vf__grouping *grouping, const int64_t *time,
                              const double *price, const uint8_t *kind, struct vf_error *err) {
     for (size_t k = 0, from = 0; k < grouping->n_groups; from = grouping->ends[k++]) {
-        fetch_ahead(chains, grouping, k);
+        fetch_ahead(chains, grouping, k, grouping->n_groups);
         struct vf__lane *lane = &chains->lanes[grouping->groups[k]];
         for (size_t i = from; i < grouping->ends[k]; i++) {
             uint32_t row = grouping->rows[i];
@@ -134,7 +135,7 @@ static inline bool give(const struct giving *g, size_t first, size_t end, size_t
     double *const *values = g->values;
     size_t at = g->at;
     for (size_t k = first, from = vf__grouping_start(grouping, first); k < end; from = grouping->ends[k++]) {
-        fetch_ahead(chains, grouping, k);
+        fetch_ahead(chains, grouping, k, end);
         struct vf__lane *lane = &chains->lanes[grouping->groups[k]];
         for (size_t i = from; i < grouping->ends[k]; i++) {
             size_t row = grouping->rows[i];

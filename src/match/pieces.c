@@ -223,9 +223,10 @@ static inline void fetch_cells(const uint8_t *at, size_t stride, size_t n) {
 }
 
 /* A group's lane, its next cells, the place of the first one's block and its records follow from each other, and each
-   is a miss of the cache: so each is asked for some groups before it is needed. */
-static inline void fetch_ahead(const struct vf__chains *cells, const struct vf__grouping *grouping, size_t k) {
-    size_t start_at = cells->stride - sizeof(uint32_t), n = grouping->n_groups;
+   is a miss of the cache: so each is asked for some groups before it is needed. Groups from n on are another thread's. */
+static inline void fetch_ahead(const struct vf__chains *cells, const struct vf__grouping *grouping, size_t k,
+                               size_t n) {
+    size_t start_at = cells->stride - sizeof(uint32_t);
     if (k + 16 < n) VF__PREFETCH(&cells->lanes[grouping->groups[k + 16]]);
     if (k + 12 < n)
         fetch_cells(cells->lanes[grouping->groups[k + 12]].at, cells->stride,
@@ -281,7 +282,7 @@ static void find_share(void *arg, size_t index) {
         size_t first = vf__grouping_start(grouping, k), n = grouping->ends[k] - first;
         const uint32_t *rows = grouping->rows + first;
         uint32_t *at = search->at + first, *counts = search->counts + first;
-        fetch_ahead(search->finder->cells, grouping, k);
+        fetch_ahead(search->finder->cells, grouping, k, share->to);
         n_read = 0;
         share->found = search->finder->timed
                            ? find_group(search->finder, grouping->groups[k], search->first_row, rows, n, at, counts,

@@ -162,7 +162,10 @@ test-wheel-quick: wheel
 test: docs test-wheel-quick
 .PHONY: docs test-docs wheel test-wheel test-wheel-quick
 
-trust: gate test-faults test-install coverage mutants test-differential test-docs test-wheel ## what VizFlow is put through, and docs/trust.md: an hour
+trust: gate test-faults test-install coverage mutants test-differential test-docs test-wheel ## what VizFlow is put through, and docs/trust.md: half an hour
+	@$(PY) -m pytest -q -p no:cacheprovider tests/python/faults
+	@$(PYTHON) tools/run_builds.py figures
+	@$(PY) tools/fuzz.py report
 	@$(PY) tools/make_trust.py
 fuzz: setup ## fuzz every decoder for SECONDS=60 each with clang's libFuzzer; keeps account in tests/c/fuzz/ledger.json
 	@$(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: atheris 2> /dev/null \

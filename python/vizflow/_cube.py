@@ -160,7 +160,7 @@ class Held:
     def described(text: str, parts: Sequence[Any], limit: int, where: str) -> Held:
         try:
             return Held._described(json.loads(text), parts, limit, where)
-        except (StorageError, DataError):
+        except (StorageError, DataError, MemoryError):
             raise
         except (Exception, pl.exceptions.PanicException) as error:
             raise StorageError(f"{where}: its description cannot be read ({type(error).__name__}: {error})") from error

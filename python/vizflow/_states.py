@@ -163,7 +163,7 @@ class Plan:
                 if len(set(names)) < len(names):
                     raise ValueError("a name is there twice")
             _ = plan.finish
-        except StorageError:
+        except (StorageError, MemoryError):
             raise
         except Exception as error:
             raise StorageError(f"{where}: its plan cannot be read ({type(error).__name__}: {error})") from error

@@ -10,7 +10,7 @@ import importlib
 import json
 import os
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -108,35 +108,52 @@ class Held:
     def names(self) -> dict[str, int]:
         return {dim.name: at for at, dim in enumerate(self.axes) if at > 0 or self.dated}
 
+    def needed(self, exprs: Iterable[pl.Expr]) -> tuple[bytes, list[tuple[str, pl.DataType]]]:
+        """Give the numbers of the states behind expressions, and the columns that they come as."""
+        roots = {name for expr in exprs for name in expr.meta.root_names()}
+        return self.columns(state.name for state in self.kept if roots.intersection(state.columns))
+
+    def columns(self, names: Iterable[str]) -> tuple[bytes, list[tuple[str, pl.DataType]]]:
+        """Give the numbers of states, and the columns that they come as."""
+        wanted = set(names)
+        numbers = [number for number, state in enumerate(self.kept) if state.name in wanted]
+        columns = [column for number in numbers for column in given(self.kept[number])]
+        return array("I", numbers).tobytes(), columns
+
     def prepared(self, metrics: tuple[str, ...]) -> _Prepared:
         known = self._known.get(metrics)
         if known is None:
-            needed = {name for metric in metrics for name in self.finish[metric].meta.root_names()}
-            states = array("I")
-            columns: list[tuple[str, pl.DataType]] = []
-            for number, state in enumerate(self.kept):
-                if needed.intersection(state.columns):
-                    states.append(number)
-                    columns += given(state)
             exprs = [self.finish[metric].alias(metric) for metric in metrics]
-            known = self._known[metrics] = _Prepared(states.tobytes(), columns, exprs)
+            known = self._known[metrics] = _Prepared(*self.needed(exprs), exprs)
         return known
 
-    def query(self, picks: Mapping[int, array[int]], axes: Sequence[int], states: bytes) -> list[pl.Series]:
+    def query(
+        self,
+        picks: Mapping[int, array[int]],
+        axes: Sequence[int],
+        states: bytes,
+        columns: Sequence[tuple[str, pl.DataType]],
+    ) -> tuple[list[pl.Series], list[pl.Series]]:
+        """Give each cell's places on the axes, sorted by them, and its states as these columns."""
         picked = [picks[at].tobytes() if at in picks else None for at in range(len(self.axes))]
-        return [pl.Series(c) for c in self.core.query(picked, array("I", axes).tobytes(), states, self.limit)]
+        given_columns = self.core.query(picked, array("I", axes).tobytes(), states, self.limit)
+        found = [pl.Series(column) for column in given_columns]
+        named = [
+            column.alias(name) if column.dtype == dtype else column.cast(dtype).alias(name)
+            for column, (name, dtype) in zip(found[len(axes) :], columns, strict=True)
+        ]
+        return found[: len(axes)], named
+
+    def keys(self, axes: Sequence[int], places: Sequence[pl.Series]) -> list[pl.Series]:
+        """Give the values at places on axes, under the axes' names."""
+        return [self.axes[at].values[place].alias(self.axes[at].name) for at, place in zip(axes, places, strict=True)]
 
     def table(self, picks: Mapping[int, array[int]], axes: Sequence[int], metrics: tuple[str, ...]) -> pl.DataFrame:
         prepared = self.prepared(metrics)
-        found = self.query(picks, axes, prepared.states)
-        keys = [self.axes[at].values[found[i]] for i, at in enumerate(axes)]
-        states = [
-            column.alias(name) if column.dtype == dtype else column.cast(dtype).alias(name)
-            for column, (name, dtype) in zip(found[len(axes) :], prepared.columns, strict=True)
-        ]
+        places, states = self.query(picks, axes, prepared.states, prepared.columns)
         with translated():
             out = pl.DataFrame(states).select(prepared.exprs) if states else pl.DataFrame()
-        return pl.DataFrame([*keys, *out.get_columns()])
+        return pl.DataFrame([*self.keys(axes, places), *out.get_columns()])
 
     # ---- as text
 

@@ -5,8 +5,7 @@ Not for drawing, and not for frames: `_cells` has those.
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,6 @@ import polars as pl
 
 from vizflow import _core, _partial
 from vizflow._cells import Cells, Dim, Units, Where, is_cube
-from vizflow._cube import given
 from vizflow._look import unit_of
 from vizflow._states import LeafSpec, StateSpec
 from vizflow.cube import Cube
@@ -120,16 +118,8 @@ def states(view: Cube, by: Sequence[str], names: Sequence[str]) -> pl.DataFrame:
     """Give `by` and the columns of states, a row a cell that holds rows."""
     held = view._held
     axes = [view._axis(name, "cells", exact=True)[0] for name in by]
-    numbers = [number for number, state in enumerate(held.kept) if state.name in names]
-    found = held.query(view._picks, axes, array("I", numbers).tobytes())
-    keys = [
-        held.axes[at].values.gather(found[i]).alias(name) for i, (at, name) in enumerate(zip(axes, by, strict=True))
-    ]
-    columns = [column for number in numbers for column in given(held.kept[number])]
-    out = keys
-    for column, (name, dtype) in zip(found[len(axes) :], columns, strict=True):
-        out.append((column if column.dtype == dtype else column.cast(dtype)).alias(name))
-    return pl.DataFrame(out)
+    places, columns = held.query(view._picks, axes, *held.columns(names))
+    return pl.DataFrame([*held.keys(axes, places), *columns])
 
 
 def _leaves(view: Cube, metric: str) -> list[LeafSpec]:
@@ -182,11 +172,11 @@ def look(view: Cube, metric: str, by: Sequence[str], count: str | None, *, clust
     if asked is None:
         asked = held.looked[(metric, count)] = _ask(view, metric, count)
     axes = [view._axis(name, "cells", exact=True)[0] for name in by]
-    places, states = _query(view, axes, asked.states, asked.columns)
+    places, columns = held.query(view._picks, axes, asked.states, asked.columns)
+    states = pl.DataFrame(columns)
     with translated():
         seen = states.select_seq(asked.exprs)  # small: not worth a thread
-    keys = [held.axes[at].values[place].alias(name) for place, at, name in zip(places, axes, by, strict=True)]
-    out = pl.DataFrame([*keys, *seen.get_columns()])
+    out = pl.DataFrame([*held.keys(axes, places), *seen.get_columns()])
     several = held.dated and len(view._picks.get(0, held.axes[0].values)) > 1
     if clustered and several and asked.moved is not None and DATE not in by:
         out = out.hstack(_errors(view, axes, asked.moved, places, states))
@@ -204,27 +194,8 @@ def _ask(view: Cube, metric: str, count: str | None) -> _Asked:
         exprs["coverage"] = held.finish[f"{metric}_coverage"]
     elif (missing := _missing(view, metric)) is not None:
         exprs["coverage"] = ((pl.col(ROWS) - pl.col(missing.columns[0])) / pl.col(ROWS)).fill_nan(None)
-    states, columns = _needed(view, exprs.values())
+    states, columns = held.needed(exprs.values())
     return _Asked(states, columns, [expr.alias(name) for name, expr in exprs.items()], _moves(view, metric))
-
-
-def _needed(view: Cube, exprs: Iterable[pl.Expr]) -> tuple[bytes, list[tuple[str, pl.DataType]]]:
-    """Give the numbers of the states behind expressions, and the columns that they come as."""
-    roots = {name for expr in exprs for name in expr.meta.root_names()}
-    numbers = [number for number, state in enumerate(view._held.kept) if roots.intersection(state.columns)]
-    return array("I", numbers).tobytes(), [column for number in numbers for column in given(view._held.kept[number])]
-
-
-def _query(
-    view: Cube, axes: Sequence[int], states: bytes, columns: list[tuple[str, pl.DataType]]
-) -> tuple[list[pl.Series], pl.DataFrame]:
-    """Give each cell's places on the axes, sorted by them, and its states."""
-    found = view._held.query(view._picks, axes, states)
-    named = [
-        column.alias(name) if column.dtype == dtype else column.cast(dtype).alias(name)
-        for column, (name, dtype) in zip(found[len(axes) :], columns, strict=True)
-    ]
-    return found[: len(axes)], pl.DataFrame(named)
 
 
 def _missing(view: Cube, metric: str) -> StateSpec | None:
@@ -250,7 +221,7 @@ def _moves(view: Cube, metric: str) -> _Moved | None:
     """
     held = view._held
     finish = held.finish[metric]
-    states, columns = _needed(view, [finish])
+    states, columns = held.needed([finish])
     roots = set(finish.meta.root_names())
     if any(state.kind not in _SUMS for state in held.kept if roots.intersection(state.columns)):
         return None
@@ -272,7 +243,8 @@ def _errors(
     if scale is None:
         nothing = pl.Series("error", [None], dtype=pl.Float64)
         return pl.DataFrame([nothing, pl.Series("dates", [None], dtype=pl.Int64)])[[0] * totals.height]
-    found, own = _query(view, [*axes, 0], moved.states, moved.columns)
+    found, columns = view._held.query(view._picks, [*axes, 0], moved.states, moved.columns)
+    own = pl.DataFrame(columns)
     cell = _runs(found[:-1]) if axes else None
     whole = totals if cell is None else totals[cell]
     parts = []

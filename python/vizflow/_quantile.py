@@ -80,15 +80,11 @@ def _counts(cube: Cube, by: list[str], weight: str | None) -> pl.DataFrame:
             raise DataError(f"weight {weight!r} is null or NaN in {bad.sum()} bins; take a sum")
         return frame.rename({weight: _N})
     held = cube._held
-    number = next((i for i, state in enumerate(held.kept) if state.name == "rows"), None)
-    if number is None:
+    if all(state.name != "rows" for state in held.kept):
         raise ConfigError("quantile: the cube does not count its rows; pass weight=, the name of a metric that does")
     axes = [cube._axis(name, "quantile", exact=True)[0] for name in by]
-    found = held.query(cube._picks, axes, number.to_bytes(4, "little"))
-    keys = [
-        held.axes[at].values.gather(found[i]).alias(name) for i, (at, name) in enumerate(zip(axes, by, strict=True))
-    ]
-    return pl.DataFrame([*keys, found[-1].alias(_N)])
+    places, (rows,) = held.query(cube._picks, axes, *held.columns(["rows"]))
+    return pl.DataFrame([*held.keys(axes, places), rows.alias(_N)])
 
 
 def _at(rank: pl.Expr) -> pl.Expr:

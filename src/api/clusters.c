@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { BLOCK = 2048 };
+enum { BLOCK = VF__SIZED(2048, 8, 16384) };
 
 struct clustering {
     struct vf__reader influence, group;

@@ -215,39 +215,22 @@ def _check(
         "batch_rows": (batch_rows, 1, 1 << 40),
     }
     for name, (value, low, high) in bounds.items():
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int)
-            or not low <= value <= high
-        ):
-            raise ValueError(
-                f"{name} must be an integer from {low} to {high}, got {value!r}"
-            )
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(f"{name} must be an integer from {low} to {high}, got {value!r}")
     if compression not in ("uncompressed", "lz4", "zstd"):
-        raise ValueError(
-            f"compression must be 'uncompressed', 'lz4' or 'zstd', got {compression!r}"
-        )
+        raise ValueError(f"compression must be 'uncompressed', 'lz4' or 'zstd', got {compression!r}")
     if "{date}" not in pattern or Path(pattern).name != pattern:
-        raise ValueError(
-            f"pattern must be a file name with '{{date}}' in it, got {pattern!r}"
-        )
+        raise ValueError(f"pattern must be a file name with '{{date}}' in it, got {pattern!r}")
 
 
 def _parse_date(date: str) -> dt.date:
     """Read a ``YYYYMMDD`` date of ASCII digits."""
     try:
-        if not (
-            isinstance(date, str)
-            and len(date) == 8
-            and date.isascii()
-            and date.isdigit()
-        ):
+        if not (isinstance(date, str) and len(date) == 8 and date.isascii() and date.isdigit()):
             raise ValueError
         return dt.date(int(date[:4]), int(date[4:6]), int(date[6:]))
     except ValueError:
-        raise ValueError(
-            f"a date must be a real day as 'YYYYMMDD', got {date!r}"
-        ) from None
+        raise ValueError(f"a date must be a real day as 'YYYYMMDD', got {date!r}") from None
 
 
 def _sessions(market: Any) -> tuple[list[tuple[int, int]], zoneinfo.ZoneInfo]:
@@ -260,9 +243,7 @@ def _sessions(market: Any) -> tuple[list[tuple[int, int]], zoneinfo.ZoneInfo]:
     for session in market.sessions:
         start, end = _clock_ms(session.start), _clock_ms(session.end)
         sessions.append((start if start < end else start - _DAY_MS, end))
-    zone = getattr(market, "timezone", None) or _ZONES.get(
-        str(market.name).upper(), "UTC"
-    )
+    zone = getattr(market, "timezone", None) or _ZONES.get(str(market.name).upper(), "UTC")
     return sessions, zoneinfo.ZoneInfo(str(zone))
 
 
@@ -272,9 +253,7 @@ def _clock_ms(text: str) -> int:
     return (hour * 3_600 + minute * 60 + second) * 1_000
 
 
-def _write(
-    frames: Iterator[pl.DataFrame], path: Path, compression: IpcCompression
-) -> None:
+def _write(frames: Iterator[pl.DataFrame], path: Path, compression: IpcCompression) -> None:
     """Stream frames into a file that has its name only once it is whole."""
     from vizflow import io  # late: this module stands alone until here
 
@@ -306,9 +285,7 @@ class _Universe:
     """What each symbol is on one day: arrays indexed by symbol number."""
 
     ukey: Ints
-    lottery: npt.NDArray[
-        np.int32
-    ]  # slot -> symbol number, slots in proportion to activity
+    lottery: npt.NDArray[np.int32]  # slot -> symbol number, slots in proportion to activity
     open_tick: npt.NDArray[np.float32]
     low_tick: npt.NDArray[np.float32]  # price limits
     high_tick: npt.NDArray[np.float32]
@@ -326,38 +303,28 @@ class _Universe:
         rank = lasting.permutation(symbols)
         level = np.exp(lasting.normal(2.7, 0.8, symbols)).clip(2.0, 500.0)
         empty = np.where(lasting.random(symbols) < 0.5, 0.0, np.nan)
-        yearly = np.exp(
-            lasting.normal(-3.85, 0.35, symbols)
-        )  # daily volatility, about 2 %
+        yearly = np.exp(lasting.normal(-3.85, 0.35, symbols))  # daily volatility, about 2 %
 
         halted = daily.random(symbols) < 0.01
         weight = (rank + 4.0) ** -0.85 * np.exp(daily.normal(0.0, 0.4, symbols))
         weight[halted] *= 0.02
         slots = (np.arange(_TABLE_SLOTS) + 0.5) / _TABLE_SLOTS
-        lottery = np.searchsorted(np.cumsum(weight) / weight.sum(), slots).clip(
-            max=symbols - 1
-        )
+        lottery = np.searchsorted(np.cumsum(weight) / weight.sum(), slots).clip(max=symbols - 1)
 
         close = np.rint(level * 100.0 * np.exp(daily.normal(0.0, 0.05, symbols)))
         runner = daily.random(symbols) < 0.015
-        toward = (
-            np.where(daily.random(symbols) < 0.7, 0.5, -0.5) / steps
-        )  # 10 % after a fifth
+        toward = np.where(daily.random(symbols) < 0.7, 0.5, -0.5) / steps  # 10 % after a fifth
         buys = daily.normal(0.5, 0.02, symbols).clip(0.4, 0.6)
         untraded = _NO_TRADE + _CANCEL
         return cls(
             ukey=600_000 + np.arange(symbols, dtype=np.int64),
             lottery=lottery.astype(np.int32),
-            open_tick=np.rint(close * np.exp(daily.normal(0.0, 0.01, symbols))).astype(
-                np.float32
-            ),
+            open_tick=np.rint(close * np.exp(daily.normal(0.0, 0.01, symbols))).astype(np.float32),
             low_tick=np.rint(close * 0.9).astype(np.float32),
             high_tick=np.rint(close * 1.1).astype(np.float32),
             volatility=(yearly / np.sqrt(steps)).astype(np.float32),
             drift=np.where(runner, toward, 0.0).astype(np.float32),
-            sell_below=(untraded + (65_536 - untraded) * (1.0 - buys)).astype(
-                np.uint16
-            ),
+            sell_below=(untraded + (65_536 - untraded) * (1.0 - buys)).astype(np.uint16),
             empty=empty,
             halted=halted,
             lots=100.0 * np.ceil(lasting.lognormal(0.9, 1.1, _LOT_SLOTS)),
@@ -426,9 +393,7 @@ def _panels(start: int, end: int, span: int) -> Iterator[_Stretch]:
     for low in range(0, steps, _PANEL_STEPS):
         cut = slice(low, min(low + _PANEL_STEPS, steps) + 1)
         inside = volume[cut] - volume[low]
-        yield _Stretch(
-            "trading", float(inside[-1]), edges[cut], inside / inside[-1], start
-        )
+        yield _Stretch("trading", float(inside[-1]), edges[cut], inside / inside[-1], start)
 
 
 @dataclass(frozen=True)
@@ -452,9 +417,7 @@ class _Walk:
         """Walk over a stretch; only continuous trading has moves and a spread."""
         symbols = len(self.move)
         if stretch.kind != "trading":
-            return self._quote(
-                self.move[None], np.full((1, symbols), np.nan, np.float32), 0
-            )
+            return self._quote(self.move[None], np.full((1, symbols), np.nan, np.float32), 0)
         shape = (stretch.steps, symbols)
         signal = random.standard_normal(shape, dtype=np.float32)
         moves = random.standard_normal(shape, dtype=np.float32)
@@ -530,9 +493,7 @@ class _Day:
     def _blocks(self) -> Iterator[pl.DataFrame]:
         """Walk the prices and draw the rows, a block at a time."""
         symbols = len(self.universe.ukey)
-        walk = _Walk(
-            self.universe, np.zeros(symbols, np.float32), np.zeros(symbols, np.float32)
-        )
+        walk = _Walk(self.universe, np.zeros(symbols, np.float32), np.zeros(symbols, np.float32))
         for number, stretch in enumerate(self.stretches):
             path = walk.advance(stretch, _random(*self.key, number, 0))
             for first in range(0, stretch.rows, _BLOCK_ROWS):
@@ -550,17 +511,13 @@ class _Day:
     ) -> pl.DataFrame:
         """Draw rows `first` to `first + size` of a stretch."""
         u = self.universe
-        sweep, side, passive, late, lot = random.integers(
-            0, 65_536, (5, size), np.uint16
-        )
+        sweep, side, passive, late, lot = random.integers(0, 65_536, (5, size), np.uint16)
         # A draw inside each row's own slice of the volume: in order without a sort.
         quantile = (first + np.arange(size) + random.random(size)) / stretch.rows
         clock = np.interp(quantile, stretch.quantiles, stretch.times).astype(np.int32)
         np.minimum(clock, int(stretch.times[-1]) - 1, out=clock)
         symbol = u.lottery[random.integers(0, _TABLE_SLOTS, size, np.uint32)]
-        leader = np.maximum.accumulate(
-            np.where(sweep < _SWEEP, 0, np.arange(size, dtype=np.int32))
-        )
+        leader = np.maximum.accumulate(np.where(sweep < _SWEEP, 0, np.arange(size, dtype=np.int32)))
         clock, symbol = clock[leader], symbol[leader]
 
         width = (stretch.times[-1] - stretch.times[0]) / stretch.steps
@@ -613,9 +570,7 @@ class _Day:
             "quantity": quantity,
             "fillPrice": fill,
         }
-        return pl.DataFrame(columns, schema=SCHEMA).with_columns(
-            pl.col(pl.Float64).fill_nan(None)
-        )
+        return pl.DataFrame(columns, schema=SCHEMA).with_columns(pl.col(pl.Float64).fill_nan(None))
 
 
 def _stamps(clock: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
@@ -626,9 +581,7 @@ def _stamps(clock: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     return ((hour * 100 + minute) * 100 + second) * 1_000 + ms
 
 
-def _alphas(
-    signal: npt.NDArray[np.float32], random: np.random.Generator
-) -> tuple[Floats, Floats]:
+def _alphas(signal: npt.NDArray[np.float32], random: np.random.Generator) -> tuple[Floats, Floats]:
     """Hide the signal under noise: two forecasts, the second the weaker."""
     noise = random.standard_normal((2, len(signal)), dtype=np.float32)
     alpha1 = (0.5 * signal + 0.87 * noise[0]).astype(np.float64) * 5e-4
@@ -636,9 +589,7 @@ def _alphas(
     return alpha1, alpha2
 
 
-def _fills(
-    bid: Floats, ask: Floats, code: npt.NDArray[np.uint8], passive: Any
-) -> Floats:
+def _fills(bid: Floats, ask: Floats, code: npt.NDArray[np.uint8], passive: Any) -> Floats:
     """Fill a buy at the ask, a sell at the bid, a passive order at the other side."""
     at_ask = (code == _CODE_BUY) ^ passive
     near, far = np.where(at_ask, ask, bid), np.where(at_ask, bid, ask)

@@ -6,6 +6,7 @@ Not for users: `cube` is the face.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import importlib
 import json
 import os
@@ -28,7 +29,7 @@ from vizflow.reduce import _check_alike, _check_dates, _chosen, _Part, _parts
 DATE = "date"
 Layout = Literal["auto", "dense", "sparse"]
 LAYOUTS = ("auto", "dense", "sparse")
-_FORMAT = 1
+_FORMAT = 2
 _MOST_AXES = 16
 
 # kind of a state -> (enum vf_cube_merge, which of its columns C takes, how many it gives)
@@ -158,7 +159,7 @@ class Held:
     # ---- as text
 
     def describe(self) -> str:
-        return json.dumps(
+        return with_sum(
             {
                 "format": _FORMAT,
                 "kind": "cube",
@@ -169,8 +170,7 @@ class Held:
                 "states": [state.name for state in self.kept],
                 "metrics": list(self.finish),
                 "plan": self.plan.to_json(),
-            },
-            ensure_ascii=False,
+            }
         )
 
     @staticmethod
@@ -189,6 +189,8 @@ class Held:
                 f"{where}: it is a {tree.get('kind')!r} of format {tree.get('format')!r}, and this version of VizFlow "
                 f"reads cubes of format {_FORMAT}; make the cube again"
             )
+        if tree.get("sum") != _sum_of(tree):
+            raise ValueError("it is not what was written")
         plan = Plan.from_json(tree["plan"], where)
         kept = [state for state in plan.states if state.name in tree["states"]]
         axes, finish = tree["axes"], {name: plan.finish[name] for name in tree["metrics"]}
@@ -208,6 +210,16 @@ class Held:
             for at, axis in enumerate(axes)
         ]
         return Held(core, dims, tree["dated"], plan, kept, finish, limit)
+
+
+def with_sum(tree: Mapping[str, Any]) -> str:
+    """Write a description with a sum over it: changed into another sound one, it would name the numbers wrongly."""
+    return json.dumps({**tree, "sum": _sum_of(tree)}, ensure_ascii=False)
+
+
+def _sum_of(tree: Mapping[str, Any]) -> str:
+    text = json.dumps({key: tree[key] for key in tree if key != "sum"}, ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def given(state: StateSpec) -> list[tuple[str, pl.DataType]]:

@@ -59,6 +59,7 @@ def info(path: str | os.PathLike[str]) -> PartialInfo | None:
         raise StorageError(f"{path}: there is no such file")
     try:
         metadata = {k: v for k, v in pl.read_parquet_metadata(path).items() if k.startswith("vizflow.")}
+        columns = pl.read_parquet_schema(path) if metadata else {}
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise StorageError(f"{path}: the file cannot be read; it is truncated, corrupt, or no Parquet file") from error
     if not metadata:
@@ -70,13 +71,16 @@ def info(path: str | os.PathLike[str]) -> PartialInfo | None:
     date = metadata.get("vizflow.date")
     if date is not None and not _is_date(date):
         raise _unreadable(path, "vizflow.date", date)
+    bins = _bins(path, metadata.get("vizflow.bins", "null"))
+    if plan is not None:
+        _check_version(path, metadata, columns, plan, bins)
     return PartialInfo(
         path=path,
         kind=kind,
         plan=plan,
         date=date,
         dates=_dates(path, metadata.get("vizflow.dates", "null")) or ((date,) if date else ()),
-        bins=_bins(path, metadata.get("vizflow.bins", "null")),
+        bins=bins,
         schema_version=metadata.get("vizflow.schema_version", ""),
         metadata=metadata,
     )
@@ -88,6 +92,26 @@ def _unreadable(path: Path, key: str, text: str) -> StorageError:
         f"{path}: its metadata says {key} = {short!r}, which VizFlow does not write; it is damaged, or of a newer "
         "version: compute the partial again"
     )
+
+
+def _check_version(
+    path: Path,
+    metadata: Mapping[str, str],
+    columns: Mapping[str, pl.DataType],
+    plan: Plan,
+    bins: Mapping[str, float] | None,
+) -> None:
+    """Refuse a plan that is sound but not the one that the columns were written with: its numbers would be wrong."""
+    from vizflow._schema import FORMAT, schema_version  # which knows the operations, and they know this module
+
+    written = metadata.get("vizflow.format", "")
+    if written != FORMAT:
+        raise _unreadable(path, "vizflow.format", written)
+    if metadata.get("vizflow.schema_version") != schema_version(columns, plan.id, bins):
+        raise StorageError(
+            f"{path}: its columns, plan and bins are not those that vizflow.schema_version stands for; it is damaged, "
+            "or was changed by another program: compute the partial again"
+        )
 
 
 def _is_date(value: Any) -> bool:

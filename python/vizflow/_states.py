@@ -162,7 +162,7 @@ class Plan:
             for names in ([*plan.group_by, *plan.names], [*plan.group_by, *stored]):
                 if len(set(names)) < len(names):
                     raise ValueError("a name is there twice")
-            _ = plan.finish
+            _ = plan.finish, plan.id  # names of half characters have no id
         except (StorageError, MemoryError):
             raise
         except Exception as error:

@@ -16,12 +16,13 @@ from fuzz import fuzz_plan
 CORPUS = Path(__file__).resolve().parents[2] / "c" / "fuzz" / "corpus" / "plan"
 
 
-def damaged(tmp_path: Path, **changes: str | None) -> Path:
+def damaged(tmp_path: Path, *, seal: bool = True, **changes: str | None) -> Path:
     frame, metadata = fuzz_plan.partial(1)
     metadata = {**metadata, **{f"vizflow.{key}": text for key, text in changes.items() if text is not None}}
     for key, text in changes.items():
         if text is None:
             del metadata[f"vizflow.{key}"]
+    metadata = fuzz_plan.resealed(metadata, frame) if seal else metadata
     path = tmp_path / "damaged.parquet"
     frame.write_parquet(path, metadata=metadata)
     return path
@@ -69,6 +70,7 @@ def test_metadata_that_is_damaged_is_refused_with_the_file_named(
         lambda plan: plan.update(group_by=[next(iter(plan["metrics"]))]),
         lambda plan: plan["states"].append(plan["states"][0]),
         lambda plan: plan["leaves"][0].update(states=[{}]),
+        lambda plan: plan["states"][0].update(name="\ud800"),
     ],
 )
 def test_plan_whose_names_are_none_is_refused_when_it_is_read(change, tmp_path: Path) -> None:
@@ -76,6 +78,40 @@ def test_plan_whose_names_are_none_is_refused_when_it_is_read(change, tmp_path: 
     change(plan)
     with pytest.raises(vf.errors.StorageError, match=r"damaged\.parquet: its plan cannot be read"):
         vf.load(damaged(tmp_path, plan=json.dumps(plan)))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"plan": lambda text: text.replace('"low":["col","leaf_0"]', '"low":["col","leaf_1"]')},
+        {"bins": lambda text: text.replace("0.0001", "0.0002")},
+        {"bins": lambda _: None},
+        {"format": lambda _: "2"},
+        {"format": lambda _: None},
+        {"schema_version": lambda _: None},
+    ],
+)
+def test_metadata_damaged_into_other_sound_metadata_is_refused(changes, tmp_path: Path) -> None:
+    sound = fuzz_plan.partial(1)[1]
+    texts = {key: change(sound[f"vizflow.{key}"]) for key, change in changes.items()}
+    assert all(text != sound[f"vizflow.{key}"] for key, text in texts.items())
+    for read in (vf.load, vf.reduce, lambda path: vf.Cube.from_partials([path])):
+        with pytest.raises(vf.errors.StorageError, match=r"damaged\.parquet.*(schema_version|vizflow\.format)"):
+            read(damaged(tmp_path, seal=False, **texts))
+
+
+def test_sound_metadata_is_read(tmp_path: Path) -> None:
+    assert vf.load(damaged(tmp_path, seal=False)).height > 0
+
+
+def test_cube_whose_bins_were_damaged_into_others_is_refused(tmp_path: Path) -> None:
+    frame, path = fuzz_plan.cube(0), tmp_path / "damaged.arrow"
+    sound = frame["vizflow"].item()
+    for text in (sound.replace('"width": 0.0001', '"width": 0.0002'), sound.replace('"dated": true', '"dated": false')):
+        assert text != sound
+        frame.with_columns(pl.Series("vizflow", [text])).write_ipc(path)
+        with pytest.raises(vf.errors.StorageError, match=r"damaged\.arrow: its description .* is not what was written"):
+            vf.Cube.open(path)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +136,7 @@ def test_cube_that_describes_itself_wrongly_is_refused_when_it_is_opened(change,
     frame = fuzz_plan.cube(0)
     description = json.loads(frame["vizflow"].item())
     change(description)
-    for text in (json.dumps(description), json.dumps(description)[:-1], "[1]"):
+    for text in (fuzz_plan.resummed(json.dumps(description)), json.dumps(description)[:-1], "[1]"):
         path = tmp_path / "damaged.arrow"
         frame.with_columns(pl.Series("vizflow", [text])).write_ipc(path)
         with pytest.raises(vf.errors.StorageError, match=r"damaged\.arrow"):

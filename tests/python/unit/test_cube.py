@@ -402,7 +402,7 @@ def test_files_that_are_no_cube_are_told(cube: vf.Cube, tmp_path: Path) -> None:
     damaged.write_ipc(tmp_path / "damaged.arrow")
     with raises(StorageError, "damaged.arrow", "header is damaged"):
         vf.Cube.open(tmp_path / "damaged.arrow")
-    later = frame.with_columns(vizflow=pl.col("vizflow").str.replace('"format": 1', '"format": 9'))
+    later = frame.with_columns(vizflow=pl.col("vizflow").str.replace('"format": 2', '"format": 9'))
     later.write_ipc(tmp_path / "later.arrow")
     with raises(StorageError, "format 9"):
         vf.Cube.open(tmp_path / "later.arrow")

@@ -1,6 +1,7 @@
 /* The CPython module vizflow._core: functions over single columns and scalars, and the module itself.
    Not for objects with a life of their own: core_objects.c has Fifo, Mark and Agg. */
 #include "object.h"
+#include "pool.h"
 
 #include <stdlib.h>
 
@@ -111,6 +112,47 @@ static PyObject *py_clusters_error(PyObject *module, PyObject *args) {
     return status != VF_OK ? raise_error(&err) : columns_out(module, out, 2);
 }
 
+PyDoc_STRVAR(expand_doc, "expand($module, columns, counts, n_threads, /)\n--\n\n"
+                         "Columns with each row repeated as often as Fifo.emit counted; see vf_column_expand.");
+
+/* The expanded columns take their inputs over, since views go on pointing into them. */
+static PyObject *py_expand(PyObject *module, PyObject *args) {
+    struct vf_error err = {0};
+    struct columns_in in;
+    PyObject *sequence, *counts;
+    unsigned n_threads;
+    if (!PyArg_ParseTuple(args, "OSI", &sequence, &counts, &n_threads) || !columns_in_new(sequence, &in)) return NULL;
+    struct vf_column *out = calloc(in.n + 1, sizeof *out);
+    if (out == NULL) {
+        columns_in_free(&in);
+        return PyErr_NoMemory();
+    }
+    struct vf_context ctx = pool_context(n_threads);
+    const uint32_t *n_pieces = (const uint32_t *)(const void *)PyBytes_AsString(counts);
+    int64_t n = (int64_t)((size_t)PyBytes_Size(counts) / sizeof *n_pieces);
+    enum vf_status status = VF_OK;
+    size_t n_in = in.n;
+    Py_BEGIN_ALLOW_THREADS;
+    for (size_t i = 0; i < n_in && status == VF_OK; i++) {
+        struct column_in *owner = in.items[i];
+        status = vf_column_expand(&ctx, owner != NULL ? &owner->series : NULL, n_pieces, n, owner, column_in_free,
+                                  &out[i], &err);
+        if (status == VF_OK) in.items[i] = NULL;
+    }
+    columns_in_free(&in);
+    Py_END_ALLOW_THREADS;
+    PyObject *list = NULL;
+    if (status == VF_OK) {
+        list = columns_out(module, out, n_in);
+    } else {
+        for (size_t i = 0; i < n_in; i++)
+            vf_column_release(&out[i]);
+        (void)raise_error(&err);
+    }
+    free(out);
+    return list;
+}
+
 PyDoc_STRVAR(
     run_rows_doc,
     "run_rows($module, names, columns, processes, outputs, rows, state, start, stop, values, counts, "
@@ -124,6 +166,7 @@ static PyMethodDef functions[] = {
     {"sessions_elapsed", py_sessions_elapsed, METH_VARARGS, sessions_elapsed_doc},
     {"clock_elapsed", py_clock_elapsed, METH_VARARGS, clock_elapsed_doc},
     {"clusters_error", py_clusters_error, METH_VARARGS, clusters_error_doc},
+    {"expand", py_expand, METH_VARARGS, expand_doc},
     {"leftover", py_leftover, METH_O, "leftover($module, name, /)\n--\n\nWhose temporary file it is: vf_file_leftover."},
     {"run_rows", run_rows, METH_VARARGS, run_rows_doc},
     {NULL, NULL, 0, NULL}};

@@ -11,7 +11,6 @@
 
 struct fifo_object {
     PyObject_HEAD struct vf_fifo *fifo;
-    unsigned n_threads;
 };
 
 #define SIDES_MAX 64
@@ -58,7 +57,6 @@ static PyObject *fifo_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     struct vf_context ctx = pool_context(n_threads);
     struct fifo_object *self = allocate_object(type);
     if (self == NULL) return NULL;
-    self->n_threads = n_threads;
     return opened(self, vf_fifo_open(&ctx, &options, &self->fifo, &err), &err);
 }
 
@@ -125,75 +123,39 @@ static PyObject *fifo_match(PyObject *self, PyObject *unused) {
     return none_or_error(status, &err);
 }
 
-struct emission {
-    struct vf_fifo *fifo;
-    struct columns_in again, pass;
-    int64_t first_row, n;
-    unsigned columns, n_threads;
-    size_t n_columns, n_out;
-    struct vf_column *out; /* match columns, then the expanded ones */
-};
-
-/* Without the GIL. The expanded columns take their inputs over, since views go on pointing into them. */
-static enum vf_status emit(struct emission *e, struct vf_error *err) {
-    struct vf_fifo_batch batch;
-    struct vf_context ctx = pool_context(e->n_threads);
-    size_t rows = (size_t)e->n;
-    uint32_t *counts = malloc((rows + 1) * sizeof *counts);
-    if (counts == NULL) {
-        err->code = VF_ERROR_MEMORY;
-        return err->code;
-    }
-    const struct vf_fifo_batch *again = e->again.n > 0 && fifo_batch(&e->again, &batch) ? &batch : NULL;
-    enum vf_status status = vf_fifo_emit(e->fifo, again, e->first_row, e->n, e->columns, counts, e->out, err);
-    if (status == VF_OK) e->n_out = e->n_columns;
-    for (size_t i = 0; status == VF_OK && i < e->pass.n; i++) {
-        struct column_in *owner = e->pass.items[i];
-        status = vf_column_expand(&ctx, &owner->series, counts, e->n, owner, column_in_free,
-                                  &e->out[e->n_out], err);
-        if (status != VF_OK) break;
-        e->pass.items[i] = NULL;
-        e->n_out++;
-    }
-    free(counts);
-    return status;
-}
-
-PyDoc_STRVAR(fifo_emit_doc,
-             "emit($self, first_row, n, columns, again, pass_through, /)\n--\n\n"
-             "Pieces of n rows: the match columns asked for, then the pass-through columns expanded.");
+PyDoc_STRVAR(fifo_emit_doc, "emit($self, first_row, n, columns, again, /)\n--\n\n"
+                            "Pieces of n rows: ([match columns asked for], how many pieces each row has, for expand).");
 
 static PyObject *fifo_emit(PyObject *self, PyObject *args) {
-    struct emission e = {.fifo = ((struct fifo_object *)self)->fifo,
-                         .n_threads = ((struct fifo_object *)self)->n_threads};
+    struct vf_fifo *fifo = ((struct fifo_object *)self)->fifo;
+    struct vf_column out[VF_FIFO_N_COLUMNS] = {{{0}, {0}}};
     struct vf_error err = {0};
-    PyObject *again, *pass, *list = NULL;
+    struct vf_fifo_batch batch;
+    struct columns_in in;
+    PyObject *again;
+    unsigned columns;
     long long first_row, n;
-    if (!PyArg_ParseTuple(args, "LLIOO", &first_row, &n, &e.columns, &again, &pass)) return NULL;
-    if (n < 0) return PyErr_Format(PyExc_ValueError, "a negative number of rows");
-    e.first_row = first_row;
-    e.n = n;
-    for (unsigned bits = e.columns; bits != 0; bits &= bits - 1)
-        e.n_columns++;
-    if (again != Py_None && !columns_in_new(again, &e.again)) return NULL;
-    if (!columns_in_new(pass, &e.pass)) goto done;
-    e.out = calloc(e.n_columns + e.pass.n + 1, sizeof *e.out);
-    if (e.out == NULL) {
-        PyErr_NoMemory();
-        goto done;
+    if (!PyArg_ParseTuple(args, "LLIO", &first_row, &n, &columns, &again)) return NULL;
+    if (n < 0 || (size_t)n > PY_SSIZE_T_MAX / sizeof(uint32_t))
+        return PyErr_Format(PyExc_ValueError, "%lld rows", n);
+    PyObject *counts = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)((size_t)n * sizeof(uint32_t)));
+    if (counts == NULL || !columns_in_new(again, &in)) {
+        Py_XDECREF(counts);
+        return NULL;
     }
+    const struct vf_fifo_batch *rows = fifo_batch(&in, &batch) ? &batch : NULL;
     enum vf_status status;
     Py_BEGIN_ALLOW_THREADS;
-    status = emit(&e, &err);
+    status = vf_fifo_emit(fifo, rows, first_row, n, columns, (uint32_t *)(void *)PyBytes_AsString(counts), out, &err);
+    columns_in_free(&in);
     Py_END_ALLOW_THREADS;
-    list = columns_or_error(self, status, e.out, e.n_out, &err);
-done:
-    for (size_t i = 0; e.out != NULL && i < e.n_out; i++)
-        vf_column_release(&e.out[i]); /* moved ones are empty */
-    free(e.out);
-    columns_in_free(&e.again);
-    columns_in_free(&e.pass);
-    return list;
+    size_t n_columns = 0;
+    for (unsigned bits = columns; bits != 0; bits &= bits - 1)
+        n_columns++;
+    PyObject *list = columns_or_error(self, status, out, n_columns, &err);
+    if (list != NULL) return Py_BuildValue("NN", list, counts);
+    Py_DECREF(counts);
+    return NULL;
 }
 
 PyDoc_STRVAR(fifo_replayed_doc,

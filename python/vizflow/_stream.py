@@ -13,8 +13,9 @@ from __future__ import annotations
 import re
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -50,8 +51,11 @@ class Step(Protocol):
     def learnt(self) -> None:
         """Compute, all rows being there."""
 
-    def emit(self, batch: pl.DataFrame, row: int, wanted: list[str]) -> pl.DataFrame:
-        """Give the output of rows `row`, `row + 1`, …, which `batch` holds again, `columns` included."""
+    def emit(self, batch: pl.DataFrame, row: int, wanted: list[str]) -> Callable[[], pl.DataFrame]:
+        """Compare rows `row`, `row + 1`, …, which `batch` holds again, `columns` included; give what makes their output.
+
+        That runs beside the next call, so it may only use what no call changes.
+        """
 
     def emitted(self) -> None:
         """Check that every row came again."""
@@ -432,8 +436,15 @@ def _learn(steps: list[Step], frame: pl.LazyFrame) -> None:
 
 
 def _emit(step: Step, again: pl.LazyFrame, needed: list[str], wanted: list[str]) -> Iterator[pl.DataFrame]:
+    """Emit batch by batch; a batch's output is made while the next batch is compared."""
     row = 0
-    for batch in ahead(_gathered(rows(again, needed))):
-        yield step.emit(batch, row, wanted)
-        row += batch.height
-    step.emitted()
+    with ThreadPoolExecutor(1) as pool:
+        made: deque[Future[pl.DataFrame]] = deque()
+        for batch in ahead(_gathered(rows(again, needed))):
+            made.append(pool.submit(step.emit(batch, row, wanted)))
+            row += batch.height
+            if len(made) > 1:
+                yield made.popleft().result()
+        step.emitted()
+        if made:
+            yield made.popleft().result()

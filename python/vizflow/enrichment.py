@@ -537,15 +537,22 @@ class _FifoStep:
         if self._ids:
             self._ids = [pl.concat(self._ids, rechunk=True)]
 
-    def emit(self, batch: pl.DataFrame, row: int, wanted: list[str]) -> pl.DataFrame:
+    def emit(self, batch: pl.DataFrame, row: int, wanted: list[str]) -> Callable[[], pl.DataFrame]:
         match = [name for name in self._given if name in wanted]
-        passed = [batch[name] for name in wanted if name not in match]
+        columns, counts = self._fifo.emit(row, batch.height, _mask(match), self._keys(batch))
+        found = {name: pl.Series(name, column) for name, column in zip(match, columns, strict=True)}
+        return lambda: self._expanded(batch, found, counts, wanted)
+
+    def _expanded(
+        self, batch: pl.DataFrame, found: Mapping[str, pl.Series], counts: bytes, wanted: list[str]
+    ) -> pl.DataFrame:
+        out = dict(found)
+        passed = [batch[name] for name in wanted if name not in out]
         nested = [series for series in passed if _is_gathered(series.dtype)]
         plain = [series for series in passed if not _is_gathered(series.dtype)]
         index = [pl.int_range(batch.height, eager=True, dtype=pl.UInt32)] if nested else []
-        columns = self._fifo.emit(row, batch.height, _mask(match), self._keys(batch), [*plain, *index])
-        names = (*match, *(series.name for series in plain))
-        out = {name: pl.Series(name, column) for name, column in zip(names, columns, strict=not nested)}
+        columns = _core.expand([*plain, *index], counts, threads())
+        out |= {series.name: pl.Series(series.name, column) for series, column in zip(plain, columns, strict=False)}
         if nested:
             rows = pl.Series(columns[-1])
             out |= {series.name: series.gather(rows) for series in nested}

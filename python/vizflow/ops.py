@@ -6,7 +6,7 @@ They check names and build plans; every number is computed in C. Not for statefu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import polars as pl
@@ -545,10 +545,14 @@ class _MarkStep:
                 self._mark.observe([batch[name] for name in self._order])
         self._mark.finish()
 
-    def emit(self, batch: pl.DataFrame, row: int, wanted: list[str]) -> pl.DataFrame:
+    def emit(self, batch: pl.DataFrame, row: int, wanted: list[str]) -> Callable[[], pl.DataFrame]:
         again = [batch[name] for name in self._order]
         found = zip(self._names, self._mark.emit(row, batch.height, again), strict=True)
         returns = {name: pl.Series(name, column) for name, column in found if name in wanted}
+        return lambda: self._marked(batch, returns, wanted)
+
+    def _marked(self, batch: pl.DataFrame, found: Mapping[str, pl.Series], wanted: list[str]) -> pl.DataFrame:
+        returns = found
         if self._left is not None and returns:
             left = _left(batch, self._left)
             returns = {name: _before_end(values, left, self._horizons[name]) for name, values in returns.items()}

@@ -765,9 +765,11 @@ class _CloseStep:
     def learnt(self) -> None:
         pass
 
-    def emit(self, batch: pl.DataFrame, row: int, wanted: list[str]) -> pl.DataFrame:
+    def emit(self, batch: pl.DataFrame, row: int, wanted: list[str]) -> Callable[[], pl.DataFrame]:
         returns = pl.Series(self._days.returns(row, _close_columns(batch, self._order, self._left)))
-        return pl.DataFrame([returns.alias(name) if name == "close_return" else batch[name] for name in wanted])
+        return lambda: pl.DataFrame(
+            [returns.alias(name) if name == "close_return" else batch[name] for name in wanted]
+        )
 
     def emitted(self) -> None:
         self._days.replayed()

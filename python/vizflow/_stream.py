@@ -28,6 +28,7 @@ from vizflow.errors import translated
 T = TypeVar("T")
 
 BATCH_ROWS = 131_072
+LEARNT_ROWS = 4 * BATCH_ROWS  # C takes a batch in parts, and decodes one while it keeps another
 
 # Plan nodes whose rows come again as they came, cheaply. A plan with any other is collected once.
 _NODE = re.compile(r" *(?:(PYTHON\[[^\]]*\] SCAN|[A-Z][a-z]+ SCAN|[A-Z]+[A-Z_ ]*[A-Z])\b|\S)")
@@ -67,19 +68,19 @@ def batches(frame: pl.LazyFrame, *, ordered: bool = True) -> Iterator[pl.DataFra
         yield from frame.collect_batches(maintain_order=ordered, engine="streaming")
 
 
-def _gathered(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Put small batches together, without copying, and cut large ones: C works best on about `BATCH_ROWS` at a time.
+def _gathered(frames: Iterator[pl.DataFrame], most: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
+    """Put small batches together, without copying, and cut large ones: C works best on about `most` at a time.
 
     What a symbol needs is touched once a batch, and a day's rows take turns among thousands of symbols.
     """
     waiting: list[pl.DataFrame] = []
     rows = 0
     for frame in frames:
-        if rows + frame.height > BATCH_ROWS and waiting:
+        if rows + frame.height > most and waiting:
             yield pl.concat(waiting, rechunk=False)
             waiting, rows = [], 0
-        for part in frame.iter_slices(BATCH_ROWS):
-            if part.height == BATCH_ROWS:
+        for part in frame.iter_slices(most):
+            if part.height == most:
                 yield part
             else:
                 waiting.append(part)
@@ -428,7 +429,7 @@ def _learn(steps: list[Step], frame: pl.LazyFrame) -> None:
     for step in steps:
         step.learn(empty)
     with ThreadPoolExecutor(len(steps)) as pool:
-        for batch in _gathered(rows(frame, columns)):
+        for batch in _gathered(rows(frame, columns), LEARNT_ROWS):
             for done in [pool.submit(step.learn, batch) for step in steps]:
                 done.result()
         for done in [pool.submit(step.learnt) for step in steps]:

@@ -66,13 +66,14 @@ enum vf_status vf_fifo_open(const struct vf_context *ctx, const struct vf_fifo_o
     fifo->columns = options->columns;
     fifo->rows_out = -1;
     fifo->pieces.ctx = context;
-    vf__grouping_init(&fifo->grouping, &context);
     vf__chains_init(&fifo->cells, &context, vf__match_stride(vf__fifo_timed(fifo)));
     vf__replay_init(&fifo->replay, &context);
     status = vf__sides_init(&fifo->sides, &context, options, err);
     if (status != VF_OK) goto done;
     fifo->scratch = vf__alloc(&context, 1, sizeof *fifo->scratch);
     if (fifo->scratch == NULL) status = vf__fail_memory(err, sizeof *fifo->scratch);
+    for (size_t i = 0; status == VF_OK && i < 2; i++)
+        vf__grouping_init(&fifo->scratch->hands[i].grouping, &context);
 done:
     if (status != VF_OK)
         vf_fifo_close(fifo);
@@ -98,7 +99,8 @@ void vf_fifo_close(struct vf_fifo *fifo) {
     drop(&ctx, &fifo->group, sizeof(uint32_t));
     drop(&ctx, &fifo->counts, sizeof(uint32_t));
     drop(&ctx, &fifo->piece_at, sizeof(uint32_t));
-    vf__grouping_release(&fifo->grouping);
+    for (size_t i = 0; fifo->scratch != NULL && i < 2; i++)
+        vf__grouping_release(&fifo->scratch->hands[i].grouping);
     vf__chains_release(&fifo->cells);
     drop(&ctx, &fifo->find_room, sizeof(uint32_t));
     vf__piece_lists_release(&fifo->pieces);
@@ -317,75 +319,104 @@ static void forget(struct vf_fifo *fifo, int64_t n) {
 }
 
 /* Writes one trade to its symbol's chain. */
-static inline bool keep_row(struct vf__chains *cells, struct vf__lane *lane, const struct vf__fifo_scratch *s,
+static inline bool keep_row(struct vf__chains *cells, struct vf__lane *lane, const struct vf__fifo_hand *hand,
                             uint32_t i, uint32_t row, bool timed) {
     size_t size = cells->stride - sizeof(uint32_t);
     uint8_t *cell = vf__chain_push(cells, lane);
     if (VF__UNLIKELY(cell == NULL)) return false;
-    memcpy(cell, &s->quantity[i], sizeof(uint64_t)); /* struct vf__trade, by its fields: constant sizes */
-    memcpy(cell + offsetof(struct vf__trade, sort), &s->sort[i], sizeof(int64_t));
-    if (timed) memcpy(cell + offsetof(struct vf__trade, time), &s->time[i], sizeof(int64_t));
+    memcpy(cell, &hand->quantity[i], sizeof(uint64_t)); /* struct vf__trade, by its fields: constant sizes */
+    memcpy(cell + offsetof(struct vf__trade, sort), &hand->sort[i], sizeof(int64_t));
+    if (timed) memcpy(cell + offsetof(struct vf__trade, time), &hand->time[i], sizeof(int64_t));
     memcpy(cell + size, &row, sizeof row);
-    lane->unsorted |= s->sort[i] < lane->last; /* of what is taken back it may stay: it costs a look */
-    lane->last = s->sort[i];
+    lane->unsorted |= hand->sort[i] < lane->last; /* of what is taken back it may stay: it costs a look */
+    lane->last = hand->sort[i];
     return true;
 }
 
-/* The rows in hand, decoded and grouped, the first being row `row` of all; VF_ERROR_MEMORY: none of them. */
-static enum vf_status keep(struct vf_fifo *fifo, int64_t row, struct vf_error *err) {
+/* The rows in hand to their chains; VF_ERROR_MEMORY: none of them. */
+static enum vf_status keep(struct vf_fifo *fifo, const struct vf__fifo_hand *hand, struct vf_error *err) {
     struct vf__chains *cells = &fifo->cells;
-    const struct vf__grouping *grouping = &fifo->grouping;
+    const struct vf__grouping *grouping = &hand->grouping;
     bool timed = vf__fifo_timed(fifo);
-    for (size_t k = 0, i = 0; k < grouping->n_groups; k++) {
+    uint32_t row = (uint32_t)(fifo->n_rows + hand->row);
+    enum vf_status status = vf__chains_reach(cells, hand->n_groups, err);
+    for (size_t k = 0, i = 0; status == VF_OK && k < grouping->n_groups; k++) {
         if (k + 12 < grouping->n_groups) VF__PREFETCH(&cells->lanes[grouping->groups[k + 12]]);
         if (k + 6 < grouping->n_groups) VF__PREFETCH(cells->lanes[grouping->groups[k + 6]].at);
         struct vf__lane *lane = &cells->lanes[grouping->groups[k]];
         for (; i < grouping->ends[k]; i++) {
             uint32_t at = grouping->rows[i];
-            if (VF__LIKELY(keep_row(cells, lane, fifo->scratch, at, (uint32_t)row + at, timed))) continue;
-            for (size_t from = k > 0 ? grouping->ends[k - 1] : 0; i > from; i--)
+            if (VF__LIKELY(keep_row(cells, lane, hand, at, row + at, timed))) continue;
+            for (size_t from = vf__grouping_start(grouping, k); i > from; i--)
                 vf__chain_pop(cells, lane);
             while (k-- > 0)
-                for (size_t from = k > 0 ? grouping->ends[k - 1] : 0; i > from; i--)
+                for (size_t from = vf__grouping_start(grouping, k); i > from; i--)
                     vf__chain_pop(cells, &cells->lanes[grouping->groups[k]]);
             return vf__fail_memory(err, cells->stride);
         }
     }
-    return VF_OK;
+    return status;
 }
 
-/* n rows from batch row `row` on, as many as are put in order at a time. */
-static enum vf_status learn_some(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t row, int64_t n,
-                                 struct vf_error *err) {
-    struct vf__fifo_scratch *s = fifo->scratch;
-    uint32_t *group = (uint32_t *)fifo->group.data + row;
+/* The hand's rows out of the batch's columns. */
+static enum vf_status decode(struct vf_fifo *fifo, struct vf__fifo_readers *readers, struct vf__fifo_hand *hand,
+                             struct vf_error *err) {
+    uint32_t *group = (uint32_t *)fifo->group.data + hand->row;
     bool priced = (fifo->columns & VF__FIFO_PRICES) != 0;
     enum vf_status status = VF_OK;
-    for (int64_t done = 0, k; done < n; done += k) {
-        int64_t row_in = fifo->n_rows + row + done;
-        k = n - done < VF__FIFO_BLOCK ? n - done : VF__FIFO_BLOCK;
+    for (int64_t done = 0, k; done < hand->n; done += k) {
+        int64_t row = hand->row + done, row_in = fifo->n_rows + row;
+        k = hand->n - done < VF__FIFO_BLOCK ? hand->n - done : VF__FIFO_BLOCK;
         const struct vf__fifo_target target = {.group = group + done,
-                                               .quantity = s->quantity + done,
-                                               .sort = s->sort + done,
-                                               .time = vf__fifo_timed(fifo) ? s->time + done : NULL,
+                                               .quantity = hand->quantity + done,
+                                               .sort = hand->sort + done,
+                                               .time = vf__fifo_timed(fifo) ? hand->time + done : NULL,
                                                .price = priced ? (double *)fifo->price.data + row_in : NULL};
-        status = vf__fifo_decode(fifo, readers, row + done, row_in, k, &target, true, err);
+        status = vf__fifo_decode(fifo, readers, row, row_in, k, &target, true, err);
         if (status != VF_OK) return status;
-        vf__replay_learn(&fifo->replay, s->words, k);
+        vf__replay_learn(&fifo->replay, fifo->scratch->words, k);
     }
-    status = vf__chains_reach(&fifo->cells, fifo->symbols.n, err);
-    if (status == VF_OK) status = vf__grouping_make(&fifo->grouping, group, (size_t)n, fifo->symbols.n, err);
-    return status == VF_OK ? keep(fifo, fifo->n_rows + row, err) : status;
+    hand->n_groups = fifo->symbols.n;
+    return vf__grouping_make(&hand->grouping, group, (size_t)hand->n, hand->n_groups, err);
 }
 
-static enum vf_status learn_rows(struct vf_fifo *fifo, struct vf__fifo_readers *readers,
-                                 struct vf_error *err) {
-    for (int64_t row = 0, n; row < readers->n_rows; row += n) {
-        n = readers->n_rows - row < (int64_t)VF__GROUPING_ROWS ? readers->n_rows - row : (int64_t)VF__GROUPING_ROWS;
-        enum vf_status status = learn_some(fifo, readers, row, n, err);
-        if (status == VF_OK) continue;
-        forget(fifo, row);
-        return status;
+/* Two hands: one is decoded while the other, decoded before, is kept. They share nothing that either changes. */
+struct learning {
+    struct vf_fifo *fifo;
+    struct vf__fifo_readers *readers;
+    struct vf__fifo_hand *hands[2]; /* to be kept; to be decoded; NULL: none */
+    enum vf_status status[2];
+    struct vf_error errors[2];
+};
+
+static void learn_task(void *arg, size_t i) {
+    struct learning *l = arg;
+    if (l->hands[i] == NULL) return;
+    l->status[i] = i == 0 ? keep(l->fifo, l->hands[0], &l->errors[0])
+                          : decode(l->fifo, l->readers, l->hands[1], &l->errors[1]);
+}
+
+static enum vf_status learn_rows(struct vf_fifo *fifo, struct vf__fifo_readers *readers, struct vf_error *err) {
+    struct vf__fifo_hand *hands = fifo->scratch->hands;
+    struct learning l = {.fifo = fifo, .readers = readers};
+    int64_t decoded = 0, kept = 0;
+    for (size_t turn = 0; kept < readers->n_rows; turn++) {
+        int64_t left = readers->n_rows - decoded;
+        l.hands[0] = turn > 0 ? &hands[~turn & 1] : NULL;
+        l.hands[1] = left > 0 ? &hands[turn & 1] : NULL;
+        if (left > 0) {
+            l.hands[1]->row = decoded;
+            l.hands[1]->n = left < (int64_t)VF__GROUPING_ROWS ? left : (int64_t)VF__GROUPING_ROWS;
+            decoded += l.hands[1]->n;
+        }
+        vf__parallel(&fifo->ctx, 2, learn_task, &l);
+        if (turn > 0 && l.status[0] == VF_OK) kept += l.hands[0]->n;
+        for (size_t i = 0; i < 2; i++) {
+            if (l.status[i] == VF_OK) continue;
+            if (err != NULL) *err = l.errors[i];
+            forget(fifo, kept);
+            return l.status[i];
+        }
     }
     return VF_OK;
 }

@@ -102,6 +102,16 @@ struct vf__fifo_array {
     size_t capacity;
 };
 
+/* Rows of a batch decoded and put in order of their symbols, as many as that is done with at a time. */
+struct vf__fifo_hand {
+    int64_t row, n;  /* of the batch */
+    size_t n_groups; /* symbols there were when they were decoded */
+    struct vf__grouping grouping;
+    uint64_t quantity[VF__GROUPING_ROWS];
+    int64_t sort[VF__GROUPING_ROWS];
+    int64_t time[VF__GROUPING_ROWS];
+};
+
 struct vf__fifo_scratch {
     struct vf__side_room room;
     int64_t values[VF__FIFO_BLOCK];
@@ -109,12 +119,9 @@ struct vf__fifo_scratch {
     uint8_t valid[VF__FIFO_BLOCK];
     uint8_t codes[VF__FIFO_BLOCK];
     uint64_t words[VF__FIFO_BLOCK];
-    /* decoded rows, as many as are put in order of their symbols at a time; times also where they only have to be there
-     */
-    uint64_t quantity[VF__GROUPING_ROWS];
-    int64_t sort[VF__GROUPING_ROWS];
-    int64_t time[VF__GROUPING_ROWS];
+    int64_t time[VF__FIFO_BLOCK]; /* where it only has to be there */
     double price[VF__FIFO_BLOCK];
+    struct vf__fifo_hand hands[2];
 };
 
 struct vf_fifo {
@@ -143,7 +150,6 @@ struct vf_fifo {
         lot_price; /* uint32, uint64 in lot_quantity's type, double */
 
     int64_t rows_out;
-    struct vf__grouping grouping;             /* of the rows in hand */
     struct vf__fifo_array piece_at, counts;   /* uint32, by row of the batch that is being given */
     struct vf__piece_lists pieces;            /* of that batch */
     struct vf__fifo_array find_room;          /* uint32, for vf__pieces_find */

@@ -248,12 +248,13 @@ static void unread(struct vf_fifo *fifo, const uint32_t *group, int64_t n) {
 static enum vf_status compare(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t first_row, int64_t row,
                               int64_t n, uint32_t *group, struct vf_error *err) {
     struct vf__fifo_scratch *s = fifo->scratch;
+    struct vf__fifo_hand *hand = &s->hands[0];
     bool priced = (fifo->columns & VF__FIFO_PRICES) != 0;
     for (int64_t done = 0, k; done < n; done += k) {
         const struct vf__fifo_target target = {.group = group + done,
-                                               .quantity = s->quantity,
-                                               .sort = s->sort,
-                                               .time = vf__fifo_timed(fifo) ? s->time : NULL,
+                                               .quantity = hand->quantity,
+                                               .sort = hand->sort,
+                                               .time = vf__fifo_timed(fifo) ? hand->time : NULL,
                                                .price = priced ? s->price : NULL};
         int64_t row_in = first_row + row + done, bad_row = row_in / VF__REPLAY_BLOCK * VF__REPLAY_BLOCK;
         k = n - done < VF__FIFO_BLOCK ? n - done : VF__FIFO_BLOCK;
@@ -277,7 +278,7 @@ static enum vf_status find_some(struct vf_fifo *fifo, int64_t first_row, int64_t
                                             .timed = vf__fifo_timed(fifo),
                                             .rows = fifo->rows,
                                             .is_float = vf__fifo_is_float(&fifo->known[VF__FIFO_QUANTITY])};
-    struct vf__grouping *grouping = &fifo->grouping;
+    struct vf__grouping *grouping = &fifo->scratch->hands[0].grouping;
     uint32_t *at = (uint32_t *)fifo->piece_at.data + row, *counts = (uint32_t *)fifo->counts.data + row;
     enum vf_status status = vf__grouping_make(grouping, group, (size_t)n, fifo->cells.n_lanes, err);
     if (status != VF_OK) return status;

@@ -16,6 +16,15 @@ _Static_assert(VF__REPLAY_BLOCK % BLOCK == 0, "a block of rows lies within one b
 /* Rows that one task of emit reads: whole replay blocks. */
 #define TASK_ROWS ((int64_t)VF__SIZED(8, 1, 64) * VF__REPLAY_BLOCK)
 
+/* Rows of a batch in order of their groups, as many as that is done with at a time. */
+struct hand {
+    int64_t row, n;  /* of the batch */
+    size_t n_groups; /* there were when they were read */
+    struct vf__grouping grouping;
+    int64_t time[VF__GROUPING_ROWS];
+    double price[VF__GROUPING_ROWS];
+};
+
 struct vf_mark {
     struct vf_context ctx;
     int64_t *horizons;
@@ -29,7 +38,7 @@ struct vf_mark {
     struct vf__chains rows, quotes;
     struct vf__mark_last last, last_quote, last_given;
     struct vf__replay replay;
-    struct vf__grouping grouping;
+    struct hand *hands; /* 2 */
     double *before; /* results of the row that was given last, and room to put them back */
 };
 
@@ -49,7 +58,6 @@ enum vf_status vf_mark_open(const struct vf_context *ctx, const struct vf_mark_o
     vf__keyed_init(&mark->groups, &context);
     vf__chains_init(&mark->rows, &context, vf__mark_stride(n));
     vf__chains_init(&mark->quotes, &context, sizeof(struct vf__cell));
-    vf__grouping_init(&mark->grouping, &context);
     vf__replay_init(&mark->replay, &context);
     mark->last = mark->last_quote = mark->last_given = vf__mark_first();
     mark->rule = (struct vf__mark_rule){.n_horizons = n,
@@ -58,8 +66,11 @@ enum vf_status vf_mark_open(const struct vf_context *ctx, const struct vf_mark_o
                                         .end = options->end_ns};
     mark->horizons = vf__alloc(&context, n, sizeof *mark->horizons);
     mark->before = vf__zalloc(&context, 2 * n, sizeof *mark->before);
-    if (mark->horizons == NULL || mark->before == NULL) {
-        status = vf__fail_memory(err, n * sizeof *mark->horizons);
+    mark->hands = vf__alloc(&context, 2, sizeof *mark->hands);
+    for (size_t i = 0; mark->hands != NULL && i < 2; i++)
+        vf__grouping_init(&mark->hands[i].grouping, &context);
+    if (mark->horizons == NULL || mark->before == NULL || mark->hands == NULL) {
+        status = vf__fail_memory(err, n * sizeof *mark->horizons + 2 * sizeof *mark->hands);
         goto done;
     }
     memcpy(mark->horizons, options->horizons_ns, n * sizeof *mark->horizons);
@@ -80,7 +91,9 @@ void vf_mark_close(struct vf_mark *mark) {
     vf__keyed_release(&mark->groups);
     vf__chains_release(&mark->rows);
     vf__chains_release(&mark->quotes);
-    vf__grouping_release(&mark->grouping);
+    for (size_t i = 0; mark->hands != NULL && i < 2; i++)
+        vf__grouping_release(&mark->hands[i].grouping);
+    vf__free(&ctx, mark->hands, 2, sizeof *mark->hands);
     vf__replay_release(&mark->replay);
     vf__free(&ctx, mark->before, 2 * mark->rule.n_horizons, sizeof *mark->before);
     vf__free(&ctx, mark->names, mark->name_bytes, 1);
@@ -206,75 +219,102 @@ static enum vf_status read_rows(struct vf_mark *mark, const struct batch *batch,
     return VF_OK;
 }
 
-/* Rows in hand, as many as are put in order of their groups at a time. */
-struct hand {
-    int64_t time[VF__GROUPING_ROWS];
-    double price[VF__GROUPING_ROWS];
+/* A batch on its way to the chains. Two hands: one is read while the other, read before, is kept. They share nothing
+   that either changes. */
+struct learning {
+    struct vf_mark *mark;
+    const struct batch *batch;
+    struct vf__chains *to;
+    struct vf__mark_last *last;
+    struct sorted_out out;
+    struct hand *in_turn[2]; /* to be kept; to be read; NULL: none */
+    enum vf_status status[2];
+    struct vf_error errors[2];
 };
 
-static enum vf_status learn(struct vf_mark *mark, const struct batch *batch, struct vf__chains *to,
-                            struct vf__mark_last *last, const struct sorted_out *out, int64_t row, int64_t n,
-                            struct hand *hand, struct vf_error *err) {
+static enum vf_status read_hand(const struct learning *l, struct hand *hand, struct vf_error *err) {
+    struct vf_mark *mark = l->mark;
     struct block block;
-    uint32_t *group = out->group + row;
-    uint8_t *kind = out->kind + row;
-    enum vf_status status = VF_OK;
-    for (int64_t done = 0, k; status == VF_OK && done < n; done += k) {
-        k = n - done < BLOCK ? n - done : BLOCK;
-        status = read_rows(mark, batch, row + done, k, last, group + done, kind + done, &block, err);
-        if (status != VF_OK) break;
+    uint32_t *group = l->out.group + hand->row;
+    uint8_t *kind = l->out.kind + hand->row;
+    for (int64_t done = 0, k; done < hand->n; done += k) {
+        k = hand->n - done < BLOCK ? hand->n - done : BLOCK;
+        enum vf_status status =
+            read_rows(mark, l->batch, hand->row + done, k, l->last, group + done, kind + done, &block, err);
+        if (status != VF_OK) return status;
         memcpy(hand->time + done, block.time, (size_t)k * sizeof *hand->time);
         memcpy(hand->price + done, block.price, (size_t)k * sizeof *hand->price);
-        if (to == &mark->rows) vf__replay_learn(&mark->replay, block.words, k);
+        if (l->to == &mark->rows) vf__replay_learn(&mark->replay, block.words, k);
     }
-    if (status == VF_OK) status = vf__chains_reach(to, vf__keyed_count(&mark->groups), err);
-    if (status == VF_OK) status = vf__grouping_make(&mark->grouping, group, (size_t)n, to->n_lanes, err);
-    if (status == VF_OK) status = vf__mark_keep(to, &mark->grouping, hand->time, hand->price, kind, err);
-    return status;
+    hand->n_groups = vf__keyed_count(&mark->groups);
+    return vf__grouping_make(&hand->grouping, group, (size_t)hand->n, hand->n_groups, err);
+}
+
+static enum vf_status keep_hand(const struct learning *l, const struct hand *hand, struct vf_error *err) {
+    enum vf_status status = vf__chains_reach(l->to, hand->n_groups, err);
+    if (status != VF_OK) return status;
+    return vf__mark_keep(l->to, &hand->grouping, hand->time, hand->price, l->out.kind + hand->row, err);
+}
+
+static void learn_task(void *arg, size_t i) {
+    struct learning *l = arg;
+    if (l->in_turn[i] == NULL) return;
+    l->status[i] = i == 0 ? keep_hand(l, l->in_turn[0], &l->errors[0]) : read_hand(l, l->in_turn[1], &l->errors[1]);
+}
+
+static enum vf_status learn(struct learning *l, struct vf_error *err) {
+    int64_t n_rows = l->batch->n_rows, read = 0, kept = 0;
+    for (size_t turn = 0; kept < n_rows; turn++) {
+        int64_t left = n_rows - read;
+        l->in_turn[0] = turn > 0 ? &l->mark->hands[~turn & 1] : NULL;
+        l->in_turn[1] = left > 0 ? &l->mark->hands[turn & 1] : NULL;
+        if (left > 0) {
+            l->in_turn[1]->row = read;
+            l->in_turn[1]->n = left < (int64_t)VF__GROUPING_ROWS ? left : (int64_t)VF__GROUPING_ROWS;
+            read += l->in_turn[1]->n;
+        }
+        vf__parallel(&l->mark->ctx, 2, learn_task, l);
+        if (turn > 0 && l->status[0] == VF_OK) kept += l->in_turn[0]->n;
+        for (size_t i = 0; i < 2; i++) {
+            if (l->status[i] == VF_OK) continue;
+            if (err != NULL) *err = l->errors[i];
+            vf__mark_forget(l->to, l->out.group, l->out.kind, (size_t)kept);
+            return l->status[i];
+        }
+    }
+    return VF_OK;
 }
 
 /* All of a batch or none of it: what was learnt of one that fails is taken back. */
 static enum vf_status take(struct vf_mark *mark, const struct vf_mark_batch *in, struct vf__chains *to,
                            struct vf__mark_last *last, struct vf_error *err) {
     struct batch batch;
-    struct sorted_out out = {0};
     enum vf_status status = batch_open(mark, in, &batch, err);
     if (status != VF_OK) return status;
+    struct learning l = {.mark = mark, .batch = &batch, .to = to, .last = last};
     struct vf__mark_last last_before = *last;
     struct vf__replay_point replay_point = vf__replay_here(&mark->replay);
     bool rows = to == &mark->rows;
-    int64_t first_row = rows ? mark->n_rows : 0, row = 0;
-    struct hand *hand = NULL;
+    int64_t first_row = rows ? mark->n_rows : 0;
     if (rows && batch.n_rows > MAX_ROWS - first_row) {
         status = vf__fail(err, VF_ERROR_OVERFLOW, NULL, -1, "more than %" PRId64 " rows", MAX_ROWS);
         goto done;
     }
-    status = sorted_out_new(mark, batch.n_rows, &out, err);
+    status = sorted_out_new(mark, batch.n_rows, &l.out, err);
     if (status == VF_OK) status = vf__keyed_prepare(&mark->groups, batch.readers, batch.n_keys, err);
     if (status == VF_OK && rows) status = vf__replay_reserve(&mark->replay, batch.n_rows, err);
     if (status != VF_OK) goto done;
-    hand = vf__alloc(&mark->ctx, 1, sizeof *hand);
-    if (hand == NULL) {
-        status = vf__fail_memory(err, sizeof *hand);
-        goto done;
-    }
-    for (int64_t n; row < batch.n_rows; row += n) {
-        n = batch.n_rows - row < (int64_t)VF__GROUPING_ROWS ? batch.n_rows - row : (int64_t)VF__GROUPING_ROWS;
-        status = learn(mark, &batch, to, last, &out, row, n, hand, err);
-        if (status != VF_OK) break;
-    }
+    status = learn(&l, err);
     if (status == VF_OK) {
         settle(mark, &batch);
         if (rows) mark->n_rows += batch.n_rows;
     } else {
         vf__fail_from(err, first_row);
-        vf__mark_forget(to, out.group, out.kind, (size_t)row); /* the rows that failed kept nothing */
         *last = last_before;
         vf__replay_back(&mark->replay, &replay_point);
     }
 done:
-    vf__free(&mark->ctx, hand, 1, sizeof *hand);
-    sorted_out_release(mark, &out);
+    sorted_out_release(mark, &l.out);
     batch_close(mark, &batch);
     return status;
 }
@@ -438,9 +478,10 @@ static enum vf_status check_emit(const struct vf_mark *mark, const struct batch 
 static size_t give_some(struct emission *e, size_t done, enum vf_status *status, struct vf_error *err) {
     struct vf_mark *mark = e->mark;
     size_t n = e->rows.n - done < VF__GROUPING_ROWS ? e->rows.n - done : VF__GROUPING_ROWS;
-    *status = vf__grouping_make(&mark->grouping, e->rows.group + done, n, mark->rows.n_lanes, err);
+    struct vf__grouping *grouping = &mark->hands[0].grouping;
+    *status = vf__grouping_make(grouping, e->rows.group + done, n, mark->rows.n_lanes, err);
     if (*status != VF_OK) return 0;
-    if (vf__mark_give(&mark->rows, mark->rule.n_horizons, &mark->grouping, e->rows.kind + done, n, mark->before,
+    if (vf__mark_give(&mark->rows, mark->rule.n_horizons, grouping, e->rows.kind + done, n, mark->before,
                       e->values, e->validity, done))
         return n;
     *status = other_rows(mark, (e->first_row + (int64_t)done) / VF__REPLAY_BLOCK * VF__REPLAY_BLOCK, err);

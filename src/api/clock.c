@@ -328,6 +328,7 @@ enum vf_status vf_clock_elapsed(const struct vf_context *ctx, const struct vf_se
     int64_t n_rows = run.reader.n_rows;
     status = vf__column_new(&context, run.whole_seconds ? "l" : "g", "elapsed_seconds", n_rows, 8, true,
                             &column, &output.values, &output.validity, err);
+    if (status == VF_OK) vf__touch(output.values, (size_t)n_rows * 8);
     for (int64_t row = 0; status == VF_OK && row < n_rows; row += BLOCK)
         status = any_block(&run, &output, row, n_rows - row < BLOCK ? n_rows - row : BLOCK, err);
     return give(&run, status, &column, out, report, err);

@@ -253,6 +253,8 @@ static void values_task(const struct expand *e, size_t task) {
 
 static void run_task(void *arg, size_t task) {
     const struct expand *e = arg;
+    size_t place = task * (size_t)TASK_ROWS, n = (size_t)task_room(e, task);
+    if (e->layout != BITS && e->values != NULL) vf__touch(e->values + place * e->width, n * e->width);
     if (e->validity != NULL) bits_task(e, task, false, e->validity);
     if (e->layout == BITS)
         bits_task(e, task, true, e->values);

@@ -16,6 +16,7 @@ struct emit {
     unsigned columns;
     void *values[VF_FIFO_N_COLUMNS];
     uint8_t *valid[VF_FIFO_N_COLUMNS];
+    uint32_t width[VF_FIFO_N_COLUMNS]; /* 0: bits */
 };
 
 /* ---- filling ----------------------------------------------------------------------------------------------------- */
@@ -133,6 +134,9 @@ static void fill_rows(void *arg, size_t index) {
     int64_t last = emit->total - place < FILL_ROWS ? emit->total : place + FILL_ROWS;
     struct vf__piece_cursor cursor = find_place(emit, place);
     struct vf__pieces pieces;
+    for (int c = 0; c < VF_FIFO_N_COLUMNS; c++)
+        if (emit->width[c] > 0)
+            vf__touch((uint8_t *)emit->values[c] + (size_t)place * emit->width[c], (size_t)(last - place) * emit->width[c]);
     while (place < last) {
         vf__pieces_next(&fifo->pieces, fifo->piece_at.data, fifo->counts.data, emit->first_row, emit->n, &cursor,
                         &pieces);
@@ -204,6 +208,7 @@ static enum vf_status make_columns(struct emit *emit, struct vf_column *made, st
         enum vf_status status = vf__column_new(&emit->fifo->ctx, format, column_names[c], emit->total, width,
                                                true, &made[at++], &emit->values[c], &emit->valid[c], err);
         if (status != VF_OK) return status;
+        emit->width[c] = width;
     }
     return VF_OK;
 }

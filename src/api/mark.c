@@ -384,6 +384,8 @@ static enum vf_status read_task(const struct emission *e, size_t task, struct vf
     enum vf_status status = VF_OK;
     int64_t from, to;
     rows_of_task(e, task, &from, &to);
+    for (size_t h = 0; h < e->mark->rule.n_horizons; h++)
+        vf__touch(e->values[h] + from, (size_t)(to - from) * sizeof **e->values);
     *last = e->mark->last_given;
     if (from > 0 && from < to) { /* whether the first row goes on with the run of the row before, another task's */
         uint32_t group;

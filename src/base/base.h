@@ -57,6 +57,9 @@ void *vf__alloc(const struct vf_context *ctx, size_t count, size_t size);
 void *vf__zalloc(const struct vf_context *ctx, size_t count, size_t size);
 void *vf__resize(const struct vf_context *ctx, void *block, size_t old_count, size_t new_count, size_t size);
 void vf__free(const struct vf_context *ctx, void *block, size_t count, size_t size); /* NULL is fine */
+/* Asks for the pages of fresh memory in one go, which costs a third less than a fault a page. Only of memory that the
+   calling thread is about to write from end to end; where the system cannot, nothing happens. */
+void vf__touch(void *block, size_t bytes);
 /* A copy of a text, NULL without memory; and its end, NULL being fine. */
 char *vf__text_copy(const struct vf_context *ctx, const char *text);
 void vf__text_free(const struct vf_context *ctx, char *text);

@@ -61,6 +61,7 @@ static bool slab_new(struct vf__chains *chains, size_t least) {
     }
     void *slab = vf__alloc(&chains->ctx, size, 1);
     if (slab == NULL) return false;
+    if (n > 4) vf__touch(slab, size); /* it will be full soon */
     chains->slabs[n] = slab;
     chains->slab_sizes[n] = size;
     chains->n_slabs++;

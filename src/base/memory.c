@@ -153,6 +153,25 @@ void vf__free(const struct vf_context *ctx, void *block, size_t count, size_t si
     if (block != NULL) ctx->allocator.release(ctx->allocator.state, block, at_least_one(count * size));
 }
 
+#if defined(__linux__)
+#ifndef MADV_POPULATE_WRITE /* Linux 5.14; older ones refuse it */
+#define MADV_POPULATE_WRITE 23
+#endif
+#define TOUCH_PAGE ((uintptr_t)4096)
+#define TOUCH_FROM ((size_t)VF__SIZED(1 << 16, 1 << 12, 1 << 16))
+
+void vf__touch(void *block, size_t bytes) {
+    if (bytes < TOUCH_FROM) return;
+    uintptr_t from = ((uintptr_t)block + TOUCH_PAGE - 1) & ~(TOUCH_PAGE - 1);
+    uintptr_t to = ((uintptr_t)block + bytes) & ~(TOUCH_PAGE - 1);
+    if (to > from) (void)madvise((void *)from, to - from, MADV_POPULATE_WRITE); /* refused: pages come as they are met */
+}
+#else
+void vf__touch(void *block, size_t bytes) {
+    (void)block, (void)bytes;
+}
+#endif
+
 char *vf__text_copy(const struct vf_context *ctx, const char *text) {
     size_t bytes = strlen(text) + 1;
     char *copy = vf__alloc(ctx, bytes, 1);

@@ -104,6 +104,7 @@ def checked(folder: Path) -> tuple[int, int]:
     """Run the tests under valgrind, leaks being errors; give how many passed, of how many."""
     call = ["valgrind", "-q", "--error-exitcode=99", "--leak-check=full"]
     call += ["--errors-for-leak-kinds=definite,indirect,possible", "--trace-children=no"]
+    call += [f"--suppressions={ROOT / 'tests' / 'c' / 'valgrind.supp'}"]
 
     def run(program: Path) -> bool:
         began = time.monotonic()

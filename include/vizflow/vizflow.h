@@ -133,7 +133,8 @@ struct vf_error {
 /* ---- context ---- */
 
 /* Where memory comes from. `resize` and `release` are told the size that was asked for; `allocate` and `resize` give
-   NULL when there is none, and a failed resize leaves the block. All three or none are set. */
+   NULL when there is none, and a failed resize leaves the block. All three or none are set. They are called from several
+   threads at once, unless n_threads is 1. */
 struct vf_allocator {
     void *(*allocate)(void *state, size_t size);
     void *(*resize)(void *state, void *block, size_t old_size, size_t new_size);
@@ -842,8 +843,8 @@ struct vf_agg;
 
 /* Opens a grouped aggregation with n_keys of 0 to 64 key columns of any hashable type (integers, booleans, strings,
    dates, times, dictionaries; floats are refused: bin them first). Null is a key of its own. With no keys there is
-   one group, also of no rows. An allocator in ctx is called from several threads at once, unless ctx says one thread.
-   VF_ERROR_ARGUMENT for a leaf whose operation or value column does not exist, and for counts out of range. */
+   one group, also of no rows. VF_ERROR_ARGUMENT for a leaf whose operation or value column does not exist, and for
+   counts out of range. */
 VF_API enum vf_status vf_agg_open(const struct vf_context *ctx, const struct vf_agg_leaf *leaves, size_t n_leaves,
                                   size_t n_keys, size_t n_values, struct vf_agg **out, struct vf_error *err);
 /* Ends the object. NULL is fine. */

@@ -53,9 +53,9 @@ class Step(Protocol):
         """Compute, all rows being there."""
 
     def emit(self, batch: pl.DataFrame, row: int, wanted: list[str]) -> Callable[[], pl.DataFrame]:
-        """Compare rows `row`, `row + 1`, …, which `batch` holds again, `columns` included; give what makes their output.
+        """Compare rows `row`, `row + 1`, …, which `batch` holds again, `columns` included.
 
-        That runs beside the next call, so it may only use what no call changes.
+        What makes their output is given; it runs beside the next call, and may only use what no call changes.
         """
 
     def emitted(self) -> None:

@@ -45,6 +45,7 @@ enum vf_status vf_calendar_open_days(const struct vf_context *ctx, const struct 
                                      struct vf_calendar **out, struct vf_error *err) {
     struct vf_context context = vf__context(ctx);
     struct vf__reader reader;
+    if (out == NULL) return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "nowhere to put the calendar");
     enum vf_status status = check_date_column(&reader, days, err);
     if (status != VF_OK) return status;
     if (reader.n_rows == 0)

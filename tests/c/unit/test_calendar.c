@@ -256,6 +256,7 @@ static void test_of_days(void) {
     struct vf_calendar *c;
     struct vf_column out[4];
     check_series(&column, "tdD", "date", 4, NULL, days, NULL);
+    CHECK_STATUS(vf_calendar_open_days(NULL, &column.series, NULL, &check_error), VF_ERROR_ARGUMENT);
     CHECK_OK(vf_calendar_open_days(NULL, &column.series, &c, &check_error));
     CHECK_OK(vf_calendar_columns(NULL, c, out, &check_error));
     const int32_t want[3][3] = {{day(2024, 1, 2), day(2024, 1, 3), day(2024, 1, 5)},

@@ -391,9 +391,15 @@ struct learning {
 
 static void learn_task(void *arg, size_t i) {
     struct learning *l = arg;
-    if (l->hands[i] == NULL) return;
     l->status[i] = i == 0 ? keep(l->fifo, l->hands[0], &l->errors[0])
                           : decode(l->fifo, l->readers, l->hands[1], &l->errors[1]);
+}
+
+static void learn_both(struct learning *l) {
+    if (l->hands[0] != NULL && l->hands[1] != NULL)
+        vf__parallel(&l->fifo->ctx, 2, learn_task, l);
+    else /* no thread is started for the one */
+        learn_task(l, l->hands[0] == NULL);
 }
 
 static enum vf_status learn_rows(struct vf_fifo *fifo, struct vf__fifo_readers *readers, struct vf_error *err) {
@@ -409,7 +415,7 @@ static enum vf_status learn_rows(struct vf_fifo *fifo, struct vf__fifo_readers *
             l.hands[1]->n = left < (int64_t)VF__GROUPING_ROWS ? left : (int64_t)VF__GROUPING_ROWS;
             decoded += l.hands[1]->n;
         }
-        vf__parallel(&fifo->ctx, 2, learn_task, &l);
+        learn_both(&l);
         if (turn > 0 && l.status[0] == VF_OK) kept += l.hands[0]->n;
         for (size_t i = 0; i < 2; i++) {
             if (l.status[i] == VF_OK) continue;

@@ -258,8 +258,14 @@ static enum vf_status keep_hand(const struct learning *l, const struct hand *han
 
 static void learn_task(void *arg, size_t i) {
     struct learning *l = arg;
-    if (l->in_turn[i] == NULL) return;
     l->status[i] = i == 0 ? keep_hand(l, l->in_turn[0], &l->errors[0]) : read_hand(l, l->in_turn[1], &l->errors[1]);
+}
+
+static void learn_both(struct learning *l) {
+    if (l->in_turn[0] != NULL && l->in_turn[1] != NULL)
+        vf__parallel(&l->mark->ctx, 2, learn_task, l);
+    else /* no thread is started for the one */
+        learn_task(l, l->in_turn[0] == NULL);
 }
 
 static enum vf_status learn(struct learning *l, struct vf_error *err) {
@@ -273,7 +279,7 @@ static enum vf_status learn(struct learning *l, struct vf_error *err) {
             l->in_turn[1]->n = left < (int64_t)VF__GROUPING_ROWS ? left : (int64_t)VF__GROUPING_ROWS;
             read += l->in_turn[1]->n;
         }
-        vf__parallel(&l->mark->ctx, 2, learn_task, l);
+        learn_both(l);
         if (turn > 0 && l->status[0] == VF_OK) kept += l->in_turn[0]->n;
         for (size_t i = 0; i < 2; i++) {
             if (l->status[i] == VF_OK) continue;

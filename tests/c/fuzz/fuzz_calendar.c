@@ -44,7 +44,17 @@ static void check_neighbours(const struct vf_calendar *c, int32_t day) {
     }
     status = vf_calendar_prev(c, day, &prev, &err);
     check_error(status, &err);
-    if (status == VF_OK) REQUIRE(prev < day && vf_calendar_next(c, prev, &back, &err) == VF_OK && back >= day);
+    if (status != VF_OK) return;
+    REQUIRE(prev < day);
+    status = vf_calendar_next(c, prev, &back, &err);
+    check_error(status, &err);
+    if (status == VF_OK) {
+        REQUIRE(back >= day);
+    } else { /* the last day of all is the one before */
+        bool traded = true;
+        REQUIRE(status == VF_ERROR_RANGE && vf_calendar_next(c, day, &next, &err) == VF_ERROR_RANGE);
+        REQUIRE(vf_calendar_is_trading_day(c, day, &traded, &err) == VF_OK && !traded);
+    }
 }
 
 static void check_sessions(const struct vf_calendar *c, int32_t day) {

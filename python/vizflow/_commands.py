@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -135,8 +136,8 @@ CONFIG = click.option(
     metavar="NAME|FILE.toml|JSON",
     help="The Config: the name of a global in the pipeline's module (default: config), a TOML file, or a JSON object.",
 )
-FROM = click.option("--from", "first", metavar="YYYYMMDD", help="First date, where no dates are listed.")
-TO = click.option("--to", "last", metavar="YYYYMMDD", help="Last date, where no dates are listed.")
+_FIRST, _LAST = (partial(click.option, *names, metavar="YYYYMMDD") for names in (("--from", "first"), ("--to", "last")))
+FROM, TO = _FIRST(help="First date, where no dates are listed."), _LAST(help="Last date, where no dates are listed.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout, and nothing else.")
 PATH = click.option(
     "--path", "paths", multiple=True, type=click.Path(path_type=Path), help="Folder to import modules from; repeatable."
@@ -545,8 +546,8 @@ def _made(path: Path) -> dict[str, str]:
 @click.option("--file", type=click.Path(path_type=Path), help="A calendar file, in place of the market's.")
 @click.option("--days", type=click.Path(path_type=Path), help="A folder of day files, in place of the market's.")
 @click.option("--pattern", default="{date}.feather", show_default=True, help="How the files of --days are named.")
-@FROM
-@TO
+@_FIRST(help="List no day before this one.")
+@_LAST(help="List no day after this one.")
 @JSON
 def _calendar(
     market: str,
@@ -623,8 +624,8 @@ def _check(
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to save the result; else it is printed.")
 @click.option("--by", type=click.Choice(["date", "month", "year"]), help="Keep dates, months or years apart.")
 @click.option("--key", "keys", multiple=True, help="Of the partials' group_by columns, one to keep; repeatable.")
-@FROM
-@TO
+@_FIRST(help="Leave out earlier dates.")
+@_LAST(help="Leave out later dates.")
 @JSON
 def _reduce(
     partials: Sequence[str],

@@ -1,6 +1,7 @@
 /* The FIFO's life: open, inventory, update, match, replay, close.
    Not for decoding batches (fifo_rows.c), sides (fifo_side.c) or giving columns (fifo_emit.c). */
 #include "api/fifo.h"
+#include "base/turns.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -358,73 +359,47 @@ static enum vf_status keep(struct vf_fifo *fifo, const struct vf__fifo_hand *han
     return status;
 }
 
-/* The hand's rows out of the batch's columns. */
-static enum vf_status decode(struct vf_fifo *fifo, struct vf__fifo_readers *readers, struct vf__fifo_hand *hand,
-                             struct vf_error *err) {
-    uint32_t *group = (uint32_t *)fifo->group.data + hand->row;
+struct learning {
+    struct vf_fifo *fifo;
+    struct vf__fifo_readers *readers;
+};
+
+static enum vf_status keep_hand(void *arg, size_t hand, struct vf_error *err) {
+    const struct learning *l = arg;
+    return keep(l->fifo, &l->fifo->scratch->hands[hand], err);
+}
+
+/* Rows [row, row + n) of the batch, decoded and in order of their symbols. */
+static enum vf_status read_hand(void *arg, size_t which, int64_t row, int64_t n, struct vf_error *err) {
+    const struct learning *l = arg;
+    struct vf_fifo *fifo = l->fifo;
+    struct vf__fifo_hand *hand = &fifo->scratch->hands[which];
+    uint32_t *group = (uint32_t *)fifo->group.data + row;
     bool priced = (fifo->columns & VF__FIFO_PRICES) != 0;
-    enum vf_status status = VF_OK;
-    for (int64_t done = 0, k; done < hand->n; done += k) {
-        int64_t row = hand->row + done, row_in = fifo->n_rows + row;
-        k = hand->n - done < VF__FIFO_BLOCK ? hand->n - done : VF__FIFO_BLOCK;
+    hand->row = row;
+    for (int64_t done = 0, k; done < n; done += k) {
+        int64_t row_in = fifo->n_rows + row + done;
+        k = n - done < VF__FIFO_BLOCK ? n - done : VF__FIFO_BLOCK;
         const struct vf__fifo_target target = {.group = group + done,
                                                .quantity = hand->quantity + done,
                                                .sort = hand->sort + done,
                                                .time = vf__fifo_timed(fifo) ? hand->time + done : NULL,
                                                .price = priced ? (double *)fifo->price.data + row_in : NULL};
-        status = vf__fifo_decode(fifo, readers, row, row_in, k, &target, true, err);
+        enum vf_status status = vf__fifo_decode(fifo, l->readers, row + done, row_in, k, &target, true, err);
         if (status != VF_OK) return status;
         vf__replay_learn(&fifo->replay, fifo->scratch->words, k);
     }
     hand->n_groups = fifo->symbols.n;
-    return vf__grouping_make(&hand->grouping, group, (size_t)hand->n, hand->n_groups, err);
-}
-
-/* Two hands: one is decoded while the other, decoded before, is kept. They share nothing that either changes. */
-struct learning {
-    struct vf_fifo *fifo;
-    struct vf__fifo_readers *readers;
-    struct vf__fifo_hand *hands[2]; /* to be kept; to be decoded; NULL: none */
-    enum vf_status status[2];
-    struct vf_error errors[2];
-};
-
-static void learn_task(void *arg, size_t i) {
-    struct learning *l = arg;
-    l->status[i] = i == 0 ? keep(l->fifo, l->hands[0], &l->errors[0])
-                          : decode(l->fifo, l->readers, l->hands[1], &l->errors[1]);
-}
-
-static void learn_both(struct learning *l) {
-    if (l->hands[0] != NULL && l->hands[1] != NULL)
-        vf__parallel(&l->fifo->ctx, 2, learn_task, l);
-    else /* no thread is started for the one */
-        learn_task(l, l->hands[0] == NULL);
+    return vf__grouping_make(&hand->grouping, group, (size_t)n, hand->n_groups, err);
 }
 
 static enum vf_status learn_rows(struct vf_fifo *fifo, struct vf__fifo_readers *readers, struct vf_error *err) {
-    struct vf__fifo_hand *hands = fifo->scratch->hands;
     struct learning l = {.fifo = fifo, .readers = readers};
-    int64_t decoded = 0, kept = 0;
-    for (size_t turn = 0; kept < readers->n_rows; turn++) {
-        int64_t left = readers->n_rows - decoded;
-        l.hands[0] = turn > 0 ? &hands[~turn & 1] : NULL;
-        l.hands[1] = left > 0 ? &hands[turn & 1] : NULL;
-        if (left > 0) {
-            l.hands[1]->row = decoded;
-            l.hands[1]->n = left < (int64_t)VF__GROUPING_ROWS ? left : (int64_t)VF__GROUPING_ROWS;
-            decoded += l.hands[1]->n;
-        }
-        learn_both(&l);
-        if (turn > 0 && l.status[0] == VF_OK) kept += l.hands[0]->n;
-        for (size_t i = 0; i < 2; i++) {
-            if (l.status[i] == VF_OK) continue;
-            if (err != NULL) *err = l.errors[i];
-            forget(fifo, kept);
-            return l.status[i];
-        }
-    }
-    return VF_OK;
+    const struct vf__turns turns = {.ctx = &fifo->ctx, .arg = &l, .read = read_hand, .keep = keep_hand};
+    int64_t kept;
+    enum vf_status status = vf__turns_take(&turns, readers->n_rows, &kept, err);
+    if (status != VF_OK) forget(fifo, kept);
+    return status;
 }
 
 enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *batch, struct vf_error *err) {

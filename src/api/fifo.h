@@ -104,7 +104,7 @@ struct vf__fifo_array {
 
 /* Rows of a batch decoded and put in order of their symbols, as many as that is done with at a time. */
 struct vf__fifo_hand {
-    int64_t row, n;  /* of the batch */
+    int64_t row;     /* the first, of the batch */
     size_t n_groups; /* symbols there were when they were decoded */
     struct vf__grouping grouping;
     uint64_t quantity[VF__GROUPING_ROWS];

@@ -5,6 +5,7 @@
 #include "arrow/keyed.h"
 #include "arrow/read.h"
 #include "base/replay.h"
+#include "base/turns.h"
 #include "mark/horizons.h"
 
 #include <inttypes.h>
@@ -18,7 +19,7 @@ _Static_assert(VF__REPLAY_BLOCK % BLOCK == 0, "a block of rows lies within one b
 
 /* Rows of a batch in order of their groups, as many as that is done with at a time. */
 struct hand {
-    int64_t row, n;  /* of the batch */
+    int64_t row;     /* the first, of the batch */
     size_t n_groups; /* there were when they were read */
     struct vf__grouping grouping;
     int64_t time[VF__GROUPING_ROWS];
@@ -219,76 +220,42 @@ static enum vf_status read_rows(struct vf_mark *mark, const struct batch *batch,
     return VF_OK;
 }
 
-/* A batch on its way to the chains. Two hands: one is read while the other, read before, is kept. They share nothing
-   that either changes. */
+/* A batch on its way to the chains. */
 struct learning {
     struct vf_mark *mark;
     const struct batch *batch;
     struct vf__chains *to;
     struct vf__mark_last *last;
     struct sorted_out out;
-    struct hand *in_turn[2]; /* to be kept; to be read; NULL: none */
-    enum vf_status status[2];
-    struct vf_error errors[2];
 };
 
-static enum vf_status read_hand(const struct learning *l, struct hand *hand, struct vf_error *err) {
+static enum vf_status read_hand(void *arg, size_t which, int64_t row, int64_t n, struct vf_error *err) {
+    const struct learning *l = arg;
     struct vf_mark *mark = l->mark;
+    struct hand *hand = &mark->hands[which];
     struct block block;
-    uint32_t *group = l->out.group + hand->row;
-    uint8_t *kind = l->out.kind + hand->row;
-    for (int64_t done = 0, k; done < hand->n; done += k) {
-        k = hand->n - done < BLOCK ? hand->n - done : BLOCK;
+    uint32_t *group = l->out.group + row;
+    uint8_t *kind = l->out.kind + row;
+    hand->row = row;
+    for (int64_t done = 0, k; done < n; done += k) {
+        k = n - done < BLOCK ? n - done : BLOCK;
         enum vf_status status =
-            read_rows(mark, l->batch, hand->row + done, k, l->last, group + done, kind + done, &block, err);
+            read_rows(mark, l->batch, row + done, k, l->last, group + done, kind + done, &block, err);
         if (status != VF_OK) return status;
         memcpy(hand->time + done, block.time, (size_t)k * sizeof *hand->time);
         memcpy(hand->price + done, block.price, (size_t)k * sizeof *hand->price);
         if (l->to == &mark->rows) vf__replay_learn(&mark->replay, block.words, k);
     }
     hand->n_groups = vf__keyed_count(&mark->groups);
-    return vf__grouping_make(&hand->grouping, group, (size_t)hand->n, hand->n_groups, err);
+    return vf__grouping_make(&hand->grouping, group, (size_t)n, hand->n_groups, err);
 }
 
-static enum vf_status keep_hand(const struct learning *l, const struct hand *hand, struct vf_error *err) {
+static enum vf_status keep_hand(void *arg, size_t which, struct vf_error *err) {
+    const struct learning *l = arg;
+    const struct hand *hand = &l->mark->hands[which];
     enum vf_status status = vf__chains_reach(l->to, hand->n_groups, err);
     if (status != VF_OK) return status;
     return vf__mark_keep(l->to, &hand->grouping, hand->time, hand->price, l->out.kind + hand->row, err);
-}
-
-static void learn_task(void *arg, size_t i) {
-    struct learning *l = arg;
-    l->status[i] = i == 0 ? keep_hand(l, l->in_turn[0], &l->errors[0]) : read_hand(l, l->in_turn[1], &l->errors[1]);
-}
-
-static void learn_both(struct learning *l) {
-    if (l->in_turn[0] != NULL && l->in_turn[1] != NULL)
-        vf__parallel(&l->mark->ctx, 2, learn_task, l);
-    else /* no thread is started for the one */
-        learn_task(l, l->in_turn[0] == NULL);
-}
-
-static enum vf_status learn(struct learning *l, struct vf_error *err) {
-    int64_t n_rows = l->batch->n_rows, read = 0, kept = 0;
-    for (size_t turn = 0; kept < n_rows; turn++) {
-        int64_t left = n_rows - read;
-        l->in_turn[0] = turn > 0 ? &l->mark->hands[~turn & 1] : NULL;
-        l->in_turn[1] = left > 0 ? &l->mark->hands[turn & 1] : NULL;
-        if (left > 0) {
-            l->in_turn[1]->row = read;
-            l->in_turn[1]->n = left < (int64_t)VF__GROUPING_ROWS ? left : (int64_t)VF__GROUPING_ROWS;
-            read += l->in_turn[1]->n;
-        }
-        learn_both(l);
-        if (turn > 0 && l->status[0] == VF_OK) kept += l->in_turn[0]->n;
-        for (size_t i = 0; i < 2; i++) {
-            if (l->status[i] == VF_OK) continue;
-            if (err != NULL) *err = l->errors[i];
-            vf__mark_forget(l->to, l->out.group, l->out.kind, (size_t)kept);
-            return l->status[i];
-        }
-    }
-    return VF_OK;
 }
 
 /* All of a batch or none of it: what was learnt of one that fails is taken back. */
@@ -310,12 +277,15 @@ static enum vf_status take(struct vf_mark *mark, const struct vf_mark_batch *in,
     if (status == VF_OK) status = vf__keyed_prepare(&mark->groups, batch.readers, batch.n_keys, err);
     if (status == VF_OK && rows) status = vf__replay_reserve(&mark->replay, batch.n_rows, err);
     if (status != VF_OK) goto done;
-    status = learn(&l, err);
+    const struct vf__turns turns = {.ctx = &mark->ctx, .arg = &l, .read = read_hand, .keep = keep_hand};
+    int64_t kept;
+    status = vf__turns_take(&turns, batch.n_rows, &kept, err);
     if (status == VF_OK) {
         settle(mark, &batch);
         if (rows) mark->n_rows += batch.n_rows;
     } else {
         vf__fail_from(err, first_row);
+        vf__mark_forget(to, l.out.group, l.out.kind, (size_t)kept);
         *last = last_before;
         vf__replay_back(&mark->replay, &replay_point);
     }

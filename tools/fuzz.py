@@ -59,11 +59,14 @@ def clang(install: bool) -> str:
 
 
 def build(install: bool) -> None:
-    """Build every C target with libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer."""
+    """Build every C target with libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer.
+
+    With tiny chunks, so that inputs of some hundred bytes cross the edges of blocks, batches and chains.
+    """
     out = WORK / "clang"
     subprocess.check_call(
         ["cmake", "-S", ROOT, "-B", out, "-DVIZFLOW_BUILD_FUZZERS=ON", "-DVIZFLOW_SANITIZE=address,undefined",
-         "-DVIZFLOW_WERROR=ON", "-DCMAKE_BUILD_TYPE=RelWithDebInfo"],
+         "-DVIZFLOW_WERROR=ON", "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DVIZFLOW_SIZES=tiny"],
         env={**os.environ, "CC": clang(install)}, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     subprocess.check_call(["cmake", "--build", out], stdout=subprocess.DEVNULL)

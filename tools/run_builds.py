@@ -38,13 +38,16 @@ class Build:
 
 
 THREADS = "test_(base|fifo|mark|agg|states|asof|daily|cube|expand|bits|day_faults|fifo_faults)$"
+LONG_WHEN_TINY = "test_(mark|fifo)_faults$"
 BUILDS = {
     "32": Build("32 bits", flags="-O1 -m32", needs=("cc", "-m32")),
     # day_faults refuses memory in matching and marking, too; these two take half a minute each with 8 rows at a time
-    "tiny": Build("tiny chunks", ("-DVIZFLOW_SIZES=tiny",), but="test_(mark|fifo)_faults$"),
+    "tiny": Build("tiny chunks", ("-DVIZFLOW_SIZES=tiny",), but=LONG_WHEN_TINY),
     "huge": Build("huge chunks", ("-DVIZFLOW_SIZES=huge",)),
     "tiny-sanitize": Build(
-        "tiny chunks, ASan and UBSan", ("-DVIZFLOW_SIZES=tiny", "-DVIZFLOW_SANITIZE=address,undefined")
+        "tiny chunks, ASan and UBSan",
+        ("-DVIZFLOW_SIZES=tiny", "-DVIZFLOW_SANITIZE=address,undefined"),
+        but=LONG_WHEN_TINY,
     ),
     # test_mark starts a thread every 16 rows then, a million of them; test_bits marks, too
     "tiny-thread": Build(

@@ -125,7 +125,9 @@ def _is_date(value: Any) -> bool:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
+        found = json.loads(text)
+        json.dumps(found, ensure_ascii=False).encode()  # half a character is no text
+        return found
     except (ValueError, RecursionError):
         return text  # of no type that is asked for
 

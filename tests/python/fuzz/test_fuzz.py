@@ -46,6 +46,7 @@ def damaged(tmp_path: Path, *, seal: bool = True, **changes: str | None) -> Path
         {"bins": '{"alpha_bin": "wide"}'},
         {"bins": '{"alpha_bin": -1}'},
         {"bins": '{"alpha_bin": NaN}'},
+        {"bins": '{"\\ud800": 1}'},
         {"dates": "[" * 100_000 + "]" * 100_000},
         {"plan": "[" * 100_000 + "]" * 100_000},
     ],

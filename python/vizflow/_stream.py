@@ -13,9 +13,8 @@ from __future__ import annotations
 import re
 import threading
 import weakref
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -284,13 +283,13 @@ def rows(frame: pl.LazyFrame, columns: Sequence[str], *, ordered: bool = True) -
         yield from batches(frame.select(columns), ordered=ordered)
 
 
-def ahead(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Make the next frame while the last one is used."""
+def ahead(made: Iterator[T]) -> Iterator[T]:
+    """Make the next one while the last one is used."""
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(next, frames, None)
-        while (frame := waiting.result()) is not None:
-            waiting = pool.submit(next, frames, None)
-            yield frame
+        waiting = pool.submit(next, made, None)
+        while (one := waiting.result()) is not None:
+            waiting = pool.submit(next, made, None)
+            yield one
 
 
 # ---- sources ----------------------------------------------------------------------------------------------------
@@ -438,14 +437,13 @@ def _learn(steps: list[Step], frame: pl.LazyFrame) -> None:
 
 def _emit(step: Step, again: pl.LazyFrame, needed: list[str], wanted: list[str]) -> Iterator[pl.DataFrame]:
     """Emit batch by batch; a batch's output is made while the next batch is compared."""
-    row = 0
-    with ThreadPoolExecutor(1) as pool:
-        made: deque[Future[pl.DataFrame]] = deque()
+
+    def compared() -> Iterator[Callable[[], pl.DataFrame]]:
+        row = 0
         for batch in ahead(_gathered(rows(again, needed))):
-            made.append(pool.submit(step.emit(batch, row, wanted)))
+            yield step.emit(batch, row, wanted)
             row += batch.height
-            if len(made) > 1:
-                yield made.popleft().result()
         step.emitted()
-        if made:
-            yield made.popleft().result()
+
+    for make in ahead(compared()):
+        yield make()

@@ -204,6 +204,8 @@ def _number(value: Any) -> Any:
 
 
 def _literal_expr(dtype: str | None, value: Any) -> pl.Expr:
+    if isinstance(value, (list, dict)):
+        raise NotInLanguage("a list as a literal")
     if dtype is None:
         return pl.lit(float(value) if isinstance(value, str) else value)
     if dtype == "Null":

@@ -445,3 +445,10 @@ def test_language_reads_back_what_it_wrote(expr: pl.Expr) -> None:
 def test_language_refuses_what_it_lacks(expr: pl.Expr, what: str) -> None:
     with pytest.raises(_language.NotInLanguage, match=what):
         _language.encode(expr)
+
+
+@pytest.mark.parametrize("value", [[], [[]], [1], {}])
+def test_language_reads_no_lists_as_literals(value: object) -> None:
+    """Polars panics over some of them, and an expression that was written has none."""
+    with pytest.raises(_language.NotInLanguage, match="list"):
+        _language.decode(["call", "+", [["lit", None, value], ["col", "x"]], {}])

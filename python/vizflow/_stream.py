@@ -26,8 +26,9 @@ from vizflow.errors import translated
 
 T = TypeVar("T")
 
-BATCH_ROWS = 131_072
-LEARNT_ROWS = 4 * BATCH_ROWS  # C takes a batch in parts, and decodes one while it keeps another
+BATCH_ROWS = 131_072  # C works best on about so many, and takes a larger batch in such parts, beside one another
+LARGE_BATCH_ROWS = 4 * BATCH_ROWS  # to emit of, where output is little more than input and nothing else is in memory
+LEARNT_ROWS = 16 * BATCH_ROWS
 
 # Plan nodes whose rows come again as they came, cheaply. A plan with any other is collected once.
 _NODE = re.compile(r" *(?:(PYTHON\[[^\]]*\] SCAN|[A-Z][a-z]+ SCAN|[A-Z]+[A-Z_ ]*[A-Z])\b|\S)")
@@ -67,8 +68,8 @@ def batches(frame: pl.LazyFrame, *, ordered: bool = True) -> Iterator[pl.DataFra
         yield from frame.collect_batches(maintain_order=ordered, engine="streaming")
 
 
-def _gathered(frames: Iterator[pl.DataFrame], most: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
-    """Put small batches together, without copying, and cut large ones: C works best on about `most` at a time.
+def _gathered(frames: Iterator[pl.DataFrame], most: int) -> Iterator[pl.DataFrame]:
+    """Put small batches together, without copying, and cut large ones to at most `most` rows.
 
     What a symbol needs is touched once a batch, and a day's rows take turns among thousands of symbols.
     """
@@ -130,6 +131,12 @@ def _scope(upcoming: Sequence[str]) -> Iterator[None]:
 def _upcoming() -> set[str]:
     with _lock:
         return {name for scope in _scopes for name in scope.upcoming}
+
+
+def _is_read_by_step() -> bool:
+    """Tell whether a step reads its input, whose own batches are in memory meanwhile."""
+    with _lock:
+        return bool(_scopes)
 
 
 def _take(key: int, wanted: Sequence[str]) -> Step | None:
@@ -372,6 +379,7 @@ def two_pass(
             yield from rows(frame, wanted)  # nothing to learn for
             return
         again_is_cheap = replayable and not limited  # a replay that is stopped early cannot be judged
+        most = LARGE_BATCH_ROWS if one_to_one and not _is_read_by_step() else BATCH_ROWS
         step = _take(id(token), wanted)
         if step is None:
             fresh = make_step([*wanted, *(new & _upcoming())])
@@ -380,12 +388,12 @@ def two_pass(
                 again = frame if again_is_cheap else _collected(frame, needed)
                 if not (again_is_cheap and _learn_together(fresh, frame, needed)):
                     _learn([fresh], again)
-                yield from _emit(fresh, again, needed, wanted)
+                yield from _emit(fresh, again, needed, wanted, most)
             step = fresh
         else:
             needed = _needed(step, wanted, new)
             again = frame if again_is_cheap else _collected(frame, needed)
-            yield from _emit(step, again, needed, wanted)
+            yield from _emit(step, again, needed, wanted, most)
         _leave(id(token), step)
 
     out = source(produce, schema, name if replayable else f"{name} (input collected)")
@@ -435,12 +443,12 @@ def _learn(steps: list[Step], frame: pl.LazyFrame) -> None:
             done.result()
 
 
-def _emit(step: Step, again: pl.LazyFrame, needed: list[str], wanted: list[str]) -> Iterator[pl.DataFrame]:
+def _emit(step: Step, again: pl.LazyFrame, needed: list[str], wanted: list[str], most: int) -> Iterator[pl.DataFrame]:
     """Emit batch by batch; a batch's output is made while the next batch is compared."""
 
     def compared() -> Iterator[Callable[[], pl.DataFrame]]:
         row = 0
-        for batch in ahead(_gathered(rows(again, needed))):
+        for batch in ahead(_gathered(rows(again, needed), most)):
             yield step.emit(batch, row, wanted)
             row += batch.height
         step.emitted()

@@ -767,9 +767,7 @@ class _CloseStep:
 
     def emit(self, batch: pl.DataFrame, row: int, wanted: list[str]) -> Callable[[], pl.DataFrame]:
         returns = pl.Series(self._days.returns(row, _close_columns(batch, self._order, self._left)))
-        return lambda: pl.DataFrame(
-            [returns.alias(name) if name == "close_return" else batch[name] for name in wanted]
-        )
+        return lambda: pl.DataFrame([returns.alias(name) if name == "close_return" else batch[name] for name in wanted])
 
     def emitted(self) -> None:
         self._days.replayed()

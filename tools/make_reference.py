@@ -35,7 +35,7 @@ SECTIONS = {
     "Demonstration data": ["demo"],
     "Errors": [
         "Error", "BatchError", "ConfigError", "SchemaError", "CalendarRangeError", "DataError", "ReplayError",
-        "StorageError", "NotMergeableWarning", "SchemaChangeWarning",
+        "StorageError", "NotMergeableWarning", "SchemaChangeWarning", "UnlistedSideWarning",
     ],
 }  # fmt: skip
 MARK = "Made from the docstrings by `tools/make_reference.py`: do not edit it."

@@ -532,6 +532,11 @@ VF_API enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_
    while it works, 90 bytes for each row of the largest symbol, on each thread. */
 VF_API enum vf_status vf_fifo_match(struct vf_fifo *fifo, struct vf_error *err);
 
+/* After vf_fifo_match: a sentence where a side looks misspelt, which is no error, since a day may have one side only: no
+   row carries an entry side (or none an exit side), and some have a side that is not listed and begins with the letter
+   of one that is, as "Buy" and "b" do for "B". Else, and before, NULL. It lives as long as the object. */
+VF_API const char *vf_fifo_doubt(const struct vf_fifo *fifo);
+
 /* Rows learnt, and pieces that they have: -1 before vf_fifo_match. */
 VF_API int64_t vf_fifo_rows_in(const struct vf_fifo *fifo);
 VF_API int64_t vf_fifo_rows_out(const struct vf_fifo *fifo);

@@ -111,16 +111,19 @@ static PyObject *fifo_update(PyObject *self, PyObject *sequence) {
     return none_or_error(status, &err);
 }
 
-PyDoc_STRVAR(fifo_match_doc, "match($self, /)\n--\n\nMatch all that was learnt.");
+PyDoc_STRVAR(fifo_match_doc, "match($self, /)\n--\n\nMatch all that was learnt; what is doubtful of its sides, or None.");
 
 static PyObject *fifo_match(PyObject *self, PyObject *unused) {
+    struct vf_fifo *fifo = ((struct fifo_object *)self)->fifo;
     struct vf_error err = {0};
     enum vf_status status;
     (void)unused;
     Py_BEGIN_ALLOW_THREADS;
-    status = vf_fifo_match(((struct fifo_object *)self)->fifo, &err);
+    status = vf_fifo_match(fifo, &err);
     Py_END_ALLOW_THREADS;
-    return none_or_error(status, &err);
+    const char *doubt = status == VF_OK ? vf_fifo_doubt(fifo) : NULL;
+    if (doubt == NULL) return none_or_error(status, &err);
+    return PyUnicode_DecodeUTF8(doubt, (Py_ssize_t)strlen(doubt), "replace");
 }
 
 PyDoc_STRVAR(fifo_emit_doc, "emit($self, first_row, n, columns, again, /)\n--\n\n"

@@ -20,6 +20,7 @@ from vizflow.errors import (
     SchemaChangeWarning,
     SchemaError,
     StorageError,
+    UnlistedSideWarning,
 )
 from vizflow.io import load, save, scan
 from vizflow.market import CN, CRYPTO, HK, HKEX_NORTHBOUND, KR, US, Market, Session
@@ -60,6 +61,7 @@ __all__ = [
     "TagCondition",
     "TagRule",
     "TagRunning",
+    "UnlistedSideWarning",
     "__version__",
     "aggregate",
     "bin",

@@ -7,6 +7,7 @@ columns (`polars` has those) and not for returns: `vizflow.ops`.
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -15,7 +16,7 @@ import polars as pl
 from vizflow import _core
 from vizflow._plans import Frame, as_lazy, column_type, require, require_new, threads
 from vizflow._stream import two_pass
-from vizflow.errors import ConfigError, SchemaError
+from vizflow.errors import ConfigError, SchemaError, UnlistedSideWarning
 
 __all__ = ["Enricher", "FIFOMatch", "State", "TagCondition", "TagRule", "TagRunning"]
 
@@ -234,7 +235,9 @@ class FIFOMatch(TagRule):
     and ``is_closed`` (true matched, false unclosed, null no trade).
 
     Errors name the column, the count and the first row: a negative, NaN or null quantity, a null time or a null symbol
-    on a trade row. When no row carries either side, that is an error that shows the sides found.
+    on a trade row. When no row carries either side, that is an error that shows the sides found; when none carries one
+    of the two, and some carry a side that is not listed and begins alike (``"Buy"`` or ``"b"`` for ``"B"``), it is an
+    `UnlistedSideWarning` that does, on collecting.
 
     Examples
     --------
@@ -533,7 +536,9 @@ class _FifoStep:
             self._ids.append(batch[self._id_col])
 
     def learnt(self) -> None:
-        self._fifo.match()
+        doubt = self._fifo.match()
+        if doubt is not None:
+            warnings.warn(doubt, UnlistedSideWarning, stacklevel=2)
         if self._ids:
             self._ids = [pl.concat(self._ids, rechunk=True)]
 

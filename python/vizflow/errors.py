@@ -22,6 +22,7 @@ __all__ = [
     "SchemaChangeWarning",
     "SchemaError",
     "StorageError",
+    "UnlistedSideWarning",
 ]
 
 
@@ -79,6 +80,10 @@ class NotMergeableWarning(UserWarning):
 
 class SchemaChangeWarning(UserWarning):
     """Partial results that belong together were written under different schemas."""
+
+
+class UnlistedSideWarning(UserWarning):
+    """A listed side looks misspelt: no row carries it, and some carry one that begins alike; see `FIFOMatch`."""
 
 
 _BY_STATUS: dict[str, type[Error]] = {

@@ -147,15 +147,16 @@ static enum vf_status cast_errors(struct cast *cast, struct vf_error *err) {
         status = vf__fail(
             err, VF_ERROR_DATA, name, cast->first_off,
             "column \"%s\": %lld values are not integers within %g (relative), the first in row %lld "
-            "(%.17g); keep the column as float, or raise `tolerance`",
+            "(%s); keep the column as float, or raise `tolerance`",
             name, (long long)cast->off, cast->tolerance, (long long)cast->first_off,
-            value_at(&cast->reader, cast->first_off));
+            vf__number(value_at(&cast->reader, cast->first_off)).text);
         if (err != NULL) err->count = cast->off;
     } else if (cast->large > 0) {
         status = vf__fail(
             err, VF_ERROR_OVERFLOW, name, cast->first_large,
-            "column \"%s\": %lld values do not fit the integer type, the first in row %lld (%.17g)", name,
-            (long long)cast->large, (long long)cast->first_large, value_at(&cast->reader, cast->first_large));
+            "column \"%s\": %lld values do not fit the integer type, the first in row %lld (%s)", name,
+            (long long)cast->large, (long long)cast->first_large,
+            vf__number(value_at(&cast->reader, cast->first_large)).text);
         if (err != NULL) err->count = cast->large;
     }
     return status;

@@ -43,8 +43,8 @@ static enum vf_status check_cuts(const struct cutting *c, struct vf_error *err) 
                             i + 1, c->cuts[i]);
         if (i > 0 && !(c->cuts[i - 1] < c->cuts[i]))
             return vf__fail(err, VF_ERROR_ARGUMENT, name, -1,
-                            "cut %zu is %.17g after %.17g; cuts that ascend strictly are accepted", i + 1,
-                            c->cuts[i], c->cuts[i - 1]);
+                            "cut %zu is %s after %s; cuts that ascend strictly are accepted", i + 1,
+                            vf__number(c->cuts[i]).text, vf__number(c->cuts[i - 1]).text);
     }
     if (!(c->low <= c->high))
         return vf__fail(err, VF_ERROR_ARGUMENT, name, -1, "limits %g and %g; low <= high is accepted", c->low,
@@ -80,8 +80,9 @@ static enum vf_status cut_block(struct cutting *c, int64_t row, int64_t *values,
 static enum vf_status beyond(const struct cutting *c, struct vf_error *err) {
     enum vf_status status = vf__fail(
         err, VF_ERROR_DATA, c->reader.name, c->first_bad,
-        "column \"%s\": %" PRId64 " values lie outside %.17g to %.17g, the first in row %" PRId64 " (%.17g)",
-        c->reader.name, c->bad, c->low, c->high, c->first_bad, c->first_value);
+        "column \"%s\": %" PRId64 " values lie outside %s to %s, the first in row %" PRId64 " (%s)",
+        c->reader.name, c->bad, vf__number(c->low).text, vf__number(c->high).text, c->first_bad,
+        vf__number(c->first_value).text);
     if (err != NULL) err->count = c->bad;
     return status;
 }

@@ -414,6 +414,7 @@ enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *
     if (status != VF_OK) return status;
     struct vf__replay_point point = vf__replay_here(&fifo->replay);
     struct vf__side_seen seen = fifo->sides.seen;
+    uint8_t carried = fifo->sides.carried;
     int64_t n_trades = fifo->n_trades;
     bool wide = fifo->wide_times;
     memcpy(problems, fifo->problems, sizeof problems);
@@ -424,6 +425,7 @@ enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *
         vf__fail_from(err, fifo->n_rows);
         vf__replay_back(&fifo->replay, &point);
         fifo->sides.seen = seen;
+        fifo->sides.carried = carried;
         fifo->n_trades = n_trades;
         fifo->wide_times = wide;
         memcpy(fifo->problems, problems, sizeof problems);
@@ -449,9 +451,11 @@ static enum vf_status check_problems(const struct vf_fifo *fifo, struct vf_error
     const char *name = fifo->known[worst].name;
     enum vf_status status =
         vf__fail(err, VF_ERROR_DATA, name, p->first,
-                 "column \"%s\": %lld trade row%s with %s; the first is row %lld, which is %s", name,
+                 "column \"%s\": %lld trade row%s with %s; the first is row %lld, which is %s; filter such rows out, or "
+                 "give them a side that is not listed",
+                 name,
                  (long long)p->count, p->count == 1 ? "" : "s",
-                 worst == VF__FIFO_QUANTITY ? "a quantity that is negative, null, NaN or infinite" : "a null",
+                 worst == VF__FIFO_QUANTITY ? "a quantity that is negative, null, NaN or infinite" : "no value",
                  (long long)p->first, p->what);
     if (err != NULL) err->count = p->count;
     return status;
@@ -464,6 +468,18 @@ static enum vf_status check_sides(const struct vf_fifo *fifo, struct vf_error *e
     return vf__fail(err, VF_ERROR_DATA, fifo->known[VF__FIFO_SIDE].name, -1,
                     "no row of column \"%s\" carries a listed side; %s", fifo->known[VF__FIFO_SIDE].name,
                     text);
+}
+
+static void doubt_sides(struct vf_fifo *fifo) {
+    static const char *const names[] = {[VF__SIDE_ENTRY] = "entry", [VF__SIDE_EXIT] = "exit"};
+    for (uint8_t side = VF__SIDE_ENTRY; side <= VF__SIDE_EXIT; side++) {
+        if ((fifo->sides.carried & side) != 0 || !vf__sides_alike(&fifo->sides, side)) continue;
+        char text[400];
+        vf__sides_describe(&fifo->sides, text, sizeof text);
+        (void)snprintf(fifo->doubt, sizeof fifo->doubt, "no row of column \"%.60s\" carries a listed %s side; %s",
+                       fifo->known[VF__FIFO_SIDE].name, names[side], text);
+        return;
+    }
 }
 
 struct span {
@@ -515,8 +531,8 @@ static enum vf_status convert_lots(struct vf_fifo *fifo, uint64_t *out, struct v
             memcpy(&x, &magnitude, sizeof x);
             if (!(x < 0x1p63) || x != floor(x))
                 return vf__fail(err, VF_ERROR_DATA, fifo->lot_quantity.name, -1,
-                                "inventory column \"%s\": %.17g is not an integer, and column \"%s\" is %s",
-                                fifo->lot_quantity.name, x, fifo->known[VF__FIFO_QUANTITY].name,
+                                "inventory column \"%s\": %s is not an integer, and column \"%s\" is %s",
+                                fifo->lot_quantity.name, vf__number(x).text, fifo->known[VF__FIFO_QUANTITY].name,
                                 vf__type_name(&fifo->known[VF__FIFO_QUANTITY].type));
             magnitude = (uint64_t)x;
         } else if (!from_float && to_float) {
@@ -555,8 +571,9 @@ static enum vf_status check_excess(const struct vf_fifo *fifo, const struct vf__
     const char *name = fifo->known[VF__FIFO_QUANTITY].name;
     enum vf_status status = vf__fail(
         err, VF_ERROR_DATA, name, tally->first_over,
-        "column \"%s\": %lld exit%s beyond the inventory; the first is row %lld", name,
-        (long long)tally->n_over, tally->n_over == 1 ? " goes" : "s go", (long long)tally->first_over);
+        "column \"%s\": %lld exit%s beyond the inventory; the first is row %lld; give the lots that are held at the open, or "
+        "choose another on_excess",
+        name, (long long)tally->n_over, tally->n_over == 1 ? " goes" : "s go", (long long)tally->first_over);
     if (err != NULL) err->count = tally->n_over;
     return status;
 }
@@ -615,7 +632,12 @@ enum vf_status vf_fifo_match(struct vf_fifo *fifo, struct vf_error *err) {
     status = convert_lots(fifo, lot_quantity, err);
     if (status == VF_OK) status = match(fifo, lot_quantity, err);
     vf__free(&fifo->ctx, lot_quantity, n_lots, sizeof *lot_quantity);
+    if (status == VF_OK) doubt_sides(fifo);
     return status;
+}
+
+const char *vf_fifo_doubt(const struct vf_fifo *fifo) {
+    return fifo->doubt[0] != '\0' ? fifo->doubt : NULL;
 }
 
 int64_t vf_fifo_rows_in(const struct vf_fifo *fifo) {

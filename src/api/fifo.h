@@ -31,7 +31,7 @@ struct vf__side_pattern {
 #define VF__SEEN 8
 #define VF__SEEN_BYTES 28
 
-/* The first distinct values of a side column that no row has matched yet, for the message. */
+/* The first distinct values that are not listed, for the message: null is one of them. */
 struct vf__side_seen {
     size_t n;
     uint8_t length[VF__SEEN];
@@ -42,7 +42,8 @@ struct vf__sides {
     struct vf__side_pattern *patterns;
     size_t n, room;
     bool any_long; /* a text of more than 12 bytes */
-    struct vf__side_seen seen;
+    uint8_t carried; /* sides that some row carries: bits of enum vf__side_code */
+    struct vf__side_seen seen; /* complete while a side is missing */
     /* the dictionary that `codes` was made for; good within one call */
     const struct ArrowArray *dictionary;
     uint8_t codes[VF__FIFO_DICTIONARY];
@@ -64,11 +65,14 @@ struct vf__side_room {
 enum vf_status vf__sides_read(struct vf__sides *sides, struct vf__reader *reader, int64_t row, int64_t n,
                               struct vf__side_room *room, uint8_t *codes, struct vf_error *err);
 
-/* Notes values of these rows in sides->seen. */
+/* Notes in sides->carried and sides->seen what these rows carry, whose codes vf__sides_read gave. */
 void vf__sides_note(struct vf__sides *sides, struct vf__reader *reader, int64_t row, int64_t n,
-                    struct vf__side_room *room);
+                    struct vf__side_room *room, const uint8_t *codes);
 
-/* "listed: entry "B", exit "S"; found: "Buy", "Sell"". */
+/* Whether a value that was seen begins with the letter of one that is listed for this side, in any case. */
+bool vf__sides_alike(const struct vf__sides *sides, uint8_t side);
+
+/* "listed: entry "B", exit "S"; found: "Buy", "Sell"", or "also found" beside listed ones. */
 void vf__sides_describe(const struct vf__sides *sides, char *out, size_t size);
 
 /* ---- the object ------------------------------------------------------------------------------------------------ */
@@ -131,6 +135,7 @@ struct vf_fifo {
     unsigned columns;
     bool matched;
     struct vf__sides sides;
+    char doubt[512]; /* empty for none */
     struct vf__fifo_known known[VF__FIFO_ROLES];
     struct vf__fifo_problem problems[VF__FIFO_ROLES];
     struct vf__keys symbols;

@@ -171,6 +171,10 @@ static bool any_missing(const uint8_t *codes, const uint8_t *ok, int64_t n) {
     return missing != 0;
 }
 
+static const char *no_time(const struct vf__reader *reader) {
+    return reader->type.kind == VF__FLOAT ? "null or NaN" : "null";
+}
+
 static enum vf_status read_times(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t row,
                                  int64_t row_in, int64_t n, const struct vf__fifo_target *target, bool learn,
                                  struct vf_error *err) {
@@ -180,7 +184,7 @@ static enum vf_status read_times(struct vf_fifo *fifo, struct vf__fifo_readers *
         read_time(&readers->reader[VF__FIFO_SORT], row, n, target->sort, s->valid, &valid, err);
     if (status != VF_OK) return status;
     if (learn && any_missing(s->codes, valid, n))
-        note_problem(&fifo->problems[VF__FIFO_SORT], s->codes, valid, n, row_in, "null");
+        note_problem(&fifo->problems[VF__FIFO_SORT], s->codes, valid, n, row_in, no_time(&readers->reader[VF__FIFO_SORT]));
     if (!readers->used[VF__FIFO_TIME]) return VF_OK;
     if (readers->time_is_sort) {
         if (target->time != NULL) memcpy(target->time, target->sort, (size_t)n * sizeof *target->time);
@@ -190,7 +194,7 @@ static enum vf_status read_times(struct vf_fifo *fifo, struct vf__fifo_readers *
     int64_t *out = target->time != NULL ? target->time : s->time;
     status = read_time(&readers->reader[VF__FIFO_TIME], row, n, out, s->valid, &valid, err);
     if (status == VF_OK && learn && any_missing(s->codes, valid, n))
-        note_problem(&fifo->problems[VF__FIFO_TIME], s->codes, valid, n, row_in, "null");
+        note_problem(&fifo->problems[VF__FIFO_TIME], s->codes, valid, n, row_in, no_time(&readers->reader[VF__FIFO_TIME]));
     return status;
 }
 
@@ -311,7 +315,7 @@ static enum vf_status read_groups(struct vf_fifo *fifo, struct vf__fifo_readers 
     }
     if (!learn) return VF_OK;
     fifo->n_trades += trades;
-    if (fifo->n_trades == 0) vf__sides_note(&fifo->sides, &readers->reader[VF__FIFO_SIDE], row, n, &s->room);
+    vf__sides_note(&fifo->sides, &readers->reader[VF__FIFO_SIDE], row, n, &s->room, s->codes);
     return VF_OK;
 }
 

@@ -314,17 +314,23 @@ static void note_text(struct vf__side_seen *seen, const struct vf__text *text) {
 }
 
 void vf__sides_note(struct vf__sides *sides, struct vf__reader *reader, int64_t row, int64_t n,
-                    struct vf__side_room *room) {
+                    struct vf__side_room *room, const uint8_t *codes) {
     struct vf__side_seen *seen = &sides->seen;
     const int64_t *values = NULL;
     const uint8_t *valid;
-    bool text = reader->type.kind == VF__TEXT;
-    if (seen->n == VF__SEEN) return;
+    bool text = reader->type.kind == VF__TEXT, unlisted = false;
+    if (sides->carried == (VF__SIDE_ENTRY | VF__SIDE_EXIT)) return;
+    for (int64_t i = 0; i < n; i++) {
+        sides->carried |= codes[i];
+        unlisted |= codes[i] == VF__SIDE_NONE;
+    }
+    if (!unlisted || seen->n == VF__SEEN) return;
     enum vf_status status =
         text ? vf__read_text(reader, row, n, room->text, room->valid, &valid, NULL)
              : vf__read_i64(reader, row, n, room->values, room->valid, &values, &valid, NULL);
     for (int64_t i = 0; status == VF_OK && i < n && seen->n < VF__SEEN; i++) {
         char number[24];
+        if (codes[i] != VF__SIDE_NONE) continue;
         if (valid != NULL && !valid[i]) {
             note(seen, "null", 4);
         } else if (text) {
@@ -334,6 +340,22 @@ void vf__sides_note(struct vf__sides *sides, struct vf__reader *reader, int64_t 
             note(seen, number, (size_t)length);
         }
     }
+}
+
+static unsigned lower(uint8_t letter) {
+    return letter >= 'A' && letter <= 'Z' ? letter + 32u : letter;
+}
+
+bool vf__sides_alike(const struct vf__sides *sides, uint8_t side) {
+    for (size_t i = 0; i < sides->n; i++) {
+        const struct vf__side_pattern *p = &sides->patterns[i];
+        if (p->code != side || p->text == NULL || p->length == 0) continue;
+        for (size_t k = 0; k < sides->seen.n; k++) { /* texts are in quotes */
+            const char *text = sides->seen.text[k];
+            if (text[0] == '"' && lower((uint8_t)text[1]) == lower(p->text[0])) return true;
+        }
+    }
+    return false;
 }
 
 static void append(char *out, size_t size, const char *text, size_t length) {
@@ -357,7 +379,7 @@ void vf__sides_describe(const struct vf__sides *sides, char *out, size_t size) {
         append_text(out, size, sides->patterns[k].code == VF__SIDE_ENTRY ? "entry " : "exit ");
         append_text(out, size, text);
     }
-    append_text(out, size, "; found:");
+    append_text(out, size, sides->carried == 0 ? "; found:" : "; also found:");
     for (size_t k = 0; k < sides->seen.n; k++) {
         append_text(out, size, k > 0 ? ", " : " ");
         append(out, size, sides->seen.text[k], sides->seen.length[k]);

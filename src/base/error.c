@@ -3,6 +3,7 @@
 #include "base/base.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 const char *vf_status_name(enum vf_status status) {
     switch (status) {
@@ -81,4 +82,13 @@ void vf__fail_from(struct vf_error *err, int64_t first_row) {
 
 enum vf_status vf__fail_memory(struct vf_error *err, size_t bytes) {
     return vf__fail(err, VF_ERROR_MEMORY, NULL, -1, "out of memory: %zu more bytes were asked for", bytes);
+}
+
+struct vf__number vf__number(double x) {
+    struct vf__number number;
+    for (int digits = 15; digits <= 17; digits++) {
+        (void)snprintf(number.text, sizeof number.text, "%.*g", digits, x);
+        if (strtod(number.text, NULL) == x) break;
+    }
+    return number;
 }

@@ -98,6 +98,7 @@ static enum vf_status scenario(const struct vf_context *ctx, uint32_t n_threads,
         step = vf_fifo_match(fifo, &check_error);
         status = keep(status, step);
         if (step != VF_OK) step = vf_fifo_match(fifo, &check_error);
+        CHECK(vf_fifo_doubt(fifo) == NULL);
     }
     if (step == VF_OK) {
         int64_t want = 0, sum = emit_all(fifo, &status);

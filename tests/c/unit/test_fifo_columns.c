@@ -755,6 +755,48 @@ static void test_what_was_found(void) {
     CHECK(strlen(check_error.message) < sizeof check_error.message);
 }
 
+/* What is doubted of three rows with these sides, "Buy" and "Sell" being listed; "" for nothing. */
+static const char *doubt_of(const char *const given[3]) {
+    static const int64_t symbol[3] = {5, 5, 5}, time[3] = {0, 1, 2}, qty[3] = {1, 1, 1};
+    static const struct vf_side listed[3] = {{.text = "Buy", .length = 3, .entry = true},
+                                             {.text = "Sell", .length = 4},
+                                             {.integer = 3}};
+    static char text[512];
+    const struct vf_fifo_options options = {.sides = listed, .n_sides = 3, .columns = VF_FIFO_QTY};
+    struct check_column c[4];
+    struct vf_fifo *fifo = NULL;
+    CHECK_OK(vf_fifo_open(NULL, &options, &fifo, &check_error));
+    memset(&side_texts, 0, sizeof side_texts);
+    for (int64_t i = 0; i < 3; i++)
+        set_text(&side_texts, i, given[i] != NULL ? given[i] : "");
+    for (int64_t i = 0; i < 3; i++)
+        if (given[i] == NULL) side_texts.valid[0] = (uint8_t)(side_texts.valid[0] & ~(1u << i));
+    as_column(&side_texts, "vu", "side", 3, true, &c[0]);
+    struct vf_fifo_batch batch = {.symbol = check_series(&c[1], "l", "symbol", 3, NULL, symbol, NULL),
+                                  .sort = check_series(&c[2], "l", "sort", 3, NULL, time, NULL),
+                                  .side = &c[0].series,
+                                  .quantity = check_series(&c[3], "l", "qty", 3, NULL, qty, NULL)};
+    CHECK_OK(vf_fifo_update(fifo, &batch, &check_error));
+    CHECK(vf_fifo_doubt(fifo) == NULL);
+    CHECK_OK(vf_fifo_match(fifo, &check_error));
+    const char *doubt = vf_fifo_doubt(fifo);
+    (void)snprintf(text, sizeof text, "%s", doubt != NULL ? doubt : "");
+    vf_fifo_close(fifo);
+    return text;
+}
+
+static void test_a_side_that_looks_misspelt(void) {
+    CHECK(strcmp(doubt_of((const char *const[3]){"b", "Sell", "Cancel"}),
+                 "no row of column \"side\" carries a listed entry side; listed: entry \"Buy\", exit \"Sell\", exit 3; "
+                 "also found: \"b\", \"Cancel\"") == 0);
+    CHECK(strstr(doubt_of((const char *const[3]){NULL, "SELL", "Buy"}),
+                 "a listed exit side; listed: entry \"Buy\", exit \"Sell\", exit 3; also found: null, \"SELL\"") != NULL);
+    CHECK(strcmp(doubt_of((const char *const[3]){"Buy", "Sell", "b"}), "") == 0);
+    CHECK(strcmp(doubt_of((const char *const[3]){"Buy", "Buy", "Cancel"}), "") == 0); /* a day may have one side */
+    CHECK(strcmp(doubt_of((const char *const[3]){"Sell", NULL, ""}), "") == 0);
+    CHECK(strcmp(doubt_of((const char *const[3]){"Buy", NULL, "b"}), "") == 0); /* like the side that is there */
+}
+
 int main(void) {
     enum vf_status status;
     struct run r;
@@ -775,6 +817,7 @@ int main(void) {
     test_inventory_that_is_refused();
     test_options();
     test_what_was_found();
+    test_a_side_that_looks_misspelt();
     make_rows(4500); /* more symbols than there are places without a neighbour */
     plain(&r);
     want = pieces_of(&r, &status);

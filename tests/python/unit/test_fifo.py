@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 import polars as pl
@@ -11,7 +12,7 @@ from polars.testing import assert_frame_equal
 
 import vizflow as vf
 from support import chunked, raises
-from vizflow.errors import ConfigError, DataError, SchemaError
+from vizflow.errors import ConfigError, DataError, SchemaError, UnlistedSideWarning
 
 COLUMNS = ["matched_entry_id", "matched_qty", "holding_period", "is_closed"]
 EXTRAS = ["matched_exit_id", "entry_price", "exit_price", "close_markout", "realized_pnl"]
@@ -370,6 +371,13 @@ def test_one_side_that_never_occurs_is_a_quiet_day() -> None:
 def test_bad_options(options: dict[str, Any], text: str) -> None:
     with raises(ConfigError, text):
         match(**options)
+
+
+def test_one_listed_side_that_no_row_carries_is_doubted() -> None:
+    text = 'no row of column "side" carries a listed entry side; listed: entry "Buy", exit "S"; also found: "B", "C"'
+    with pytest.warns(UnlistedSideWarning, match=re.escape(text)):
+        out = match(entry_side="Buy")
+    assert out["is_closed"].drop_nulls().to_list() == [False] * 3  # and yet every exit is there
 
 
 # ---- excess and inventory ----

@@ -8,6 +8,8 @@ from differential.core import Operation
 from differential.ledger import Ledger
 from differential.operations import OPERATIONS, QUOTAS
 
+pytestmark = pytest.mark.filterwarnings("ignore::vizflow.UnlistedSideWarning")  # cases of one side, drawn at random
+
 
 def test_there_are_enough_comparisons() -> None:
     assert list(QUOTAS) == [operation.name for operation in OPERATIONS]

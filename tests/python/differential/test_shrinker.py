@@ -15,6 +15,8 @@ from differential.core import UNIT, Case, Difference, Operation, compare
 from differential.ledger import Ledger
 from differential.shrink import literal, reproduction, shrink
 
+pytestmark = pytest.mark.filterwarnings("ignore::vizflow.UnlistedSideWarning")  # cases of one side, drawn at random
+
 ROUNDS = 60
 
 

@@ -33,8 +33,14 @@ static struct vf__pair pair_at(const struct block *b, size_t p, int64_t i) {
     return (struct vf__pair){b->real[2 * p][i], b->real[2 * p + 1][i]};
 }
 
+/* Rows that are no nulls; 0 for counts that no rows can have. */
+static int64_t without(int64_t rows, int64_t nulls) {
+    int64_t n;
+    return vf__sub_i64(rows, nulls, &n) && n > 0 ? n : 0;
+}
+
 static int64_t values_at(const struct block *b, int64_t i) {
-    return b->whole[0][i] - b->whole[1][i];
+    return without(b->whole[0][i], b->whole[1][i]);
 }
 
 /* Each gives row i into *real (or *whole); *valid says whether there is a value. False: no memory. */
@@ -44,15 +50,15 @@ static bool mean_at(const struct call *call, const struct block *b, int64_t i, d
     int64_t n = values_at(b, i);
     (void)whole;
     *valid = n > 0;
-    return n <= 0 || vf__pair_mean(pair_at(b, 0, i), (uint64_t)n, call->spills, real);
+    return n == 0 || vf__pair_mean(pair_at(b, 0, i), (uint64_t)n, call->spills, real);
 }
 
 static bool mean_int_at(const struct call *call, const struct block *b, int64_t i, double *real,
                         int64_t *whole, bool *valid) {
-    int64_t sum = b->whole[0][i], n = b->whole[1][i] - b->whole[2][i];
+    int64_t sum = b->whole[0][i], n = without(b->whole[1][i], b->whole[2][i]);
     struct vf__wide wide = {(uint64_t)sum, sum < 0 ? UINT64_MAX : 0};
     *valid = n > 0;
-    if (n <= 0) return true;
+    if (n == 0) return true;
     if (call->duration)
         *whole = vf__wide_divide(wide, (uint64_t)n);
     else
@@ -93,7 +99,7 @@ static bool correlation_at(const struct call *call, const struct block *b, int64
     (void)whole;
     *valid = true;
     *real = (double)NAN;
-    if (n <= 0) return true;
+    if (n == 0) return true;
     double xx = vf__second_moment(x, pair_at(b, 2, i), n), yy = vf__second_moment(y, pair_at(b, 3, i), n);
     double r = vf__co_moment(x, y, pair_at(b, 4, i), n) / (sqrt(xx) * sqrt(yy));
     *real = r > 1.0 ? 1.0 : r < -1.0 ? -1.0 : r;

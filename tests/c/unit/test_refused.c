@@ -360,6 +360,19 @@ static void test_values_that_are_refused(void) {
     CHECK_OK(vf_moment_value(NULL, VF_MOMENT_VAR, 2, spread, 6, &out, &check_error));
     CHECK(!check_valid(&out, 1)); /* as many are taken away as there are */
     vf_column_release(&out);
+    /* counts that no rows can have are of no rows */
+    static const int64_t past[6] = {INT64_MAX, INT64_MIN, 1, INT64_MAX, INT64_MIN, 0},
+                         below[6] = {-1, 1, INT64_MIN, -2, INT64_MAX, 1};
+    spread[4] = *check_series(&m[5], "l", "rows", 6, NULL, past, NULL);
+    spread[5] = *check_series(&m[6], "l", "nulls", 6, NULL, below, NULL);
+    const struct vf_series counted[3] = {spread[4], spread[4], spread[5]};
+    for (int which = 0; which < 3; which++) {
+        CHECK_OK(which == 0   ? vf_moment_value(NULL, VF_MOMENT_VAR, 1, spread, 6, &out, &check_error)
+                 : which == 1 ? vf_moment_value(NULL, VF_MOMENT_MEAN, 0, spread + 2, 4, &out, &check_error)
+                              : vf_moment_value(NULL, VF_MOMENT_MEAN_INT, 0, counted, 3, &out, &check_error));
+        CHECK_I64(out.array.null_count, 6);
+        vf_column_release(&out);
+    }
 #undef REFUSED
 }
 

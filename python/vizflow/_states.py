@@ -255,6 +255,8 @@ def frame_of(agg: _core.Agg, keys: Mapping[str, pl.DataType], states: Sequence[S
                 text = str(error).replace(f'leaf "{state.name}"', state.of)
                 raise DataError(text, column=state.of.partition(" of ")[2], count=error.count) from None
         raise
+    if len(columns) != len(types):
+        raise DataError("the states are not of the types that their plan says; the partial is damaged, write it again")
     frame = pl.DataFrame(
         [column.alias(name).cast(dtype) for column, (name, dtype) in zip(columns, types.items(), strict=True)]
     )

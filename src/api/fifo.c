@@ -414,7 +414,6 @@ enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *
     if (status != VF_OK) return status;
     struct vf__replay_point point = vf__replay_here(&fifo->replay);
     struct vf__side_seen seen = fifo->sides.seen;
-    uint8_t carried = fifo->sides.carried;
     int64_t n_trades = fifo->n_trades;
     bool wide = fifo->wide_times;
     memcpy(problems, fifo->problems, sizeof problems);
@@ -425,7 +424,6 @@ enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *
         vf__fail_from(err, fifo->n_rows);
         vf__replay_back(&fifo->replay, &point);
         fifo->sides.seen = seen;
-        fifo->sides.carried = carried;
         fifo->n_trades = n_trades;
         fifo->wide_times = wide;
         memcpy(fifo->problems, problems, sizeof problems);
@@ -473,7 +471,7 @@ static enum vf_status check_sides(const struct vf_fifo *fifo, struct vf_error *e
 static void doubt_sides(struct vf_fifo *fifo) {
     static const char *const names[] = {[VF__SIDE_ENTRY] = "entry", [VF__SIDE_EXIT] = "exit"};
     for (uint8_t side = VF__SIDE_ENTRY; side <= VF__SIDE_EXIT; side++) {
-        if ((fifo->sides.carried & side) != 0 || !vf__sides_alike(&fifo->sides, side)) continue;
+        if ((fifo->sides.seen.carried & side) != 0 || !vf__sides_alike(&fifo->sides, side)) continue;
         char text[400];
         vf__sides_describe(&fifo->sides, text, sizeof text);
         (void)snprintf(fifo->doubt, sizeof fifo->doubt, "no row of column \"%.60s\" carries a listed %s side; %s",

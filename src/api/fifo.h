@@ -31,8 +31,10 @@ struct vf__side_pattern {
 #define VF__SEEN 8
 #define VF__SEEN_BYTES 28
 
-/* The first distinct values that are not listed, for the message: null is one of them. */
+/* What rows carried: which sides, and, while one is missing, the first distinct values that are not listed, null being one
+   of them. Kept together, so that a batch that fails takes all of it back. */
 struct vf__side_seen {
+    uint8_t carried; /* bits of enum vf__side_code */
     size_t n;
     uint8_t length[VF__SEEN];
     char text[VF__SEEN][VF__SEEN_BYTES];
@@ -42,8 +44,7 @@ struct vf__sides {
     struct vf__side_pattern *patterns;
     size_t n, room;
     bool any_long; /* a text of more than 12 bytes */
-    uint8_t carried; /* sides that some row carries: bits of enum vf__side_code */
-    struct vf__side_seen seen; /* complete while a side is missing */
+    struct vf__side_seen seen;
     /* the dictionary that `codes` was made for; good within one call */
     const struct ArrowArray *dictionary;
     uint8_t codes[VF__FIFO_DICTIONARY];
@@ -65,7 +66,7 @@ struct vf__side_room {
 enum vf_status vf__sides_read(struct vf__sides *sides, struct vf__reader *reader, int64_t row, int64_t n,
                               struct vf__side_room *room, uint8_t *codes, struct vf_error *err);
 
-/* Notes in sides->carried and sides->seen what these rows carry, whose codes vf__sides_read gave. */
+/* Notes in sides->seen what these rows carry, whose codes vf__sides_read gave. */
 void vf__sides_note(struct vf__sides *sides, struct vf__reader *reader, int64_t row, int64_t n,
                     struct vf__side_room *room, const uint8_t *codes);
 

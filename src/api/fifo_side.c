@@ -319,9 +319,9 @@ void vf__sides_note(struct vf__sides *sides, struct vf__reader *reader, int64_t 
     const int64_t *values = NULL;
     const uint8_t *valid;
     bool text = reader->type.kind == VF__TEXT, unlisted = false;
-    if (sides->carried == (VF__SIDE_ENTRY | VF__SIDE_EXIT)) return;
+    if (seen->carried == (VF__SIDE_ENTRY | VF__SIDE_EXIT)) return;
     for (int64_t i = 0; i < n; i++) {
-        sides->carried |= codes[i];
+        seen->carried |= codes[i];
         unlisted |= codes[i] == VF__SIDE_NONE;
     }
     if (!unlisted || seen->n == VF__SEEN) return;
@@ -379,7 +379,7 @@ void vf__sides_describe(const struct vf__sides *sides, char *out, size_t size) {
         append_text(out, size, sides->patterns[k].code == VF__SIDE_ENTRY ? "entry " : "exit ");
         append_text(out, size, text);
     }
-    append_text(out, size, sides->carried == 0 ? "; found:" : "; also found:");
+    append_text(out, size, sides->seen.carried == 0 ? "; found:" : "; also found:");
     for (size_t k = 0; k < sides->seen.n; k++) {
         append_text(out, size, k > 0 ? ", " : " ");
         append(out, size, sides->seen.text[k], sides->seen.length[k]);

@@ -1,7 +1,6 @@
 /* The FIFO's life: open, inventory, update, match, replay, close.
    Not for decoding batches (fifo_rows.c), sides (fifo_side.c) or giving columns (fifo_emit.c). */
 #include "api/fifo.h"
-#include "base/turns.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -66,15 +65,13 @@ enum vf_status vf_fifo_open(const struct vf_context *ctx, const struct vf_fifo_o
     fifo->on_excess = options->on_excess;
     fifo->columns = options->columns;
     fifo->rows_out = -1;
-    fifo->pieces.ctx = context;
+    vf__pieces_init(&fifo->pieces, &context, vf__fifo_timed(fifo), (fifo->columns & VF_FIFO_PNL) != 0);
     vf__chains_init(&fifo->cells, &context, vf__match_stride(vf__fifo_timed(fifo)));
     vf__replay_init(&fifo->replay, &context);
     status = vf__sides_init(&fifo->sides, &context, options, err);
     if (status != VF_OK) goto done;
     fifo->scratch = vf__alloc(&context, 1, sizeof *fifo->scratch);
     if (fifo->scratch == NULL) status = vf__fail_memory(err, sizeof *fifo->scratch);
-    for (size_t i = 0; status == VF_OK && i < 2; i++)
-        vf__grouping_init(&fifo->scratch->hands[i].grouping, &context);
 done:
     if (status != VF_OK)
         vf_fifo_close(fifo);
@@ -99,12 +96,9 @@ void vf_fifo_close(struct vf_fifo *fifo) {
     drop(&ctx, &fifo->views, sizeof(struct vf__view));
     drop(&ctx, &fifo->group, sizeof(uint32_t));
     drop(&ctx, &fifo->counts, sizeof(uint32_t));
-    drop(&ctx, &fifo->piece_at, sizeof(uint32_t));
-    for (size_t i = 0; fifo->scratch != NULL && i < 2; i++)
-        vf__grouping_release(&fifo->scratch->hands[i].grouping);
     vf__chains_release(&fifo->cells);
-    drop(&ctx, &fifo->find_room, sizeof(uint32_t));
-    vf__piece_lists_release(&fifo->pieces);
+    vf__tapes_release(&fifo->tapes);
+    vf__pieces_release(&fifo->pieces);
     if (fifo->symbols.ctx.allocator.allocate != NULL) vf__keys_release(&fifo->symbols);
     vf__sides_release(&fifo->sides, &ctx);
     vf__replay_release(&fifo->replay);
@@ -312,51 +306,37 @@ static enum vf_status make_room(struct vf_fifo *fifo, const struct vf__fifo_read
     return status;
 }
 
-/* Takes back the cells of the batch's first n rows. */
-static void forget(struct vf_fifo *fifo, int64_t n) {
-    const uint32_t *group = fifo->group.data;
+/* Takes back the cells of n rows. */
+static void forget(struct vf_fifo *fifo, const uint32_t *group, int64_t n) {
     while (n-- > 0)
         if (group[n] != VF__NO_KEY) vf__chain_pop(&fifo->cells, &fifo->cells.lanes[group[n]]);
 }
 
-/* Writes one trade to its symbol's chain. */
-static inline bool keep_row(struct vf__chains *cells, struct vf__lane *lane, const struct vf__fifo_hand *hand,
-                            uint32_t i, uint32_t row, bool timed) {
-    size_t size = cells->stride - sizeof(uint32_t);
-    uint8_t *cell = vf__chain_push(cells, lane);
-    if (VF__UNLIKELY(cell == NULL)) return false;
-    memcpy(cell, &hand->quantity[i], sizeof(uint64_t)); /* struct vf__trade, by its fields: constant sizes */
-    memcpy(cell + offsetof(struct vf__trade, sort), &hand->sort[i], sizeof(int64_t));
-    if (timed) memcpy(cell + offsetof(struct vf__trade, time), &hand->time[i], sizeof(int64_t));
-    memcpy(cell + size, &row, sizeof row);
-    lane->unsorted |= hand->sort[i] < lane->last; /* of what is taken back it may stay: it costs a look */
-    lane->last = hand->sort[i];
-    return true;
-}
-
-/* The rows in hand to their chains; VF_ERROR_MEMORY: none of them. */
-static enum vf_status keep(struct vf_fifo *fifo, const struct vf__fifo_hand *hand, struct vf_error *err) {
+/* The rows in hand to their symbols' chains; VF_ERROR_MEMORY: none of them. */
+static inline enum vf_status keep(struct vf_fifo *fifo, const struct vf__fifo_hand *hand, bool timed,
+                                  struct vf_error *err) {
     struct vf__chains *cells = &fifo->cells;
-    const struct vf__grouping *grouping = &hand->grouping;
-    bool timed = vf__fifo_timed(fifo);
-    uint32_t row = (uint32_t)(fifo->n_rows + hand->row);
-    enum vf_status status = vf__chains_reach(cells, hand->n_groups, err);
-    for (size_t k = 0, i = 0; status == VF_OK && k < grouping->n_groups; k++) {
-        if (k + 12 < grouping->n_groups) VF__PREFETCH(&cells->lanes[grouping->groups[k + 12]]);
-        if (k + 6 < grouping->n_groups) VF__PREFETCH(cells->lanes[grouping->groups[k + 6]].at);
-        struct vf__lane *lane = &cells->lanes[grouping->groups[k]];
-        for (; i < grouping->ends[k]; i++) {
-            uint32_t at = grouping->rows[i];
-            if (VF__LIKELY(keep_row(cells, lane, hand, at, row + at, timed))) continue;
-            for (size_t from = vf__grouping_start(grouping, k); i > from; i--)
-                vf__chain_pop(cells, lane);
-            while (k-- > 0)
-                for (size_t from = vf__grouping_start(grouping, k); i > from; i--)
-                    vf__chain_pop(cells, &cells->lanes[grouping->groups[k]]);
+    const uint32_t *group = (const uint32_t *)fifo->group.data + hand->row;
+    uint32_t first_row = (uint32_t)(fifo->n_rows + hand->row);
+    size_t n = (size_t)hand->n, row_at = cells->stride - sizeof(uint32_t);
+    for (size_t i = 0; i < n; i++) {
+        vf__chains_fetch(cells, group, i, n);
+        if (group[i] == VF__NO_KEY) continue;
+        struct vf__lane *lane = &cells->lanes[group[i]];
+        uint8_t *cell = vf__chain_push(cells, lane);
+        if (VF__UNLIKELY(cell == NULL)) {
+            forget(fifo, group, (int64_t)i);
             return vf__fail_memory(err, cells->stride);
         }
+        uint32_t row = first_row + (uint32_t)i;
+        memcpy(cell, &hand->quantity[i], sizeof(uint64_t)); /* struct vf__trade, by its fields: constant sizes */
+        memcpy(cell + offsetof(struct vf__trade, sort), &hand->sort[i], sizeof(int64_t));
+        if (timed) memcpy(cell + offsetof(struct vf__trade, time), &hand->time[i], sizeof(int64_t));
+        memcpy(cell + row_at, &row, sizeof row);
+        lane->unsorted |= hand->sort[i] < lane->last; /* of what is taken back it may stay: it costs a look */
+        lane->last = hand->sort[i];
     }
-    return status;
+    return VF_OK;
 }
 
 struct learning {
@@ -365,8 +345,11 @@ struct learning {
 };
 
 static enum vf_status keep_hand(void *arg, size_t hand, struct vf_error *err) {
-    const struct learning *l = arg;
-    return keep(l->fifo, &l->fifo->scratch->hands[hand], err);
+    struct vf_fifo *fifo = ((const struct learning *)arg)->fifo;
+    const struct vf__fifo_hand *in = &fifo->scratch->hands[hand];
+    enum vf_status status = vf__chains_reach(&fifo->cells, in->n_groups, err);
+    if (status != VF_OK) return status;
+    return vf__fifo_timed(fifo) ? keep(fifo, in, true, err) : keep(fifo, in, false, err);
 }
 
 /* Rows [row, row + n) of the batch, decoded and in order of their symbols. */
@@ -377,6 +360,7 @@ static enum vf_status read_hand(void *arg, size_t which, int64_t row, int64_t n,
     uint32_t *group = (uint32_t *)fifo->group.data + row;
     bool priced = (fifo->columns & VF__FIFO_PRICES) != 0;
     hand->row = row;
+    hand->n = n;
     for (int64_t done = 0, k; done < n; done += k) {
         int64_t row_in = fifo->n_rows + row + done;
         k = n - done < VF__FIFO_BLOCK ? n - done : VF__FIFO_BLOCK;
@@ -390,7 +374,7 @@ static enum vf_status read_hand(void *arg, size_t which, int64_t row, int64_t n,
         vf__replay_learn(&fifo->replay, fifo->scratch->words, k);
     }
     hand->n_groups = fifo->symbols.n;
-    return vf__grouping_make(&hand->grouping, group, (size_t)n, hand->n_groups, err);
+    return VF_OK;
 }
 
 static enum vf_status learn_rows(struct vf_fifo *fifo, struct vf__fifo_readers *readers, struct vf_error *err) {
@@ -398,7 +382,7 @@ static enum vf_status learn_rows(struct vf_fifo *fifo, struct vf__fifo_readers *
     const struct vf__turns turns = {.ctx = &fifo->ctx, .arg = &l, .read = read_hand, .keep = keep_hand};
     int64_t kept;
     enum vf_status status = vf__turns_take(&turns, readers->n_rows, &kept, err);
-    if (status != VF_OK) forget(fifo, kept);
+    if (status != VF_OK) forget(fifo, fifo->group.data, kept);
     return status;
 }
 
@@ -415,7 +399,7 @@ enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *
     struct vf__replay_point point = vf__replay_here(&fifo->replay);
     struct vf__side_seen seen = fifo->sides.seen;
     int64_t n_trades = fifo->n_trades;
-    bool wide = fifo->wide_times;
+    struct vf__fifo_wide wide = fifo->wide;
     memcpy(problems, fifo->problems, sizeof problems);
     keys_for(fifo, &readers.reader[VF__FIFO_SYMBOL]);
     fifo->sides.dictionary = NULL;
@@ -425,7 +409,7 @@ enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *
         vf__replay_back(&fifo->replay, &point);
         fifo->sides.seen = seen;
         fifo->n_trades = n_trades;
-        fifo->wide_times = wide;
+        fifo->wide = wide;
         memcpy(fifo->problems, problems, sizeof problems);
         return status;
     }
@@ -507,7 +491,7 @@ static struct span times_of(const struct vf__chains *cells) {
 
 /* Every difference of two trade rows' times must fit int64 in the unit that is given. */
 static enum vf_status check_times(const struct vf_fifo *fifo, struct vf_error *err) {
-    if (!fifo->wide_times || fifo->n_trades == 0) return VF_OK;
+    if (!fifo->wide.times || fifo->n_trades == 0) return VF_OK;
     struct span span = times_of(&fifo->cells);
     int64_t scale = vf__fifo_time_scale(&fifo->known[VF__FIFO_TIME].type), difference;
     if (vf__sub_i64(span.most, span.least, &difference) && difference <= INT64_MAX / scale) return VF_OK;
@@ -544,25 +528,6 @@ static enum vf_status convert_lots(struct vf_fifo *fifo, uint64_t *out, struct v
     return VF_OK;
 }
 
-/* A cell for each lot, behind its symbol's trades; n: how many there are. */
-static enum vf_status place_lots(struct vf_fifo *fifo, size_t *n, struct vf_error *err) {
-    const uint32_t *group = fifo->lot_group.data;
-    enum vf_status status = vf__chains_reach(&fifo->cells, fifo->symbols.n, err);
-    for (*n = 0; status == VF_OK && *n < fifo->n_lots; ++*n) {
-        uint8_t *cell = vf__chain_push(&fifo->cells, &fifo->cells.lanes[group[*n]]);
-        if (cell == NULL) return vf__fail_memory(err, fifo->cells.stride);
-        memset(cell, 0, fifo->cells.stride);
-    }
-    return status;
-}
-
-static void displace_lots(struct vf_fifo *fifo, size_t n) {
-    const uint32_t *group = fifo->lot_group.data;
-    vf__chains_unnumber(&fifo->cells);
-    while (n-- > 0)
-        vf__chain_pop(&fifo->cells, &fifo->cells.lanes[group[n]]);
-}
-
 static enum vf_status check_excess(const struct vf_fifo *fifo, const struct vf__match_tally *tally,
                                    struct vf_error *err) {
     if (fifo->on_excess != VF_EXCESS_RAISE || tally->n_over == 0) return VF_OK;
@@ -576,40 +541,28 @@ static enum vf_status check_excess(const struct vf_fifo *fifo, const struct vf__
     return status;
 }
 
-static int64_t count_out(const struct vf_fifo *fifo, const struct vf__match_tally *t) {
-    int64_t passed = t->n_zero + t->n_no_trade;
-    switch (fifo->rows) {
-    case VF_FIFO_BOTH:
-        return 2 * t->n_matched - t->n_from_inventory + t->n_open + t->n_over + passed;
-    case VF_FIFO_EXITS:
-        return t->n_matched + t->n_opened + t->n_over + passed;
-    case VF_FIFO_LOTS:
-        return t->n_matched + t->n_open + t->n_over;
-    }
-    return 0;
-}
-
 static enum vf_status match(struct vf_fifo *fifo, const uint64_t *lot_quantity, struct vf_error *err) {
+    bool is_float = vf__fifo_is_float(&fifo->known[VF__FIFO_QUANTITY]);
     const struct vf__match_input in = {.cells = &fifo->cells,
                                        .timed = vf__fifo_timed(fifo),
+                                       .narrow = !fifo->wide.quantities &&
+                                                 vf__match_narrow(lot_quantity, fifo->n_lots, is_float),
+                                       .rows = fifo->rows,
                                        .n_rows = (uint32_t)fifo->n_rows,
                                        .lot_group = fifo->lot_group.data,
                                        .lot_quantity = lot_quantity,
                                        .n_lots = fifo->n_lots,
-                                       .is_float = vf__fifo_is_float(&fifo->known[VF__FIFO_QUANTITY]),
+                                       .is_float = is_float,
                                        .on_excess = fifo->on_excess};
     struct vf__match_tally tally;
-    size_t n_placed = 0;
-    enum vf_status status = place_lots(fifo, &n_placed, err);
-    if (status == VF_OK) status = vf__chains_number(&fifo->cells, err);
-    if (status == VF_OK) status = vf__match_run(&fifo->ctx, &in, &tally, err);
+    enum vf_status status = vf__chains_reach(&fifo->cells, fifo->symbols.n, err);
+    if (status == VF_OK) status = vf__match_run(&fifo->ctx, &in, &fifo->tapes, &tally, err);
     if (status == VF_OK) status = check_excess(fifo, &tally, err);
     if (status != VF_OK) {
-        displace_lots(fifo, n_placed);
+        vf__tapes_release(&fifo->tapes);
         return status;
     }
-    vf__chains_rewind(&fifo->cells);
-    fifo->rows_out = count_out(fifo, &tally);
+    fifo->rows_out = vf__match_pieces(&tally, fifo->rows);
     drop_lots(fifo);
     fifo->matched = true;
     return VF_OK;
@@ -650,7 +603,7 @@ int64_t vf_fifo_rows_out(const struct vf_fifo *fifo) {
 
 void vf_fifo_rewind(struct vf_fifo *fifo) {
     vf__replay_rewind(&fifo->replay);
-    if (fifo->matched) vf__chains_rewind(&fifo->cells);
+    if (fifo->matched) vf__tapes_rewind(&fifo->tapes);
 }
 
 enum vf_status vf_fifo_replayed(const struct vf_fifo *fifo, struct vf_error *err) {

@@ -4,8 +4,8 @@
 #define VF_API_FIFO_H
 
 #include "arrow/read.h"
-#include "base/grouping.h"
 #include "base/replay.h"
+#include "base/turns.h"
 #include "match/fifo.h"
 #include "match/pieces.h"
 
@@ -102,19 +102,23 @@ struct vf__fifo_problem {
     const char *what; /* of the first: "null", "negative", ... */
 };
 
+/* What was learnt of values: times so far from 0 that a difference might overflow, quantities that take 8 bytes. */
+struct vf__fifo_wide {
+    bool times, quantities;
+};
+
 struct vf__fifo_array {
     void *data;
     size_t capacity;
 };
 
-/* Rows of a batch decoded and put in order of their symbols, as many as that is done with at a time. */
+/* A part of a batch that was decoded and is to be kept. */
 struct vf__fifo_hand {
-    int64_t row;     /* the first, of the batch */
+    int64_t row, n;  /* rows of the batch */
     size_t n_groups; /* symbols there were when they were decoded */
-    struct vf__grouping grouping;
-    uint64_t quantity[VF__GROUPING_ROWS];
-    int64_t sort[VF__GROUPING_ROWS];
-    int64_t time[VF__GROUPING_ROWS];
+    uint64_t quantity[VF__TURN_ROWS];
+    int64_t sort[VF__TURN_ROWS];
+    int64_t time[VF__TURN_ROWS];
 };
 
 struct vf__fifo_scratch {
@@ -146,19 +150,19 @@ struct vf_fifo {
     struct vf__replay replay;
 
     int64_t n_rows, n_trades;
-    struct vf__chains cells;     /* trades by symbol: see match/fifo.h */
+    struct vf__chains cells;     /* trades by symbol, and then what they give: see match/fifo.h, match/tape.h */
     struct vf__fifo_array group; /* uint32: of the rows of the batch in hand, to take it back */
     struct vf__fifo_array price; /* double: of all rows, then of the lots */
-    bool wide_times;             /* some time is so far from 0 that a difference might overflow */
+    struct vf__fifo_wide wide;
 
     size_t n_lots;
     struct vf__fifo_array lot_group, lot_amount,
         lot_price; /* uint32, uint64 in lot_quantity's type, double */
 
     int64_t rows_out;
-    struct vf__fifo_array piece_at, counts;   /* uint32, by row of the batch that is being given */
-    struct vf__piece_lists pieces;            /* of that batch */
-    struct vf__fifo_array find_room;          /* uint32, for vf__pieces_find */
+    struct vf__tapes tapes;       /* over the cells */
+    struct vf__fifo_array counts; /* uint32, by row of the batch that is being given */
+    struct vf__pieces pieces;     /* of that batch */
 };
 
 static inline bool vf__fifo_timed(const struct vf_fifo *fifo) {

@@ -1,18 +1,14 @@
 /* Gives the pieces of a range of rows as Arrow columns, after comparing the rows read again.
-   Not for finding pieces: src/match/pieces.c does, a block of 1024 at a time. */
+   Not for reading pieces: src/match/pieces.c does. */
 #include "api/fifo.h"
 #include "arrow/build.h"
 
-#define COUNT_ROWS ((int64_t)VF__SIZED(1 << 12, 2, 1 << 20)) /* rows that one of the offsets stands for */
 #define FILL_ROWS ((int64_t)VF__SIZED(1 << 16, 8, 1 << 22)) /* pieces a filling task gives: whole bytes of every bitmap */
 
 struct emit {
     const struct vf_fifo *fifo;
     size_t n_prices;
-    uint32_t first_row;
-    int64_t n, total;
-    int64_t *offsets; /* pieces before each COUNT_ROWS rows */
-    size_t n_offsets;
+    int64_t total;
     unsigned columns;
     void *values[VF_FIFO_N_COLUMNS];
     uint8_t *valid[VF_FIFO_N_COLUMNS];
@@ -115,47 +111,18 @@ static void fill_block(const struct emit *emit, const struct vf__pieces *p, int6
     }
 }
 
-/* The row and its piece that stand at `place` in the output. */
-static struct vf__piece_cursor find_place(const struct emit *emit, int64_t place) {
-    const uint32_t *counts = emit->fifo->counts.data;
-    size_t k = 0;
-    while (k + 1 < emit->n_offsets && emit->offsets[k + 1] <= place)
-        k++;
-    int64_t row = (int64_t)k * COUNT_ROWS, left = place - emit->offsets[k];
-    while (left >= counts[row])
-        left -= counts[row++];
-    return (struct vf__piece_cursor){.row = row, .piece = (uint32_t)left};
-}
-
 static void fill_rows(void *arg, size_t index) {
     struct emit *emit = arg;
-    const struct vf_fifo *fifo = emit->fifo;
     int64_t place = (int64_t)index * FILL_ROWS;
     int64_t last = emit->total - place < FILL_ROWS ? emit->total : place + FILL_ROWS;
-    struct vf__piece_cursor cursor = find_place(emit, place);
-    struct vf__pieces pieces;
     for (int c = 0; c < VF_FIFO_N_COLUMNS; c++)
         if (emit->width[c] > 0)
             vf__touch((uint8_t *)emit->values[c] + (size_t)place * emit->width[c], (size_t)(last - place) * emit->width[c]);
-    while (place < last) {
-        vf__pieces_next(&fifo->pieces, fifo->piece_at.data, fifo->counts.data, emit->first_row, emit->n, &cursor,
-                        &pieces);
-        fill_block(emit, &pieces, place);
-        place += (int64_t)pieces.n;
+    for (int64_t n; place < last; place += n) {
+        n = last - place < (int64_t)VF__PIECES ? last - place : (int64_t)VF__PIECES;
+        struct vf__pieces part = vf__pieces_part(&emit->fifo->pieces, (size_t)place, (size_t)n);
+        fill_block(emit, &part, place);
     }
-}
-
-static enum vf_status count_pieces(struct emit *emit, struct vf_error *err) {
-    const uint32_t *counts = emit->fifo->counts.data;
-    emit->n_offsets = (size_t)(emit->n / COUNT_ROWS) + 1;
-    emit->offsets = vf__alloc(&emit->fifo->ctx, emit->n_offsets, sizeof *emit->offsets);
-    if (emit->offsets == NULL) return vf__fail_memory(err, emit->n_offsets * sizeof *emit->offsets);
-    for (int64_t row = 0; row < emit->n; row++) {
-        if (row % COUNT_ROWS == 0) emit->offsets[row / COUNT_ROWS] = emit->total;
-        emit->total += counts[row];
-    }
-    if (emit->n % COUNT_ROWS == 0) emit->offsets[emit->n / COUNT_ROWS] = emit->total;
-    return VF_OK;
 }
 
 /* ---- columns ------------------------------------------------------------------------------------------------------- */
@@ -243,84 +210,47 @@ static enum vf_status open_again(struct vf_fifo *fifo, const struct vf_fifo_batc
     return n > fifo->n_rows - first_row ? differs(fifo, fifo->n_rows, err) : VF_OK;
 }
 
-/* Rows that had been read are so no longer. */
-static void unread(struct vf_fifo *fifo, const uint32_t *group, int64_t n) {
-    while (n-- > 0)
-        if (group[n] != VF__NO_KEY) vf__chain_back(&fifo->cells, &fifo->cells.lanes[group[n]]);
-}
-
-/* n rows from batch row `row` on: their groups, after comparing them. */
-static enum vf_status compare(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t first_row, int64_t row,
-                              int64_t n, uint32_t *group, struct vf_error *err) {
+/* The groups of a batch's rows, after comparing them. */
+static enum vf_status compare(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t first_row,
+                              uint32_t *group, struct vf_error *err) {
     struct vf__fifo_scratch *s = fifo->scratch;
-    struct vf__fifo_hand *hand = &s->hands[0];
+    struct vf__fifo_hand *room = &s->hands[0];
     bool priced = (fifo->columns & VF__FIFO_PRICES) != 0;
-    for (int64_t done = 0, k; done < n; done += k) {
-        const struct vf__fifo_target target = {.group = group + done,
-                                               .quantity = hand->quantity,
-                                               .sort = hand->sort,
-                                               .time = vf__fifo_timed(fifo) ? hand->time : NULL,
+    fifo->sides.dictionary = NULL;
+    for (int64_t row = 0, n; row < readers->n_rows; row += n) {
+        const struct vf__fifo_target target = {.group = group + row,
+                                               .quantity = room->quantity,
+                                               .sort = room->sort,
+                                               .time = vf__fifo_timed(fifo) ? room->time : NULL,
                                                .price = priced ? s->price : NULL};
-        int64_t row_in = first_row + row + done, bad_row = row_in / VF__REPLAY_BLOCK * VF__REPLAY_BLOCK;
-        k = n - done < VF__FIFO_BLOCK ? n - done : VF__FIFO_BLOCK;
-        enum vf_status status = vf__fifo_decode(fifo, readers, row + done, row_in, k, &target, false, err);
+        int64_t row_in = first_row + row, bad_row = row_in / VF__REPLAY_BLOCK * VF__REPLAY_BLOCK;
+        n = readers->n_rows - row < VF__FIFO_BLOCK ? readers->n_rows - row : VF__FIFO_BLOCK;
+        enum vf_status status = vf__fifo_decode(fifo, readers, row, row_in, n, &target, false, err);
         if (status != VF_OK) {
             vf__fail_from(err, first_row);
             return status;
         }
-        if (!vf__replay_compare(&fifo->replay, s->words, row_in, k, &bad_row)) return differs(fifo, bad_row, err);
-        for (int64_t i = 0; i < k; i++)
-            if (target.group[i] != VF__NO_KEY && target.group[i] >= fifo->cells.n_lanes) /* a new symbol */
+        if (!vf__replay_compare(&fifo->replay, s->words, row_in, n, &bad_row)) return differs(fifo, bad_row, err);
+        for (int64_t i = 0; i < n; i++)
+            if (target.group[i] != VF__NO_KEY && target.group[i] >= fifo->tapes.n) /* a new symbol */
                 return differs(fifo, bad_row, err);
     }
     return VF_OK;
 }
 
-/* Pieces of n rows from batch row `row` on, group by group. On failure none of them counts as read. */
-static enum vf_status find_some(struct vf_fifo *fifo, int64_t first_row, int64_t row, int64_t n, const uint32_t *group,
-                                struct vf_error *err) {
-    const struct vf__piece_finder finder = {.cells = &fifo->cells,
-                                            .timed = vf__fifo_timed(fifo),
-                                            .rows = fifo->rows,
-                                            .is_float = vf__fifo_is_float(&fifo->known[VF__FIFO_QUANTITY])};
-    struct vf__grouping *grouping = &fifo->scratch->hands[0].grouping;
-    uint32_t *at = (uint32_t *)fifo->piece_at.data + row, *counts = (uint32_t *)fifo->counts.data + row;
-    enum vf_status status = vf__grouping_make(grouping, group, (size_t)n, fifo->cells.n_lanes, err);
-    if (status != VF_OK) return status;
-    for (int64_t i = 0; i < n; i++) { /* what stays for the rows that are no trade */
-        at[i] = 0;
-        counts[i] = fifo->rows != VF_FIFO_LOTS;
-    }
-    bool other;
-    status = vf__pieces_find(&finder, grouping, (uint32_t)(first_row + row), fifo->find_room.data, at, counts,
-                             &fifo->pieces, &other, err);
-    if (status != VF_OK || !other) return status;
-    return differs(fifo, (first_row + row) / VF__REPLAY_BLOCK * VF__REPLAY_BLOCK, err);
-}
-
 /* All pieces of a batch's rows into fifo->pieces. On failure the rows are yet to be read. */
 static enum vf_status find_pieces(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t first_row,
                                   struct vf_error *err) {
-    const struct vf_context *ctx = &fifo->ctx;
-    size_t n_rows = (size_t)readers->n_rows;
-    enum vf_status status = vf__fifo_grow(ctx, &fifo->counts, n_rows, sizeof(uint32_t), err);
-    if (status == VF_OK) status = vf__fifo_grow(ctx, &fifo->piece_at, n_rows, sizeof(uint32_t), err);
-    if (status == VF_OK) status = vf__fifo_grow(ctx, &fifo->group, n_rows, sizeof(uint32_t), err);
+    size_t n = (size_t)readers->n_rows;
+    bool other;
+    enum vf_status status = vf__fifo_grow(&fifo->ctx, &fifo->counts, n, sizeof(uint32_t), err);
+    if (status == VF_OK) status = vf__fifo_grow(&fifo->ctx, &fifo->group, n, sizeof(uint32_t), err);
+    if (status == VF_OK) status = compare(fifo, readers, first_row, fifo->group.data, err);
     if (status == VF_OK)
-        status = vf__fifo_grow(ctx, &fifo->find_room, 2 * VF__GROUPING_ROWS, sizeof(uint32_t), err);
-    if (status == VF_OK) status = vf__piece_lists_start(&fifo->pieces, err);
-    if (status != VF_OK) return status;
-    uint32_t *group = fifo->group.data;
-    fifo->sides.dictionary = NULL;
-    for (int64_t row = 0, n; row < readers->n_rows; row += n) {
-        n = readers->n_rows - row < (int64_t)VF__GROUPING_ROWS ? readers->n_rows - row : (int64_t)VF__GROUPING_ROWS;
-        status = compare(fifo, readers, first_row, row, n, group + row, err);
-        if (status == VF_OK) status = find_some(fifo, first_row, row, n, group + row, err);
-        if (status == VF_OK) continue;
-        unread(fifo, group, row);
-        return status;
-    }
-    return VF_OK;
+        status = vf__pieces_read(&fifo->pieces, &fifo->tapes, fifo->group.data, n, (uint32_t)first_row,
+                                 fifo->rows != VF_FIFO_LOTS, fifo->counts.data, &other, err);
+    if (status != VF_OK || !other) return status;
+    return differs(fifo, first_row / VF__REPLAY_BLOCK * VF__REPLAY_BLOCK, err);
 }
 
 /* ---- emit ---------------------------------------------------------------------------------------------------------- */
@@ -350,20 +280,15 @@ enum vf_status vf_fifo_emit(struct vf_fifo *fifo, const struct vf_fifo_batch *ag
     if (status == VF_OK) status = open_again(fifo, again, first_row, n, &readers, err);
     if (status != VF_OK) return status;
     struct vf__replay_point point = vf__replay_here(&fifo->replay);
-    struct emit emit = {.fifo = fifo,
-                        .n_prices = (size_t)fifo->n_rows + fifo->n_lots,
-                        .first_row = (uint32_t)first_row,
-                        .n = n,
-                        .columns = columns};
+    struct emit emit = {.fifo = fifo, .n_prices = (size_t)fifo->n_rows + fifo->n_lots, .columns = columns};
     status = find_pieces(fifo, &readers, first_row, err);
     if (status == VF_OK) {
-        status = count_pieces(&emit, err);
-        if (status == VF_OK) status = make_columns(&emit, made, err);
-        if (status == VF_OK && columns != 0)
-            vf__parallel(&fifo->ctx, (size_t)((emit.total + FILL_ROWS - 1) / FILL_ROWS), fill_rows, &emit);
-        vf__free(&fifo->ctx, emit.offsets, emit.n_offsets, sizeof *emit.offsets);
-        if (status != VF_OK) unread(fifo, fifo->group.data, n);
+        emit.total = (int64_t)fifo->pieces.n;
+        status = make_columns(&emit, made, err);
+        if (status != VF_OK) vf__tapes_unread(&fifo->tapes, fifo->group.data, (size_t)n);
     }
+    if (status == VF_OK && columns != 0)
+        vf__parallel(&fifo->ctx, (size_t)((emit.total + FILL_ROWS - 1) / FILL_ROWS), fill_rows, &emit);
     if (status != VF_OK) {
         vf__replay_back(&fifo->replay, &point);
         for (int c = 0; c < VF_FIFO_N_COLUMNS; c++)

@@ -263,8 +263,9 @@ static enum vf_status read_quantities(struct vf_fifo *fifo, struct vf__reader *r
                                 ? vf__read_f64(reader, row, n, s->numbers, s->valid, &numbers, &there, err)
                                 : vf__read_i64(reader, row, n, s->values, s->valid, &integers, &there, err);
     if (status != VF_OK) return status;
-    if (sign_quantities(numbers, integers, s->codes, there, n, s->valid, out)) return VF_OK;
-    if (!learn || !any_missing(s->codes, s->valid, n)) return VF_OK;
+    bool all = sign_quantities(numbers, integers, s->codes, there, n, s->valid, out);
+    if (learn && !fifo->wide.quantities) fifo->wide.quantities = !vf__match_narrow(out, (size_t)n, is_float);
+    if (all || !learn || !any_missing(s->codes, s->valid, n)) return VF_OK;
     struct vf__fifo_problem *problem = &fifo->problems[VF__FIFO_QUANTITY];
     int64_t before = problem->count, k;
     note_problem(problem, s->codes, s->valid, n, row_in, "null");
@@ -350,7 +351,7 @@ enum vf_status vf__fifo_decode(struct vf_fifo *fifo, struct vf__fifo_readers *re
     if (status != VF_OK) return status;
     if (holding && words.time == NULL) words.time = target->sort;
     if (holding && learn)
-        fifo->wide_times |=
+        fifo->wide.times |=
             any_wide(words.time, n, vf__fifo_time_scale(&readers->reader[VF__FIFO_TIME].type));
     make_words(&words, n, s->words);
     return VF_OK;

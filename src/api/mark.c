@@ -17,13 +17,12 @@ _Static_assert(VF__REPLAY_BLOCK % BLOCK == 0, "a block of rows lies within one b
 /* Rows that one task of emit reads: whole replay blocks. */
 #define TASK_ROWS ((int64_t)VF__SIZED(8, 1, 64) * VF__REPLAY_BLOCK)
 
-/* Rows of a batch in order of their groups, as many as that is done with at a time. */
+/* A part of a batch that was read and is to be kept. */
 struct hand {
-    int64_t row;     /* the first, of the batch */
+    int64_t row, n;  /* rows of the batch */
     size_t n_groups; /* there were when they were read */
-    struct vf__grouping grouping;
-    int64_t time[VF__GROUPING_ROWS];
-    double price[VF__GROUPING_ROWS];
+    int64_t time[VF__TURN_ROWS];
+    double price[VF__TURN_ROWS];
 };
 
 struct vf_mark {
@@ -68,8 +67,6 @@ enum vf_status vf_mark_open(const struct vf_context *ctx, const struct vf_mark_o
     mark->horizons = vf__alloc(&context, n, sizeof *mark->horizons);
     mark->before = vf__zalloc(&context, 2 * n, sizeof *mark->before);
     mark->hands = vf__alloc(&context, 2, sizeof *mark->hands);
-    for (size_t i = 0; mark->hands != NULL && i < 2; i++)
-        vf__grouping_init(&mark->hands[i].grouping, &context);
     if (mark->horizons == NULL || mark->before == NULL || mark->hands == NULL) {
         status = vf__fail_memory(err, n * sizeof *mark->horizons + 2 * sizeof *mark->hands);
         goto done;
@@ -92,8 +89,6 @@ void vf_mark_close(struct vf_mark *mark) {
     vf__keyed_release(&mark->groups);
     vf__chains_release(&mark->rows);
     vf__chains_release(&mark->quotes);
-    for (size_t i = 0; mark->hands != NULL && i < 2; i++)
-        vf__grouping_release(&mark->hands[i].grouping);
     vf__free(&ctx, mark->hands, 2, sizeof *mark->hands);
     vf__replay_release(&mark->replay);
     vf__free(&ctx, mark->before, 2 * mark->rule.n_horizons, sizeof *mark->before);
@@ -237,6 +232,7 @@ static enum vf_status read_hand(void *arg, size_t which, int64_t row, int64_t n,
     uint32_t *group = l->out.group + row;
     uint8_t *kind = l->out.kind + row;
     hand->row = row;
+    hand->n = n;
     for (int64_t done = 0, k; done < n; done += k) {
         k = n - done < BLOCK ? n - done : BLOCK;
         enum vf_status status =
@@ -247,7 +243,7 @@ static enum vf_status read_hand(void *arg, size_t which, int64_t row, int64_t n,
         if (l->to == &mark->rows) vf__replay_learn(&mark->replay, block.words, k);
     }
     hand->n_groups = vf__keyed_count(&mark->groups);
-    return vf__grouping_make(&hand->grouping, group, (size_t)n, hand->n_groups, err);
+    return VF_OK;
 }
 
 static enum vf_status keep_hand(void *arg, size_t which, struct vf_error *err) {
@@ -255,7 +251,8 @@ static enum vf_status keep_hand(void *arg, size_t which, struct vf_error *err) {
     const struct hand *hand = &l->mark->hands[which];
     enum vf_status status = vf__chains_reach(l->to, hand->n_groups, err);
     if (status != VF_OK) return status;
-    return vf__mark_keep(l->to, &hand->grouping, hand->time, hand->price, l->out.kind + hand->row, err);
+    return vf__mark_keep(l->to, l->out.group + hand->row, hand->time, hand->price, l->out.kind + hand->row,
+                         (size_t)hand->n, err);
 }
 
 /* All of a batch or none of it: what was learnt of one that fails is taken back. */
@@ -452,35 +449,18 @@ static enum vf_status check_emit(const struct vf_mark *mark, const struct batch 
     return n > mark->n_rows - first_row ? other_rows(mark, mark->n_rows, err) : VF_OK;
 }
 
-/* Results of the rows from `done` on, as many as are put in order at a time; how many, or 0 with a status. */
-static size_t give_some(struct emission *e, size_t done, enum vf_status *status, struct vf_error *err) {
-    struct vf_mark *mark = e->mark;
-    size_t n = e->rows.n - done < VF__GROUPING_ROWS ? e->rows.n - done : VF__GROUPING_ROWS;
-    struct vf__grouping *grouping = &mark->hands[0].grouping;
-    *status = vf__grouping_make(grouping, e->rows.group + done, n, mark->rows.n_lanes, err);
-    if (*status != VF_OK) return 0;
-    if (vf__mark_give(&mark->rows, mark->rule.n_horizons, grouping, e->rows.kind + done, n, mark->before,
-                      e->values, e->validity, done))
-        return n;
-    *status = other_rows(mark, (e->first_row + (int64_t)done) / VF__REPLAY_BLOCK * VF__REPLAY_BLOCK, err);
-    return 0;
-}
-
 /* The results, rows and groups being known. Whatever fails here is as if it had not begun. */
 static enum vf_status give(struct emission *e, struct vf_error *err) {
     struct vf_mark *mark = e->mark;
-    size_t n_horizons = mark->rule.n_horizons, done = 0;
-    int64_t bad_row;
-    enum vf_status status = VF_OK;
+    size_t n_horizons = mark->rule.n_horizons;
+    int64_t bad_row = e->first_row / VF__REPLAY_BLOCK * VF__REPLAY_BLOCK;
     memcpy(mark->before + n_horizons, mark->before, n_horizons * sizeof *mark->before);
-    while (status == VF_OK && done < e->rows.n)
-        done += give_some(e, done, &status, err);
-    if (status == VF_OK && !vf__replay_compare_sums(&mark->replay, e->sums, e->first_row, e->n, &bad_row))
-        status = other_rows(mark, bad_row, err);
-    if (status == VF_OK) return VF_OK;
-    vf__mark_unread(&mark->rows, e->rows.group, e->rows.kind, done);
+    bool given = vf__mark_give(&mark->rows, n_horizons, e->rows.group, e->rows.kind, e->rows.n, mark->before, e->values,
+                               e->validity);
+    if (given && vf__replay_compare_sums(&mark->replay, e->sums, e->first_row, e->n, &bad_row)) return VF_OK;
+    if (given) vf__mark_unread(&mark->rows, e->rows.group, e->rows.kind, e->rows.n);
     memcpy(mark->before, mark->before + n_horizons, n_horizons * sizeof *mark->before);
-    return status;
+    return other_rows(mark, bad_row, err);
 }
 
 static enum vf_status emit(struct vf_mark *mark, const struct batch *again, int64_t first_row, int64_t n,

@@ -15,7 +15,12 @@
 #define VF__PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define VF__LIKELY(x) __builtin_expect(!!(x), 1)
 #define VF__UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define VF__PREFETCH(p) __builtin_prefetch(p)
+/* The empty asm: gcc takes a function that only prefetches for one that does nothing, and drops its calls. */
+#define VF__PREFETCH(p) \
+    do { \
+        __builtin_prefetch(p); \
+        __asm__ volatile(""); \
+    } while (0)
 #else
 #define VF__PRINTF(fmt, args)
 #define VF__LIKELY(x) (x)

@@ -1,17 +1,16 @@
 /* Sequences that grow side by side, one a group: rows come in any group's turn, and each group's cells lie together.
    A cell is written once, where it stays; later each group's cells are walked, changed in place and read again in the
-   order they were written. Not for finding cells by number before vf__chains_number.
+   order they were written. Not for finding cells by number.
 
    A group's cells lie in blocks of 2, 2, 4, 8, ... MOST, MOST, ... cells, so that small groups waste little and a large
    one is read in long stretches. Behind each block stands a pointer to the next. */
 #ifndef VF_BASE_CHAINS_H
 #define VF_BASE_CHAINS_H
 
-#include "base/base.h"
+#include "base/slabs.h"
 
-#define VF__CHAIN_BITS VF__SIZED(6, 1, 12)
+#define VF__CHAIN_BITS VF__SIZED(7, 1, 12)
 #define VF__CHAIN_MOST (UINT32_C(1) << VF__CHAIN_BITS)
-#define VF__CHAIN_PAD 128 /* bytes that may be read past any cell */
 
 struct vf__lane {
     uint8_t *first; /* block, or NULL */
@@ -28,12 +27,7 @@ struct vf__chains {
     size_t stride; /* bytes a cell, a multiple of 4 */
     struct vf__lane *lanes;
     size_t n_lanes, lanes_room;
-    void **slabs;
-    size_t *slab_sizes;
-    size_t n_slabs, slabs_room, used; /* bytes of the last slab */
-    uint8_t **blocks;                 /* of all groups, one after the other; NULL before vf__chains_number */
-    uint32_t *block_start;            /* n_numbered + 1 */
-    size_t n_blocks, n_numbered;
+    struct vf__slabs slabs;
 };
 
 void vf__chains_init(struct vf__chains *chains, const struct vf_context *ctx, size_t stride);
@@ -45,6 +39,11 @@ enum vf_status vf__chains_reach(struct vf__chains *chains, size_t n, struct vf_e
 /* Cells of a block that begins after `before` cells of its group. */
 static inline uint32_t vf__chain_block(uint32_t before) {
     return before < 2 ? 2 : before < VF__CHAIN_MOST ? before : VF__CHAIN_MOST;
+}
+
+/* Bytes of a block: its cells, and where the next one is. */
+static inline size_t vf__chain_bytes(size_t stride, uint32_t cells) {
+    return (cells * stride + sizeof(uint8_t *) + 7) / 8 * 8;
 }
 
 /* The slow part of the two below: the block is at its end. False where memory was refused. */
@@ -62,6 +61,18 @@ static inline void *vf__chain_push(struct vf__chains *chains, struct vf__lane *l
 
 /* Takes the last cell back. */
 void vf__chain_pop(struct vf__chains *chains, struct vf__lane *lane);
+
+/* What the rows after row i will need, so that it is no miss of the cache when their turn comes: a lane, and then its next
+   cell. Of a row of no lane nothing is. */
+static inline void vf__chains_fetch(const struct vf__chains *chains, const uint32_t *group, size_t i, size_t n) {
+    size_t far = i + 32, near = i + 16;
+    if (far < n && group[far] < chains->n_lanes) VF__PREFETCH(&chains->lanes[group[far]]);
+    if (near < n && group[near] < chains->n_lanes) {
+        const uint8_t *at = chains->lanes[group[near]].at;
+        VF__PREFETCH(at);
+        VF__PREFETCH((const void *)((uintptr_t)at + 64));
+    }
+}
 
 /* ---- reading: after vf__chains_rewind, and with no push in between */
 
@@ -93,47 +104,13 @@ static inline uint32_t vf__chain_stretch(const struct vf__lane *lane, uint32_t d
     return n < lane->n - done ? n : lane->n - done;
 }
 
-/* ---- by number: after the last push */
-
-enum vf_status vf__chains_number(struct vf__chains *chains, struct vf_error *err);
-void vf__chains_unnumber(struct vf__chains *chains); /* there may be pushes again */
-
-/* A place in a group's chain. */
-struct vf__chain_place {
-    const uint8_t *at;
-    uint32_t k;    /* the cell's number */
-    uint32_t left; /* cells from it to the end of its block */
-};
-
-static inline uint32_t vf__chain_top_bit(uint32_t k) { /* of k > 0 */
-#if defined(__GNUC__) || defined(__clang__)
-    return 31u - (uint32_t)__builtin_clz(k);
-#else
-    uint32_t bit = 0;
-    while (k >> (bit + 1) != 0)
-        bit++;
-    return bit;
-#endif
-}
-
-/* The block that cell k is in, and where that begins. */
-static inline uint32_t vf__chain_block_of(uint32_t k, uint32_t *start) {
-    if (k >= 2 * VF__CHAIN_MOST) {
-        *start = k & ~(VF__CHAIN_MOST - 1);
-        return VF__CHAIN_BITS + 1 + ((k - 2 * VF__CHAIN_MOST) >> VF__CHAIN_BITS);
-    }
-    uint32_t block = vf__chain_top_bit(k | 1);
-    *start = k < 2 ? 0 : UINT32_C(1) << block;
-    return block;
-}
-
-/* The next cell; there must be one. */
-static inline void vf__chain_step(const struct vf__chains *chains, struct vf__chain_place *place) {
-    place->at += chains->stride;
-    place->k++;
-    if (VF__LIKELY(--place->left != 0)) return;
-    memcpy(&place->at, (const void *)place->at, sizeof place->at);
-    place->left = vf__chain_block(place->k);
+/* Where the stretch after the one at `at` begins, which begins after `done` cells; `at` where that is the last: to be asked
+   for while this one is read. */
+static inline const uint8_t *vf__chain_ahead(const struct vf__chains *chains, const struct vf__lane *lane,
+                                             uint32_t done, const uint8_t *at) {
+    uint32_t cells = vf__chain_block(done);
+    if (lane->n - done > cells) memcpy(&at, at + cells * chains->stride, sizeof at);
+    return at;
 }
 
 /* All cells of a group to or from one array; each is `size` bytes from byte `from` of its cell. */

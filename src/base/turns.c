@@ -1,8 +1,6 @@
 /* See turns.h. Not for more than two hands: there is one thing to read and one to keep. */
 #include "base/turns.h"
 
-#include "base/grouping.h"
-
 enum { KEEP, READ };
 
 struct turn {
@@ -24,7 +22,7 @@ enum vf_status vf__turns_take(const struct vf__turns *turns, int64_t n_rows, int
     struct turn t = {.turns = turns};
     for (*kept = 0; *kept < n_rows; t.hand ^= 1) {
         int64_t left = n_rows - t.row;
-        t.n[READ] = left < (int64_t)VF__GROUPING_ROWS ? left : (int64_t)VF__GROUPING_ROWS;
+        t.n[READ] = left < VF__TURN_ROWS ? left : VF__TURN_ROWS;
         if (t.n[KEEP] > 0 && t.n[READ] > 0)
             vf__parallel(turns->ctx, 2, work, &t);
         else /* no thread is started for the one */

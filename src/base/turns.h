@@ -5,10 +5,12 @@
 
 #include "base/base.h"
 
+#define VF__TURN_ROWS ((int64_t)VF__SIZED(1 << 17, 16, 1 << 20)) /* of a part: worth starting a thread for */
+
 struct vf__turns {
     const struct vf_context *ctx;
     void *arg;
-    /* Rows [row, row + n), n at most VF__GROUPING_ROWS, into hand 0 or 1; and what is in a hand to where it stays, all of
+    /* Rows [row, row + n), n at most VF__TURN_ROWS, into hand 0 or 1; and what is in a hand to where it stays, all of
        it or none. They share nothing that either changes. */
     enum vf_status (*read)(void *arg, size_t hand, int64_t row, int64_t n, struct vf_error *err);
     enum vf_status (*keep)(void *arg, size_t hand, struct vf_error *err);

@@ -5,7 +5,6 @@
 #define VF_MARK_MARK_H
 
 #include "base/chains.h"
-#include "base/grouping.h"
 #include "base/keys.h"
 
 /* ---- rows: what is kept of them ------------------------------------------------------------------------ */
@@ -57,9 +56,9 @@ static inline size_t vf__mark_stride(size_t n_horizons) {
     return (n_horizons + 1) / 2 * sizeof(struct vf__cell);
 }
 
-/* Keeps the runs among rows that `grouping` puts in order; lanes must reach. VF_ERROR_MEMORY: nothing was kept. */
-enum vf_status vf__mark_keep(struct vf__chains *rows, const struct vf__grouping *grouping, const int64_t *time,
-                             const double *price, const uint8_t *kind, struct vf_error *err);
+/* Keeps the runs among the next n rows; lanes must reach. VF_ERROR_MEMORY: nothing was kept. */
+enum vf_status vf__mark_keep(struct vf__chains *rows, const uint32_t *group, const int64_t *time, const double *price,
+                             const uint8_t *kind, size_t n, struct vf_error *err);
 /* Takes back what was kept of the last n rows. */
 void vf__mark_forget(struct vf__chains *rows, const uint32_t *group, const uint8_t *kind, size_t n);
 
@@ -84,13 +83,11 @@ void vf__mark_merge(const struct vf__mark_rule *rule, const int64_t *horizons, s
 enum vf_status vf__mark_all(const struct vf__mark_rule *rule, struct vf__chains *rows, const struct vf__chains *quotes,
                             struct vf_error *err);
 
-/* Results of the next n rows, which `grouping` puts in order: horizon h into values[h][at] and on (0 where null), and
-   from bit `at`, a multiple of 8, of validity[h] on. before[] (n_horizons) holds the results of the row before, NaN
-   where null. False where a group has no row left, so that these are not the rows that were kept: then none was given.
-   */
-bool vf__mark_give(struct vf__chains *rows, size_t n_horizons, const struct vf__grouping *grouping,
-                   const uint8_t *kind, size_t n, double *before, double *const *values, uint8_t *const *validity,
-                   size_t at);
+/* Results of the next n rows: horizon h into values[h] (0 where null) and validity[h]. before[] (n_horizons) holds the
+   results of the row before, NaN where null, and then of the last row. False where a group has no row left, so that
+   these are not the rows that were kept: then none counts as given, and before[] is the caller's to put back. */
+bool vf__mark_give(struct vf__chains *rows, size_t n_horizons, const uint32_t *group, const uint8_t *kind, size_t n,
+                   double *before, double *const *values, uint8_t *const *validity);
 /* Takes the last n rows back, to be given again. */
 void vf__mark_unread(struct vf__chains *rows, const uint32_t *group, const uint8_t *kind, size_t n);
 

@@ -58,123 +58,48 @@ void vf__mark_forget(struct vf__chains *rows, const uint32_t *group, const uint8
         if (kind[n] == VF__MARK_RUN) vf__chain_pop(rows, &rows->lanes[group[n]]);
 }
 
-/* Runs among the first n of a group's rows. */
-static uint32_t count_runs(const uint32_t *rows, uint32_t n, const uint8_t *kind) {
-    uint32_t runs = 0;
-    for (uint32_t i = 0; i < n; i++)
-        runs += kind[rows[i]] == VF__MARK_RUN;
-    return runs;
-}
-
-/* The runs of the groups [from, k) and of group k's first n rows, each by `back`. */
-static void undo(struct vf__chains *chains, const struct vf__grouping *grouping, size_t from, size_t k, uint32_t n,
-                 const uint8_t *kind, void (*back)(struct vf__chains *, struct vf__lane *)) {
-    for (size_t j = from; j <= k && j < grouping->n_groups; j++) {
-        uint32_t start = (uint32_t)vf__grouping_start(grouping, j), rows = j < k ? grouping->ends[j] - start : n;
-        for (uint32_t runs = count_runs(grouping->rows + start, rows, kind); runs > 0; runs--)
-            back(chains, &chains->lanes[grouping->groups[j]]);
-    }
-}
-
-static void pop(struct vf__chains *chains, struct vf__lane *lane) {
-    vf__chain_pop(chains, lane);
-}
-
-static void unread_one(struct vf__chains *chains, struct vf__lane *lane) {
-    vf__chain_back(chains, lane);
-}
-
-/* A group's lane, and then its next cell, some groups before they are needed. Groups from n on are another thread's. */
-static inline void fetch_ahead(const struct vf__chains *chains, const struct vf__grouping *grouping, size_t k,
-                               size_t n) {
-    if (k + 12 < n) VF__PREFETCH(&chains->lanes[grouping->groups[k + 12]]);
-    if (k + 6 >= n) return;
-    const uint8_t *at = chains->lanes[grouping->groups[k + 6]].at;
-    VF__PREFETCH(at);
-    VF__PREFETCH((const void *)((uintptr_t)at + 64)); /* a group met for the first time has no cell: 64 past NULL */
-}
-
-enum vf_status vf__mark_keep(struct vf__chains *chains, const struct vf__grouping *grouping, const int64_t *time,
-                             const double *price, const uint8_t *kind, struct vf_error *err) {
-    for (size_t k = 0, from = 0; k < grouping->n_groups; from = grouping->ends[k++]) {
-        fetch_ahead(chains, grouping, k, grouping->n_groups);
-        struct vf__lane *lane = &chains->lanes[grouping->groups[k]];
-        for (size_t i = from; i < grouping->ends[k]; i++) {
-            uint32_t row = grouping->rows[i];
-            if (kind[row] != VF__MARK_RUN) continue;
-            struct vf__cell *cell = vf__chain_push(chains, lane);
-            if (VF__UNLIKELY(cell == NULL)) {
-                undo(chains, grouping, 0, k, (uint32_t)(i - from), kind, pop);
-                return vf__fail_memory(err, chains->stride * lane->n);
-            }
-            cell->time = time[row];
-            cell->price = price[row];
-            lane->unsorted |= time[row] < lane->last; /* of what is taken back it may stay: it costs a look */
-            lane->last = time[row];
+enum vf_status vf__mark_keep(struct vf__chains *rows, const uint32_t *group, const int64_t *time, const double *price,
+                             const uint8_t *kind, size_t n, struct vf_error *err) {
+    for (size_t i = 0; i < n; i++) {
+        vf__chains_fetch(rows, group, i, n);
+        if (kind[i] != VF__MARK_RUN) continue;
+        struct vf__lane *lane = &rows->lanes[group[i]];
+        struct vf__cell *cell = vf__chain_push(rows, lane);
+        if (VF__UNLIKELY(cell == NULL)) {
+            vf__mark_forget(rows, group, kind, i);
+            return vf__fail_memory(err, rows->stride * lane->n);
         }
+        cell->time = time[i];
+        cell->price = price[i];
+        lane->unsorted |= time[i] < lane->last; /* of what is taken back it may stay: it costs a look */
+        lane->last = time[i];
     }
     return VF_OK;
 }
 
-struct giving {
-    struct vf__chains *chains;
-    const struct vf__grouping *grouping;
-    const uint8_t *kind;
-    const double *before;
-    double *const *values;
-    size_t n_horizons, at;
-    size_t from[VF__GROUPING_SHARES + 1];
-    bool given[VF__GROUPING_SHARES];
-};
+void vf__mark_unread(struct vf__chains *rows, const uint32_t *group, const uint8_t *kind, size_t n) {
+    while (n-- > 0)
+        if (kind[n] == VF__MARK_RUN) vf__chain_back(rows, &rows->lanes[group[n]]);
+}
 
-/* One thread's share of the groups. One or two horizons, told apart at compile time. */
-static inline bool give(const struct giving *g, size_t first, size_t end, size_t n_horizons) {
-    struct vf__chains *chains = g->chains;
-    const struct vf__grouping *grouping = g->grouping;
-    const uint8_t *kind = g->kind;
-    double *const *values = g->values;
-    size_t at = g->at;
-    for (size_t k = first, from = vf__grouping_start(grouping, first); k < end; from = grouping->ends[k++]) {
-        fetch_ahead(chains, grouping, k, end);
-        struct vf__lane *lane = &chains->lanes[grouping->groups[k]];
-        for (size_t i = from; i < grouping->ends[k]; i++) {
-            size_t row = grouping->rows[i];
-            if (VF__LIKELY(kind[row] == VF__MARK_RUN)) {
-                if (VF__UNLIKELY(lane->read == lane->n)) {
-                    undo(chains, grouping, first, k, (uint32_t)(i - from), kind, unread_one);
-                    return false;
-                }
-                const double *cell = vf__chain_next(chains, lane);
-                for (size_t h = 0; h < n_horizons; h++)
-                    values[h][at + row] = cell[h];
-            } else { /* the row before is of the same group, and was given */
-                for (size_t h = 0; h < n_horizons; h++)
-                    values[h][at + row] = row > 0 ? values[h][at + row - 1] : g->before[h];
-            }
+/* Results of the rows [from, to); how far it came: less than `to` where a group has no row left. One or two horizons are
+   told apart at compile time. */
+static inline size_t give(struct vf__chains *rows, size_t n_horizons, const uint32_t *group, const uint8_t *kind,
+                          size_t from, size_t to, size_t n, const double *before, double *const *values) {
+    for (size_t i = from; i < to; i++) {
+        vf__chains_fetch(rows, group, i, n);
+        if (VF__LIKELY(kind[i] == VF__MARK_RUN)) {
+            struct vf__lane *lane = &rows->lanes[group[i]];
+            if (VF__UNLIKELY(lane->read == lane->n)) return i;
+            const double *cell = vf__chain_next(rows, lane);
+            for (size_t h = 0; h < n_horizons; h++)
+                values[h][i] = cell[h];
+        } else { /* of a run: the row before is of the same group, and was given */
+            for (size_t h = 0; h < n_horizons; h++)
+                values[h][i] = i > from ? values[h][i - 1] : before[h];
         }
     }
-    return true;
-}
-
-static void give_share(void *arg, size_t i) {
-    struct giving *g = arg;
-    size_t first = g->from[i], end = g->from[i + 1];
-    g->given[i] = g->n_horizons == 1   ? give(g, first, end, 1)
-                  : g->n_horizons == 2 ? give(g, first, end, 2)
-                                       : give(g, first, end, g->n_horizons);
-}
-
-/* All of the groups, or none of them. */
-static bool give_groups(struct giving *g) {
-    size_t n = vf__grouping_cut(g->grouping, g->chains->ctx.n_threads, g->from);
-    bool all = true;
-    vf__parallel(&g->chains->ctx, n, give_share, g);
-    for (size_t i = 0; i < n; i++)
-        all &= g->given[i];
-    for (size_t i = 0; !all && i < n; i++)
-        if (g->given[i] && g->from[i] < g->from[i + 1])
-            undo(g->chains, g->grouping, g->from[i], g->from[i + 1], 0, g->kind, unread_one);
-    return all;
+    return to;
 }
 
 /* NaN becomes null; rows that are dead have no value yet. */
@@ -191,25 +116,23 @@ static void make_nulls(const uint8_t *kind, size_t n, double *values, uint8_t *v
     }
 }
 
-bool vf__mark_give(struct vf__chains *chains, size_t n_horizons, const struct vf__grouping *grouping,
-                   const uint8_t *kind, size_t n, double *before, double *const *values, uint8_t *const *validity,
-                   size_t at) {
-    struct giving giving = {.chains = chains,
-                            .grouping = grouping,
-                            .kind = kind,
-                            .before = before,
-                            .values = values,
-                            .n_horizons = n_horizons,
-                            .at = at};
-    if (!give_groups(&giving)) return false;
-    for (size_t h = 0; h < n_horizons && n > 0; h++) {
-        if (kind[n - 1] != VF__MARK_DEAD) before[h] = values[h][at + n - 1];
-        make_nulls(kind, n, values[h] + at, validity[h] + at / 8);
+#define PART VF__SIZED(1024, 8, 1 << 20) /* rows whose values are in the first cache when their nulls are made */
+
+bool vf__mark_give(struct vf__chains *rows, size_t n_horizons, const uint32_t *group, const uint8_t *kind, size_t n,
+                   double *before, double *const *values, uint8_t *const *validity) {
+    for (size_t from = 0, to; from < n; from = to) {
+        to = n - from < PART ? n : from + PART;
+        size_t end = n_horizons == 1   ? give(rows, 1, group, kind, from, to, n, before, values)
+                     : n_horizons == 2 ? give(rows, 2, group, kind, from, to, n, before, values)
+                                       : give(rows, n_horizons, group, kind, from, to, n, before, values);
+        if (VF__UNLIKELY(end < to)) {
+            vf__mark_unread(rows, group, kind, end);
+            return false;
+        }
+        for (size_t h = 0; h < n_horizons; h++) {
+            if (kind[to - 1] != VF__MARK_DEAD) before[h] = values[h][to - 1];
+            make_nulls(kind + from, to - from, values[h] + from, validity[h] + from / 8);
+        }
     }
     return true;
-}
-
-void vf__mark_unread(struct vf__chains *rows, const uint32_t *group, const uint8_t *kind, size_t n) {
-    while (n-- > 0)
-        if (kind[n] == VF__MARK_RUN) vf__chain_back(rows, &rows->lanes[group[n]]);
 }

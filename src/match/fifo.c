@@ -1,9 +1,9 @@
-/* Matches symbol by symbol; see fifo.h. Not for what a row's pieces are: src/match/pieces.c.
+/* Matches symbol by symbol; see fifo.h. Not for reading what rows give: src/match/pieces.c.
 
-   A symbol's trades are laid on a bench in time order, walked once with a queue of open lots, and its records go back
-   to where the trades were.
+   A symbol's trades are laid on a bench in time order, walked once with a queue of open lots, and then, in row order,
+   what each row gives is written to where the trades were, from the records of the walk.
    - A record ends a row: the closer's need, the opener's lot, or a rest that nothing more can happen to. So a symbol
-     has at most as many records as it has trades and lots, and their cells have room for them.
+     has at most as many records as it has trades and lots.
    - The records of one row are next to each other, so a start is all it takes to find them. As a closer: they are
      written one after the other while the row is handled. As an opener: only the head of the queue is ever matched,
      and while a lot is the head every record of the symbol names it (an exit finds the queue not empty, so it has no
@@ -22,6 +22,8 @@
 #define MAX_WORKERS 64
 #define GROUPS_AT_ONCE 16
 
+#define FEW 3 /* pieces that are written without a look at how many there are; so many records more there is room for */
+
 /* A trade or lot on the bench. */
 struct item {
     uint64_t quantity;
@@ -30,12 +32,19 @@ struct item {
     uint32_t cell; /* of its symbol; NONE for a lot */
 };
 
+/* Where a trade's records are: those that it closed, then those that it opened. A trade of quantity zero has no place. */
+struct span {
+    uint32_t start, closed, end;
+};
+
+#define NOWHERE UINT32_MAX
+
 /* A worker's room for one symbol, as large as the largest. */
 struct bench {
-    uint8_t *cells;
     struct item *items;         /* in time order, lots first */
+    struct item *spare;         /* trades in row order, where that is another */
     struct vf__record *records;
-    uint32_t *starts;           /* by cell */
+    struct span *spans;         /* by cell */
     uint32_t *queue;            /* items that are open lots */
     uint32_t *order, *scratch;  /* to put cells in order */
     int64_t *sort;
@@ -43,12 +52,12 @@ struct bench {
 
 struct job {
     const struct vf__match_input *in;
-    size_t stride;
+    struct vf__tapes *out;
     uint32_t *lots, *lot_start; /* lots by group; NULL where there are none */
     struct bench *benches;
     size_t n_benches, most, most_unsorted;
-    bool dry; /* only looked at: nothing is stored */
-    atomic_size_t next;
+    bool dry; /* only looked at: nothing is written */
+    atomic_size_t next, spilt; /* group; bytes of the spill */
     struct vf__match_tally tallies[MAX_WORKERS];
 };
 
@@ -57,7 +66,8 @@ struct job {
 struct walk {
     const struct item *items;
     struct vf__record *records;
-    uint32_t *starts, *queue;
+    struct span *spans;
+    uint32_t *queue;
     bool shorts;
     struct vf__match_tally *tally;
     uint32_t n;           /* records */
@@ -99,13 +109,18 @@ static inline void push(struct walk *w, uint32_t i) {
     bool empty = w->head == w->tail;
     w->queue[w->tail++] = i;
     if (empty) make_head(w, w->n);
-    w->tally->n_opened += w->items[i].cell != NONE;
+    if (w->items[i].cell == NONE) return;
+    w->spans[w->items[i].cell].closed = 0;
+    w->tally->n_opened++;
 }
 
 /* The head lot is gone, and its last record is written. */
 static inline void pop(struct walk *w) {
     const struct item *lot = head_of(w);
-    if (lot->cell != NONE) w->starts[lot->cell] = w->first;
+    if (lot->cell != NONE) {
+        w->spans[lot->cell].start = w->first;
+        w->spans[lot->cell].end = w->n;
+    }
     w->head++;
     if (w->head != w->tail) make_head(w, w->n);
 }
@@ -135,7 +150,6 @@ static void exceed(struct walk *w, uint32_t i, uint32_t first, uint64_t left, bo
         return;
     }
     put(w, NONE, row->id, left, 0);
-    w->starts[row->cell] = first;
     w->tally->n_over++;
     if (row->id < w->tally->first_over) w->tally->first_over = row->id;
 }
@@ -163,10 +177,8 @@ static inline void close_lots(struct walk *w, uint32_t i, bool is_exit, bool is_
             break;
         }
     }
-    if (left != 0)
-        exceed(w, i, first, left, is_exit);
-    else
-        w->starts[row->cell] = first;
+    if (left != 0) exceed(w, i, first, left, is_exit);
+    w->spans[row->cell] = (struct span){.start = first, .closed = w->n - first, .end = w->n};
 }
 
 static inline void walk_items(struct walk *w, uint32_t n, bool is_float) {
@@ -174,7 +186,7 @@ static inline void walk_items(struct walk *w, uint32_t n, bool is_float) {
         const struct item *item = &w->items[i];
         bool is_exit = (item->quantity & VF__EXIT_SIDE) != 0;
         if (VF__UNLIKELY((item->quantity & ~VF__EXIT_SIDE) == 0)) {
-            w->starts[item->cell] = is_exit ? VF__START_ZERO_EXIT : VF__START_ZERO_ENTRY;
+            w->spans[item->cell] = (struct span){.start = NOWHERE, .closed = is_exit};
             w->tally->n_zero++;
             continue;
         }
@@ -198,19 +210,181 @@ static void close_queue(struct walk *w) {
     }
 }
 
-/* ---- a symbol: to the bench and back ---------------------------------------------------------------------------- */
+/* ---- what rows give ------------------------------------------------------------------------------------------------ */
 
-/* Order of a symbol's cells by (sort, row); NULL where they lie that way. */
-static const uint32_t *order_of(const struct job *job, const struct bench *bench, const struct vf__lane *lane,
-                                uint32_t n) {
-    if (!lane->unsorted) return NULL;
-    for (uint32_t i = 0; i < n; i++) {
-        bench->order[i] = i;
-        memcpy(&bench->sort[i], bench->cells + i * job->stride + offsetof(struct vf__trade, sort), sizeof(int64_t));
+struct writer {
+    struct job *job;
+    struct vf__tape tape; /* as it is written */
+    uint32_t own;         /* cells up to the end of the last block that is the symbol's already */
+};
+
+/* The next block: one that the trades were in, or one of the spill, which has room for all. */
+static void turn(struct writer *w) {
+    size_t stride = w->job->in->cells->stride;
+    if (w->tape.cells >= w->own) {
+        size_t bytes = vf__chain_bytes(stride, vf__chain_block(w->tape.cells));
+        uint8_t *block = w->job->out->spill + atomic_fetch_add_explicit(&w->job->spilt, bytes, memory_order_relaxed);
+        memcpy(w->tape.at + w->tape.left, &block, sizeof block);
     }
-    vf__rows_sort(bench->sort, bench->order, bench->scratch, n);
-    return bench->order;
+    vf__tape_turn(&w->tape, stride);
 }
+
+static inline uint8_t *room(struct writer *w, size_t size) {
+    if (VF__UNLIKELY(w->tape.left < size)) turn(w);
+    uint8_t *at = w->tape.at;
+    w->tape.at += size;
+    w->tape.left -= (uint32_t)size;
+    return at;
+}
+
+static inline void put_piece(uint8_t *at, const struct vf__match_input *in, uint32_t other, uint64_t quantity,
+                             int64_t held, bool timed, bool narrow) {
+    memcpy(at, &other, sizeof other);
+    at += sizeof other;
+    if (narrow) {
+        uint64_t magnitude = quantity & ~VF__EXIT_SIDE;
+        uint32_t word = in->is_float ? (uint32_t)as_double(magnitude) : (uint32_t)magnitude;
+        word |= (uint32_t)(quantity >> 32) & UINT32_C(1) << 31;
+        memcpy(at, &word, sizeof word);
+        at += sizeof word;
+    } else {
+        memcpy(at, &quantity, sizeof quantity);
+        at += sizeof quantity;
+    }
+    if (timed) memcpy(at, &held, sizeof held);
+}
+
+static void write_piece(struct writer *w, uint32_t other, uint64_t quantity, int64_t held) {
+    const struct vf__match_input *in = w->job->in;
+    put_piece(room(w, vf__tape_piece(in->timed, in->narrow)), in, other, quantity, held, in->timed, in->narrow);
+}
+
+static void write_head(struct writer *w, uint32_t closed, uint32_t opened) {
+    uint32_t head = closed | opened << 16;
+    bool few = closed < VF__TAPE_FEW && opened < VF__TAPE_FEW;
+    if (!few) head = VF__TAPE_WIDE;
+    memcpy(room(w, sizeof head), &head, sizeof head);
+    if (few) return;
+    uint8_t *at = room(w, 2 * sizeof head);
+    memcpy(at, &closed, sizeof closed);
+    memcpy(at + sizeof closed, &opened, sizeof opened);
+}
+
+static inline uint64_t add(uint64_t a, uint64_t b, bool is_float) {
+    if (!is_float) return a + b;
+    double x = as_double(a) + as_double(b);
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* A row that opened a lot, in one piece: what of it was closed, and whether that is all. */
+static void write_whole(struct writer *w, const struct vf__record *record, uint32_t n) {
+    struct vf__record whole = {.closer = VF__WHOLE};
+    for (; n > 0; n--, record++) {
+        if (record->closer == NONE)
+            whole.closer = NONE;
+        else
+            whole.quantity = add(whole.quantity, record->quantity & ~VF__EXIT_SIDE, w->job->in->is_float);
+    }
+    write_piece(w, whole.closer, whole.quantity, 0);
+}
+
+/* Any row, in any mode: its records, of which it closed the first `closed` and opened the others. */
+static void write_row(struct writer *w, const struct vf__record *record, uint32_t closed, uint32_t opened) {
+    enum vf_fifo_rows rows = w->job->in->rows;
+    uint32_t n_rests = 0;
+    for (uint32_t k = 0; k < opened; k++)
+        n_rests += record[closed + k].closer == NONE;
+    write_head(w, closed, rows == VF_FIFO_BOTH ? opened : rows == VF_FIFO_EXITS ? opened > 0 : n_rests);
+    for (; closed > 0; closed--, record++)
+        write_piece(w, record->opener, record->quantity, record->held);
+    if (rows == VF_FIFO_EXITS) {
+        if (opened > 0) write_whole(w, record, opened);
+        return;
+    }
+    for (; opened > 0; opened--, record++)
+        if (rows == VF_FIFO_BOTH || record->closer == NONE)
+            write_piece(w, record->closer, record->quantity, record->held);
+}
+
+/* A row of FEW pieces at most, which fit the block, in VF_FIFO_BOTH: without a branch a piece. False: not such a row. */
+static inline bool write_few(struct writer *w, const struct vf__record *record, uint32_t closed, uint32_t opened,
+                             bool timed, bool narrow) {
+    size_t piece = vf__tape_piece(timed, narrow), n = (size_t)closed + opened;
+    uint32_t head = closed | opened << 16;
+    if (VF__UNLIKELY((n > FEW) | (w->tape.left < sizeof head + FEW * piece))) return false;
+    uint8_t *at = w->tape.at;
+    memcpy(at, &head, sizeof head);
+    for (uint32_t k = 0; k < FEW; k++)
+        put_piece(at + sizeof head + k * piece, w->job->in, k < closed ? record[k].opener : record[k].closer,
+                  record[k].quantity, record[k].held, timed, narrow);
+    w->tape.at = at + sizeof head + n * piece;
+    w->tape.left -= (uint32_t)(sizeof head + n * piece);
+    return true;
+}
+
+/* A row of quantity zero: one piece that says so, except where only what was matched is told. */
+static void write_zero(struct writer *w, bool is_exit) {
+    bool told = w->job->in->rows != VF_FIFO_LOTS;
+    write_head(w, told && is_exit, told && !is_exit);
+    if (told) write_piece(w, NONE, 0, 0);
+}
+
+int64_t vf__match_pieces(const struct vf__match_tally *t, enum vf_fifo_rows rows) {
+    switch (rows) {
+    case VF_FIFO_BOTH:
+        return 2 * t->n_matched - t->n_from_inventory + t->n_open + t->n_over + t->n_zero + t->n_no_trade;
+    case VF_FIFO_EXITS:
+        return t->n_matched + t->n_opened + t->n_over + t->n_zero + t->n_no_trade;
+    case VF_FIFO_LOTS:
+        return t->n_matched + t->n_open + t->n_over;
+    }
+    return 0;
+}
+
+/* Cells up to the end of the block that cell n - 1 is in. */
+static uint32_t cells_of(uint32_t n) {
+    uint32_t cells = 0;
+    while (cells < n)
+        cells += vf__chain_block(cells);
+    return cells;
+}
+
+/* All n rows of a symbol. */
+static inline void write_rows(struct job *job, const struct bench *bench, size_t group, uint32_t n, bool timed,
+                              bool narrow) {
+    const struct vf__match_input *in = job->in;
+    struct vf__tape *tape = &job->out->tape[group];
+    *tape = (struct vf__tape){.first = in->cells->lanes[group].first, .n = n};
+    vf__tape_start(tape, in->cells->stride);
+    struct writer w = {.job = job, .tape = *tape, .own = cells_of(n)};
+    for (uint32_t i = 0; i < n; i++) {
+        const struct span *span = &bench->spans[i];
+        if (VF__UNLIKELY(span->start == NOWHERE)) {
+            write_zero(&w, span->closed != 0);
+            continue;
+        }
+        const struct vf__record *record = bench->records + span->start;
+        uint32_t opened = span->end - span->start - span->closed;
+        if (in->rows != VF_FIFO_BOTH || !write_few(&w, record, span->closed, opened, timed, narrow))
+            write_row(&w, record, span->closed, opened);
+    }
+}
+
+static void write_group(struct job *job, const struct bench *bench, size_t group, uint32_t n) {
+    const struct vf__match_input *in = job->in;
+    if (in->timed && in->narrow)
+        write_rows(job, bench, group, n, true, true);
+    else if (in->timed)
+        write_rows(job, bench, group, n, true, false);
+    else if (in->narrow)
+        write_rows(job, bench, group, n, false, true);
+    else
+        write_rows(job, bench, group, n, false, false);
+}
+
+/* ---- a symbol: to the bench -------------------------------------------------------------------------------------- */
 
 static uint32_t lay_lots(const struct job *job, const struct bench *bench, size_t group) {
     const struct vf__match_input *in = job->in;
@@ -224,60 +398,58 @@ static uint32_t lay_lots(const struct job *job, const struct bench *bench, size_
     return n;
 }
 
-static void lay_trades(const struct job *job, const struct bench *bench, const uint32_t *order, uint32_t n,
-                       struct item *items) {
-    size_t stride = job->stride, row_at = stride - sizeof(uint32_t);
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t cell = order != NULL ? order[i] : i;
-        const uint8_t *from = bench->cells + cell * stride;
-        items[i].cell = cell;
-        items[i].time = 0;
-        memcpy(&items[i].quantity, from, sizeof(uint64_t));
-        memcpy(&items[i].id, from + row_at, sizeof(uint32_t));
-        if (job->in->timed) memcpy(&items[i].time, from + offsetof(struct vf__trade, time), sizeof(int64_t));
-    }
-}
-
-/* Records and starts to the cells; what lies behind the last record names no row. */
-static void store(const struct job *job, const struct bench *bench, const struct vf__lane *lane, uint32_t n_records) {
-    const struct vf__record none = {.opener = NONE, .closer = NONE};
-    size_t stride = job->stride, size = stride - sizeof(uint32_t);
+/* A symbol's trades in row order. */
+static void lay_trades(const struct vf__match_input *in, const struct vf__lane *lane, struct item *items) {
+    size_t stride = in->cells->stride, row_at = stride - sizeof(uint32_t);
     uint8_t *at = NULL;
     for (uint32_t done = 0, n; done < lane->n; done += n) {
         n = vf__chain_stretch(lane, done, &at);
-        for (uint32_t i = 0; i < n; i++, at += stride) {
-            const struct vf__record *record = done + i < n_records ? &bench->records[done + i] : &none;
-            memcpy(at, record, offsetof(struct vf__record, held)); /* constant sizes */
-            if (job->in->timed)
-                memcpy(at + offsetof(struct vf__record, held), &record->held, sizeof record->held);
-            memcpy(at + size, &bench->starts[done + i], sizeof(uint32_t));
+        const uint8_t *ahead = vf__chain_ahead(in->cells, lane, done, at);
+        for (uint32_t i = 0; i < n; i++, at += stride, ahead += stride) {
+            VF__PREFETCH(ahead);
+            struct item *item = &items[done + i];
+            item->cell = done + i;
+            item->time = 0;
+            memcpy(&item->quantity, at, sizeof(uint64_t));
+            memcpy(&item->id, at + row_at, sizeof(uint32_t));
+            if (in->timed) memcpy(&item->time, at + offsetof(struct vf__trade, time), sizeof(int64_t));
         }
     }
 }
 
-static void match_group(const struct job *job, const struct bench *bench, size_t group,
-                        struct vf__match_tally *tally) {
+/* Into items, from `trades` in row order, by (sort, row). */
+static void put_in_order(const struct job *job, const struct bench *bench, const struct vf__lane *lane,
+                         const struct item *trades, struct item *items) {
+    vf__chain_load(job->in->cells, lane, offsetof(struct vf__trade, sort), sizeof(int64_t), bench->sort);
+    for (uint32_t i = 0; i < lane->n; i++)
+        bench->order[i] = i;
+    vf__rows_sort(bench->sort, bench->order, bench->scratch, lane->n);
+    for (uint32_t i = 0; i < lane->n; i++)
+        items[i] = trades[bench->order[i]];
+}
+
+static void match_group(struct job *job, const struct bench *bench, size_t group, struct vf__match_tally *tally) {
     const struct vf__match_input *in = job->in;
     const struct vf__lane *lane = &in->cells->lanes[group];
-    if (lane->n == 0) return;
-    uint32_t n_lots = lay_lots(job, bench, group), n = lane->n - n_lots;
-    vf__chain_load(in->cells, lane, 0, job->stride, bench->cells);
-    lay_trades(job, bench, order_of(job, bench, lane, n), n, bench->items + n_lots);
+    if (lane->n == 0) return; /* lots alone give nothing */
+    uint32_t n_lots = lay_lots(job, bench, group), n = lane->n;
+    struct item *items = bench->items + n_lots, *trades = lane->unsorted ? bench->spare : items;
+    lay_trades(in, lane, trades);
+    if (lane->unsorted) put_in_order(job, bench, lane, trades, items);
     struct walk w = {.items = bench->items,
                      .records = bench->records,
-                     .starts = bench->starts,
+                     .spans = bench->spans,
                      .queue = bench->queue,
                      .shorts = in->on_excess == VF_EXCESS_OPEN_SHORT,
                      .tally = tally};
     tally->n_no_trade -= n;
-    for (uint32_t i = n; i < lane->n; i++)
-        bench->starts[i] = VF__START_NO_TRADE; /* the lots' cells are no rows' */
     if (in->is_float)
         walk_items(&w, n_lots + n, true);
     else
         walk_items(&w, n_lots + n, false);
     close_queue(&w);
-    if (!job->dry) store(job, bench, lane, w.n);
+    memset(bench->records + w.n, 0, FEW * sizeof *bench->records);
+    if (!job->dry) write_group(job, bench, group, n);
 }
 
 static void match_groups(void *arg, size_t worker) {
@@ -290,6 +462,18 @@ static void match_groups(void *arg, size_t worker) {
         for (; group < end; group++)
             match_group(job, &job->benches[worker], group, &job->tallies[worker]);
     }
+}
+
+bool vf__match_narrow(const uint64_t *quantity, size_t n, bool is_float) {
+    uint64_t bits = 0;
+    int other = 0;
+    for (size_t i = 0; i < n && !is_float; i++)
+        bits |= quantity[i];
+    for (size_t i = 0; i < n && is_float; i++) {
+        double x = as_double(quantity[i] & ~VF__EXIT_SIDE);
+        other |= x != (double)(int32_t)(x < 0x1p31 ? x : 0);
+    }
+    return ((bits & ~VF__EXIT_SIDE) >> 31 | (uint64_t)other) == 0;
 }
 
 /* ---- set-up ----------------------------------------------------------------------------------------------------- */
@@ -312,10 +496,15 @@ static enum vf_status sort_lots(struct job *job, const struct vf_context *ctx, s
     return VF_OK;
 }
 
+static size_t lots_of(const struct job *job, size_t group) {
+    return job->lots != NULL ? job->lot_start[group + 1] - job->lot_start[group] : 0;
+}
+
 static enum vf_status benches_new(struct job *job, const struct vf_context *ctx, struct vf_error *err) {
     for (size_t g = 0; g < job->in->cells->n_lanes; g++) {
         const struct vf__lane *lane = &job->in->cells->lanes[g];
-        if (lane->n > job->most) job->most = lane->n;
+        size_t n = lane->n + lots_of(job, g);
+        if (lane->n > 0 && n > job->most) job->most = n;
         if (lane->unsorted && lane->n > job->most_unsorted) job->most_unsorted = lane->n;
     }
     job->n_benches = ctx->n_threads < MAX_WORKERS ? ctx->n_threads : MAX_WORKERS;
@@ -323,15 +512,15 @@ static enum vf_status benches_new(struct job *job, const struct vf_context *ctx,
     if (job->benches == NULL) return vf__fail_memory(err, job->n_benches * sizeof *job->benches);
     for (size_t i = 0; i < job->n_benches; i++) {
         struct bench *b = &job->benches[i];
-        b->cells = vf__alloc(ctx, job->most, job->stride);
         b->items = vf__alloc(ctx, job->most, sizeof *b->items);
-        b->records = vf__alloc(ctx, job->most, sizeof *b->records);
-        b->starts = vf__zalloc(ctx, job->most, sizeof *b->starts);
+        b->spare = vf__alloc(ctx, job->most_unsorted, sizeof *b->spare);
+        b->records = vf__alloc(ctx, job->most + FEW, sizeof *b->records);
+        b->spans = vf__alloc(ctx, job->most, sizeof *b->spans);
         b->queue = vf__alloc(ctx, job->most, sizeof *b->queue);
         b->order = vf__alloc(ctx, job->most_unsorted, sizeof *b->order);
         b->scratch = vf__alloc(ctx, job->most_unsorted, sizeof *b->scratch);
         b->sort = vf__alloc(ctx, job->most_unsorted, sizeof *b->sort);
-        if (b->cells == NULL || b->items == NULL || b->records == NULL || b->starts == NULL || b->queue == NULL ||
+        if (b->items == NULL || b->spare == NULL || b->records == NULL || b->spans == NULL || b->queue == NULL ||
             b->order == NULL || b->scratch == NULL || b->sort == NULL)
             return vf__fail_memory(err, job->most * sizeof *b->records);
     }
@@ -341,10 +530,10 @@ static enum vf_status benches_new(struct job *job, const struct vf_context *ctx,
 static void release(struct job *job, const struct vf_context *ctx) {
     for (size_t i = 0; job->benches != NULL && i < job->n_benches; i++) {
         struct bench *b = &job->benches[i];
-        vf__free(ctx, b->cells, job->most, job->stride);
         vf__free(ctx, b->items, job->most, sizeof *b->items);
-        vf__free(ctx, b->records, job->most, sizeof *b->records);
-        vf__free(ctx, b->starts, job->most, sizeof *b->starts);
+        vf__free(ctx, b->spare, job->most_unsorted, sizeof *b->spare);
+        vf__free(ctx, b->records, job->most + FEW, sizeof *b->records);
+        vf__free(ctx, b->spans, job->most, sizeof *b->spans);
         vf__free(ctx, b->queue, job->most, sizeof *b->queue);
         vf__free(ctx, b->order, job->most_unsorted, sizeof *b->order);
         vf__free(ctx, b->scratch, job->most_unsorted, sizeof *b->scratch);
@@ -353,6 +542,40 @@ static void release(struct job *job, const struct vf_context *ctx) {
     vf__free(ctx, job->benches, job->n_benches, sizeof *job->benches);
     vf__free(ctx, job->lots, job->in->n_lots, sizeof *job->lots);
     vf__free(ctx, job->lot_start, job->in->cells->n_lanes + 2, sizeof *job->lot_start);
+}
+
+/* Bytes of the blocks that a tape of n rows may need beyond their cells. A record that ends a row is two pieces at most,
+   one that ends a lot of the inventory is one; each block may have as much left over as a piece is long, less one word. */
+static size_t most_spilt(uint32_t n, size_t n_lots, size_t stride, size_t piece) {
+    size_t pieces = 2 * (size_t)n + n_lots, bytes = 0;
+    size_t need = n * sizeof(uint32_t) + pieces * piece + pieces / VF__TAPE_FEW * 2 * sizeof(uint32_t);
+    uint32_t own = cells_of(n);
+    for (uint32_t cells = 0, block; n > 0 && need > 0; cells += block) {
+        block = vf__chain_block(cells);
+        size_t used = block * stride - (piece - sizeof(uint32_t));
+        need = need > used ? need - used : 0;
+        if (cells >= own) bytes += vf__chain_bytes(stride, block);
+    }
+    return bytes;
+}
+
+static enum vf_status tapes_new(const struct job *job, struct vf__tapes *tapes, const struct vf_context *ctx,
+                                struct vf_error *err) {
+    const struct vf__match_input *in = job->in;
+    const struct vf__chains *cells = in->cells;
+    *tapes = (struct vf__tapes){.ctx = *ctx,
+                                .timed = in->timed,
+                                .narrow = in->narrow,
+                                .is_float = in->is_float,
+                                .stride = cells->stride,
+                                .n = cells->n_lanes};
+    for (size_t g = 0; g < cells->n_lanes; g++)
+        tapes->spill_bytes += most_spilt(cells->lanes[g].n, lots_of(job, g), cells->stride,
+                                         vf__tape_piece(in->timed, in->narrow));
+    tapes->tape = vf__zalloc(ctx, tapes->n, sizeof *tapes->tape);
+    tapes->spill = vf__alloc(ctx, tapes->spill_bytes + VF__SLAB_PAD, 1);
+    if (tapes->tape != NULL && tapes->spill != NULL) return VF_OK;
+    return vf__fail_memory(err, tapes->spill_bytes + tapes->n * sizeof *tapes->tape);
 }
 
 static void add_up(const struct job *job, struct vf__match_tally *out) {
@@ -378,19 +601,20 @@ static void match_all(struct job *job, const struct vf_context *ctx, struct vf__
     add_up(job, tally);
 }
 
-enum vf_status vf__match_run(const struct vf_context *ctx, const struct vf__match_input *in,
+enum vf_status vf__match_run(const struct vf_context *ctx, const struct vf__match_input *in, struct vf__tapes *out,
                              struct vf__match_tally *tally, struct vf_error *err) {
-    struct job job = {.in = in, .stride = vf__match_stride(in->timed), .dry = in->on_excess == VF_EXCESS_RAISE};
+    struct job job = {.in = in, .out = out, .dry = in->on_excess == VF_EXCESS_RAISE};
     atomic_init(&job.next, 0);
+    atomic_init(&job.spilt, 0);
     enum vf_status status = sort_lots(&job, ctx, err);
+    if (status == VF_OK) status = tapes_new(&job, out, ctx, err);
     if (status == VF_OK) status = benches_new(&job, ctx, err);
-    if (status != VF_OK) goto done;
-    match_all(&job, ctx, tally);
-    if (job.dry && tally->n_over == 0) { /* nothing to raise: once more, and for good */
+    if (status == VF_OK) match_all(&job, ctx, tally);
+    if (status == VF_OK && job.dry && tally->n_over == 0) { /* nothing to raise: once more, and for good */
         job.dry = false;
         match_all(&job, ctx, tally);
     }
-done:
     release(&job, ctx);
+    if (status != VF_OK) vf__tapes_release(out);
     return status;
 }

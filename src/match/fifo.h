@@ -1,21 +1,16 @@
-/* First in, first out: each symbol's rows in, its matches out, in the same place.
+/* First in, first out: each symbol's rows in, what each of them gives out.
    Not for sides, names, prices or columns: a quantity already carries its side, and a price never matters here. */
 #ifndef VF_MATCH_FIFO_H
 #define VF_MATCH_FIFO_H
 
 #include "base/chains.h"
 #include "base/keys.h"
+#include "match/tape.h"
 
 #define VF__MATCH_NONE UINT32_MAX
 
 /* Rows and inventory lots together; the numbers above are taken by the marks below. */
 #define VF__MATCH_MAX_ROWS (UINT32_MAX - 5)
-
-/* Instead of a place among the records: */
-#define VF__START_NO_TRADE UINT32_MAX
-#define VF__START_ZERO_ENTRY (UINT32_MAX - 1)
-#define VF__START_ZERO_EXIT (UINT32_MAX - 2)
-#define VF__START_LIMIT (UINT32_MAX - 2)
 
 /* A quantity is its magnitude (the bits of an int64 >= 0 or of a double >= 0, which order alike) under a sign bit:
    in a row, set for the exit side; in a record, set when the exit side opened the lot. */
@@ -37,8 +32,10 @@ struct vf__record {
     int64_t held; /* of a match with a row's lot: closer's time - opener's time; only where it is asked for */
 };
 
-/* A cell of a symbol's chain: a trade and its row number; after the match, record k of the symbol and where the
-   records of its row k start among the symbol's. A row's records are those from its start on that name the row. */
+/* As a closer: an entry whose lot is closed as a whole, told in one piece (VF_FIFO_EXITS). */
+#define VF__WHOLE (UINT32_MAX - 1)
+
+/* A cell of a symbol's chain: a trade and its row number. */
 static inline size_t vf__match_stride(bool timed) {
     return (timed ? sizeof(struct vf__trade) : offsetof(struct vf__trade, time)) + sizeof(uint32_t);
 }
@@ -46,8 +43,10 @@ static inline size_t vf__match_stride(bool timed) {
 struct vf__match_input {
     struct vf__chains *cells;
     bool timed;
+    bool narrow; /* all quantities are whole and below 2^31 */
+    enum vf_fifo_rows rows;
     uint32_t n_rows; /* of all, trades or not */
-    /* Inventory lots, oldest first: they take part before any row. Each has a spare cell behind its symbol's rows. */
+    /* Inventory lots, oldest first: they take part before any row. */
     const uint32_t *lot_group;
     const uint64_t *lot_quantity;
     size_t n_lots;
@@ -66,9 +65,15 @@ struct vf__match_tally {
     uint32_t first_over; /* row, or VF__MATCH_NONE */
 };
 
-/* Matches every symbol's rows in order of (sort, row). Under VF_EXCESS_RAISE nothing is changed where tally->n_over
-   is not 0 afterwards; nor where memory was refused. */
-enum vf_status vf__match_run(const struct vf_context *ctx, const struct vf__match_input *in,
+/* Matches every symbol's rows in order of (sort, row), and writes what each row gives over the cells, which *out goes on
+   using. Under VF_EXCESS_RAISE nothing is changed where tally->n_over is not 0 afterwards; nor where memory was refused. */
+enum vf_status vf__match_run(const struct vf_context *ctx, const struct vf__match_input *in, struct vf__tapes *out,
                              struct vf__match_tally *tally, struct vf_error *err);
+
+/* Whether all of n quantities, signed or not, are whole and below 2^31. */
+bool vf__match_narrow(const uint64_t *quantity, size_t n, bool is_float);
+
+/* Pieces that all rows give. */
+int64_t vf__match_pieces(const struct vf__match_tally *tally, enum vf_fifo_rows rows);
 
 #endif

@@ -1,369 +1,241 @@
-/* Finds the pieces of rows among their symbols' records, and makes columns of them; see pieces.h. Not for the batch
-   that the rows are in. */
+/* Reads the pieces of rows, and makes columns of them; see pieces.h. Not for the batch that the rows are in. */
 #include "match/pieces.h"
 
 #include <math.h>
 
 #define NONE VF__MATCH_NONE
 
-/* ---- the lists -------------------------------------------------------------------------------------------------- */
+/* ---- tapes ------------------------------------------------------------------------------------------------------ */
 
-static enum vf_status make_room(const struct vf_context *ctx, struct vf__piece_list *list, size_t n,
-                                struct vf_error *err) {
-    if (list->room - list->n >= n) return VF_OK;
-    size_t room = list->n + n + list->room / 2;
-    if (list->n + n > VF__PIECE_MASK)
-        return vf__fail(err, VF_ERROR_OVERFLOW, NULL, -1,
-                        "too many pieces in one batch (%zu); ask for fewer rows at a time", list->n + n);
-    struct vf__record *record = vf__alloc(ctx, room, sizeof *record);
-    if (record == NULL) return vf__fail_memory(err, room * sizeof *record);
-    if (list->n > 0) memcpy(record, list->record, list->n * sizeof *record);
-    vf__free(ctx, list->record, list->room, sizeof *list->record);
-    list->record = record;
-    list->room = room;
-    return VF_OK;
+void vf__tapes_release(struct vf__tapes *tapes) {
+    if (tapes->spill != NULL) vf__free(&tapes->ctx, tapes->spill, tapes->spill_bytes + VF__SLAB_PAD, 1);
+    if (tapes->tape != NULL) vf__free(&tapes->ctx, tapes->tape, tapes->n, sizeof *tapes->tape);
+    *tapes = (struct vf__tapes){0};
 }
 
-void vf__piece_lists_release(struct vf__piece_lists *lists) {
-    for (size_t i = 0; i < VF__PIECE_LISTS; i++) {
-        struct vf__piece_list *list = &lists->list[i];
-        vf__free(&lists->ctx, list->record, list->room, sizeof *list->record);
-        *list = (struct vf__piece_list){0};
+void vf__tapes_rewind(struct vf__tapes *tapes) {
+    for (size_t g = 0; g < tapes->n; g++) {
+        vf__tape_start(&tapes->tape[g], tapes->stride);
+        tapes->tape[g].read = 0;
     }
 }
 
-enum vf_status vf__piece_lists_start(struct vf__piece_lists *lists, struct vf_error *err) {
-    for (size_t i = 0; i < VF__PIECE_LISTS; i++)
-        lists->list[i].n = 0;
-    struct vf__piece_list *first = &lists->list[0];
-    enum vf_status status = make_room(&lists->ctx, first, 1, err);
-    if (status == VF_OK) first->record[first->n++] = (struct vf__record){.opener = NONE, .closer = NONE};
-    return status;
+/* How many pieces the next row has: those that it closed, and those that it opened. */
+static inline void read_head(struct vf__tape *tape, size_t stride, uint32_t *closed, uint32_t *opened) {
+    uint32_t head;
+    memcpy(&head, vf__tape_take(tape, stride, sizeof head), sizeof head);
+    *closed = head & VF__TAPE_FEW;
+    *opened = head >> 16;
+    if (VF__LIKELY(head != VF__TAPE_WIDE)) return;
+    const uint8_t *at = vf__tape_take(tape, stride, 2 * sizeof head);
+    memcpy(closed, at, sizeof *closed);
+    memcpy(opened, at + sizeof *closed, sizeof *opened);
 }
 
-/* ---- finding ---------------------------------------------------------------------------------------------------- */
-
-static inline void append(struct vf__piece_list *list, struct vf__record record) {
-    list->record[list->n++] = record;
-}
-
-static inline uint64_t add(uint64_t a, uint64_t b, bool is_float) {
-    if (!is_float) return a + b;
-    double x, y;
-    memcpy(&x, &a, sizeof x);
-    memcpy(&y, &b, sizeof y);
-    x += y;
-    memcpy(&a, &x, sizeof a);
-    return a;
-}
-
-/* A cell's record; `held` stays what it was where it is not kept. Constant sizes: a call a record costs more. */
-static inline void copy_record(struct vf__record *to, const uint8_t *cell, bool timed) {
-    if (timed)
-        memcpy(to, cell, sizeof *to);
-    else
-        memcpy(to, cell, offsetof(struct vf__record, held));
-}
-
-/* The records of one row, one after the other. */
-struct reading {
-    const struct vf__chains *cells;
-    struct vf__chain_place place;
-    uint32_t n; /* cells of the group */
-    bool timed;
-    bool there; /* `record` is one of the group's */
-    struct vf__record record;
-};
-
-static inline void read_record(struct reading *r) {
-    r->there = r->place.k < r->n;
-    if (VF__LIKELY(r->there)) copy_record(&r->record, r->place.at, r->timed);
-}
-
-static inline void next_record(struct reading *r) {
-    if (r->place.k + 1 < r->n) {
-        vf__chain_step(r->cells, &r->place);
-        copy_record(&r->record, r->place.at, r->timed);
-    } else {
-        r->there = false;
+/* Only forwards can be read: so from the start again. */
+static void look_for(const struct vf__tapes *tapes, struct vf__tape *tape) {
+    size_t piece = vf__tape_piece(tapes->timed, tapes->narrow);
+    vf__tape_start(tape, tapes->stride);
+    for (uint32_t row = 0, closed, opened; row < tape->read; row++) {
+        read_head(tape, tapes->stride, &closed, &opened);
+        for (size_t k = (size_t)closed + opened; k > 0; k--)
+            (void)vf__tape_take(tape, tapes->stride, piece);
     }
 }
 
-static inline bool is_full(const struct vf__piece_list *list, size_t n) {
-    return list->room - list->n < n;
-}
-
-/* Every record that names the row. False: the list is full. */
-static bool find_both(struct reading *r, uint32_t row, struct vf__piece_list *out) {
-    for (; r->there && (r->record.closer == row || r->record.opener == row); next_record(r)) {
-        if (VF__UNLIKELY(is_full(out, 1))) return false;
-        append(out, r->record);
-    }
-    return true;
-}
-
-/* What the row closed; then, of what it opened, one piece (EXITS) or the rest (LOTS). False: the list is full. */
-static bool find_legs(struct reading *r, const struct vf__piece_finder *finder, uint32_t row,
-                      struct vf__piece_list *out) {
-    for (; r->there && r->record.closer == row; next_record(r)) {
-        if (VF__UNLIKELY(is_full(out, 1))) return false;
-        append(out, r->record);
-    }
-    if (!r->there || r->record.opener != row) return true;
-    if (VF__UNLIKELY(is_full(out, 1))) return false;
-    struct vf__record whole = {.opener = row, .closer = VF__WHOLE};
-    for (; r->there && r->record.opener == row; next_record(r)) {
-        if (r->record.closer != NONE)
-            whole.quantity = add(whole.quantity, r->record.quantity & ~VF__EXIT_SIDE, finder->is_float);
-        else if (finder->rows == VF_FIFO_LOTS)
-            append(out, r->record);
-        else
-            whole.closer = NONE;
-    }
-    if (finder->rows == VF_FIFO_EXITS) append(out, whole);
-    return true;
-}
-
-/* Any row, in any mode. */
-static bool find_row(const struct vf__piece_finder *finder, const struct vf__chain_place *place, uint32_t n_cells,
-                     uint32_t row, struct vf__piece_list *out) {
-    struct reading r = {.cells = finder->cells, .place = *place, .n = n_cells, .timed = finder->timed};
-    read_record(&r);
-    return finder->rows == VF_FIFO_BOTH ? find_both(&r, row, out) : find_legs(&r, finder, row, out);
-}
-
-/* A row of up to three records that lie together, in VF_FIFO_BOTH: without a branch a record. False: not such a row. */
-static inline bool find_few(const uint8_t *at, size_t stride, uint32_t row, bool timed, struct vf__piece_list *out) {
-    struct vf__record *to = out->record + out->n;
-    uint32_t named = 1, n = 0;
-    for (size_t k = 0; k < 4; k++) {
-        copy_record(&to[k], at + k * stride, timed);
-        named &= (uint32_t)((to[k].closer == row) | (to[k].opener == row));
-        n += named;
-    }
-    if (VF__UNLIKELY(n == 4)) return false;
-    out->n += n;
-    return true;
-}
-
-/* The blocks that the last records were found in. A symbol's openers and its closers each find theirs in order, at two
-   ends of its queue: so two blocks, the one found last first. */
-struct nearby {
-    const uint8_t *first;
-    uint32_t start, end;
-};
-
-static inline struct vf__chain_place find_place(const struct vf__chains *cells, uint32_t group, uint32_t k,
-                                                struct nearby nearby[2]) {
-    if (k - nearby[0].start >= nearby[0].end - nearby[0].start) {
-        struct nearby other = nearby[1];
-        nearby[1] = nearby[0];
-        if (k - other.start >= other.end - other.start) {
-            uint32_t block = vf__chain_block_of(k, &other.start);
-            other.first = cells->blocks[cells->block_start[group] + block];
-            other.end = other.start + vf__chain_block(other.start);
-        }
-        nearby[0] = other;
-    }
-    return (struct vf__chain_place){
-        .at = nearby[0].first + (k - nearby[0].start) * cells->stride, .k = k, .left = nearby[0].end - k};
-}
-
-enum found { FOUND, FULL, DIFFERENT };
-
-#define PLACES 32 /* rows whose records are asked for before the first one's are looked at */
-
-static inline enum found find_group(const struct vf__piece_finder *finder, uint32_t group, uint32_t first_row,
-                                    const uint32_t *rows, size_t n, uint32_t *at, uint32_t *counts, size_t *n_read,
-                                    struct vf__piece_list *out, bool timed) {
-    struct vf__chains *cells = finder->cells;
-    struct vf__lane *lane = &cells->lanes[group];
-    size_t stride = cells->stride, start_at = stride - sizeof(uint32_t);
-    bool both = finder->rows == VF_FIFO_BOTH;
-    struct nearby nearby[2] = {0};
-    struct vf__chain_place places[PLACES];
-    for (size_t from = 0, m; from < n; from += m) {
-        m = n - from < PLACES ? n - from : PLACES;
-        if (VF__UNLIKELY(lane->n - lane->read < m)) return DIFFERENT;
-        for (size_t i = 0; i < m; i++) {
-            uint32_t start;
-            memcpy(&start, (const uint8_t *)vf__chain_next(cells, lane) + start_at, sizeof start);
-            places[i].k = start;
-            if (VF__UNLIKELY(start >= VF__START_LIMIT)) continue;
-            places[i] = find_place(cells, group, start, nearby);
-            VF__PREFETCH(places[i].at);
-        }
-        *n_read += m;
-        for (size_t i = 0; i < m; i++) {
-            const struct vf__chain_place *place = &places[i];
-            uint32_t row = first_row + rows[from + i];
-            if (VF__UNLIKELY(is_full(out, 4))) return FULL;
-            size_t before = out->n;
-            if (VF__UNLIKELY(place->k >= VF__START_LIMIT)) {
-                if (finder->rows != VF_FIFO_LOTS)
-                    append(out, (struct vf__record){.opener = place->k == VF__START_ZERO_ENTRY ? row : NONE,
-                                                    .closer = place->k == VF__START_ZERO_EXIT ? row : NONE});
-            } else {
-                bool together = both & (place->left >= 4) & (place->k + 4 <= lane->n);
-                if (!together || !find_few(place->at, stride, row, timed, out))
-                    if (VF__UNLIKELY(!find_row(finder, place, lane->n, row, out))) return FULL;
-            }
-            at[from + i] = (uint32_t)before;
-            counts[from + i] = (uint32_t)(out->n - before);
-        }
-    }
-    return FOUND;
-}
-
-/* The lines of as many cells as the group has rows in this batch; of the more the processor reads ahead by itself. */
-static inline void fetch_cells(const uint8_t *at, size_t stride, size_t n) {
-    size_t bytes = n * stride < 512 ? n * stride : 512;
-    for (size_t i = 0; i < bytes + 64; i += 64)
-        VF__PREFETCH(at + i);
-}
-
-/* A group's lane, its next cells, the place of the first one's block and its records follow from each other, and each
-   is a miss of the cache: so each is asked for some groups before it is needed. Groups from n on are another thread's. */
-static inline void fetch_ahead(const struct vf__chains *cells, const struct vf__grouping *grouping, size_t k,
-                               size_t n) {
-    size_t start_at = cells->stride - sizeof(uint32_t);
-    if (k + 16 < n) VF__PREFETCH(&cells->lanes[grouping->groups[k + 16]]);
-    if (k + 12 < n)
-        fetch_cells(cells->lanes[grouping->groups[k + 12]].at, cells->stride,
-                    grouping->ends[k + 12] - grouping->ends[k + 11]);
-    for (size_t ahead = 8; ahead > 0; ahead -= 4) {
-        if (k + ahead >= n) continue;
-        uint32_t group = grouping->groups[k + ahead], start, first;
-        const struct vf__lane *lane = &cells->lanes[group];
-        if (lane->left == 0 || lane->read == lane->n) continue;
-        memcpy(&start, lane->at + start_at, sizeof start);
-        if (start >= lane->n) continue;
-        uint8_t *const *block = &cells->blocks[cells->block_start[group] + vf__chain_block_of(start, &first)];
-        if (ahead == 8)
-            VF__PREFETCH(block);
-        else
-            fetch_cells(*block + (start - first) * cells->stride, cells->stride,
-                        grouping->ends[k + ahead] - grouping->ends[k + ahead - 1]);
-    }
-}
-
-/* One thread's share: the groups [from, to), whose rows are [ends[from - 1], ends[to - 1]) of the grouping's. */
-struct share {
-    size_t from, to;
-    enum found found;
-};
-
-struct search {
-    const struct vf__piece_finder *finder;
-    const struct vf__grouping *grouping;
-    uint32_t first_row;
-    uint32_t *at, *counts; /* in the grouping's order */
-    struct vf__piece_lists *lists;
-    struct share shares[VF__PIECE_LISTS];
-};
-
-static void unread(const struct search *search, size_t from, size_t to, size_t n_of_last) {
-    struct vf__chains *cells = search->finder->cells;
-    for (size_t k = from; k <= to && k < search->grouping->n_groups; k++) {
-        size_t n = k < to ? search->grouping->ends[k] - vf__grouping_start(search->grouping, k) : n_of_last;
-        for (; n > 0; n--)
-            vf__chain_back(cells, &cells->lanes[search->grouping->groups[k]]);
-    }
-}
-
-static void find_share(void *arg, size_t index) {
-    struct search *search = arg;
-    struct share *share = &search->shares[index];
-    struct vf__piece_list *list = &search->lists->list[index];
-    const struct vf__grouping *grouping = search->grouping;
-    size_t before = list->n, n_read = 0;
-    share->found = FOUND;
-    for (size_t k = share->from; k < share->to; k++) {
-        size_t first = vf__grouping_start(grouping, k), n = grouping->ends[k] - first;
-        const uint32_t *rows = grouping->rows + first;
-        uint32_t *at = search->at + first, *counts = search->counts + first;
-        fetch_ahead(search->finder->cells, grouping, k, share->to);
-        n_read = 0;
-        share->found = search->finder->timed
-                           ? find_group(search->finder, grouping->groups[k], search->first_row, rows, n, at, counts,
-                                        &n_read, list, true)
-                           : find_group(search->finder, grouping->groups[k], search->first_row, rows, n, at, counts,
-                                        &n_read, list, false);
-        if (VF__LIKELY(share->found == FOUND)) continue;
-        unread(search, share->from, k, n_read);
-        list->n = before;
-        return;
-    }
-}
-
-/* Room for the usual number of pieces; a share that needs more is looked through again with twice as much. */
-static enum vf_status reserve(struct search *search, size_t i, size_t times, struct vf_error *err) {
-    const struct share *share = &search->shares[i];
-    size_t rows = vf__grouping_start(search->grouping, share->to) - vf__grouping_start(search->grouping, share->from);
-    return make_room(&search->lists->ctx, &search->lists->list[i], (rows + 1) * 4 * times, err);
-}
-
-enum vf_status vf__pieces_find(const struct vf__piece_finder *finder, const struct vf__grouping *grouping,
-                               uint32_t first_row, uint32_t *room, uint32_t *at, uint32_t *counts,
-                               struct vf__piece_lists *out, bool *differs, struct vf_error *err) {
-    struct search search = {.finder = finder,
-                            .grouping = grouping,
-                            .first_row = first_row,
-                            .at = room,
-                            .counts = room + VF__GROUPING_ROWS,
-                            .lists = out};
-    size_t from[VF__GROUPING_SHARES + 1], n = vf__grouping_cut(grouping, out->ctx.n_threads, from);
-    enum vf_status status = VF_OK;
-    for (size_t i = 0; i < n; i++)
-        search.shares[i] = (struct share){.from = from[i], .to = from[i + 1]};
-    *differs = false;
-    for (size_t i = 0; status == VF_OK && i < n; i++)
-        status = reserve(&search, i, 1, err);
-    if (status != VF_OK) return status;
-    vf__parallel(&out->ctx, n, find_share, &search);
+void vf__tapes_unread(struct vf__tapes *tapes, const uint32_t *group, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        for (size_t times = 2; status == VF_OK && search.shares[i].found == FULL; times *= 2) {
-            status = reserve(&search, i, times, err);
-            if (status == VF_OK) find_share(&search, i);
-        }
-        *differs |= search.shares[i].found == DIFFERENT;
-    }
-    if (status != VF_OK || *differs) {
-        for (size_t i = 0; i < n; i++)
-            if (search.shares[i].found == FOUND) unread(&search, search.shares[i].from, search.shares[i].to, 0);
-        return status;
+        if (group[i] >= tapes->n) continue;
+        tapes->tape[group[i]].read--;
+        tapes->tape[group[i]].at = NULL;
     }
     for (size_t i = 0; i < n; i++)
-        for (size_t k = vf__grouping_start(grouping, search.shares[i].from); k < vf__grouping_start(grouping, search.shares[i].to); k++) {
-            at[grouping->rows[k]] = (uint32_t)i << VF__PIECE_BITS | search.at[k];
-            counts[grouping->rows[k]] = search.counts[k];
-        }
+        if (group[i] < tapes->n && tapes->tape[group[i]].at == NULL) look_for(tapes, &tapes->tape[group[i]]);
+}
+
+/* ---- reading ---------------------------------------------------------------------------------------------------- */
+
+void vf__pieces_init(struct vf__pieces *pieces, const struct vf_context *ctx, bool timed, bool rows) {
+    *pieces = (struct vf__pieces){.ctx = *ctx, .timed = timed, .rows = rows};
+}
+
+static void drop(struct vf__pieces *p) {
+    vf__free(&p->ctx, p->opener, p->room, sizeof *p->opener);
+    vf__free(&p->ctx, p->closer, p->room, sizeof *p->closer);
+    vf__free(&p->ctx, p->quantity, p->room, sizeof *p->quantity);
+    vf__free(&p->ctx, p->held, p->timed ? p->room : 0, sizeof *p->held);
+    vf__free(&p->ctx, p->row, p->rows ? p->room : 0, sizeof *p->row);
+}
+
+void vf__pieces_release(struct vf__pieces *pieces) {
+    struct vf_context ctx = pieces->ctx;
+    drop(pieces);
+    vf__pieces_init(pieces, &ctx, pieces->timed, pieces->rows);
+}
+
+/* Room for `more` pieces; those that are there stay. */
+static enum vf_status make_room(struct vf__pieces *p, size_t more, struct vf_error *err) {
+    if (VF__LIKELY(p->room - p->n >= more)) return VF_OK;
+    struct vf__pieces wide = *p;
+    wide.room = p->n + more + p->room / 2;
+    wide.opener = vf__alloc(&p->ctx, wide.room, sizeof *p->opener);
+    wide.closer = vf__alloc(&p->ctx, wide.room, sizeof *p->closer);
+    wide.quantity = vf__alloc(&p->ctx, wide.room, sizeof *p->quantity);
+    wide.held = p->timed ? vf__alloc(&p->ctx, wide.room, sizeof *p->held) : NULL;
+    wide.row = p->rows ? vf__alloc(&p->ctx, wide.room, sizeof *p->row) : NULL;
+    if (wide.opener == NULL || wide.closer == NULL || wide.quantity == NULL || (p->timed && wide.held == NULL) ||
+        (p->rows && wide.row == NULL)) {
+        drop(&wide);
+        return vf__fail_memory(err, wide.room * sizeof *p->quantity);
+    }
+    if (p->n > 0) {
+        memcpy(wide.opener, p->opener, p->n * sizeof *p->opener);
+        memcpy(wide.closer, p->closer, p->n * sizeof *p->closer);
+        memcpy(wide.quantity, p->quantity, p->n * sizeof *p->quantity);
+        if (p->timed) memcpy(wide.held, p->held, p->n * sizeof *p->held);
+        if (p->rows) memcpy(wide.row, p->row, p->n * sizeof *p->row);
+    }
+    drop(p);
+    *p = wide;
     return VF_OK;
 }
 
-/* ---- in row order ----------------------------------------------------------------------------------------------- */
-
-static inline const struct vf__record *record_at(const struct vf__piece_lists *lists, uint32_t at) {
-    return lists->list[at >> VF__PIECE_BITS].record + (at & VF__PIECE_MASK);
+/* The piece at `at`, the row's k-th, becomes piece `to`. */
+static inline void take(const struct vf__pieces *p, size_t to, const uint8_t *at, uint32_t k, uint32_t closed,
+                        uint32_t row, bool timed, bool narrow, bool is_float) {
+    uint32_t other, word;
+    uint64_t quantity;
+    memcpy(&other, at, sizeof other);
+    at += sizeof other;
+    p->opener[to] = k < closed ? other : row;
+    p->closer[to] = k < closed ? row : other;
+    if (narrow) {
+        memcpy(&word, at, sizeof word);
+        at += sizeof word;
+        quantity = word & ~(UINT32_C(1) << 31);
+        if (is_float) {
+            double x = (double)quantity;
+            memcpy(&quantity, &x, sizeof quantity);
+        }
+        quantity |= (uint64_t)(word >> 31) << 63;
+    } else {
+        memcpy(&quantity, at, sizeof quantity);
+        at += sizeof quantity;
+    }
+    p->quantity[to] = quantity;
+    if (timed) memcpy(&p->held[to], at, sizeof p->held[to]);
 }
 
-void vf__pieces_next(const struct vf__piece_lists *lists, const uint32_t *at, const uint32_t *counts,
-                     uint32_t first_row, int64_t end, struct vf__piece_cursor *cursor, struct vf__pieces *pieces) {
-    size_t n = 0;
-    int64_t row = cursor->row;
-    uint32_t piece = cursor->piece;
-    for (; row < end && n < VF__PIECES; row++, piece = 0) {
-        const struct vf__record *from = record_at(lists, at[row]);
-        if (row + 16 < end) VF__PREFETCH(record_at(lists, at[row + 16])); /* of another symbol: anywhere */
-        uint32_t count = counts[row];
-        for (; piece < count && n < VF__PIECES; piece++, n++) {
-            pieces->record[n] = from[piece];
-            pieces->row[n] = first_row + (uint32_t)row;
-        }
-        if (piece < count) break;
+#define USUAL 2 /* pieces that are taken without a look at how many there are */
+_Static_assert(USUAL * sizeof(struct vf__record) <= VF__SLAB_PAD, "what is read past a row");
+
+/* The next row's pieces from piece `to` on, where there is room for USUAL more than they are. */
+static inline void take_row(const struct vf__pieces *p, size_t to, const struct vf__tapes *tapes, struct vf__tape *tape,
+                            uint32_t closed, size_t count, uint32_t row, bool timed, bool narrow) {
+    size_t piece = vf__tape_piece(timed, narrow);
+    bool is_float = tapes->is_float;
+    if (VF__LIKELY(tape->left >= count * piece)) {
+        const uint8_t *at = tape->at;
+        tape->at += count * piece;
+        tape->left -= (uint32_t)(count * piece);
+        for (uint32_t k = 0; k < USUAL; k++)
+            take(p, to + k, at + k * piece, k, closed, row, timed, narrow, is_float);
+        for (uint32_t k = USUAL; k < count; k++)
+            take(p, to + k, at + k * piece, k, closed, row, timed, narrow, is_float);
+    } else {
+        for (uint32_t k = 0; k < count; k++)
+            take(p, to + k, vf__tape_take(tape, tapes->stride, piece), k, closed, row, timed, narrow, is_float);
     }
-    pieces->n = n;
-    *cursor = (struct vf__piece_cursor){.row = row, .piece = piece};
+    for (size_t k = 0; p->rows && k < count; k++)
+        p->row[to + k] = row;
+}
+
+static inline void no_trade(const struct vf__pieces *p, size_t to, uint32_t row, bool timed) {
+    p->opener[to] = p->closer[to] = NONE;
+    p->quantity[to] = 0;
+    if (timed) p->held[to] = 0;
+    if (p->rows) p->row[to] = row;
+}
+
+/* A batch's rows on their way to pieces. */
+struct reading {
+    struct vf__pieces *pieces;
+    struct vf__tapes *tapes;
+    const uint32_t *group;
+    size_t n;
+    uint32_t first_row, none;
+    uint32_t *counts;
+    bool differs;
+    enum vf_status status;
+};
+
+/* As many rows as go well; r->differs or r->status says why no more did. */
+static inline size_t read_rows(struct reading *r, struct vf_error *err, bool timed, bool narrow) {
+    struct vf__pieces p = *r->pieces; /* a copy that nothing points to */
+    const struct vf__tapes tapes = *r->tapes;
+    const uint32_t *group = r->group;
+    size_t i = 0, n = r->n;
+    for (; i < n; i++) {
+        uint32_t row = r->first_row + (uint32_t)i, closed = r->none, opened = 0;
+        struct vf__tape *tape = NULL;
+        vf__tapes_fetch(&tapes, group, i, n);
+        if (VF__LIKELY(group[i] != VF__NO_KEY)) {
+            tape = &tapes.tape[group[i]];
+            r->differs = tape->read == tape->n;
+            if (VF__UNLIKELY(r->differs)) break;
+            tape->read++;
+            read_head(tape, tapes.stride, &closed, &opened);
+        }
+        size_t count = (size_t)closed + opened;
+        if (VF__UNLIKELY(p.room - p.n < count + USUAL)) {
+            r->pieces->n = p.n;
+            r->status = make_room(r->pieces, count + USUAL, err);
+            p = *r->pieces;
+            if (r->status != VF_OK) return tape != NULL ? i + 1 : i; /* a row that was begun is unread with the others */
+        }
+        if (VF__LIKELY(tape != NULL))
+            take_row(&p, p.n, &tapes, tape, closed, count, row, timed, narrow);
+        else
+            no_trade(&p, p.n, row, timed);
+        p.n += count;
+        r->counts[i] = (uint32_t)count;
+    }
+    r->pieces->n = p.n;
+    return i;
+}
+
+enum vf_status vf__pieces_read(struct vf__pieces *pieces, struct vf__tapes *tapes, const uint32_t *group, size_t n,
+                               uint32_t first_row, uint32_t none, uint32_t *counts, bool *differs,
+                               struct vf_error *err) {
+    struct reading r = {.pieces = pieces,
+                        .tapes = tapes,
+                        .group = group,
+                        .n = n,
+                        .first_row = first_row,
+                        .none = none,
+                        .counts = counts};
+    size_t done = 0;
+    pieces->n = 0;
+    r.status = make_room(pieces, 2 * n, err);
+    if (r.status == VF_OK)
+        done = tapes->timed && tapes->narrow ? read_rows(&r, err, true, true)
+               : tapes->timed                ? read_rows(&r, err, true, false)
+               : tapes->narrow               ? read_rows(&r, err, false, true)
+                                             : read_rows(&r, err, false, false);
+    *differs = r.differs;
+    if (r.differs || r.status != VF_OK) vf__tapes_unread(tapes, group, done);
+    return r.status;
+}
+
+struct vf__pieces vf__pieces_part(const struct vf__pieces *pieces, size_t from, size_t n) {
+    struct vf__pieces part = *pieces;
+    part.n = n;
+    part.opener += from;
+    part.closer += from;
+    part.quantity += from;
+    part.held = pieces->timed ? pieces->held + from : NULL;
+    part.row = pieces->rows ? pieces->row + from : NULL;
+    return part;
 }
 
 /* ---- columns ---------------------------------------------------------------------------------------------------- */
@@ -389,8 +261,9 @@ void vf__pack_bits(const uint8_t *flags, size_t n, uint8_t *bits) {
 void vf__pieces_ids(const struct vf__pieces *pieces, uint32_t n_rows, bool closer, uint32_t *out,
                     uint8_t *valid) {
     uint8_t flags[VF__PIECES];
+    const uint32_t *ids = closer ? pieces->closer : pieces->opener;
     for (size_t i = 0; i < pieces->n; i++) {
-        uint32_t id = closer ? pieces->record[i].closer : pieces->record[i].opener;
+        uint32_t id = ids[i];
         flags[i] = id < n_rows;
         out[i] = id < n_rows ? id : 0;
     }
@@ -400,9 +273,8 @@ void vf__pieces_ids(const struct vf__pieces *pieces, uint32_t n_rows, bool close
 void vf__pieces_closed(const struct vf__pieces *pieces, uint8_t *bits, uint8_t *valid) {
     uint8_t closed[VF__PIECES], known[VF__PIECES];
     for (size_t i = 0; i < pieces->n; i++) {
-        const struct vf__record *r = &pieces->record[i];
-        closed[i] = (r->opener != NONE) & (r->closer != NONE);
-        known[i] = (r->opener != NONE) | (r->closer != NONE);
+        closed[i] = (pieces->opener[i] != NONE) & (pieces->closer[i] != NONE);
+        known[i] = (pieces->opener[i] != NONE) | (pieces->closer[i] != NONE);
     }
     vf__pack_bits(closed, pieces->n, bits);
     vf__pack_bits(known, pieces->n, valid);
@@ -411,9 +283,8 @@ void vf__pieces_closed(const struct vf__pieces *pieces, uint8_t *bits, uint8_t *
 void vf__pieces_holding(const struct vf__pieces *pieces, uint32_t n_rows, int64_t *out, uint8_t *valid) {
     uint8_t flags[VF__PIECES];
     for (size_t i = 0; i < pieces->n; i++) {
-        const struct vf__record *r = &pieces->record[i];
-        flags[i] = (r->opener < n_rows) & (r->closer < n_rows);
-        out[i] = flags[i] ? r->held : 0;
+        flags[i] = (pieces->opener[i] < n_rows) & (pieces->closer[i] < n_rows);
+        out[i] = flags[i] ? pieces->held[i] : 0;
     }
     vf__pack_bits(flags, pieces->n, valid);
 }
@@ -421,9 +292,8 @@ void vf__pieces_holding(const struct vf__pieces *pieces, uint32_t n_rows, int64_
 void vf__pieces_quantity(const struct vf__pieces *pieces, uint64_t *out, uint8_t *valid) {
     uint8_t flags[VF__PIECES];
     for (size_t i = 0; i < pieces->n; i++) {
-        const struct vf__record *r = &pieces->record[i];
-        out[i] = r->quantity & ~VF__EXIT_SIDE;
-        flags[i] = (r->opener != NONE) | (r->closer != NONE);
+        out[i] = pieces->quantity[i] & ~VF__EXIT_SIDE;
+        flags[i] = (pieces->opener[i] != NONE) | (pieces->closer[i] != NONE);
     }
     vf__pack_bits(flags, pieces->n, valid);
 }
@@ -436,8 +306,7 @@ void vf__pieces_price(const struct vf__pieces *pieces, size_t n_prices, const do
                       double *out, uint8_t *valid) {
     uint8_t flags[VF__PIECES];
     for (size_t i = 0; i < pieces->n; i++) {
-        const struct vf__record *r = &pieces->record[i];
-        double p = price_at(price, n_prices, closer ? r->closer : r->opener);
+        double p = price_at(price, n_prices, closer ? pieces->closer[i] : pieces->opener[i]);
         flags[i] = p == p;
         out[i] = flags[i] ? p : 0;
     }
@@ -448,11 +317,10 @@ void vf__pieces_markout(const struct vf__pieces *pieces, size_t n_prices, const 
                         uint8_t *valid) {
     uint8_t flags[VF__PIECES];
     for (size_t i = 0; i < pieces->n; i++) {
-        const struct vf__record *r = &pieces->record[i];
-        double from = price_at(price, n_prices, r->opener), to = price_at(price, n_prices, r->closer);
+        double from = price_at(price, n_prices, pieces->opener[i]), to = price_at(price, n_prices, pieces->closer[i]);
         double markout = to / from - 1;
         flags[i] = from > 0 && isfinite(markout);
-        out[i] = !flags[i] ? 0 : r->quantity & VF__EXIT_SIDE ? -markout : markout;
+        out[i] = !flags[i] ? 0 : pieces->quantity[i] & VF__EXIT_SIDE ? -markout : markout;
     }
     vf__pack_bits(flags, pieces->n, valid);
 }
@@ -461,17 +329,16 @@ void vf__pieces_pnl(const struct vf__pieces *pieces, size_t n_prices, const doub
                     double *out, uint8_t *valid) {
     uint8_t flags[VF__PIECES];
     for (size_t i = 0; i < pieces->n; i++) {
-        const struct vf__record *r = &pieces->record[i];
-        double from = price_at(price, n_prices, r->opener), to = price_at(price, n_prices, r->closer);
-        uint64_t magnitude = r->quantity & ~VF__EXIT_SIDE;
+        double from = price_at(price, n_prices, pieces->opener[i]), to = price_at(price, n_prices, pieces->closer[i]);
+        uint64_t magnitude = pieces->quantity[i] & ~VF__EXIT_SIDE;
         double quantity;
         if (is_float)
             memcpy(&quantity, &magnitude, sizeof quantity);
         else
             quantity = (double)(int64_t)magnitude;
         double pnl = (to - from) * quantity;
-        flags[i] = r->closer == pieces->row[i] && isfinite(pnl);
-        out[i] = !flags[i] ? 0 : r->quantity & VF__EXIT_SIDE ? -pnl : pnl;
+        flags[i] = pieces->closer[i] == pieces->row[i] && isfinite(pnl);
+        out[i] = !flags[i] ? 0 : pieces->quantity[i] & VF__EXIT_SIDE ? -pnl : pnl;
     }
     vf__pack_bits(flags, pieces->n, valid);
 }

@@ -1,0 +1,78 @@
+/* What each row of a symbol gives, in the order of its rows: written once, by the match, over the cells that the trades
+   were in, and read forwards. Not for what becomes of it: pieces.h.
+
+   A row is a head, and after it what it closed and then what it opened.
+   head: pieces closed | pieces opened << 16; where either is 65 535 or more, VF__TAPE_WIDE, and then the two.
+   piece: the other row (uint32); its quantity, with VF__EXIT_SIDE (uint64; where all are `narrow`: whole, below 2^31,
+   and the side in the top bit of a uint32); where times are asked for, how long it was held (int64).
+   Each of these lies in one block as a whole: what does not fit the rest of a block stands in the next. */
+#ifndef VF_MATCH_TAPE_H
+#define VF_MATCH_TAPE_H
+
+#include "base/chains.h"
+
+#define VF__TAPE_WIDE UINT32_MAX
+#define VF__TAPE_FEW UINT32_C(0xffff)
+
+struct vf__tape {
+    uint8_t *first, *at; /* at: NULL where it is to be looked for */
+    uint32_t left;       /* bytes from `at` to the end of its block */
+    uint32_t cells;      /* that there were up to there */
+    uint32_t n, read;    /* rows */
+};
+
+struct vf__tapes {
+    struct vf_context ctx;
+    bool timed, narrow, is_float;
+    size_t stride; /* of the cells */
+    struct vf__tape *tape; /* by group */
+    size_t n;
+    uint8_t *spill; /* blocks of tapes that are longer than their cells */
+    size_t spill_bytes;
+};
+
+static inline size_t vf__tape_piece(bool timed, bool narrow) {
+    return 2 * sizeof(uint32_t) + (narrow ? 0 : sizeof(uint32_t)) + (timed ? sizeof(int64_t) : 0);
+}
+
+static inline void vf__tape_start(struct vf__tape *tape, size_t stride) {
+    tape->at = tape->first;
+    tape->cells = vf__chain_block(0);
+    tape->left = tape->cells * (uint32_t)stride;
+}
+
+/* To the block that is named behind this one. */
+static inline void vf__tape_turn(struct vf__tape *tape, size_t stride) {
+    uint32_t cells = vf__chain_block(tape->cells);
+    memcpy(&tape->at, tape->at + tape->left, sizeof tape->at);
+    tape->cells += cells;
+    tape->left = cells * (uint32_t)stride;
+}
+
+/* The next `size` bytes, which were written as one. */
+static inline const uint8_t *vf__tape_take(struct vf__tape *tape, size_t stride, size_t size) {
+    if (VF__UNLIKELY(tape->left < size)) vf__tape_turn(tape, stride);
+    const uint8_t *at = tape->at;
+    tape->at += size;
+    tape->left -= (uint32_t)size;
+    return at;
+}
+
+/* What the rows after row i will need, as vf__chains_fetch. */
+static inline void vf__tapes_fetch(const struct vf__tapes *tapes, const uint32_t *group, size_t i, size_t n) {
+    size_t far = i + 32, near = i + 16;
+    if (far < n && group[far] < tapes->n) VF__PREFETCH(&tapes->tape[group[far]]);
+    if (near < n && group[near] < tapes->n) {
+        const uint8_t *at = tapes->tape[group[near]].at;
+        VF__PREFETCH(at);
+        VF__PREFETCH((const void *)((uintptr_t)at + 64));
+    }
+}
+
+void vf__tapes_release(struct vf__tapes *tapes);
+
+/* All rows are to be read again; and the last n rows, whose groups these are. */
+void vf__tapes_rewind(struct vf__tapes *tapes);
+void vf__tapes_unread(struct vf__tapes *tapes, const uint32_t *group, size_t n);
+
+#endif

@@ -226,8 +226,15 @@ enum vf_status vf__column_give(enum vf_status status, struct vf_column *column, 
 }
 
 void vf__validity_clear(uint8_t *validity, int64_t row, int64_t n, const uint8_t *ok) {
-    for (int64_t i = 0; i < n; i++)
-        if (!ok[i]) vf__bit_clear(validity, row + i);
+    const uint64_t all = UINT64_C(0x0101010101010101);
+    for (int64_t i = 0, end; i < n; i = end) {
+        uint64_t word = 0;
+        end = n - i < 8 ? n : i + 8;
+        memcpy(&word, ok + i, (size_t)(end - i));
+        if (word == all) continue;
+        for (; i < end; i++)
+            if (!ok[i]) vf__bit_clear(validity, row + i);
+    }
 }
 
 enum vf_status vf__texts_new(const struct vf_context *ctx, bool utf8, const char *name, size_t n, size_t bytes,

@@ -146,12 +146,43 @@ bool vf__minutes_init(struct vf__minutes *minutes, const struct vf__clock *clock
     return true;
 }
 
+#define STRIP 128 /* times that mostly lie in one minute, as rows come in order */
+
+/* Strips that lie in a session's part of one minute: no division, no look-up. How many of them, from the first on. Inlined
+   with a constant unit, as the next one is. */
+static inline int64_t place_strips(const struct vf__minutes *minutes, const int64_t *digits, int64_t n, uint32_t unit,
+                                   int32_t *elapsed_ms, uint8_t *ok) {
+    const uint32_t a_minute = 100000 / unit, most = 240000000 / unit;
+    int64_t done = 0;
+    for (; n - done >= STRIP; done += STRIP) {
+        const int64_t *strip = digits + done;
+        if ((uint64_t)strip[0] > most) break;
+        uint32_t at = (uint32_t)strip[0] / a_minute, from = (uint32_t)minutes->minute[at].from_ms;
+        uint64_t least = (uint64_t)at * a_minute + (from + unit - 1) / unit;
+        uint64_t last = (uint64_t)at * a_minute + (from + minutes->minute[at].span_ms) / unit;
+        uint64_t beyond = 0; /* its top bit: a time before `least` or after `last`, however far */
+        for (int64_t i = 0; i < STRIP; i++)
+            beyond |= ((uint64_t)strip[i] - least) | (last - (uint64_t)strip[i]);
+        if (beyond >> 63 != 0) break;
+        uint32_t base = (uint32_t)minutes->minute[at].base_ms - at * 100000;
+        for (int64_t i = 0; i < STRIP; i++)
+            elapsed_ms[done + i] = (int32_t)(base + (uint32_t)strip[i] * unit);
+        memset(ok + done, 1, STRIP);
+    }
+    return done;
+}
+
 /* Inlined with a constant unit, so that the division becomes a multiplication. */
 static inline int64_t place_by(const struct vf__minutes *minutes, const int64_t *digits, int64_t n,
                                uint32_t unit, int32_t *elapsed_ms, uint8_t *ok) {
     const uint32_t a_minute = 100000 / unit, most = 240000000 / unit;
     int64_t bad = 0;
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0, end = 0; i < n; i++) {
+        if (i == end) { /* as far as strips go, and a strip's length by itself */
+            i += place_strips(minutes, digits + i, n - i, unit, elapsed_ms + i, ok + i);
+            end = i + STRIP;
+            if (i == n) break;
+        }
         uint32_t d =
             (uint64_t)digits[i] <= most ? (uint32_t)digits[i] : most + a_minute; /* the entry for no time */
         uint32_t at = d / a_minute, rest = (d - at * a_minute) * unit;

@@ -31,6 +31,7 @@ TESTS = {
     "src/mark/asof.c": ["test_asof"],
     "src/mark/daily.c": ["test_daily"],
     "src/mark/": ["test_mark", "test_asof", "test_daily"],
+    "src/clock/": ["test_clock"],
     "src/agg/cube_": ["test_cube"],
     "src/agg/": ["test_states", "test_agg", "test_cube"],
 }

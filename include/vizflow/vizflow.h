@@ -528,8 +528,11 @@ VF_API enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_
    of its row's quantity is zero.
    These failures are VF_ERROR_DATA, times too far apart VF_ERROR_OVERFLOW. VF_ERROR_STATE when no batch was learnt, not
    even an empty one, and when the rows were matched already.
-   Memory: 20 bytes a trade row, 28 where holding periods are asked for, and 8 a row with prices; after it the same;
-   while it works, 90 bytes for each row of the largest symbol, on each thread. */
+   Memory: 20 bytes a trade row, 28 where holding periods are asked for, and 8 a row with prices; after it the same, and
+   where that is too little for what the rows give, as much more as they need, of 8 bytes a trade row that are asked
+   for and for the most part never touched (16 with holding periods and quantities that are no whole numbers below 2^31;
+   next to none without either). While it works, 64 bytes for each row of the largest symbol on each thread, 104 where
+   its rows are out of order. */
 VF_API enum vf_status vf_fifo_match(struct vf_fifo *fifo, struct vf_error *err);
 
 /* After vf_fifo_match: a sentence where a side looks misspelt, which is no error, since a day may have one side only: no

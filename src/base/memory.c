@@ -130,7 +130,7 @@ static size_t at_least_one(size_t bytes) {
 }
 
 void *vf__alloc(const struct vf_context *ctx, size_t count, size_t size) {
-    size_t bytes;
+    size_t bytes = 0;
     if (!vf__mul_size(count, size, &bytes)) return NULL;
     return ctx->allocator.allocate(ctx->allocator.state, at_least_one(bytes));
 }
@@ -142,7 +142,7 @@ void *vf__zalloc(const struct vf_context *ctx, size_t count, size_t size) {
 }
 
 void *vf__resize(const struct vf_context *ctx, void *block, size_t old_count, size_t new_count, size_t size) {
-    size_t bytes;
+    size_t bytes = 0;
     if (block == NULL) return vf__alloc(ctx, new_count, size);
     if (!vf__mul_size(new_count, size, &bytes)) return NULL;
     return ctx->allocator.resize(ctx->allocator.state, block, at_least_one(old_count * size),

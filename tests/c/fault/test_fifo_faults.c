@@ -26,6 +26,7 @@ static void make_rows(void) {
         prices[i] = 10;
         counts[i] = (uint32_t)(i % 4);
     }
+    amounts[0] = 200; /* a short that many rows close: more pieces than a batch of one row has room for at first */
 }
 
 static const struct vf_side sides[3] = {{.text = "B", .length = 1, .entry = true},
@@ -47,15 +48,15 @@ static int64_t emit_all(struct vf_fifo *fifo, enum vf_status *status) {
     struct check_column c[6];
     struct vf_column out[VF_FIFO_N_COLUMNS];
     int64_t sum = 0;
-    for (int64_t row = 0; row < ROWS; row += 2500) {
-        struct vf_fifo_batch again = batch_of(c, row, 2500, row > 0);
+    for (int64_t row = 0, n; row < ROWS; row += n) {
+        n = row == 0 ? 1 : row == 1 ? 2499 : 2500;
+        struct vf_fifo_batch again = batch_of(c, row, n, row >= 2500);
         enum vf_status first =
-            vf_fifo_emit(fifo, &again, row, 2500, (1u << VF_FIFO_N_COLUMNS) - 1, counts, out, &check_error);
+            vf_fifo_emit(fifo, &again, row, n, (1u << VF_FIFO_N_COLUMNS) - 1, counts, out, &check_error);
         if (first != VF_OK) {
             /* a call that failed has changed nothing: the same call goes on from the same place */
             *status = first;
-            first = vf_fifo_emit(fifo, &again, row, 2500, (1u << VF_FIFO_N_COLUMNS) - 1, counts, out,
-                                 &check_error);
+            first = vf_fifo_emit(fifo, &again, row, n, (1u << VF_FIFO_N_COLUMNS) - 1, counts, out, &check_error);
         }
         if (first != VF_OK) return -1;
         for (int64_t k = 0; k < out[1].array.length; k++)
@@ -82,7 +83,7 @@ static enum vf_status scenario(const struct vf_context *ctx, uint32_t n_threads,
     enum vf_status status = vf_fifo_open(&context, &options, &fifo, &check_error), step;
     if (status != VF_OK) return status;
     const struct vf_series *symbol = check_series(&held[0], "vu", "s", 150, NULL, symbol_views, "");
-    const struct vf_series *quantity = check_series(&held[1], "l", "q", 150, NULL, amounts, NULL);
+    const struct vf_series *quantity = check_series(&held[1], "l", "q", 150, NULL, amounts + 1, NULL);
     const struct vf_series *price = check_series(&held[2], "g", "p", 150, NULL, prices, NULL);
     step = vf_fifo_inventory(fifo, symbol, quantity, price, &check_error);
     status = keep(status, step);

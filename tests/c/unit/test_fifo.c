@@ -675,6 +675,30 @@ static void test_many_pieces(void) {
     }
 }
 
+/* Quantities about 2^31, from which on they take more room, in integers, floats and the inventory. */
+static void test_large_quantities(void) {
+    static const double add[] = {0, 0x1p31 - 1, 0x1p31, 0x1p31 + 1, 0x1p40};
+    for (int trial = 0; trial < 40; trial++) {
+        seed = (uint64_t)trial * 31 + 9;
+        struct day day = random_day(300, 5, trial % 4);
+        struct ask ask = {.rows = (enum vf_fifo_rows)(trial % 3),
+                          .on_excess = (trial & 4) != 0 ? VF_EXCESS_OPEN_SHORT : VF_EXCESS_UNCLOSED,
+                          .integers = (trial & 1) == 0,
+                          .n_threads = 2,
+                          .batch = 70,
+                          .slice = 45};
+        for (int64_t i = 0; i < day.n; i++)
+            r_quantity[i] = floor(r_quantity[i]) + (i % 50 == 7 ? add[trial % 5] : 0);
+        int64_t n, n_want;
+        CHECK_OK(run(&day, &ask, got, &n));
+        n_want = oracle(&day, &ask, want);
+        if (!same_pieces(got, n, want, n_want)) {
+            fprintf(stderr, "trial %d\n", trial);
+            return;
+        }
+    }
+}
+
 /* Doubling every quantity, or cutting every row in two of half the size, changes nothing but the sizes. */
 static void test_laws(void) {
     seed = 4242;
@@ -1212,6 +1236,7 @@ int main(void) {
     test_random_days();
     test_cuts();
     test_many_pieces();
+    test_large_quantities();
     test_laws();
     test_side_types();
     test_quantity_types();

@@ -103,6 +103,70 @@ static void test_rows_of_many_pieces(void) {
             }
 }
 
+/* More pieces than the usual numbers count: MANY entries that one exit closes, then an entry that MANY exits close; in
+   quantities that are kept in 4 bytes, and in those that are not. */
+enum { MANY = 70000, CROWD = 2 * (MANY + 1) };
+static int64_t crowd_symbol[CROWD], crowd_side[CROWD], crowd_time[CROWD], crowd_amount[CROWD];
+static uint32_t crowd_counts[CROWD];
+
+static const struct vf_fifo_batch *crowd_rows(struct columns *c, int64_t first, int64_t n) {
+    c->batch = (struct vf_fifo_batch){
+        .symbol = check_series(&c->c[0], "l", "symbol", n, NULL, crowd_symbol + first, NULL),
+        .sort = check_series(&c->c[1], "l", "t", n, NULL, crowd_time + first, NULL),
+        .time = check_series(&c->c[1], "l", "t", n, NULL, crowd_time + first, NULL),
+        .side = check_series(&c->c[2], "l", "side", n, NULL, crowd_side + first, NULL),
+        .quantity = check_series(&c->c[3], "l", "qty", n, NULL, crowd_amount + first, NULL)};
+    return &c->batch;
+}
+
+static void check_crowd(unsigned columns, int64_t unit) {
+    const struct vf_fifo_options options = {.sides = numbers, .n_sides = 2, .columns = columns};
+    struct vf_fifo *fifo = NULL;
+    struct columns c;
+    int64_t closed = 0, held = 0, want_held = 0, slice = 30000;
+    for (int64_t i = 0; i < CROWD; i++) {
+        int64_t k = i % (MANY + 1);
+        bool first = i <= MANY, alone = first ? k == MANY : k == 0;
+        crowd_symbol[i] = first;
+        crowd_side[i] = first == alone ? 2 : 1;
+        crowd_amount[i] = alone ? unit * MANY : unit;
+        crowd_time[i] = i;
+    }
+    for (int64_t k = 1; k <= MANY; k++)
+        want_held += 2 * k;
+    CHECK_OK(vf_fifo_open(NULL, &options, &fifo, &check_error));
+    CHECK_OK(vf_fifo_update(fifo, crowd_rows(&c, 0, CROWD), &check_error));
+    CHECK_OK(vf_fifo_match(fifo, &check_error));
+    CHECK_I64(vf_fifo_rows_out(fifo), 4 * MANY);
+    for (int64_t row = 0; row < CROWD; row += slice) {
+        struct vf_column out[2];
+        int64_t n = CROWD - row < slice ? CROWD - row : slice, at = 0;
+        CHECK_OK(vf_fifo_emit(fifo, crowd_rows(&c, row, n), row, n, columns, crowd_counts + row, out, &check_error));
+        for (int64_t i = row; i < row + n; i++)
+            for (uint32_t p = 0; p < crowd_counts[i]; p++, at++) {
+                if (crowd_side[i] != 2) continue;
+                closed += check_i64(&out[0], at) / unit;
+                if ((columns & VF_FIFO_HOLDING) != 0) held += check_i64(&out[1], at);
+            }
+        CHECK_I64(out[0].array.length, at);
+        vf_column_release(&out[0]);
+        if ((columns & VF_FIFO_HOLDING) != 0) vf_column_release(&out[1]);
+    }
+    CHECK_I64(crowd_counts[MANY], MANY);
+    CHECK_I64(crowd_counts[MANY + 1], MANY);
+    CHECK_I64(closed, 2 * MANY);
+    if ((columns & VF_FIFO_HOLDING) != 0) CHECK_I64(held, want_held);
+    CHECK_OK(vf_fifo_replayed(fifo, &check_error));
+    vf_fifo_close(fifo);
+}
+
+static void test_rows_of_more_pieces_than_16_bits_count(void) {
+    check_crowd(VF_FIFO_QTY, 1);
+    check_crowd(VF_FIFO_QTY, INT64_C(1) << 40);
+    check_crowd(VF_FIFO_QTY | VF_FIFO_HOLDING, 1);
+    check_crowd(VF_FIFO_QTY | VF_FIFO_HOLDING, INT64_C(1) << 40);
+}
+
 /* ---- other rows ------------------------------------------------------------------------------------------------------ */
 
 static void make_day(void) {
@@ -145,6 +209,45 @@ static void test_more_rows_of_a_symbol_than_were_learnt(void) {
             CHECK_OK(vf_fifo_replayed(fifo, &check_error));
             vf_fifo_close(fifo);
         }
+}
+
+/* The same after rows were given, in a block that is not judged yet: those that the failed call had read are looked for
+   again, behind the given ones. */
+static void test_failures_after_rows_were_given(void) {
+    static int64_t others[N];
+    enum { GIVEN = 4096, MORE = 1500 };
+    make_day();
+    for (int64_t i = 0; i < N; i++)
+        others[i] = i < GIVEN + 700 ? symbols[i] : 4;
+    for (unsigned timed = 0; timed < 2; timed++) {
+        unsigned columns = VF_FIFO_QTY | (timed ? VF_FIFO_HOLDING : 0);
+        struct vf_fifo *fifo[2] = {matched(2, VF_FIFO_BOTH, N, columns), matched(2, VF_FIFO_BOTH, N, columns)};
+        struct columns c;
+        struct vf_column out[2][2];
+        for (int k = 0; k < 2; k++) {
+            CHECK_OK(vf_fifo_emit(fifo[k], rows_of(&c, symbols, 0, GIVEN), 0, GIVEN, columns, counts, out[k], &check_error));
+            for (unsigned i = 0; i <= timed; i++)
+                vf_column_release(&out[k][i]);
+            if (k == 1)
+                CHECK_STATUS(vf_fifo_emit(fifo[k], rows_of(&c, others, GIVEN, MORE), GIVEN, MORE, columns, counts, out[k],
+                                          &check_error),
+                             VF_ERROR_REPLAY);
+            CHECK_OK(vf_fifo_emit(fifo[k], rows_of(&c, symbols, GIVEN, N - GIVEN), GIVEN, N - GIVEN, columns, counts, out[k],
+                                  &check_error));
+            CHECK_OK(vf_fifo_replayed(fifo[k], &check_error));
+            vf_fifo_close(fifo[k]);
+        }
+        for (unsigned i = 0; i <= timed; i++) {
+            int64_t bad = 0, n = out[0][i].array.length;
+            CHECK_I64(out[1][i].array.length, n);
+            for (int64_t k = 0; k < n && k < out[1][i].array.length; k++)
+                bad += check_valid(&out[0][i], k) != check_valid(&out[1][i], k) ||
+                       check_i64(&out[0][i], k) != check_i64(&out[1][i], k);
+            CHECK_I64(bad, 0);
+            vf_column_release(&out[0][i]);
+            vf_column_release(&out[1][i]);
+        }
+    }
 }
 
 /* Fewer rows than are compared at a time: nothing but the symbol's own count can tell. */
@@ -287,7 +390,9 @@ static void test_times_far_apart(void) {
 
 int main(void) {
     test_rows_of_many_pieces();
+    test_rows_of_more_pieces_than_16_bits_count();
     test_more_rows_of_a_symbol_than_were_learnt();
+    test_failures_after_rows_were_given();
     test_a_symbol_is_used_up_within_a_block();
     test_a_broken_batch_is_forgotten();
     test_times_far_apart();

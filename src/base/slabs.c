@@ -1,4 +1,4 @@
-/* See slabs.h. */
+/* See slabs.h. Not for giving a single piece back. */
 #include "base/slabs.h"
 
 #define FIRST_SLAB ((size_t)VF__SIZED(1 << 16, 1 << 9, 1 << 20))

@@ -352,7 +352,7 @@ static enum vf_status keep_hand(void *arg, size_t hand, struct vf_error *err) {
     return vf__fifo_timed(fifo) ? keep(fifo, in, true, err) : keep(fifo, in, false, err);
 }
 
-/* Rows [row, row + n) of the batch, decoded and in order of their symbols. */
+/* Rows [row, row + n) of the batch, decoded. */
 static enum vf_status read_hand(void *arg, size_t which, int64_t row, int64_t n, struct vf_error *err) {
     const struct learning *l = arg;
     struct vf_fifo *fifo = l->fifo;

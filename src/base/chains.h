@@ -62,16 +62,23 @@ static inline void *vf__chain_push(struct vf__chains *chains, struct vf__lane *l
 /* Takes the last cell back. */
 void vf__chain_pop(struct vf__chains *chains, struct vf__lane *lane);
 
-/* What the rows after row i will need, so that it is no miss of the cache when their turn comes: a lane, and then its next
-   cell. Of a row of no lane nothing is. */
-static inline void vf__chains_fetch(const struct vf__chains *chains, const uint32_t *group, size_t i, size_t n) {
+/* What the rows after row i will need of n_lanes things of `size` bytes, so that it is no miss of the cache when their turn
+   comes: the thing, and then what its pointer at byte `at` shows, and the line behind. Of a row of no lane nothing is. */
+static inline void vf__fetch_rows(const void *lanes, size_t n_lanes, size_t size, size_t at, const uint32_t *group,
+                                  size_t i, size_t n) {
+    const uint8_t *base = lanes;
     size_t far = i + 32, near = i + 16;
-    if (far < n && group[far] < chains->n_lanes) VF__PREFETCH(&chains->lanes[group[far]]);
-    if (near < n && group[near] < chains->n_lanes) {
-        const uint8_t *at = chains->lanes[group[near]].at;
-        VF__PREFETCH(at);
-        VF__PREFETCH((const void *)((uintptr_t)at + 64));
+    if (far < n && group[far] < n_lanes) VF__PREFETCH(base + group[far] * size);
+    if (near < n && group[near] < n_lanes) {
+        const uint8_t *next;
+        memcpy(&next, base + group[near] * size + at, sizeof next);
+        VF__PREFETCH(next);
+        VF__PREFETCH((const void *)((uintptr_t)next + 64));
     }
+}
+
+static inline void vf__chains_fetch(const struct vf__chains *chains, const uint32_t *group, size_t i, size_t n) {
+    vf__fetch_rows(chains->lanes, chains->n_lanes, sizeof *chains->lanes, offsetof(struct vf__lane, at), group, i, n);
 }
 
 /* ---- reading: after vf__chains_rewind, and with no push in between */

@@ -4,7 +4,7 @@
    what each row gives is written to where the trades were, from the records of the walk.
    - A record ends a row: the closer's need, the opener's lot, or a rest that nothing more can happen to. So a symbol
      has at most as many records as it has trades and lots.
-   - The records of one row are next to each other, so a start is all it takes to find them. As a closer: they are
+   - The records of one row are next to each other, so a span is all it takes to find them. As a closer: they are
      written one after the other while the row is handled. As an opener: only the head of the queue is ever matched,
      and while a lot is the head every record of the symbol names it (an exit finds the queue not empty, so it has no
      unmatched part before the lot is gone; rows of the lot's own direction write nothing); its rest, if any, is the
@@ -218,23 +218,17 @@ struct writer {
     uint32_t own;         /* cells up to the end of the last block that is the symbol's already */
 };
 
-/* The next block: one that the trades were in, or one of the spill, which has room for all. */
-static void turn(struct writer *w) {
-    size_t stride = w->job->in->cells->stride;
-    if (w->tape.cells >= w->own) {
-        size_t bytes = vf__chain_bytes(stride, vf__chain_block(w->tape.cells));
-        uint8_t *block = w->job->out->spill + atomic_fetch_add_explicit(&w->job->spilt, bytes, memory_order_relaxed);
-        memcpy(w->tape.at + w->tape.left, &block, sizeof block);
-    }
-    vf__tape_turn(&w->tape, stride);
+/* Names the block after this one: one of the spill, which has room for all, where the trades were in no other. */
+static void name_next(const struct writer *w) {
+    if (w->tape.cells < w->own) return;
+    size_t bytes = vf__chain_bytes(w->job->in->cells->stride, vf__chain_block(w->tape.cells));
+    uint8_t *block = w->job->out->spill + atomic_fetch_add_explicit(&w->job->spilt, bytes, memory_order_relaxed);
+    memcpy(w->tape.at + w->tape.left, &block, sizeof block);
 }
 
 static inline uint8_t *room(struct writer *w, size_t size) {
-    if (VF__UNLIKELY(w->tape.left < size)) turn(w);
-    uint8_t *at = w->tape.at;
-    w->tape.at += size;
-    w->tape.left -= (uint32_t)size;
-    return at;
+    if (VF__UNLIKELY(w->tape.left < size)) name_next(w);
+    return vf__tape_take(&w->tape, w->job->in->cells->stride, size);
 }
 
 static inline void put_piece(uint8_t *at, const struct vf__match_input *in, uint32_t other, uint64_t quantity,
@@ -294,7 +288,7 @@ static void write_whole(struct writer *w, const struct vf__record *record, uint3
 static void write_row(struct writer *w, const struct vf__record *record, uint32_t closed, uint32_t opened) {
     enum vf_fifo_rows rows = w->job->in->rows;
     uint32_t n_rests = 0;
-    for (uint32_t k = 0; k < opened; k++)
+    for (uint32_t k = 0; rows == VF_FIFO_LOTS && k < opened; k++)
         n_rests += record[closed + k].closer == NONE;
     write_head(w, closed, rows == VF_FIFO_BOTH ? opened : rows == VF_FIFO_EXITS ? opened > 0 : n_rests);
     for (; closed > 0; closed--, record++)

@@ -49,24 +49,18 @@ static inline void vf__tape_turn(struct vf__tape *tape, size_t stride) {
     tape->left = cells * (uint32_t)stride;
 }
 
-/* The next `size` bytes, which were written as one. */
-static inline const uint8_t *vf__tape_take(struct vf__tape *tape, size_t stride, size_t size) {
+/* The next `size` bytes, which are written and read as one. */
+static inline uint8_t *vf__tape_take(struct vf__tape *tape, size_t stride, size_t size) {
     if (VF__UNLIKELY(tape->left < size)) vf__tape_turn(tape, stride);
-    const uint8_t *at = tape->at;
+    uint8_t *at = tape->at;
     tape->at += size;
     tape->left -= (uint32_t)size;
     return at;
 }
 
-/* What the rows after row i will need, as vf__chains_fetch. */
+/* As vf__chains_fetch. */
 static inline void vf__tapes_fetch(const struct vf__tapes *tapes, const uint32_t *group, size_t i, size_t n) {
-    size_t far = i + 32, near = i + 16;
-    if (far < n && group[far] < tapes->n) VF__PREFETCH(&tapes->tape[group[far]]);
-    if (near < n && group[near] < tapes->n) {
-        const uint8_t *at = tapes->tape[group[near]].at;
-        VF__PREFETCH(at);
-        VF__PREFETCH((const void *)((uintptr_t)at + 64));
-    }
+    vf__fetch_rows(tapes->tape, tapes->n, sizeof *tapes->tape, offsetof(struct vf__tape, at), group, i, n);
 }
 
 void vf__tapes_release(struct vf__tapes *tapes);

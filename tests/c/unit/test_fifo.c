@@ -598,6 +598,15 @@ static void check_sums(const struct day *day, int64_t n) {
     }
 }
 
+/* The day's n pieces in got[], which are those of the oracle; else the trial is named. */
+static bool check_trial(const struct day *day, const struct ask *ask, int trial, int64_t *n) {
+    CHECK_OK(run(day, ask, got, n));
+    int64_t n_want = oracle(day, ask, want);
+    if (same_pieces(got, *n, want, n_want)) return true;
+    fprintf(stderr, "trial %d\n", trial);
+    return false;
+}
+
 static void test_random_days(void) {
     for (int trial = 0; trial < 240; trial++) {
         seed = (uint64_t)trial * 977 + 5;
@@ -608,13 +617,8 @@ static void test_random_days(void) {
                           .n_threads = (uint32_t)(1 + draw(3)),
                           .batch = 1 + draw(200),
                           .slice = 1 + draw(400)};
-        int64_t n, n_want;
-        CHECK_OK(run(&day, &ask, got, &n));
-        n_want = oracle(&day, &ask, want);
-        if (!same_pieces(got, n, want, n_want)) {
-            fprintf(stderr, "trial %d\n", trial);
-            return;
-        }
+        int64_t n;
+        if (!check_trial(&day, &ask, trial, &n)) return;
         if (ask.rows == VF_FIFO_BOTH) check_sums(&day, n);
     }
 }
@@ -689,13 +693,8 @@ static void test_large_quantities(void) {
                           .slice = 45};
         for (int64_t i = 0; i < day.n; i++)
             r_quantity[i] = floor(r_quantity[i]) + (i % 50 == 7 ? add[trial % 5] : 0);
-        int64_t n, n_want;
-        CHECK_OK(run(&day, &ask, got, &n));
-        n_want = oracle(&day, &ask, want);
-        if (!same_pieces(got, n, want, n_want)) {
-            fprintf(stderr, "trial %d\n", trial);
-            return;
-        }
+        int64_t n;
+        if (!check_trial(&day, &ask, trial, &n)) return;
     }
 }
 

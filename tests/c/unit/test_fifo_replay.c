@@ -13,15 +13,19 @@ struct columns {
     struct vf_fifo_batch batch;
 };
 
+static const struct vf_fifo_batch *rows_in(struct columns *c, const int64_t *symbol, const int64_t *time,
+                                           const int64_t *side, const int64_t *amount, int64_t n) {
+    c->batch = (struct vf_fifo_batch){.symbol = check_series(&c->c[0], "l", "symbol", n, NULL, symbol, NULL),
+                                      .sort = check_series(&c->c[1], "l", "t", n, NULL, time, NULL),
+                                      .time = check_series(&c->c[1], "l", "t", n, NULL, time, NULL),
+                                      .side = check_series(&c->c[2], "l", "side", n, NULL, side, NULL),
+                                      .quantity = check_series(&c->c[3], "l", "qty", n, NULL, amount, NULL)};
+    return &c->batch;
+}
+
 static const struct vf_fifo_batch *rows_of(struct columns *c, const int64_t *symbol, int64_t first,
                                            int64_t n) {
-    c->batch = (struct vf_fifo_batch){
-        .symbol = check_series(&c->c[0], "l", "symbol", n, NULL, symbol + first, NULL),
-        .sort = check_series(&c->c[1], "l", "t", n, NULL, times + first, NULL),
-        .time = check_series(&c->c[1], "l", "t", n, NULL, times + first, NULL),
-        .side = check_series(&c->c[2], "l", "side", n, NULL, sides + first, NULL),
-        .quantity = check_series(&c->c[3], "l", "qty", n, NULL, amounts + first, NULL)};
-    return &c->batch;
+    return rows_in(c, symbol + first, times + first, sides + first, amounts + first, n);
 }
 
 static struct vf_fifo *matched(uint32_t n_threads, enum vf_fifo_rows rows, int64_t n, unsigned columns) {
@@ -110,13 +114,7 @@ static int64_t crowd_symbol[CROWD], crowd_side[CROWD], crowd_time[CROWD], crowd_
 static uint32_t crowd_counts[CROWD];
 
 static const struct vf_fifo_batch *crowd_rows(struct columns *c, int64_t first, int64_t n) {
-    c->batch = (struct vf_fifo_batch){
-        .symbol = check_series(&c->c[0], "l", "symbol", n, NULL, crowd_symbol + first, NULL),
-        .sort = check_series(&c->c[1], "l", "t", n, NULL, crowd_time + first, NULL),
-        .time = check_series(&c->c[1], "l", "t", n, NULL, crowd_time + first, NULL),
-        .side = check_series(&c->c[2], "l", "side", n, NULL, crowd_side + first, NULL),
-        .quantity = check_series(&c->c[3], "l", "qty", n, NULL, crowd_amount + first, NULL)};
-    return &c->batch;
+    return rows_in(c, crowd_symbol + first, crowd_time + first, crowd_side + first, crowd_amount + first, n);
 }
 
 static void check_crowd(unsigned columns, int64_t unit) {

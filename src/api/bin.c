@@ -114,6 +114,32 @@ static int64_t store_integers(const struct target *target, const double *x, int6
     return bad;
 }
 
+#define NARROW(type)                                                                                         \
+    do {                                                                                                     \
+        type *narrow = (type *)data + row;                                                                   \
+        for (int64_t i = 0; i < n; i++)                                                                      \
+            narrow[i] = (type)x[i];                                                                          \
+    } while (0)
+
+/* Stores integers below 2^51 where all of them are in range; false: none of them, whatever was written. */
+static bool store_all(const struct target *target, const int64_t *x, int64_t n, int64_t row, void *data) {
+    int64_t least = 0, most = 0;
+    for (int64_t i = 0; i < n; i++) {
+        least = x[i] < least ? x[i] : least;
+        most = x[i] > most ? x[i] : most;
+    }
+    if ((double)least < target->low || (double)most >= target->past_high) return false;
+    if (target->width == 1)
+        NARROW(uint8_t);
+    else if (target->width == 2)
+        NARROW(uint16_t);
+    else if (target->width == 4)
+        NARROW(uint32_t);
+    else
+        memcpy((uint64_t *)data + row, x, (size_t)n * sizeof *x);
+    return true;
+}
+
 struct cast {
     struct vf__reader reader;
     const struct target *target;
@@ -122,19 +148,28 @@ struct cast {
     int64_t large, first_large; /* near one that does not fit */
 };
 
+/* A block of which some row is no integer, does not fit, or is large. */
+static void cast_block(struct cast *cast, const double *x, const uint8_t *ok, int64_t row, int64_t n, void *data) {
+    double nearest[BLOCK];
+    int64_t first = 0;
+    int64_t bad = vf__near_integer(x, n, cast->tolerance, ok, nearest, &first);
+    count_bad(bad, row, first, &cast->off, &cast->first_off);
+    if (cast->off > 0) return; /* only counted from here on */
+    bad = store_integers(cast->target, nearest, n, ok, row, data, &first);
+    count_bad(bad, row, first, &cast->large, &cast->first_large);
+}
+
 static enum vf_status cast_rows(struct cast *cast, void *data, uint8_t *validity, struct vf_error *err) {
-    double buffer[BLOCK], nearest[BLOCK];
+    double buffer[BLOCK];
+    int64_t whole[BLOCK];
     uint8_t ok[BLOCK];
     for (int64_t row = 0; row < cast->reader.n_rows; row += BLOCK) {
-        int64_t n = cast->reader.n_rows - row < BLOCK ? cast->reader.n_rows - row : BLOCK, first = 0;
+        int64_t n = cast->reader.n_rows - row < BLOCK ? cast->reader.n_rows - row : BLOCK;
         const double *x;
         enum vf_status status = read_block(&cast->reader, row, n, buffer, ok, &x, err);
         if (status != VF_OK) return status;
-        int64_t bad = vf__near_integer(x, n, cast->tolerance, ok, nearest, &first);
-        count_bad(bad, row, first, &cast->off, &cast->first_off);
-        if (cast->off > 0) continue; /* only counted from here on */
-        bad = store_integers(cast->target, nearest, n, ok, row, data, &first);
-        count_bad(bad, row, first, &cast->large, &cast->first_large);
+        if (!vf__near_integers(x, n, cast->tolerance, ok, whole) || !store_all(cast->target, whole, n, row, data))
+            cast_block(cast, x, ok, row, n, data);
         vf__validity_clear(validity, row, n, ok);
     }
     return VF_OK;

@@ -256,25 +256,19 @@ static uint32_t fast_unit(const struct run *run, const int64_t *digits, int64_t 
 static enum vf_status integer_block(struct run *run, const struct output *out, int64_t row, int64_t n,
                                     struct vf_error *err) {
     int64_t buffer[BLOCK];
-    int32_t ms[BLOCK];
-    uint8_t valid_buffer[BLOCK], ok[BLOCK];
+    int32_t others[BLOCK];
+    uint8_t valid_buffer[BLOCK];
     const int64_t *digits;
     const uint8_t *valid;
     enum vf_status status = vf__read_i64(&run->reader, row, n, buffer, valid_buffer, &digits, &valid, err);
     if (status != VF_OK) return status;
     uint32_t unit = valid == NULL ? fast_unit(run, digits, n) : 0;
     if (unit == 0) return slow_block(run, out, row, n, err);
-    int64_t bad = vf__minutes_place(&run->hours->minutes, digits, n, unit, ms, ok);
-    if (run->whole_seconds) {
-        for (int64_t i = 0; i < n; i++)
-            ((int64_t *)out->values)[row + i] = ms[i] / 1000;
-    } else {
-        for (int64_t i = 0; i < n; i++)
-            ((double *)out->values)[row + i] = (double)ms[i] / 1e3; /* rounds like the nanoseconds by 1e9 */
-    }
-    run->saw_hhmmssmmm |= unit == 1 && bad < n;
-    for (int64_t i = 0; bad > 0 && i < n; i++) {
-        if (ok[i]) continue;
+    int64_t n_others = vf__minutes_place(&run->hours->minutes, digits, n, unit, run->whole_seconds,
+                                         (uint64_t *)out->values + row, others);
+    run->saw_hhmmssmmm |= unit == 1 && n_others < n;
+    for (int64_t k = 0; k < n_others; k++) {
+        int64_t i = others[k];
         int64_t time = unit == 1 ? vf__time_from_hhmmssmmm(digits[i]) : vf__time_from_hhmmss(digits[i]);
         run->saw_hhmmssmmm |= unit == 1 && time >= 0; /* impossible digits are of no layout */
         place_row(run, out, row + i, time, true);

@@ -226,15 +226,13 @@ enum vf_status vf__column_give(enum vf_status status, struct vf_column *column, 
 }
 
 void vf__validity_clear(uint8_t *validity, int64_t row, int64_t n, const uint8_t *ok) {
-    const uint64_t all = UINT64_C(0x0101010101010101);
-    for (int64_t i = 0, end; i < n; i = end) {
-        uint64_t word = 0;
-        end = n - i < 8 ? n : i + 8;
-        memcpy(&word, ok + i, (size_t)(end - i));
-        if (word == all) continue;
-        for (; i < end; i++)
-            if (!ok[i]) vf__bit_clear(validity, row + i);
-    }
+    int64_t i = 0;
+    for (; i < n && (row + i) % 8 != 0; i++)
+        if (!ok[i]) vf__bit_clear(validity, row + i);
+    for (uint8_t *byte = validity + (row + i) / 8; i + 8 <= n; i += 8)
+        *byte++ &= vf__bits_of_flags(ok + i);
+    for (; i < n; i++)
+        if (!ok[i]) vf__bit_clear(validity, row + i);
 }
 
 enum vf_status vf__texts_new(const struct vf_context *ctx, bool utf8, const char *name, size_t n, size_t bytes,

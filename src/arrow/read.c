@@ -470,6 +470,44 @@ static enum vf_status no_such_time(const struct vf__reader *reader, int64_t row,
                     reader->name);
 }
 
+#define SMALL 0x1p51
+#define ROUNDER 0x1.8p52                /* moves a double's integer part to its lowest bits */
+#define BELOW_HALF 0x1.fffffffffffffp-2 /* 0.49999999999999994 must not become 1 */
+
+/* Seconds to nanoseconds, halves away from zero, without a branch a row. False: one of them is NaN or reaches 2^51. */
+static bool all_to_ns(const double *seconds, int64_t n, int64_t *out) {
+    uint64_t rounder, limit, large = 0; /* its top bit: doubles that are not negative are in order of their bits */
+    memcpy(&rounder, &(double){ROUNDER}, sizeof rounder);
+    memcpy(&limit, &(double){SMALL}, sizeof limit);
+    for (int64_t i = 0; i < n; i++) {
+        double ns = seconds[i] * 1e9, size = fabs(ns), a = size + BELOW_HALF, floor = (a + ROUNDER) - ROUNDER;
+        uint64_t bits, size_bits;
+        floor = (floor - (floor > a ? 1 : 0)) + ROUNDER;
+        memcpy(&bits, &floor, sizeof bits);
+        memcpy(&size_bits, &size, sizeof size_bits);
+        int64_t whole = (int64_t)(bits - rounder);
+        out[i] = ns < 0 ? -whole : whole;
+        large |= limit - 1 - size_bits;
+    }
+    return large >> 63 == 0;
+}
+
+/* Of one row, which is not null; *valid becomes 0 where it is NaN. */
+static enum vf_status one_to_ns(const struct vf__reader *reader, int64_t row, double seconds, int64_t *out,
+                                uint8_t *valid, struct vf_error *err) {
+    double ns = seconds * 1e9;
+    *out = 0;
+    if (isnan(ns))
+        *valid = 0;
+    else if (fabs(ns) < SMALL)
+        *out = (int64_t)(ns + copysign(BELOW_HALF, ns));
+    else if (fabs(ns) < 0x1p63)
+        *out = (int64_t)llround(ns);
+    else
+        return no_such_time(reader, row, err);
+    return VF_OK;
+}
+
 static enum vf_status floats_to_ns(struct vf__reader *reader, int64_t row, int64_t n, int64_t *out,
                                    uint8_t *valid, const uint8_t **valid_out, struct vf_error *err) {
     enum { BLOCK = VF__SIZED(512, 8, 8192) };
@@ -483,21 +521,12 @@ static enum vf_status floats_to_ns(struct vf__reader *reader, int64_t row, int64
         if (status != VF_OK) return status;
         if (ok == NULL) memset(valid + done, 1, (size_t)k);
         any |= ok != NULL;
-        for (int64_t i = 0; i < k; i++) {
-            double ns = seconds[i] * 1e9;
-            bool small =
-                fabs(ns) < 0x1p51; /* the double below a half: 0.49999999999999994 must not become 1 */
-            out[done + i] = small ? (int64_t)(ns + copysign(0x1.fffffffffffffp-2, ns)) : 0;
-            if (VF__LIKELY(small) || !valid[done + i]) continue;
-            if (isnan(ns)) {
-                valid[done + i] = 0;
-                any = true;
-            } else if (fabs(ns) < 0x1p63) {
-                out[done + i] = (int64_t)llround(ns);
-            } else {
-                return no_such_time(reader, row + done + i, err);
-            }
-        }
+        if (all_to_ns(seconds, k, out + done)) continue;
+        any = true;
+        for (int64_t i = 0; status == VF_OK && i < k; i++)
+            if (valid[done + i])
+                status = one_to_ns(reader, row + done + i, seconds[i], &out[done + i], &valid[done + i], err);
+        if (status != VF_OK) return status;
     }
     *valid_out = any ? valid : NULL;
     return VF_OK;

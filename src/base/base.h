@@ -123,6 +123,20 @@ static inline void vf__bit_set(uint8_t *bits, int64_t i) {
 static inline void vf__bit_clear(uint8_t *bits, int64_t i) {
     bits[i >> 3] &= (uint8_t) ~(1u << (i & 7));
 }
+/* Eight flags, 0 or 1 each, as a byte of a bitmap. */
+static inline uint8_t vf__bits_of_flags(const uint8_t *flags) {
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    /* byte k of the word is carried to bit 56 + k: k * 8 + (56 - k * 7) */
+    uint64_t word;
+    memcpy(&word, flags, 8);
+    return (uint8_t)((word * UINT64_C(0x0102040810204080)) >> 56);
+#else
+    unsigned byte = 0;
+    for (unsigned k = 0; k < 8; k++)
+        byte |= (unsigned)flags[k] << k;
+    return (uint8_t)byte;
+#endif
+}
 static inline size_t vf__bitmap_bytes(int64_t n) {
     return ((size_t)n + 7) / 8;
 }

@@ -2,6 +2,7 @@
    x86-64. Not valid under -ffast-math, which no build of ours uses. */
 #include "bin/bin.h"
 
+#include <float.h>
 #include <math.h>
 
 #define ROUNDER 0x1.8p52
@@ -13,6 +14,12 @@
 static inline double round_half_even(double q) {
     if (VF__LIKELY(fabs(q) < TRICK_BELOW)) return (q + ROUNDER) - ROUNDER;
     return rint(q);
+}
+
+static inline uint64_t bits_of(double x) {
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
 }
 
 /* A quotient within 4 ulp of a half is that half: 0.00015 / 1e-4 is 1.4999999999999998. */
@@ -41,6 +48,20 @@ int64_t vf__bin_index(const double *x, int64_t n, double width, bool snap, int64
     return beyond;
 }
 
+bool vf__near_integers(const double *x, int64_t n, double tolerance, const uint8_t *ok, int64_t *out) {
+    const double most = tolerance > ALWAYS ? tolerance : ALWAYS;
+    uint64_t far = 0; /* its top bit: one is; doubles that are not negative are in order of their bits, NaN last */
+    for (int64_t i = 0; i < n; i++) {
+        double a = fabs(x[i]), moved = x[i] + ROUNDER, relative = tolerance * (a > 1 ? a : 1);
+        double within = relative < most ? relative : most;
+        uint64_t there = 0 - (uint64_t)ok[i];
+        out[i] = (int64_t)((bits_of(moved) - bits_of(ROUNDER)) & there); /* where the trick holds, the integer's bits */
+        far |= (bits_of(within) - bits_of(fabs(x[i] - (moved - ROUNDER)))) & there;
+        far |= (bits_of(TRICK_BELOW) - 1 - bits_of(a)) & there;
+    }
+    return far >> 63 == 0;
+}
+
 int64_t vf__near_integer(const double *x, int64_t n, double tolerance, const uint8_t *ok, double *out,
                          int64_t *first) {
     int64_t bad = 0;
@@ -58,11 +79,15 @@ int64_t vf__near_integer(const double *x, int64_t n, double tolerance, const uin
 }
 
 void vf__mid(const double *bid, const double *ask, int64_t n, double *out, uint8_t *ok) {
+    uint64_t large = 0; /* its top bit: the sum of two prices is beyond DBL_MAX, or of something that is none */
     for (int64_t i = 0; i < n; i++) {
-        bool both =
-            bid[i] > 0 && ask[i] > 0 && bid[i] <= 0x1.fffffffffffffp1023 && ask[i] <= 0x1.fffffffffffffp1023;
         double sum = bid[i] + ask[i];
-        out[i] = sum <= 0x1.fffffffffffffp1023 ? sum / 2 : bid[i] / 2 + ask[i] / 2;
-        ok[i] = (uint8_t)(ok[i] & both);
+        uint64_t b = bits_of(bid[i]), a = bits_of(ask[i]), beyond = bits_of(DBL_MAX) - bits_of(sum);
+        uint64_t none = b | (b - 1) | a | (a - 1) | (bits_of(DBL_MAX) - b) | (bits_of(DBL_MAX) - a);
+        out[i] = sum * 0.5;
+        ok[i] &= (uint8_t)(1 ^ none >> 63); /* zero, negative, infinite or NaN */
+        large |= beyond;
     }
+    for (int64_t i = 0; large >> 63 != 0 && i < n; i++)
+        if (out[i] > DBL_MAX) out[i] = bid[i] / 2 + ask[i] / 2;
 }

@@ -10,6 +10,10 @@
 int64_t vf__bin_index(const double *x, int64_t n, double width, bool snap, int64_t *out, uint8_t *ok,
                       int64_t *first);
 
+/* out[i] = the nearest integer (0 where ok[i] is), where all of the rows with ok[i] are within that of one and below 2^51;
+   else false, and `out` is anything. */
+bool vf__near_integers(const double *x, int64_t n, double tolerance, const uint8_t *ok, int64_t *out);
+
 /* out[i] = the nearest integer, as a double (it may lie outside int64). Returns how many of the rows with
    ok[i] are not within min(tolerance * max(1, |x|), max(tolerance, 0.001)) of one, *first is the first of them. */
 int64_t vf__near_integer(const double *x, int64_t n, double tolerance, const uint8_t *ok, double *out,

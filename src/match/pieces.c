@@ -242,20 +242,12 @@ struct vf__pieces vf__pieces_part(const struct vf__pieces *pieces, size_t from, 
 
 void vf__pack_bits(const uint8_t *flags, size_t n, uint8_t *bits) {
     size_t i = 0;
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    /* byte k of the word, 0 or 1, is carried to bit 56 + k: k * 8 + (56 - k * 7) */
-    for (; i + 8 <= n; i += 8) {
-        uint64_t word;
-        memcpy(&word, flags + i, 8);
-        bits[i / 8] = (uint8_t)((word * UINT64_C(0x0102040810204080)) >> 56);
-    }
-#endif
-    for (; i < n; i += 8) {
-        unsigned byte = 0;
-        for (size_t k = 0; k < 8 && i + k < n; k++)
-            byte |= (unsigned)flags[i + k] << k;
-        bits[i / 8] = (uint8_t)byte;
-    }
+    for (; i + 8 <= n; i += 8)
+        bits[i / 8] = vf__bits_of_flags(flags + i);
+    if (i == n) return;
+    bits[i / 8] = 0;
+    for (size_t k = i; k < n; k++)
+        bits[i / 8] |= (uint8_t)(flags[k] << (k - i));
 }
 
 void vf__pieces_ids(const struct vf__pieces *pieces, uint32_t n_rows, bool closer, uint32_t *out,

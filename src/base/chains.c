@@ -84,11 +84,20 @@ void vf__chain_back(const struct vf__chains *chains, struct vf__lane *lane) {
     go_to(chains, lane, lane->read);
 }
 
+/* The stretch that comes after the one at `at`. */
+static void fetch_stretch(const struct vf__chains *chains, const struct vf__lane *lane, uint32_t done, const uint8_t *at) {
+    const uint8_t *ahead = vf__chain_ahead(chains, lane, done, at);
+    size_t bytes = vf__chain_block(done) * chains->stride; /* most are as long as the one before */
+    for (size_t i = 0; ahead != at && i < bytes; i += VF__LINE)
+        VF__PREFETCH(ahead + i);
+}
+
 void vf__chain_load(const struct vf__chains *chains, const struct vf__lane *lane, size_t from, size_t size, void *out) {
     uint8_t *at = NULL, *to = out;
     size_t stride = chains->stride;
     for (uint32_t done = 0, n; done < lane->n; done += n) {
         n = vf__chain_stretch(lane, done, &at);
+        fetch_stretch(chains, lane, done, at);
         if (from == 0 && size == stride)
             memcpy(to, at, n * size);
         else

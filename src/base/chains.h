@@ -9,8 +9,12 @@
 
 #include "base/slabs.h"
 
-#define VF__CHAIN_BITS VF__SIZED(7, 1, 12)
+#define VF__CHAIN_BITS VF__SIZED(8, 1, 12)
 #define VF__CHAIN_MOST (UINT32_C(1) << VF__CHAIN_BITS)
+
+#define VF__FAR 32 /* rows ahead of which things are asked for */
+#define VF__NEAR 16
+#define VF__LINE 64
 
 struct vf__lane {
     uint8_t *first; /* block, or NULL */
@@ -62,28 +66,40 @@ static inline void *vf__chain_push(struct vf__chains *chains, struct vf__lane *l
 /* Takes the last cell back. */
 void vf__chain_pop(struct vf__chains *chains, struct vf__lane *lane);
 
-/* What the rows after row i will need of n_lanes things of `size` bytes, so that it is no miss of the cache when their turn
-   comes: the thing, and then what its pointer at byte `at` shows, and the line behind. Of a row of no lane nothing is. */
-static inline void vf__fetch_rows(const void *lanes, size_t n_lanes, size_t size, size_t at, const uint32_t *group,
-                                  size_t i, size_t n) {
-    const uint8_t *base = lanes;
-    size_t far = i + 32, near = i + 16;
-    if (far < n && group[far] < n_lanes) VF__PREFETCH(base + group[far] * size);
-    if (near < n && group[near] < n_lanes) {
-        const uint8_t *next;
-        memcpy(&next, base + group[near] * size + at, sizeof next);
-        VF__PREFETCH(next);
-        VF__PREFETCH((const void *)((uintptr_t)next + 64));
+/* What the rows after row i will need, so that it is no miss of the cache when their turn comes: a group's lane, then the
+   cell that is next and the line behind. Of a row of no lane nothing is. */
+static inline void vf__chains_fetch(const struct vf__chains *chains, const uint32_t *group, size_t i, size_t n) {
+    size_t far = i + VF__FAR, near = i + VF__NEAR;
+    if (far < n && group[far] < chains->n_lanes) VF__PREFETCH(&chains->lanes[group[far]]);
+    if (near < n && group[near] < chains->n_lanes) {
+        const uint8_t *at = chains->lanes[group[near]].at;
+        VF__PREFETCH(at);
+        VF__PREFETCH((const void *)((uintptr_t)at + VF__LINE));
     }
 }
 
-static inline void vf__chains_fetch(const struct vf__chains *chains, const uint32_t *group, size_t i, size_t n) {
-    vf__fetch_rows(chains->lanes, chains->n_lanes, sizeof *chains->lanes, offsetof(struct vf__lane, at), group, i, n);
+/* As in vf__chains_fetch, of cells that are read: `left` bytes from `at` the next block is named, and where that is near it
+   is what comes next. */
+static inline void vf__fetch_ahead(const uint8_t *at, size_t left) {
+    uintptr_t next = (uintptr_t)at + VF__LINE;
+    VF__PREFETCH(at);
+    if (VF__UNLIKELY(left < VF__LINE) && at != NULL) memcpy(&next, at + left, sizeof next); /* behind the last: anything */
+    VF__PREFETCH((const void *)next);
 }
 
 /* ---- reading: after vf__chains_rewind, and with no push in between */
 
 void vf__chains_rewind(struct vf__chains *chains);
+
+/* As vf__chains_fetch. */
+static inline void vf__chains_fetch_read(const struct vf__chains *chains, const uint32_t *group, size_t i, size_t n) {
+    size_t far = i + VF__FAR, near = i + VF__NEAR;
+    if (far < n && group[far] < chains->n_lanes) VF__PREFETCH(&chains->lanes[group[far]]);
+    if (near < n && group[near] < chains->n_lanes) {
+        const struct vf__lane *lane = &chains->lanes[group[near]];
+        vf__fetch_ahead(lane->at, lane->left * chains->stride);
+    }
+}
 
 /* The group's next cell. There must be one. */
 static inline void *vf__chain_next(const struct vf__chains *chains, struct vf__lane *lane) {
@@ -112,11 +128,13 @@ static inline uint32_t vf__chain_stretch(const struct vf__lane *lane, uint32_t d
 }
 
 /* Where the stretch after the one at `at` begins, which begins after `done` cells; `at` where that is the last: to be asked
-   for while this one is read. */
+   for while this one is read. Where it ends is asked for here: to find the one after that takes a page walk. */
 static inline const uint8_t *vf__chain_ahead(const struct vf__chains *chains, const struct vf__lane *lane,
                                              uint32_t done, const uint8_t *at) {
     uint32_t cells = vf__chain_block(done);
-    if (lane->n - done > cells) memcpy(&at, at + cells * chains->stride, sizeof at);
+    if (lane->n - done <= cells) return at;
+    memcpy(&at, at + cells * chains->stride, sizeof at);
+    VF__PREFETCH((const void *)((uintptr_t)at + vf__chain_block(done + cells) * chains->stride));
     return at;
 }
 

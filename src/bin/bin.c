@@ -48,15 +48,15 @@ int64_t vf__bin_index(const double *x, int64_t n, double width, bool snap, int64
     return beyond;
 }
 
+/* Comparisons of bits are no branches, and doubles that are not negative are in order of their bits, NaN last. */
 bool vf__near_integers(const double *x, int64_t n, double tolerance, const uint8_t *ok, int64_t *out) {
-    const double most = tolerance > ALWAYS ? tolerance : ALWAYS;
-    uint64_t far = 0; /* its top bit: one is; doubles that are not negative are in order of their bits, NaN last */
+    const uint64_t most = bits_of(tolerance > ALWAYS ? tolerance : ALWAYS), least = bits_of(tolerance);
+    uint64_t far = 0; /* its top bit: one is */
     for (int64_t i = 0; i < n; i++) {
-        double a = fabs(x[i]), moved = x[i] + ROUNDER, relative = tolerance * (a > 1 ? a : 1);
-        double within = relative < most ? relative : most;
-        uint64_t there = 0 - (uint64_t)ok[i];
+        double a = fabs(x[i]), moved = x[i] + ROUNDER;
+        uint64_t off = bits_of(fabs(x[i] - (moved - ROUNDER))), there = 0 - (uint64_t)ok[i];
         out[i] = (int64_t)((bits_of(moved) - bits_of(ROUNDER)) & there); /* where the trick holds, the integer's bits */
-        far |= (bits_of(within) - bits_of(fabs(x[i] - (moved - ROUNDER)))) & there;
+        far |= ((most - off) | ((least - off) & (bits_of(tolerance * a) - off))) & there;
         far |= (bits_of(TRICK_BELOW) - 1 - bits_of(a)) & there;
     }
     return far >> 63 == 0;

@@ -87,7 +87,7 @@ void vf__mark_unread(struct vf__chains *rows, const uint32_t *group, const uint8
 static inline size_t give(struct vf__chains *rows, size_t n_horizons, const uint32_t *group, const uint8_t *kind,
                           size_t from, size_t to, size_t n, const double *before, double *const *values) {
     for (size_t i = from; i < to; i++) {
-        vf__chains_fetch(rows, group, i, n);
+        vf__chains_fetch_read(rows, group, i, n);
         if (VF__LIKELY(kind[i] == VF__MARK_RUN)) {
             struct vf__lane *lane = &rows->lanes[group[i]];
             if (VF__UNLIKELY(lane->read == lane->n)) return i;

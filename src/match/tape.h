@@ -60,7 +60,9 @@ static inline uint8_t *vf__tape_take(struct vf__tape *tape, size_t stride, size_
 
 /* As vf__chains_fetch. */
 static inline void vf__tapes_fetch(const struct vf__tapes *tapes, const uint32_t *group, size_t i, size_t n) {
-    vf__fetch_rows(tapes->tape, tapes->n, sizeof *tapes->tape, offsetof(struct vf__tape, at), group, i, n);
+    size_t far = i + VF__FAR, near = i + VF__NEAR;
+    if (far < n && group[far] < tapes->n) VF__PREFETCH(&tapes->tape[group[far]]);
+    if (near < n && group[near] < tapes->n) vf__fetch_ahead(tapes->tape[group[near]].at, tapes->tape[group[near]].left);
 }
 
 void vf__tapes_release(struct vf__tapes *tapes);

@@ -543,10 +543,10 @@ static enum vf_status check_excess(const struct vf_fifo *fifo, const struct vf__
 
 static enum vf_status match(struct vf_fifo *fifo, const uint64_t *lot_quantity, struct vf_error *err) {
     bool is_float = vf__fifo_is_float(&fifo->known[VF__FIFO_QUANTITY]);
+    bool narrow = !fifo->wide.quantities && vf__match_narrow(lot_quantity, fifo->n_lots, is_float);
+    bool few = (fifo->columns & ~(unsigned)(VF_FIFO_QTY | VF_FIFO_CLOSED)) == 0;
     const struct vf__match_input in = {.cells = &fifo->cells,
-                                       .timed = vf__fifo_timed(fifo),
-                                       .narrow = !fifo->wide.quantities &&
-                                                 vf__match_narrow(lot_quantity, fifo->n_lots, is_float),
+                                       .form = {.timed = vf__fifo_timed(fifo), .narrow = narrow, .bare = narrow && few},
                                        .rows = fifo->rows,
                                        .n_rows = (uint32_t)fifo->n_rows,
                                        .lot_group = fifo->lot_group.data,

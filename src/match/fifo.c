@@ -232,12 +232,17 @@ static inline uint8_t *room(struct writer *w, size_t size) {
 }
 
 static inline void put_piece(uint8_t *at, const struct vf__match_input *in, uint32_t other, uint64_t quantity,
-                             int64_t held, bool timed, bool narrow) {
+                             int64_t held, struct vf__form form) {
+    uint64_t magnitude = quantity & ~VF__EXIT_SIDE;
+    uint32_t word = in->is_float && form.narrow ? (uint32_t)as_double(magnitude) : (uint32_t)magnitude;
+    if (form.bare) {
+        word |= other == NONE ? VF__TAPE_OPEN : 0;
+        memcpy(at, &word, sizeof word);
+        return;
+    }
     memcpy(at, &other, sizeof other);
     at += sizeof other;
-    if (narrow) {
-        uint64_t magnitude = quantity & ~VF__EXIT_SIDE;
-        uint32_t word = in->is_float ? (uint32_t)as_double(magnitude) : (uint32_t)magnitude;
+    if (form.narrow) {
         word |= (uint32_t)(quantity >> 32) & UINT32_C(1) << 31;
         memcpy(at, &word, sizeof word);
         at += sizeof word;
@@ -245,12 +250,12 @@ static inline void put_piece(uint8_t *at, const struct vf__match_input *in, uint
         memcpy(at, &quantity, sizeof quantity);
         at += sizeof quantity;
     }
-    if (timed) memcpy(at, &held, sizeof held);
+    if (form.timed) memcpy(at, &held, sizeof held);
 }
 
 static void write_piece(struct writer *w, uint32_t other, uint64_t quantity, int64_t held) {
     const struct vf__match_input *in = w->job->in;
-    put_piece(room(w, vf__tape_piece(in->timed, in->narrow)), in, other, quantity, held, in->timed, in->narrow);
+    put_piece(room(w, vf__tape_piece(in->form)), in, other, quantity, held, in->form);
 }
 
 static void write_head(struct writer *w, uint32_t closed, uint32_t opened) {
@@ -304,15 +309,15 @@ static void write_row(struct writer *w, const struct vf__record *record, uint32_
 
 /* A row of FEW pieces at most, which fit the block, in VF_FIFO_BOTH: without a branch a piece. False: not such a row. */
 static inline bool write_few(struct writer *w, const struct vf__record *record, uint32_t closed, uint32_t opened,
-                             bool timed, bool narrow) {
-    size_t piece = vf__tape_piece(timed, narrow), n = (size_t)closed + opened;
+                             struct vf__form form) {
+    size_t piece = vf__tape_piece(form), n = (size_t)closed + opened;
     uint32_t head = closed | opened << 16;
     if (VF__UNLIKELY((n > FEW) | (w->tape.left < sizeof head + FEW * piece))) return false;
     uint8_t *at = w->tape.at;
     memcpy(at, &head, sizeof head);
     for (uint32_t k = 0; k < FEW; k++)
         put_piece(at + sizeof head + k * piece, w->job->in, k < closed ? record[k].opener : record[k].closer,
-                  record[k].quantity, record[k].held, timed, narrow);
+                  record[k].quantity, record[k].held, form);
     w->tape.at = at + sizeof head + n * piece;
     w->tape.left -= (uint32_t)(sizeof head + n * piece);
     return true;
@@ -346,8 +351,8 @@ static uint32_t cells_of(uint32_t n) {
 }
 
 /* All n rows of a symbol. */
-static inline void write_rows(struct job *job, const struct bench *bench, size_t group, uint32_t n, bool timed,
-                              bool narrow) {
+static inline void write_rows(struct job *job, const struct bench *bench, size_t group, uint32_t n,
+                              struct vf__form form) {
     const struct vf__match_input *in = job->in;
     struct vf__tape *tape = &job->out->tape[group];
     *tape = (struct vf__tape){.first = in->cells->lanes[group].first, .n = n};
@@ -361,21 +366,24 @@ static inline void write_rows(struct job *job, const struct bench *bench, size_t
         }
         const struct vf__record *record = bench->records + span->start;
         uint32_t opened = span->end - span->start - span->closed;
-        if (in->rows != VF_FIFO_BOTH || !write_few(&w, record, span->closed, opened, timed, narrow))
+        if (in->rows != VF_FIFO_BOTH || !write_few(&w, record, span->closed, opened, form))
             write_row(&w, record, span->closed, opened);
     }
 }
 
+/* Each form has its own loop. */
 static void write_group(struct job *job, const struct bench *bench, size_t group, uint32_t n) {
-    const struct vf__match_input *in = job->in;
-    if (in->timed && in->narrow)
-        write_rows(job, bench, group, n, true, true);
-    else if (in->timed)
-        write_rows(job, bench, group, n, true, false);
-    else if (in->narrow)
-        write_rows(job, bench, group, n, false, true);
+    struct vf__form form = job->in->form;
+    if (form.bare)
+        write_rows(job, bench, group, n, (struct vf__form){.narrow = true, .bare = true});
+    else if (form.timed && form.narrow)
+        write_rows(job, bench, group, n, (struct vf__form){.timed = true, .narrow = true});
+    else if (form.timed)
+        write_rows(job, bench, group, n, (struct vf__form){.timed = true});
+    else if (form.narrow)
+        write_rows(job, bench, group, n, (struct vf__form){.narrow = true});
     else
-        write_rows(job, bench, group, n, false, false);
+        write_rows(job, bench, group, n, (struct vf__form){0});
 }
 
 /* ---- a symbol: to the bench -------------------------------------------------------------------------------------- */
@@ -406,7 +414,7 @@ static void lay_trades(const struct vf__match_input *in, const struct vf__lane *
             item->time = 0;
             memcpy(&item->quantity, at, sizeof(uint64_t));
             memcpy(&item->id, at + row_at, sizeof(uint32_t));
-            if (in->timed) memcpy(&item->time, at + offsetof(struct vf__trade, time), sizeof(int64_t));
+            if (in->form.timed) memcpy(&item->time, at + offsetof(struct vf__trade, time), sizeof(int64_t));
         }
     }
 }
@@ -539,14 +547,16 @@ static void release(struct job *job, const struct vf_context *ctx) {
 }
 
 /* Bytes of the blocks that a tape of n rows may need beyond their cells. A record that ends a row is two pieces at most,
-   one that ends a lot of the inventory is one; each block may have as much left over as a piece is long, less one word. */
+   one that ends a lot of the inventory is one; each block may have as much left over as a piece, or a wide head, is long,
+   less one word. */
 static size_t most_spilt(uint32_t n, size_t n_lots, size_t stride, size_t piece) {
     size_t pieces = 2 * (size_t)n + n_lots, bytes = 0;
     size_t need = n * sizeof(uint32_t) + pieces * piece + pieces / VF__TAPE_FEW * 2 * sizeof(uint32_t);
+    size_t longest = piece > 2 * sizeof(uint32_t) ? piece : 2 * sizeof(uint32_t);
     uint32_t own = cells_of(n);
     for (uint32_t cells = 0, block; n > 0 && need > 0; cells += block) {
         block = vf__chain_block(cells);
-        size_t used = block * stride - (piece - sizeof(uint32_t));
+        size_t used = block * stride - (longest - sizeof(uint32_t));
         need = need > used ? need - used : 0;
         if (cells >= own) bytes += vf__chain_bytes(stride, block);
     }
@@ -558,14 +568,13 @@ static enum vf_status tapes_new(const struct job *job, struct vf__tapes *tapes, 
     const struct vf__match_input *in = job->in;
     const struct vf__chains *cells = in->cells;
     *tapes = (struct vf__tapes){.ctx = *ctx,
-                                .timed = in->timed,
-                                .narrow = in->narrow,
+                                .form = in->form,
                                 .is_float = in->is_float,
                                 .stride = cells->stride,
                                 .n = cells->n_lanes};
     for (size_t g = 0; g < cells->n_lanes; g++)
         tapes->spill_bytes += most_spilt(cells->lanes[g].n, lots_of(job, g), cells->stride,
-                                         vf__tape_piece(in->timed, in->narrow));
+                                         vf__tape_piece(in->form));
     tapes->tape = vf__zalloc(ctx, tapes->n, sizeof *tapes->tape);
     tapes->spill = vf__alloc(ctx, tapes->spill_bytes + VF__SLAB_PAD, 1);
     if (tapes->tape != NULL && tapes->spill != NULL) return VF_OK;

@@ -42,8 +42,7 @@ static inline size_t vf__match_stride(bool timed) {
 
 struct vf__match_input {
     struct vf__chains *cells;
-    bool timed;
-    bool narrow; /* all quantities are whole and below 2^31 */
+    struct vf__form form; /* narrow only where all quantities are whole and below 2^31 */
     enum vf_fifo_rows rows;
     uint32_t n_rows; /* of all, trades or not */
     /* Inventory lots, oldest first: they take part before any row. */

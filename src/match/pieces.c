@@ -34,7 +34,7 @@ static inline void read_head(struct vf__tape *tape, size_t stride, uint32_t *clo
 
 /* Only forwards can be read: so from the start again. */
 static void look_for(const struct vf__tapes *tapes, struct vf__tape *tape) {
-    size_t piece = vf__tape_piece(tapes->timed, tapes->narrow);
+    size_t piece = vf__tape_piece(tapes->form);
     vf__tape_start(tape, tapes->stride);
     for (uint32_t row = 0, closed, opened; row < tape->read; row++) {
         read_head(tape, tapes->stride, &closed, &opened);
@@ -65,6 +65,7 @@ static void drop(struct vf__pieces *p) {
     vf__free(&p->ctx, p->quantity, p->room, sizeof *p->quantity);
     vf__free(&p->ctx, p->held, p->timed ? p->room : 0, sizeof *p->held);
     vf__free(&p->ctx, p->row, p->rows ? p->room : 0, sizeof *p->row);
+    vf__free(&p->ctx, p->word, p->room, sizeof *p->word);
 }
 
 void vf__pieces_release(struct vf__pieces *pieces) {
@@ -73,28 +74,41 @@ void vf__pieces_release(struct vf__pieces *pieces) {
     vf__pieces_init(pieces, &ctx, pieces->timed, pieces->rows);
 }
 
+/* Arrays of wide->room pieces; false where memory was refused. */
+static bool make_arrays(struct vf__pieces *wide) {
+    const struct vf_context *ctx = &wide->ctx;
+    wide->opener = wide->closer = wide->row = wide->word = NULL;
+    wide->quantity = NULL;
+    wide->held = NULL;
+    if (wide->bare) return (wide->word = vf__alloc(ctx, wide->room, sizeof *wide->word)) != NULL;
+    wide->opener = vf__alloc(ctx, wide->room, sizeof *wide->opener);
+    wide->closer = vf__alloc(ctx, wide->room, sizeof *wide->closer);
+    wide->quantity = vf__alloc(ctx, wide->room, sizeof *wide->quantity);
+    if (wide->timed) wide->held = vf__alloc(ctx, wide->room, sizeof *wide->held);
+    if (wide->rows) wide->row = vf__alloc(ctx, wide->room, sizeof *wide->row);
+    return wide->opener != NULL && wide->closer != NULL && wide->quantity != NULL &&
+           (!wide->timed || wide->held != NULL) && (!wide->rows || wide->row != NULL);
+}
+
+static void copy(void *to, const void *from, size_t n, size_t size) {
+    if (from != NULL && n > 0) memcpy(to, from, n * size);
+}
+
 /* Room for `more` pieces; those that are there stay. */
 static enum vf_status make_room(struct vf__pieces *p, size_t more, struct vf_error *err) {
     if (VF__LIKELY(p->room - p->n >= more)) return VF_OK;
     struct vf__pieces wide = *p;
     wide.room = p->n + more + p->room / 2;
-    wide.opener = vf__alloc(&p->ctx, wide.room, sizeof *p->opener);
-    wide.closer = vf__alloc(&p->ctx, wide.room, sizeof *p->closer);
-    wide.quantity = vf__alloc(&p->ctx, wide.room, sizeof *p->quantity);
-    wide.held = p->timed ? vf__alloc(&p->ctx, wide.room, sizeof *p->held) : NULL;
-    wide.row = p->rows ? vf__alloc(&p->ctx, wide.room, sizeof *p->row) : NULL;
-    if (wide.opener == NULL || wide.closer == NULL || wide.quantity == NULL || (p->timed && wide.held == NULL) ||
-        (p->rows && wide.row == NULL)) {
+    if (!make_arrays(&wide)) {
         drop(&wide);
         return vf__fail_memory(err, wide.room * sizeof *p->quantity);
     }
-    if (p->n > 0) {
-        memcpy(wide.opener, p->opener, p->n * sizeof *p->opener);
-        memcpy(wide.closer, p->closer, p->n * sizeof *p->closer);
-        memcpy(wide.quantity, p->quantity, p->n * sizeof *p->quantity);
-        if (p->timed) memcpy(wide.held, p->held, p->n * sizeof *p->held);
-        if (p->rows) memcpy(wide.row, p->row, p->n * sizeof *p->row);
-    }
+    copy(wide.opener, p->opener, p->n, sizeof *p->opener);
+    copy(wide.closer, p->closer, p->n, sizeof *p->closer);
+    copy(wide.quantity, p->quantity, p->n, sizeof *p->quantity);
+    copy(wide.held, p->held, p->n, sizeof *p->held);
+    copy(wide.row, p->row, p->n, sizeof *p->row);
+    copy(wide.word, p->word, p->n, sizeof *p->word);
     drop(p);
     *p = wide;
     return VF_OK;
@@ -102,18 +116,22 @@ static enum vf_status make_room(struct vf__pieces *p, size_t more, struct vf_err
 
 /* The piece at `at`, the row's k-th, becomes piece `to`. */
 static inline void take(const struct vf__pieces *p, size_t to, const uint8_t *at, uint32_t k, uint32_t closed,
-                        uint32_t row, bool timed, bool narrow, bool is_float) {
+                        uint32_t row, struct vf__form form) {
     uint32_t other, word;
     uint64_t quantity;
+    if (form.bare) {
+        memcpy(&p->word[to], at, sizeof *p->word);
+        return;
+    }
     memcpy(&other, at, sizeof other);
     at += sizeof other;
     p->opener[to] = k < closed ? other : row;
     p->closer[to] = k < closed ? row : other;
-    if (narrow) {
+    if (form.narrow) {
         memcpy(&word, at, sizeof word);
         at += sizeof word;
         quantity = word & ~(UINT32_C(1) << 31);
-        if (is_float) {
+        if (p->is_float) {
             double x = (double)quantity;
             memcpy(&quantity, &x, sizeof quantity);
         }
@@ -123,37 +141,40 @@ static inline void take(const struct vf__pieces *p, size_t to, const uint8_t *at
         at += sizeof quantity;
     }
     p->quantity[to] = quantity;
-    if (timed) memcpy(&p->held[to], at, sizeof p->held[to]);
+    if (form.timed) memcpy(&p->held[to], at, sizeof p->held[to]);
 }
 
 #define USUAL 2 /* pieces that are taken without a look at how many there are */
 _Static_assert(USUAL * sizeof(struct vf__record) <= VF__SLAB_PAD, "what is read past a row");
 
 /* The next row's pieces from piece `to` on, where there is room for USUAL more than they are. */
-static inline void take_row(const struct vf__pieces *p, size_t to, const struct vf__tapes *tapes, struct vf__tape *tape,
-                            uint32_t closed, size_t count, uint32_t row, bool timed, bool narrow) {
-    size_t piece = vf__tape_piece(timed, narrow);
-    bool is_float = tapes->is_float;
+static inline void take_row(const struct vf__pieces *p, size_t to, size_t stride, struct vf__tape *tape,
+                            uint32_t closed, size_t count, uint32_t row, struct vf__form form) {
+    size_t piece = vf__tape_piece(form);
     if (VF__LIKELY(tape->left >= count * piece)) {
         const uint8_t *at = tape->at;
         tape->at += count * piece;
         tape->left -= (uint32_t)(count * piece);
         for (uint32_t k = 0; k < USUAL; k++)
-            take(p, to + k, at + k * piece, k, closed, row, timed, narrow, is_float);
+            take(p, to + k, at + k * piece, k, closed, row, form);
         for (uint32_t k = USUAL; k < count; k++)
-            take(p, to + k, at + k * piece, k, closed, row, timed, narrow, is_float);
+            take(p, to + k, at + k * piece, k, closed, row, form);
     } else {
         for (uint32_t k = 0; k < count; k++)
-            take(p, to + k, vf__tape_take(tape, tapes->stride, piece), k, closed, row, timed, narrow, is_float);
+            take(p, to + k, vf__tape_take(tape, stride, piece), k, closed, row, form);
     }
-    for (size_t k = 0; p->rows && k < count; k++)
+    for (size_t k = 0; !form.bare && p->rows && k < count; k++)
         p->row[to + k] = row;
 }
 
-static inline void no_trade(const struct vf__pieces *p, size_t to, uint32_t row, bool timed) {
+static inline void no_trade(const struct vf__pieces *p, size_t to, uint32_t row, struct vf__form form) {
+    if (form.bare) {
+        p->word[to] = VF__NO_PIECE;
+        return;
+    }
     p->opener[to] = p->closer[to] = NONE;
     p->quantity[to] = 0;
-    if (timed) p->held[to] = 0;
+    if (form.timed) p->held[to] = 0;
     if (p->rows) p->row[to] = row;
 }
 
@@ -170,7 +191,7 @@ struct reading {
 };
 
 /* As many rows as go well; r->differs or r->status says why no more did. */
-static inline size_t read_rows(struct reading *r, struct vf_error *err, bool timed, bool narrow) {
+static inline size_t read_rows(struct reading *r, struct vf_error *err, struct vf__form form) {
     struct vf__pieces p = *r->pieces; /* a copy that nothing points to */
     const struct vf__tapes tapes = *r->tapes;
     const uint32_t *group = r->group;
@@ -194,14 +215,23 @@ static inline size_t read_rows(struct reading *r, struct vf_error *err, bool tim
             if (r->status != VF_OK) return tape != NULL ? i + 1 : i; /* a row that was begun is unread with the others */
         }
         if (VF__LIKELY(tape != NULL))
-            take_row(&p, p.n, &tapes, tape, closed, count, row, timed, narrow);
+            take_row(&p, p.n, tapes.stride, tape, closed, count, row, form);
         else
-            no_trade(&p, p.n, row, timed);
+            no_trade(&p, p.n, row, form);
         p.n += count;
         r->counts[i] = (uint32_t)count;
     }
     r->pieces->n = p.n;
     return i;
+}
+
+/* Each form has its own loop. */
+static size_t read_all(struct reading *r, struct vf__form form, struct vf_error *err) {
+    if (form.bare) return read_rows(r, err, (struct vf__form){.narrow = true, .bare = true});
+    if (form.timed && form.narrow) return read_rows(r, err, (struct vf__form){.timed = true, .narrow = true});
+    if (form.timed) return read_rows(r, err, (struct vf__form){.timed = true});
+    if (form.narrow) return read_rows(r, err, (struct vf__form){.narrow = true});
+    return read_rows(r, err, (struct vf__form){0});
 }
 
 enum vf_status vf__pieces_read(struct vf__pieces *pieces, struct vf__tapes *tapes, const uint32_t *group, size_t n,
@@ -216,12 +246,10 @@ enum vf_status vf__pieces_read(struct vf__pieces *pieces, struct vf__tapes *tape
                         .counts = counts};
     size_t done = 0;
     pieces->n = 0;
+    pieces->bare = tapes->form.bare; /* the same at each call */
+    pieces->is_float = tapes->is_float;
     r.status = make_room(pieces, 2 * n, err);
-    if (r.status == VF_OK)
-        done = tapes->timed && tapes->narrow ? read_rows(&r, err, true, true)
-               : tapes->timed                ? read_rows(&r, err, true, false)
-               : tapes->narrow               ? read_rows(&r, err, false, true)
-                                             : read_rows(&r, err, false, false);
+    if (r.status == VF_OK) done = read_all(&r, tapes->form, err);
     *differs = r.differs;
     if (r.differs || r.status != VF_OK) vf__tapes_unread(tapes, group, done);
     return r.status;
@@ -230,6 +258,10 @@ enum vf_status vf__pieces_read(struct vf__pieces *pieces, struct vf__tapes *tape
 struct vf__pieces vf__pieces_part(const struct vf__pieces *pieces, size_t from, size_t n) {
     struct vf__pieces part = *pieces;
     part.n = n;
+    if (pieces->bare) {
+        part.word += from;
+        return part;
+    }
     part.opener += from;
     part.closer += from;
     part.quantity += from;
@@ -264,7 +296,11 @@ void vf__pieces_ids(const struct vf__pieces *pieces, uint32_t n_rows, bool close
 
 void vf__pieces_closed(const struct vf__pieces *pieces, uint8_t *bits, uint8_t *valid) {
     uint8_t closed[VF__PIECES], known[VF__PIECES];
-    for (size_t i = 0; i < pieces->n; i++) {
+    for (size_t i = 0; pieces->bare && i < pieces->n; i++) {
+        known[i] = pieces->word[i] != VF__NO_PIECE;
+        closed[i] = known[i] & (pieces->word[i] < VF__TAPE_OPEN);
+    }
+    for (size_t i = 0; !pieces->bare && i < pieces->n; i++) {
         closed[i] = (pieces->opener[i] != NONE) & (pieces->closer[i] != NONE);
         known[i] = (pieces->opener[i] != NONE) | (pieces->closer[i] != NONE);
     }
@@ -283,7 +319,14 @@ void vf__pieces_holding(const struct vf__pieces *pieces, uint32_t n_rows, int64_
 
 void vf__pieces_quantity(const struct vf__pieces *pieces, uint64_t *out, uint8_t *valid) {
     uint8_t flags[VF__PIECES];
-    for (size_t i = 0; i < pieces->n; i++) {
+    for (size_t i = 0; pieces->bare && i < pieces->n; i++) {
+        int32_t quantity = (int32_t)(pieces->word[i] & ~VF__TAPE_OPEN);
+        double x = quantity;
+        out[i] = (uint64_t)quantity;
+        if (pieces->is_float) memcpy(&out[i], &x, sizeof x);
+        flags[i] = pieces->word[i] != VF__NO_PIECE;
+    }
+    for (size_t i = 0; !pieces->bare && i < pieces->n; i++) {
         out[i] = pieces->quantity[i] & ~VF__EXIT_SIDE;
         flags[i] = (pieces->opener[i] != NONE) | (pieces->closer[i] != NONE);
     }

@@ -13,10 +13,13 @@ struct vf__pieces {
     size_t n, room;
     uint32_t *opener, *closer;
     uint64_t *quantity;
-    int64_t *held; /* where times are asked for */
-    uint32_t *row; /* where `rows` */
-    bool timed, rows;
+    int64_t *held;  /* where times are asked for */
+    uint32_t *row;  /* where `rows` */
+    uint32_t *word; /* of bare tapes, in place of all these: as there, and VF__NO_PIECE of a row that is no trade */
+    bool timed, rows, bare, is_float;
 };
+
+#define VF__NO_PIECE 0 /* nothing closed is of quantity zero */
 
 void vf__pieces_init(struct vf__pieces *pieces, const struct vf_context *ctx, bool timed, bool rows);
 void vf__pieces_release(struct vf__pieces *pieces);
@@ -34,7 +37,7 @@ struct vf__pieces vf__pieces_part(const struct vf__pieces *pieces, size_t from, 
 /* n flags of 0 or 1 to bits from bits[0] on; the last byte is filled up with zeros. */
 void vf__pack_bits(const uint8_t *flags, size_t n, uint8_t *bits);
 
-/* Columns of a block. Values of nulls are zero. */
+/* Columns of a block. Values of nulls are zero. Of bare tapes there are quantities and what is closed. */
 void vf__pieces_ids(const struct vf__pieces *pieces, uint32_t n_rows, bool closer, uint32_t *out,
                     uint8_t *valid);
 void vf__pieces_closed(const struct vf__pieces *pieces, uint8_t *bits, uint8_t *valid);

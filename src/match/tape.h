@@ -5,6 +5,8 @@
    head: pieces closed | pieces opened << 16; where either is 65 535 or more, VF__TAPE_WIDE, and then the two.
    piece: the other row (uint32); its quantity, with VF__EXIT_SIDE (uint64; where all are `narrow`: whole, below 2^31,
    and the side in the top bit of a uint32); where times are asked for, how long it was held (int64).
+   `bare`, where quantities are narrow and who the other row was is not asked for: its quantity, with VF__TAPE_OPEN where
+   there was none (uint32).
    Each of these lies in one block as a whole: what does not fit the rest of a block stands in the next. */
 #ifndef VF_MATCH_TAPE_H
 #define VF_MATCH_TAPE_H
@@ -13,6 +15,13 @@
 
 #define VF__TAPE_WIDE UINT32_MAX
 #define VF__TAPE_FEW UINT32_C(0xffff)
+
+#define VF__TAPE_OPEN (UINT32_C(1) << 31)
+
+/* What stands in a piece. */
+struct vf__form {
+    bool timed, narrow, bare;
+};
 
 struct vf__tape {
     uint8_t *first, *at; /* at: NULL where it is to be looked for */
@@ -23,7 +32,8 @@ struct vf__tape {
 
 struct vf__tapes {
     struct vf_context ctx;
-    bool timed, narrow, is_float;
+    struct vf__form form;
+    bool is_float;
     size_t stride; /* of the cells */
     struct vf__tape *tape; /* by group */
     size_t n;
@@ -31,8 +41,9 @@ struct vf__tapes {
     size_t spill_bytes;
 };
 
-static inline size_t vf__tape_piece(bool timed, bool narrow) {
-    return 2 * sizeof(uint32_t) + (narrow ? 0 : sizeof(uint32_t)) + (timed ? sizeof(int64_t) : 0);
+static inline size_t vf__tape_piece(struct vf__form form) {
+    if (form.bare) return sizeof(uint32_t);
+    return sizeof(uint32_t) + (form.narrow ? sizeof(uint32_t) : sizeof(uint64_t)) + (form.timed ? sizeof(int64_t) : 0);
 }
 
 static inline void vf__tape_start(struct vf__tape *tape, size_t stride) {

@@ -91,7 +91,7 @@ This page and its figures are made by a script; do not edit them. They include w
 - Data: `vizflow.demo.generate`, seed 2024, one CN day of 5,000 symbols; {rows:,} rows unless another number is given
 - Each contestant runs in a process of its own, in turns, on a warm page cache. Imports, compilation and loading a \
 stage's frame are not timed; the whole day's reading and writing are. Seconds are medians, with the fastest and the \
-slowest run
+slowest run. Of a short stage, *called again* is the median of five more calls in the same processes
 - The same results: compared on {check_rows:,} rows before, the whole days' after; integers and text exactly, \
 floats to 1e-12, averaged prices to 1e-9. † marks a result known to be another one ([how](#where-results-differ))
 - *Limit*: what a stage takes if it does nothing but move its input and output once, at the {bandwidth:.1f} GB/s (read \
@@ -136,6 +136,8 @@ def table(samples: Samples, case: str, bandwidth: float) -> list[str]:
     titles = ["", "seconds", "fastest to slowest", "runs", "against VizFlow", "times the limit"]
     memory = case == "day"
     titles += ["peak memory, GiB", "of it not the file's pages"] if memory else []
+    ours_again = (samples.of(case, "vizflow") or {}).get("again")
+    titles += ["called again", "against VizFlow"] if ours_again else []
     lines += head(titles)
     for name in samples.contestants(case):
         sample = samples.of(case, name) or {}
@@ -150,6 +152,8 @@ def table(samples: Samples, case: str, bandwidth: float) -> list[str]:
         ]
         if memory:
             cells += [f"{statistics.median(sample[kind]) / 2**30:.2f}" for kind in ("peak", "own")]
+        if ours_again:
+            cells += again(sample.get("again"), ours_again)
         lines.append(row(cells))
     notes = [
         f"† {TITLES[n]}: {job.PEERS[n].differs[case]}."
@@ -157,6 +161,14 @@ def table(samples: Samples, case: str, bandwidth: float) -> list[str]:
         if case in job.PEERS[n].differs
     ]
     return [*lines, "", *(line for note in notes for line in (note, ""))]
+
+
+def again(theirs: list[float] | None, ours: list[float]) -> list[str]:
+    """Give what later calls in one process took, and that as a multiple of VizFlow's."""
+    if not theirs:
+        return ["", ""]
+    seconds = statistics.median(theirs)
+    return [f"{seconds:.3f}", f"{seconds / statistics.median(ours):.2f}x"]
 
 
 def sizes(samples: Samples, drawn: list[str]) -> list[str]:

@@ -68,6 +68,8 @@ class Run:
     """What a sample took, a figure a run; or why there is none."""
 
     seconds: list[float] = field(default_factory=list)
+    again: list[float] = field(default_factory=list)
+    """Of a short stage: what calls after the first one took in the same process."""
     peak: list[int] = field(default_factory=list)
     own: list[int] = field(default_factory=list)
     """Peak of the memory that is the process's own, not the page cache's."""
@@ -439,6 +441,7 @@ def run_once(options: argparse.Namespace, sample: Sample, source: Path, run: Run
         run.left_out = "took more than 900 s"
         return
     run.seconds.append(answer["seconds"])
+    run.again += [answer["again"]] if "again" in answer else []
     run.peak.append(answer["peak"])
     run.own.append(answer["own"])
     run.moved = answer.get("moved", 0)

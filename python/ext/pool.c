@@ -12,17 +12,11 @@
 #define LARGE_TO ((size_t)64 << 20)  /* larger ones are not batches */
 #define KEPT_MAX ((size_t)192 << 20) /* bytes kept in all */
 #define CLASSES 40                   /* four to a doubling of size */
-#define PER_CLASS 64
-
-struct shelf {
-    void *blocks[PER_CLASS];
-    size_t n;
-};
 
 /* The one piece of state of the extension: it belongs to the process, as malloc's own does. */
 static struct {
     pthread_mutex_t lock;
-    struct shelf shelves[CLASSES];
+    void *first[CLASSES]; /* of the blocks kept: each names the next one in its first bytes */
     size_t kept;
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -52,9 +46,9 @@ static void *pool_allocate(void *state, size_t size) {
     size_t rounded = class_size(size, &class);
     void *block = NULL;
     (void)pthread_mutex_lock(&pool.lock);
-    struct shelf *shelf = &pool.shelves[class];
-    if (shelf->n > 0) {
-        block = shelf->blocks[--shelf->n];
+    block = pool.first[class];
+    if (block != NULL) {
+        memcpy(&pool.first[class], block, sizeof block);
         pool.kept -= rounded;
     }
     (void)pthread_mutex_unlock(&pool.lock);
@@ -68,9 +62,9 @@ static void pool_release(void *state, void *block, size_t size) {
         unsigned class;
         size = class_size(size, &class);
         (void)pthread_mutex_lock(&pool.lock);
-        struct shelf *shelf = &pool.shelves[class];
-        if (shelf->n < PER_CLASS && pool.kept + size <= KEPT_MAX) {
-            shelf->blocks[shelf->n++] = block;
+        if (pool.kept + size <= KEPT_MAX) {
+            memcpy(block, &pool.first[class], sizeof block);
+            pool.first[class] = block;
             pool.kept += size;
             block = NULL;
         }

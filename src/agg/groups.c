@@ -178,11 +178,11 @@ static enum vf_status repack(struct vf__groups *groups, const struct vf__group_k
 
 /* ---- blocks ------------------------------------------------------------------------------------------------------------ */
 
-/* Adds one key's part to the codes of n rows; false: a value out of range. `small` (all codes are below 2^32) and whether
-   `valid` is NULL are constants where this is called. Without a branch, and multiplied as 32 bits, it is compiled to
-   vectors. */
-static inline bool code_loop(const struct vf__group_range *range, const int64_t *values, const uint8_t *valid,
-                             size_t n, bool small, uint64_t *codes) {
+/* One key's part of the codes of n rows; false: a value out of range. `first`, `small` (all codes are below 2^32) and
+   whether `valid` is NULL are constants where this is called. Without a branch, and multiplied as 32 bits, it is compiled
+   to vectors. */
+VF__INLINE bool code_loop(const struct vf__group_range *range, const int64_t *values, const uint8_t *valid, size_t n,
+                          bool first, bool small, uint64_t *codes) {
     uint64_t low = (uint64_t)range->low, span = range->span, stride = range->stride;
     uint64_t outside = 0; /* its top bit; the span has none */
     for (size_t i = 0; i < n; i++) {
@@ -190,30 +190,34 @@ static inline bool code_loop(const struct vf__group_range *range, const int64_t 
         uint64_t code = small ? (uint64_t)(uint32_t)(at + 1) * (uint32_t)stride : (at + 1) * stride;
         uint64_t there = valid == NULL || valid[i] != 0 ? UINT64_MAX : 0;
         outside |= beyond & there;
-        codes[i] += code & there;
+        codes[i] = (first ? 0 : codes[i]) + (code & there);
     }
     return outside >> 63 == 0;
 }
 
-static bool add_codes(const struct vf__group_range *range, const struct vf__group_key *key, size_t n, bool small,
-                      uint64_t *codes) {
+VF__INLINE bool codes_of(const struct vf__group_range *range, const struct vf__group_key *key, size_t n, bool first,
+                         bool small, uint64_t *codes) {
+    return key->valid != NULL ? code_loop(range, key->values, key->valid, n, first, small, codes)
+                              : code_loop(range, key->values, NULL, n, first, small, codes);
+}
+
+static bool add_codes(const struct vf__group_range *range, const struct vf__group_key *key, size_t n, bool first,
+                      bool small, uint64_t *codes) {
     if (!range->known) { /* nothing but nulls so far */
         for (size_t i = 0; i < n; i++)
             if (has_key(key, i)) return false;
+        if (first) memset(codes, 0, n * sizeof *codes);
         return true;
     }
-    if (key->valid != NULL)
-        return small ? code_loop(range, key->values, key->valid, n, true, codes)
-                     : code_loop(range, key->values, key->valid, n, false, codes);
-    return small ? code_loop(range, key->values, NULL, n, true, codes)
-                 : code_loop(range, key->values, NULL, n, false, codes);
+    if (first) return small ? codes_of(range, key, n, true, true, codes) : codes_of(range, key, n, true, false, codes);
+    return small ? codes_of(range, key, n, false, true, codes) : codes_of(range, key, n, false, false, codes);
 }
 
 static bool all_codes(struct vf__groups *groups, const struct vf__group_key *keys, size_t n) {
     bool small = groups->mode == VF__GROUP_DIRECT;
-    memset(groups->codes, 0, n * sizeof *groups->codes);
     for (size_t k = 0; k < groups->n_keys; k++)
-        if (!add_codes(&groups->range[k], &keys[k], n, small, groups->codes)) return false;
+        if (!add_codes(&groups->range[k], &keys[k], n, k == 0, small, groups->codes)) return false;
+    if (groups->n_keys == 0) memset(groups->codes, 0, n * sizeof *groups->codes);
     return true;
 }
 

@@ -264,8 +264,7 @@ static enum vf_status integer_block(struct run *run, const struct output *out, i
     if (status != VF_OK) return status;
     uint32_t unit = valid == NULL ? fast_unit(run, digits, n) : 0;
     if (unit == 0) return slow_block(run, out, row, n, err);
-    int64_t n_others = vf__minutes_place(&run->hours->minutes, digits, n, unit, run->whole_seconds,
-                                         (uint64_t *)out->values + row, others);
+    int64_t n_others = vf__minutes_place(&run->hours->minutes, digits, n, unit, (uint64_t *)out->values + row, others);
     run->saw_hhmmssmmm |= unit == 1 && n_others < n;
     for (int64_t k = 0; k < n_others; k++) {
         int64_t i = others[k];

@@ -148,18 +148,18 @@ bool vf__minutes_init(struct vf__minutes *minutes, const struct vf__clock *clock
 
 #define STRIP 128 /* times that mostly lie in one minute, as rows come in order */
 
-/* Elapsed milliseconds as they are given out: seconds, or whole ones. */
-static inline void put(void *out, int64_t i, int32_t ms, bool whole) {
-    if (whole)
+/* Elapsed milliseconds as they are given out: seconds, of digits that have no fraction whole ones. */
+static inline void put(void *out, int64_t i, int32_t ms, uint32_t unit) {
+    if (unit == 1000)
         ((int64_t *)out)[i] = ms / 1000;
     else
         ((double *)out)[i] = (double)ms / 1e3; /* rounds like the nanoseconds by 1e9 */
 }
 
 /* Strips that lie in a session's part of one minute: no division by what is not constant, no look-up. How many times that
-   is, from the first on. Inlined with constants, as the next one is. */
+   is, from the first on. Inlined with a constant unit, as the next one is. */
 static inline int64_t place_strips(const struct vf__minutes *minutes, const int64_t *digits, int64_t n, uint32_t unit,
-                                   bool whole, void *out) {
+                                   void *out) {
     const uint32_t a_minute = 100000 / unit, most = 240000000 / unit;
     int64_t done = 0;
     for (; n - done >= STRIP; done += STRIP) {
@@ -174,19 +174,19 @@ static inline int64_t place_strips(const struct vf__minutes *minutes, const int6
         if (beyond >> 63 != 0) break;
         uint32_t base = (uint32_t)minutes->minute[at].base_ms - at * 100000;
         for (int64_t i = 0; i < STRIP; i++)
-            put(out, done + i, (int32_t)(base + (uint32_t)strip[i] * unit), whole);
+            put(out, done + i, (int32_t)(base + (uint32_t)strip[i] * unit), unit);
     }
     return done;
 }
 
-/* Inlined with constants, so that the division becomes a multiplication. */
+/* Inlined with a constant unit, so that the division becomes a multiplication. */
 static inline int64_t place_by(const struct vf__minutes *minutes, const int64_t *digits, int64_t n, uint32_t unit,
-                               bool whole, void *out, int32_t *others) {
+                               void *out, int32_t *others) {
     const uint32_t a_minute = 100000 / unit, most = 240000000 / unit;
     int64_t n_others = 0;
     for (int64_t i = 0, end = 0; i < n; i++) {
         if (i == end) { /* as far as strips go, and a strip's length by itself */
-            i += place_strips(minutes, digits + i, n - i, unit, whole, (uint64_t *)out + i);
+            i += place_strips(minutes, digits + i, n - i, unit, (uint64_t *)out + i);
             end = i + STRIP;
             if (i == n) break;
         }
@@ -194,7 +194,7 @@ static inline int64_t place_by(const struct vf__minutes *minutes, const int64_t 
             (uint64_t)digits[i] <= most ? (uint32_t)digits[i] : most + a_minute; /* the entry for no time */
         uint32_t at = d / a_minute, rest = (d - at * a_minute) * unit;
         uint32_t into = rest - (uint32_t)minutes->minute[at].from_ms;
-        put(out, i, minutes->minute[at].base_ms + (int32_t)rest, whole);
+        put(out, i, minutes->minute[at].base_ms + (int32_t)rest, unit);
         others[n_others] = (int32_t)i;
         n_others += into > minutes->minute[at].span_ms;
     }
@@ -202,12 +202,8 @@ static inline int64_t place_by(const struct vf__minutes *minutes, const int64_t 
 }
 
 int64_t vf__minutes_place(const struct vf__minutes *minutes, const int64_t *digits, int64_t n, uint32_t unit,
-                          bool whole, void *out, int32_t *others) {
-    if (unit == 1)
-        return whole ? place_by(minutes, digits, n, 1, true, out, others)
-                     : place_by(minutes, digits, n, 1, false, out, others);
-    return whole ? place_by(minutes, digits, n, 1000, true, out, others)
-                 : place_by(minutes, digits, n, 1000, false, out, others);
+                          void *out, int32_t *others) {
+    return unit == 1 ? place_by(minutes, digits, n, 1, out, others) : place_by(minutes, digits, n, 1000, out, others);
 }
 
 /* ---- text ---- */

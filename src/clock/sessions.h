@@ -41,11 +41,11 @@ struct vf__minutes {
 /* False when sessions do not begin and end on whole milliseconds, or two share a minute. */
 bool vf__minutes_init(struct vf__minutes *minutes, const struct vf__clock *clock);
 
-/* Many digit times at once: elapsed seconds into `out`, float64 or, where `whole`, int64. Returns how many are not a time
-   in a session; others[] says which, and they are then looked at one by one. `unit` is 1000 for HHMMSS, 1 for
-   HHMMSSmmm. There is room for n in `others`. */
+/* Many digit times at once to elapsed seconds. `unit` is 1000 for HHMMSS, whose seconds are int64, and 1 for HHMMSSmmm,
+   whose are float64. Returns how many are not a time in a session; others[] says which, and they are then looked at one
+   by one. There is room for n in `others`. */
 int64_t vf__minutes_place(const struct vf__minutes *minutes, const int64_t *digits, int64_t n, uint32_t unit,
-                          bool whole, void *out, int32_t *others);
+                          void *out, int32_t *others);
 
 /* HHMMSS and HHMMSSmmm digits to ns since midnight; -1 for impossible ones. 240000 is the day's end. */
 int64_t vf__time_from_hhmmss(int64_t digits);

@@ -35,7 +35,9 @@ struct run {
     struct vf_series *by_chunks[6]; /* chunks of the whole column; one slice, then */
     const struct vf_side *sides;
     size_t n_sides;
+    enum vf_fifo_rows rows;
     enum vf_excess on_excess;
+    unsigned columns;
     uint32_t n_threads;
     int64_t batch, slice;
 };
@@ -43,7 +45,7 @@ struct run {
 static const struct vf_side numbers[2] = {{.integer = 1, .entry = true}, {.integer = 2, .entry = false}};
 
 static void plain(struct run *r) {
-    *r = (struct run){.sides = numbers, .n_sides = 2, .n_threads = 2, .batch = 2500, .slice = 1700};
+    *r = (struct run){.sides = numbers, .n_sides = 2, .columns = ALL, .n_threads = 2, .batch = 2500, .slice = 1700};
     (void)check_series(&r->symbol, "l", "symbol", N, NULL, symbols, NULL);
     (void)check_series(&r->sort, "l", "t", N, NULL, times, NULL);
     (void)check_series(&r->time, "l", "t", N, NULL, times, NULL);
@@ -74,13 +76,18 @@ static void mix(uint64_t *digest, uint64_t word) {
     *digest ^= *digest >> 31;
 }
 
+static uint64_t digests[VF_FIFO_N_COLUMNS + 1]; /* of the last run: one a column, so that slices do not matter; counts */
+
 /* All pieces as one number; 0 when the run fails, whose status goes to *status. */
 static uint64_t pieces_of(struct run *r, enum vf_status *status) {
     struct vf_context ctx = {.n_threads = r->n_threads};
-    const struct vf_fifo_options options = {
-        .sides = r->sides, .n_sides = r->n_sides, .on_excess = r->on_excess, .columns = ALL};
+    const struct vf_fifo_options options = {.sides = r->sides,
+                                            .n_sides = r->n_sides,
+                                            .rows = r->rows,
+                                            .on_excess = r->on_excess,
+                                            .columns = r->columns};
     static uint32_t counts[N];
-    uint64_t digests[VF_FIFO_N_COLUMNS + 1], digest = 0; /* one a column, so that slices do not matter */
+    uint64_t digest = 0;
     struct vf_fifo *fifo = NULL;
     *status = vf_fifo_open(&ctx, &options, &fifo, &check_error);
     for (int64_t row = 0; *status == VF_OK && row < N; row += r->batch) {
@@ -96,23 +103,24 @@ static uint64_t pieces_of(struct run *r, enum vf_status *status) {
             struct vf_column out[VF_FIFO_N_COLUMNS];
             int64_t n = N - row < r->slice ? N - row : r->slice;
             struct vf_fifo_batch batch = slice_of(r, row, n);
-            *status = vf_fifo_emit(fifo, &batch, row, n, ALL, counts, out, &check_error);
+            *status = vf_fifo_emit(fifo, &batch, row, n, r->columns, counts, out, &check_error);
             if (*status != VF_OK) break;
             for (int64_t i = 0; i < n; i++)
                 mix(&digests[VF_FIFO_N_COLUMNS], counts[i]);
-            for (int c = 0; c < VF_FIFO_N_COLUMNS; c++) {
+            for (int c = 0, at = 0; c < VF_FIFO_N_COLUMNS; c++) {
                 size_t width = c == 3 ? 0 : c == 0 || c == 4 ? 4 : 8;
-                for (int64_t k = 0; k < out[c].array.length; k++) {
+                if ((r->columns >> c & 1) == 0) continue;
+                for (int64_t k = 0; k < out[at].array.length; k++) {
                     uint64_t word = 0;
-                    if (!check_valid(&out[c], k))
+                    if (!check_valid(&out[at], k))
                         word = UINT64_MAX;
                     else if (width == 0)
-                        word = check_bool(&out[c], k);
+                        word = check_bool(&out[at], k);
                     else
-                        memcpy(&word, (const uint8_t *)out[c].array.buffers[1] + (size_t)k * width, width);
+                        memcpy(&word, (const uint8_t *)out[at].array.buffers[1] + (size_t)k * width, width);
                     mix(&digests[c], word);
                 }
-                vf_column_release(&out[c]);
+                vf_column_release(&out[at++]);
             }
         }
         if (*status == VF_OK) CHECK_OK(vf_fifo_replayed(fifo, &check_error));
@@ -138,6 +146,41 @@ static enum vf_status status_of(struct run *r) {
     memset(&check_error, 0, sizeof check_error);
     (void)pieces_of(r, &status);
     return status;
+}
+
+/* Which columns are asked for decides how pieces are kept, and nothing of what they say: of small and large quantities, whole
+   and not, in every mode. */
+static void test_few_columns(void) {
+    static const unsigned few[4] = {VF_FIFO_QTY, VF_FIFO_CLOSED, VF_FIFO_QTY | VF_FIFO_CLOSED,
+                                    VF_FIFO_QTY | VF_FIFO_ENTRY_ID};
+    static int64_t whole[N];
+    static double floats[N];
+    for (int kind = 0; kind < 4; kind++)
+        for (unsigned mode = 0; mode < 6; mode++) {
+            struct run r;
+            uint64_t all[VF_FIFO_N_COLUMNS + 1];
+            enum vf_status status;
+            int64_t unit = kind % 2 == 0 ? 1 : INT32_MAX / 49 + 1; /* 49 of these are no int32 */
+            for (int64_t i = 0; i < N; i++) {
+                whole[i] = amounts[i] == 49 && kind == 0 ? INT32_MAX : amounts[i] * unit;
+                floats[i] = (double)whole[i] + (kind == 3 ? 0.5 : 0);
+            }
+            plain(&r);
+            (void)check_series(&r.quantity, kind < 2 ? "l" : "g", "qty", N, NULL, kind < 2 ? (const void *)whole : floats, NULL);
+            r.rows = (enum vf_fifo_rows)(mode % 3);
+            r.on_excess = mode < 3 ? VF_EXCESS_UNCLOSED : VF_EXCESS_OPEN_SHORT;
+            (void)pieces_of(&r, &status);
+            CHECK_OK(status);
+            memcpy(all, digests, sizeof all);
+            for (int f = 0; f < 4; f++) {
+                r.columns = few[f];
+                (void)pieces_of(&r, &status);
+                CHECK_OK(status);
+                CHECK(digests[VF_FIFO_N_COLUMNS] == all[VF_FIFO_N_COLUMNS]);
+                for (int c = 0; c < VF_FIFO_N_COLUMNS; c++)
+                    CHECK((few[f] >> c & 1) == 0 || digests[c] == all[c]);
+            }
+        }
 }
 
 /* ---- texts ------------------------------------------------------------------------------------------------------------ */
@@ -804,6 +847,7 @@ int main(void) {
     plain(&r);
     want = pieces_of(&r, &status);
     CHECK_OK(status);
+    test_few_columns();
     test_sides_as_texts();
     test_sides_in_dictionaries();
     test_chunks();

@@ -74,6 +74,15 @@ def test_the_page_shows_what_is_lost_and_what_is_another_result(bench, tmp_path)
         assert ET.parse(tmp_path / "figures" / f"bench-{figure}.svg").getroot().tag.endswith("svg")
 
 
+def test_short_stages_show_what_later_calls_took(bench, tmp_path):
+    ours = {**sample("clock", "vizflow", [0.08, 0.07]), "again": [0.03, 0.03]}
+    theirs = {**sample("clock", "polars", [0.2, 0.3]), "again": [0.15, 0.21]}
+    out = tmp_path / "benchmarks.md"
+    bench.page.write(results(bench, [ours, theirs, sample("clock", "duckdb", [1.0])]), out)
+    assert "| 0.250 | 0.20 to 0.30 | 2 | 3.33x | 2500 | 0.180 | 6.00x |" in out.read_text()
+    assert "| DuckDB | 1.00 | 1.00 to 1.00 | 1 | 13.33x | 10000 |  |  |" in out.read_text()
+
+
 def test_a_busy_machine_is_named(bench, tmp_path):
     out = tmp_path / "benchmarks.md"
     quiet = results(bench, [sample("clock", "vizflow", [1.0])])

@@ -40,8 +40,8 @@ static bool is_pooled(size_t size) {
 
 static void *pool_allocate(void *state, size_t size) {
     (void)state;
-    struct vf_context plain = vf__context(NULL);
-    if (!is_pooled(size)) return plain.allocator.allocate(NULL, size);
+    struct vf_allocator plain = vf__default_allocator();
+    if (!is_pooled(size)) return plain.allocate(NULL, size);
     unsigned class;
     size_t rounded = class_size(size, &class);
     void *block = NULL;
@@ -52,11 +52,11 @@ static void *pool_allocate(void *state, size_t size) {
         pool.kept -= rounded;
     }
     (void)pthread_mutex_unlock(&pool.lock);
-    return block != NULL ? block : plain.allocator.allocate(NULL, rounded);
+    return block != NULL ? block : plain.allocate(NULL, rounded);
 }
 
 static void pool_release(void *state, void *block, size_t size) {
-    struct vf_context plain = vf__context(NULL);
+    struct vf_allocator plain = vf__default_allocator();
     (void)state;
     if (is_pooled(size)) {
         unsigned class;
@@ -70,7 +70,7 @@ static void pool_release(void *state, void *block, size_t size) {
         }
         (void)pthread_mutex_unlock(&pool.lock);
     }
-    if (block != NULL) plain.allocator.release(NULL, block, size);
+    if (block != NULL) plain.release(NULL, block, size);
 }
 
 /* What the default allocator is told of a block: pooled ones are rounded up, so that it is always the same. */
@@ -80,10 +80,10 @@ static size_t told_size(size_t size) {
 }
 
 static void *pool_resize(void *state, void *block, size_t old_size, size_t new_size) {
-    struct vf_context plain = vf__context(NULL);
+    struct vf_allocator plain = vf__default_allocator();
     size_t from = told_size(old_size), to = told_size(new_size);
     (void)state;
-    return from == to ? block : plain.allocator.resize(NULL, block, from, to);
+    return from == to ? block : plain.resize(NULL, block, from, to);
 }
 
 struct vf_context pool_context(uint32_t n_threads) {

@@ -63,6 +63,9 @@ struct vf__number vf__number(double x);
 /* The context every function works in; a NULL one means malloc and one thread a core. */
 struct vf_context vf__context(const struct vf_context *ctx);
 
+/* What a context without an allocator is given. */
+struct vf_allocator vf__default_allocator(void);
+
 /* Arrays of `count` elements of `size` bytes. NULL on overflow or when the allocator says no.
    A zero count still gives a pointer that may be released. Large blocks from the default allocator are
    advised to use huge pages: page faults were a third of the time of the row-expanding step before. */

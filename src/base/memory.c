@@ -103,6 +103,11 @@ static void *default_resize(void *state, void *block, size_t old_size, size_t ne
     return moved;
 }
 
+struct vf_allocator vf__default_allocator(void) {
+    return (struct vf_allocator){
+        .allocate = default_allocate, .resize = default_resize, .release = default_release};
+}
+
 static uint32_t core_count(void) {
 #if defined(_SC_NPROCESSORS_ONLN)
     long n = sysconf(_SC_NPROCESSORS_ONLN);
@@ -114,12 +119,7 @@ static uint32_t core_count(void) {
 struct vf_context vf__context(const struct vf_context *ctx) {
     struct vf_context out = {0};
     if (ctx != NULL) out = *ctx;
-    if (out.allocator.allocate == NULL) {
-        out.allocator.allocate = default_allocate;
-        out.allocator.resize = default_resize;
-        out.allocator.release = default_release;
-        out.allocator.state = NULL;
-    }
+    if (out.allocator.allocate == NULL) out.allocator = vf__default_allocator();
     if (out.n_threads == 0) out.n_threads = core_count();
     return out;
 }

@@ -20,7 +20,7 @@ import job
 
 WARM_ROWS = 20_000
 SHORT = 0.5
-"""A stage of fewer seconds is called again: then the memory of its result is there already, as it is in a running day."""
+"""A stage of fewer seconds is called again: the memory of its result is there then, as it is in a running day."""
 AGAIN = 5
 
 

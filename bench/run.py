@@ -274,7 +274,8 @@ def check(options: argparse.Namespace, absent: str) -> tuple[dict[tuple[str, str
                 places.pop("small")
             answer = child(contestant, case, data(options, options.check_rows), **places)
             seconds = answer["seconds"]
-            costs[case, contestant] = Cost(seconds, answer["wall"] - seconds, answer["base"], answer["peak"])
+            around = answer["wall"] - seconds - answer.get("more", 0)
+            costs[case, contestant] = Cost(seconds, around, answer["base"], answer["peak"])
             frames[contestant] = result(contestant, places["keep"])
         compare(case, {c: f for c, f in frames.items() if case not in job.PEERS[c].differs})
         found += findings.of_case(case, data(options, options.check_rows), frames)

@@ -79,7 +79,7 @@ def match(engine: Any, rows: str) -> None:
     sums of integers are HUGEINT here, and six times slower.
     """
     engine.execute(f"""
-        CREATE TEMP TABLE ruled AS
+        CREATE OR REPLACE TEMP TABLE ruled AS
         WITH signed AS (
             SELECT ukey, ms::BIGINT << 30 | row AS id, quantity::DOUBLE AS qty,
                    orderSide = 'Buy' AS buy
@@ -100,7 +100,7 @@ def match(engine: Any, rows: str) -> None:
         FROM lows
     """)
     engine.execute("""
-        CREATE TEMP TABLE gaps AS
+        CREATE OR REPLACE TEMP TABLE gaps AS
         SELECT upto - lag(upto, 1, 0) OVER w AS size,
                first_value(CASE WHEN buy THEN id END IGNORE NULLS) OVER ahead AS entry,
                first_value(CASE WHEN NOT buy THEN id END IGNORE NULLS) OVER ahead AS exit
@@ -110,7 +110,7 @@ def match(engine: Any, rows: str) -> None:
                          ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)
     """)
     engine.execute(f"""
-        CREATE TEMP VIEW pieces AS
+        CREATE OR REPLACE TEMP VIEW pieces AS
         SELECT unnest([entry & {MASK}, exit & {MASK}]) AS row, entry & {MASK} AS entry,
                size AS qty, (exit >> 30) - (entry >> 30) AS held, true AS closed
         FROM gaps WHERE size > 0 AND exit IS NOT NULL
@@ -154,7 +154,7 @@ def load(paths: list[Path], rows: int | None) -> list[Any]:
     engine = connect()
     for path, name in zip(paths, ("rows", "quotes"), strict=False):
         engine.register("source", number(path, rows))
-        engine.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM source")
+        engine.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM source")
         engine.unregister("source")
     return [engine]
 
@@ -175,19 +175,19 @@ def shown(case: str, result: tuple[Any, str]) -> pl.DataFrame:
 
 def clock(engine: Any) -> tuple[Any, str]:
     """Stage: ticktime -> elapsed_seconds."""
-    engine.execute(f"CREATE TEMP TABLE result AS SELECT ({ELAPSED_MS}) / 1000 AS elapsed_seconds, row FROM rows")
+    engine.execute(f"CREATE OR REPLACE TEMP TABLE result AS SELECT ({ELAPSED_MS}) / 1000 AS elapsed_seconds, row FROM rows")
     return engine, "SELECT elapsed_seconds FROM result ORDER BY row"
 
 
 def fifo(engine: Any) -> tuple[Any, str]:
     """Stage: match, and expand every column."""
     engine.execute(
-        "CREATE TEMP VIEW timed AS SELECT row, ukey, orderSide, quantity,"
+        "CREATE OR REPLACE TEMP VIEW timed AS SELECT row, ukey, orderSide, quantity,"
         " round(elapsed_seconds * 1000)::INTEGER AS ms FROM rows"
     )
     match(engine, "timed")
     engine.execute("""
-        CREATE TEMP TABLE result AS
+        CREATE OR REPLACE TEMP TABLE result AS
         SELECT rows.* EXCLUDE (row), entry::UINTEGER AS matched_entry_id, pieces.qty AS matched_qty,
                held / 1000 AS holding_period, closed AS is_closed
         FROM pieces JOIN rows ON pieces.row = rows.row
@@ -198,7 +198,7 @@ def fifo(engine: Any) -> tuple[Any, str]:
 def forward(engine: Any) -> tuple[Any, str]:
     """Stage: two forward returns, with `ASOF` joins."""
     engine.execute(f"""
-        CREATE TEMP TABLE result AS
+        CREATE OR REPLACE TEMP TABLE result AS
         WITH rows AS (
             SELECT ukey, mid, row, round(elapsed_seconds * 1000)::INTEGER AS ms FROM rows
         ), {SEEN}
@@ -212,7 +212,7 @@ def quotes(engine: Any) -> tuple[Any, str]:
     """Stage: mids of quotes for trades, with `ASOF` joins."""
     mids = ", ".join(f"at_{h}.mid AS mid_{h}" for h in job.LOOK_UPS)
     engine.execute(f"""
-        CREATE TEMP TABLE result AS
+        CREATE OR REPLACE TEMP TABLE result AS
         WITH trades AS (
             SELECT ukey, row, round(elapsed_seconds * 1000)::INTEGER AS ms FROM rows
         ), seen AS (
@@ -241,7 +241,7 @@ def aggregate(engine: Any) -> tuple[Any, str]:
         f" {binned('return_60')} AS return_60_bin, orderSide, matched_qty, fillPrice"
         " FROM rows)"
     )
-    engine.execute(f"CREATE TEMP TABLE result AS {grouped(binned_rows)}")
+    engine.execute(f"CREATE OR REPLACE TEMP TABLE result AS {grouped(binned_rows)}")
     return engine, (
         "SELECT * FROM result ORDER BY alpha1_bin NULLS FIRST, return_60_bin NULLS FIRST, orderSide NULLS FIRST"
     )
@@ -252,7 +252,7 @@ def day(source: Path, target: Path) -> None:
     engine = connect()
     engine.register("source", number(source))
     engine.execute(f"""
-        CREATE TEMP TABLE rows AS
+        CREATE OR REPLACE TEMP TABLE rows AS
         SELECT * FROM (
             SELECT row, ukey, orderSide, fillPrice, {LOTS} AS quantity, {MID} AS mid,
                    ({ELAPSED_MS})::INTEGER AS ms, {binned("alpha1")} AS alpha1_bin
@@ -261,7 +261,7 @@ def day(source: Path, target: Path) -> None:
     """)
     engine.unregister("source")
     engine.execute(f"""
-        CREATE TEMP TABLE keyed AS
+        CREATE OR REPLACE TEMP TABLE keyed AS
         WITH {SEEN}, returns AS (
             SELECT rows.row, alpha1_bin, orderSide, fillPrice, {change(60)}
             FROM rows LEFT JOIN lasts ON rows.ukey = lasts.ukey {later(60)}

@@ -175,7 +175,8 @@ def shown(case: str, result: tuple[Any, str]) -> pl.DataFrame:
 
 def clock(engine: Any) -> tuple[Any, str]:
     """Stage: ticktime -> elapsed_seconds."""
-    engine.execute(f"CREATE OR REPLACE TEMP TABLE result AS SELECT ({ELAPSED_MS}) / 1000 AS elapsed_seconds, row FROM rows")
+    seconds = f"({ELAPSED_MS}) / 1000 AS elapsed_seconds"
+    engine.execute(f"CREATE OR REPLACE TEMP TABLE result AS SELECT {seconds}, row FROM rows")
     return engine, "SELECT elapsed_seconds FROM result ORDER BY row"
 
 

@@ -29,6 +29,7 @@ T = TypeVar("T")
 BATCH_ROWS = 131_072  # C works best on about so many, and takes a larger batch in such parts, beside one another
 LARGE_BATCH_ROWS = 4 * BATCH_ROWS  # to emit of, where output is little more than input and nothing else is in memory
 LEARNT_ROWS = 16 * BATCH_ROWS
+GROUPED_ROWS = 8 * BATCH_ROWS
 
 # Plan nodes whose rows come again as they came, cheaply. A plan with any other is collected once.
 _NODE = re.compile(r" *(?:(PYTHON\[[^\]]*\] SCAN|[A-Z][a-z]+ SCAN|[A-Z]+[A-Z_ ]*[A-Z])\b|\S)")
@@ -68,7 +69,7 @@ def batches(frame: pl.LazyFrame, *, ordered: bool = True) -> Iterator[pl.DataFra
         yield from frame.collect_batches(maintain_order=ordered, engine="streaming")
 
 
-def _gathered(frames: Iterator[pl.DataFrame], most: int) -> Iterator[pl.DataFrame]:
+def gathered(frames: Iterator[pl.DataFrame], most: int) -> Iterator[pl.DataFrame]:
     """Put small batches together, without copying, and cut large ones to at most `most` rows.
 
     What a symbol needs is touched once a batch, and a day's rows take turns among thousands of symbols.
@@ -436,7 +437,7 @@ def _learn(steps: list[Step], frame: pl.LazyFrame) -> None:
     for step in steps:
         step.learn(empty)
     with ThreadPoolExecutor(len(steps)) as pool:
-        for batch in _gathered(rows(frame, columns), LEARNT_ROWS):
+        for batch in gathered(rows(frame, columns), LEARNT_ROWS):
             for done in [pool.submit(step.learn, batch) for step in steps]:
                 done.result()
         for done in [pool.submit(step.learnt) for step in steps]:
@@ -448,7 +449,7 @@ def _emit(step: Step, again: pl.LazyFrame, needed: list[str], wanted: list[str],
 
     def compared() -> Iterator[Callable[[], pl.DataFrame]]:
         row = 0
-        for batch in ahead(_gathered(rows(again, needed), most)):
+        for batch in ahead(gathered(rows(again, needed), most)):
             yield step.emit(batch, row, wanted)
             row += batch.height
         step.emitted()

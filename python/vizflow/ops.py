@@ -16,9 +16,11 @@ from vizflow._metrics import Job, make_job
 from vizflow._plans import Frame, as_lazy, column_type, plugin, require, require_new, threads
 from vizflow._states import frame_of
 from vizflow._stream import (
+    GROUPED_ROWS,
     Function,
     ahead,
     batches,
+    gathered,
     is_direct,
     origin,
     rows,
@@ -829,6 +831,8 @@ def _aggregated(lf: pl.LazyFrame, keys: list[str], job: Job) -> _core.Agg:
     agg.update([empty[name] for name in key_names], [empty[name] for name in values], 0)
     direct = is_direct(lf) and not rows_only
     given = ahead(rows(lf, _roots(columns))) if direct else batches(frame, ordered=job.in_order)
+    if not direct and not rows_only:
+        given = gathered(given, GROUPED_ROWS)  # the threads of an update are started once for so many rows
     for given_batch in given:
         batch = given_batch.select(columns) if direct else given_batch
         height = batch.item() if rows_only else batch.height

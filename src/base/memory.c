@@ -17,7 +17,7 @@
 #ifdef VF__HUGE_FROM /* `make memcheck`: valgrind loses track of blocks that mremap moved */
 #define HUGE_FROM VF__HUGE_FROM
 #else
-#define HUGE_FROM ((size_t)VF__SIZED(4 << 20, 1 << 16, 1 << 30))
+#define HUGE_FROM ((size_t)VF__SIZED(32 << 20, 1 << 16, 1 << 30))
 #endif
 
 /* ---- large blocks ------------------------------------------------------------------------------------------------

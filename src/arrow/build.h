@@ -18,7 +18,7 @@ void vf__column_done(struct vf_column *column);
 /* The end of a call that makes one column: done and moved to *out, or released where the status says so. */
 enum vf_status vf__column_give(enum vf_status status, struct vf_column *column, struct vf_column *out);
 
-/* Nulls where ok[] is 0, of the rows [row, row + n). */
+/* Nulls where ok[], 0 or 1, is 0, of the rows [row, row + n). */
 void vf__validity_clear(uint8_t *validity, int64_t row, int64_t n, const uint8_t *ok);
 
 /* A column of n texts, large strings (utf8) or large binaries: the layout that any reader of Arrow takes and that no

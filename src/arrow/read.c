@@ -474,22 +474,16 @@ static enum vf_status no_such_time(const struct vf__reader *reader, int64_t row,
 #define ROUNDER 0x1.8p52                /* moves a double's integer part to its lowest bits */
 #define BELOW_HALF 0x1.fffffffffffffp-2 /* 0.49999999999999994 must not become 1 */
 
-static inline uint64_t bits_of(double x) {
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-/* Seconds to nanoseconds, halves away from zero. False: one of them is NaN or reaches 2^51. Comparisons of bits are no
-   branches, and doubles that are not negative are in order of their bits, NaN last. */
+/* Seconds to nanoseconds, halves away from zero. False: one of them is NaN or reaches 2^51. */
 static bool all_to_ns(const double *seconds, int64_t n, int64_t *out) {
+    const uint64_t rounder = vf__as_bits(ROUNDER);
     uint64_t large = 0; /* its top bit: one is */
     for (int64_t i = 0; i < n; i++) {
         double ns = seconds[i] * 1e9, a = fabs(ns) + BELOW_HALF, near = (a + ROUNDER) - ROUNDER;
-        uint64_t up = (bits_of(a) - bits_of(near)) >> 63, negative = 0 - (bits_of(ns) >> 63);
-        uint64_t floor = bits_of(near + ROUNDER) - bits_of(ROUNDER) - up; /* where the trick holds, the integer's bits */
+        uint64_t up = (vf__as_bits(a) - vf__as_bits(near)) >> 63, negative = 0 - (vf__as_bits(ns) >> 63);
+        uint64_t floor = vf__as_bits(near + ROUNDER) - rounder - up; /* where the trick holds, the integer's bits */
         out[i] = (int64_t)((floor ^ negative) - negative);
-        large |= bits_of(SMALL) - 1 - bits_of(fabs(ns));
+        large |= vf__as_bits(SMALL) - 1 - vf__as_bits(fabs(ns));
     }
     return large >> 63 == 0;
 }

@@ -114,6 +114,15 @@ static inline bool vf__mul_i64(int64_t a, int64_t b, int64_t *out) {
 #endif
 }
 
+/* ---- doubles ---- */
+
+/* Those that are not negative are in order of their bits, NaN last; and to compare bits is no branch. */
+static inline uint64_t vf__as_bits(double x) {
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
 /* ---- bitmaps (Arrow's: least significant bit first) ---- */
 
 static inline bool vf__bit(const uint8_t *bits, int64_t i) {

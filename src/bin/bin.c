@@ -16,12 +16,6 @@ static inline double round_half_even(double q) {
     return rint(q);
 }
 
-static inline uint64_t bits_of(double x) {
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
 /* A quotient within 4 ulp of a half is that half: 0.00015 / 1e-4 is 1.4999999999999998. */
 static double snapped(double q) {
     double a = fabs(q), half = (double)(int64_t)a + 0.5, after;
@@ -48,16 +42,16 @@ int64_t vf__bin_index(const double *x, int64_t n, double width, bool snap, int64
     return beyond;
 }
 
-/* Comparisons of bits are no branches, and doubles that are not negative are in order of their bits, NaN last. */
 bool vf__near_integers(const double *x, int64_t n, double tolerance, const uint8_t *ok, int64_t *out) {
-    const uint64_t most = bits_of(tolerance > ALWAYS ? tolerance : ALWAYS), least = bits_of(tolerance);
+    const uint64_t most = vf__as_bits(tolerance > ALWAYS ? tolerance : ALWAYS), least = vf__as_bits(tolerance);
+    const uint64_t rounder = vf__as_bits(ROUNDER);
     uint64_t far = 0; /* its top bit: one is */
     for (int64_t i = 0; i < n; i++) {
         double a = fabs(x[i]), moved = x[i] + ROUNDER;
-        uint64_t off = bits_of(fabs(x[i] - (moved - ROUNDER))), there = 0 - (uint64_t)ok[i];
-        out[i] = (int64_t)((bits_of(moved) - bits_of(ROUNDER)) & there); /* where the trick holds, the integer's bits */
-        far |= ((most - off) | ((least - off) & (bits_of(tolerance * a) - off))) & there;
-        far |= (bits_of(TRICK_BELOW) - 1 - bits_of(a)) & there;
+        uint64_t off = vf__as_bits(fabs(x[i] - (moved - ROUNDER))), there = 0 - (uint64_t)ok[i];
+        out[i] = (int64_t)((vf__as_bits(moved) - rounder) & there); /* where the trick holds, the integer's bits */
+        far |= ((most - off) | ((least - off) & (vf__as_bits(tolerance * a) - off))) & there;
+        far |= (vf__as_bits(TRICK_BELOW) - 1 - vf__as_bits(a)) & there;
     }
     return far >> 63 == 0;
 }
@@ -79,14 +73,15 @@ int64_t vf__near_integer(const double *x, int64_t n, double tolerance, const uin
 }
 
 void vf__mid(const double *bid, const double *ask, int64_t n, double *out, uint8_t *ok) {
+    const uint64_t most = vf__as_bits(DBL_MAX);
     uint64_t large = 0; /* its top bit: the sum of two prices is beyond DBL_MAX, or of something that is none */
     for (int64_t i = 0; i < n; i++) {
         double sum = bid[i] + ask[i];
-        uint64_t b = bits_of(bid[i]), a = bits_of(ask[i]), beyond = bits_of(DBL_MAX) - bits_of(sum);
-        uint64_t none = b | (b - 1) | a | (a - 1) | (bits_of(DBL_MAX) - b) | (bits_of(DBL_MAX) - a);
+        uint64_t b = vf__as_bits(bid[i]), a = vf__as_bits(ask[i]);
+        uint64_t none = b | (b - 1) | a | (a - 1) | (most - b) | (most - a);
         out[i] = sum * 0.5;
         ok[i] &= (uint8_t)(1 ^ none >> 63); /* zero, negative, infinite or NaN */
-        large |= beyond;
+        large |= most - vf__as_bits(sum);
     }
     for (int64_t i = 0; large >> 63 != 0 && i < n; i++)
         if (out[i] > DBL_MAX) out[i] = bid[i] / 2 + ask[i] / 2;

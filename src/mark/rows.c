@@ -13,12 +13,6 @@ struct vf__mark_last vf__mark_first(void) {
     return (struct vf__mark_last){.group = NO_GROUP};
 }
 
-static inline uint64_t bits_of(double x) {
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
 static inline void sort_out(struct vf__mark_last *last, uint32_t *group, const int64_t *time,
                             const uint8_t *time_valid, const double *price, const uint8_t *price_valid, size_t n,
                             uint8_t *kind) {
@@ -28,7 +22,7 @@ static inline void sort_out(struct vf__mark_last *last, uint32_t *group, const i
         if (time_valid != NULL) alive &= time_valid[i];
         if (price_valid != NULL) alive &= price_valid[i];
         struct vf__mark_last now = {
-            .group = alive ? group[i] : VF__NO_KEY, .time = time[i], .price = bits_of(price[i])};
+            .group = alive ? group[i] : VF__NO_KEY, .time = time[i], .price = vf__as_bits(price[i])};
         bool same = (now.group == before.group) & (now.time == before.time) & (now.price == before.price);
         kind[i] = (uint8_t)(alive ? VF__MARK_RUN + same : VF__MARK_DEAD);
         group[i] = now.group;
@@ -49,7 +43,7 @@ void vf__mark_sort_out(struct vf__mark_last *last, uint32_t *group, const int64_
 void vf__mark_words(const uint32_t *group, const int64_t *time, const double *price, size_t n, uint64_t *words) {
     for (size_t i = 0; i < n; i++) {
         uint64_t alive = group[i] != VF__NO_KEY ? UINT64_MAX : 0;
-        words[i] = group[i] * GROUP_STEP + (((uint64_t)time[i] * TIME_STEP + bits_of(price[i]) * PRICE_STEP) & alive);
+        words[i] = group[i] * GROUP_STEP + (((uint64_t)time[i] * TIME_STEP + vf__as_bits(price[i]) * PRICE_STEP) & alive);
     }
 }
 

@@ -231,7 +231,7 @@ static inline uint8_t *room(struct writer *w, size_t size) {
     return vf__tape_take(&w->tape, w->job->in->cells->stride, size);
 }
 
-VF__INLINE void put_piece(uint8_t *at, const struct vf__match_input *in, uint32_t other, uint64_t quantity,
+static VF__INLINE void put_piece(uint8_t *at, const struct vf__match_input *in, uint32_t other, uint64_t quantity,
                              int64_t held, struct vf__form form) {
     uint64_t magnitude = quantity & ~VF__EXIT_SIDE;
     uint32_t word = in->is_float && form.narrow ? (uint32_t)as_double(magnitude) : (uint32_t)magnitude;
@@ -308,7 +308,7 @@ static void write_row(struct writer *w, const struct vf__record *record, uint32_
 }
 
 /* A row of FEW pieces at most, which fit the block, in VF_FIFO_BOTH: without a branch a piece. False: not such a row. */
-VF__INLINE bool write_few(struct writer *w, const struct vf__record *record, uint32_t closed, uint32_t opened,
+static VF__INLINE bool write_few(struct writer *w, const struct vf__record *record, uint32_t closed, uint32_t opened,
                              struct vf__form form) {
     size_t piece = vf__tape_piece(form), n = (size_t)closed + opened;
     uint32_t head = closed | opened << 16;
@@ -351,7 +351,7 @@ static uint32_t cells_of(uint32_t n) {
 }
 
 /* All n rows of a symbol. */
-VF__INLINE void write_rows(struct job *job, const struct bench *bench, size_t group, uint32_t n,
+static VF__INLINE void write_rows(struct job *job, const struct bench *bench, size_t group, uint32_t n,
                               struct vf__form form) {
     const struct vf__match_input *in = job->in;
     struct vf__tape *tape = &job->out->tape[group];

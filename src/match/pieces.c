@@ -115,7 +115,7 @@ static enum vf_status make_room(struct vf__pieces *p, size_t more, struct vf_err
 }
 
 /* The piece at `at`, the row's k-th, becomes piece `to`. */
-VF__INLINE void take(const struct vf__pieces *p, size_t to, const uint8_t *at, uint32_t k, uint32_t closed,
+static VF__INLINE void take(const struct vf__pieces *p, size_t to, const uint8_t *at, uint32_t k, uint32_t closed,
                         uint32_t row, struct vf__form form) {
     uint32_t other, word;
     uint64_t quantity;
@@ -148,7 +148,7 @@ VF__INLINE void take(const struct vf__pieces *p, size_t to, const uint8_t *at, u
 _Static_assert(USUAL * sizeof(struct vf__record) <= VF__SLAB_PAD, "what is read past a row");
 
 /* The next row's pieces from piece `to` on, where there is room for USUAL more than they are. */
-VF__INLINE void take_row(const struct vf__pieces *p, size_t to, size_t stride, struct vf__tape *tape,
+static VF__INLINE void take_row(const struct vf__pieces *p, size_t to, size_t stride, struct vf__tape *tape,
                             uint32_t closed, size_t count, uint32_t row, struct vf__form form) {
     size_t piece = vf__tape_piece(form);
     if (VF__LIKELY(tape->left >= count * piece)) {
@@ -167,7 +167,7 @@ VF__INLINE void take_row(const struct vf__pieces *p, size_t to, size_t stride, s
         p->row[to + k] = row;
 }
 
-VF__INLINE void no_trade(const struct vf__pieces *p, size_t to, uint32_t row, struct vf__form form) {
+static VF__INLINE void no_trade(const struct vf__pieces *p, size_t to, uint32_t row, struct vf__form form) {
     if (form.bare) {
         p->word[to] = VF__NO_PIECE;
         return;
@@ -191,7 +191,7 @@ struct reading {
 };
 
 /* As many rows as go well; r->differs or r->status says why no more did. */
-VF__INLINE size_t read_rows(struct reading *r, struct vf_error *err, struct vf__form form) {
+static VF__INLINE size_t read_rows(struct reading *r, struct vf_error *err, struct vf__form form) {
     struct vf__pieces p = *r->pieces; /* a copy that nothing points to */
     const struct vf__tapes tapes = *r->tapes;
     const uint32_t *group = r->group;

@@ -14,7 +14,6 @@
 #if defined(__GNUC__) || defined(__clang__)
 #define VF__PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define VF__LIKELY(x) __builtin_expect(!!(x), 1)
-#define VF__INLINE inline __attribute__((always_inline)) /* what is compiled for each constant it is called with */
 #define VF__UNLIKELY(x) __builtin_expect(!!(x), 0)
 /* The empty asm: gcc takes a function that only prefetches for one that does nothing, and drops its calls. */
 #define VF__PREFETCH(p) \
@@ -25,9 +24,15 @@
 #else
 #define VF__PRINTF(fmt, args)
 #define VF__LIKELY(x) (x)
-#define VF__INLINE inline
 #define VF__UNLIKELY(x) (x)
 #define VF__PREFETCH(p) ((void)(p))
+#endif
+
+/* Of a static function that is compiled for each constant it is called with. */
+#if defined(__OPTIMIZE__) && (defined(__GNUC__) || defined(__clang__))
+#define VF__INLINE inline __attribute__((always_inline))
+#else
+#define VF__INLINE inline
 #endif
 
 /* ---- sizes that decide no result ---- */

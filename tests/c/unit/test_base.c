@@ -89,7 +89,7 @@ static void test_memory(void) {
     CHECK(more != NULL && more[699] == 9);
     vf__free(&ctx, more, 1400, 1);
     vf__free(&ctx, NULL, 5, 5);
-    const size_t size = (size_t)4 << 20; /* three of it are past the huge-page limit */
+    const size_t size = (size_t)24 << 20; /* three of it are past the huge-page limit, one is not */
     uint8_t *huge = vf__alloc(&ctx, 3, size);
     CHECK(huge != NULL);
     huge[0] = 1, huge[3 * size - 1] = 2;

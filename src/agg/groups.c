@@ -182,7 +182,7 @@ static enum vf_status repack(struct vf__groups *groups, const struct vf__group_k
    whether `valid` is NULL are constants where this is called. Without a branch, and multiplied as 32 bits, it is compiled
    to vectors. */
 static VF__INLINE bool code_loop(const struct vf__group_range *range, const int64_t *values, const uint8_t *valid, size_t n,
-                          bool first, bool small, uint64_t *codes) {
+                                 bool first, bool small, uint64_t *codes) {
     uint64_t low = (uint64_t)range->low, span = range->span, stride = range->stride;
     uint64_t outside = 0; /* its top bit; the span has none */
     for (size_t i = 0; i < n; i++) {
@@ -196,7 +196,7 @@ static VF__INLINE bool code_loop(const struct vf__group_range *range, const int6
 }
 
 static VF__INLINE bool codes_of(const struct vf__group_range *range, const struct vf__group_key *key, size_t n, bool first,
-                         bool small, uint64_t *codes) {
+                                bool small, uint64_t *codes) {
     return key->valid != NULL ? code_loop(range, key->values, key->valid, n, first, small, codes)
                               : code_loop(range, key->values, NULL, n, first, small, codes);
 }

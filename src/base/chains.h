@@ -12,9 +12,7 @@
 #define VF__CHAIN_BITS VF__SIZED(8, 1, 12)
 #define VF__CHAIN_MOST (UINT32_C(1) << VF__CHAIN_BITS)
 
-#define VF__FAR 32 /* rows ahead of which things are asked for */
-#define VF__NEAR 16
-#define VF__LINE 64
+#define VF__LINE 64 /* bytes of a line of the cache */
 
 struct vf__lane {
     uint8_t *first; /* block, or NULL */
@@ -66,20 +64,18 @@ static inline void *vf__chain_push(struct vf__chains *chains, struct vf__lane *l
 /* Takes the last cell back. */
 void vf__chain_pop(struct vf__chains *chains, struct vf__lane *lane);
 
-/* What the rows after row i will need, so that it is no miss of the cache when their turn comes: a group's lane, then the
-   cell that is next and the line behind. Of a row of no lane nothing is. */
-static inline void vf__chains_fetch(const struct vf__chains *chains, const uint32_t *group, size_t i, size_t n) {
-    size_t far = i + VF__FAR, near = i + VF__NEAR;
-    if (far < n && group[far] < chains->n_lanes) VF__PREFETCH(&chains->lanes[group[far]]);
-    if (near < n && group[near] < chains->n_lanes) {
-        const uint8_t *at = chains->lanes[group[near]].at;
-        VF__PREFETCH(at);
-        VF__PREFETCH((const void *)((uintptr_t)at + VF__LINE));
-    }
+/* For what the rows after row i will need, so that it is no miss of the cache when their turn comes: of n_lanes things of
+   `size` bytes that of a row further on is asked for, and that of a nearer one given, whose own pointers can be followed;
+   NULL where the row is of none. */
+static inline const void *vf__fetch_lane(const void *lanes, size_t n_lanes, size_t size, const uint32_t *group,
+                                         size_t i, size_t n) {
+    const uint8_t *base = lanes;
+    size_t far = i + 32, near = i + 16;
+    if (far < n && group[far] < n_lanes) VF__PREFETCH(base + group[far] * size);
+    return near < n && group[near] < n_lanes ? base + group[near] * size : NULL;
 }
 
-/* As in vf__chains_fetch, of cells that are read: `left` bytes from `at` the next block is named, and where that is near it
-   is what comes next. */
+/* Asks for what is at `at` and the line behind; where `left` bytes on, which is near, the next block is named, for that. */
 static inline void vf__fetch_ahead(const uint8_t *at, size_t left) {
     uintptr_t next = (uintptr_t)at + VF__LINE;
     VF__PREFETCH(at);
@@ -87,18 +83,20 @@ static inline void vf__fetch_ahead(const uint8_t *at, size_t left) {
     VF__PREFETCH((const void *)next);
 }
 
+/* The cells that the rows after row i will write: no block is named behind them yet. */
+static inline void vf__chains_fetch(const struct vf__chains *chains, const uint32_t *group, size_t i, size_t n) {
+    const struct vf__lane *lane = vf__fetch_lane(chains->lanes, chains->n_lanes, sizeof *lane, group, i, n);
+    if (lane != NULL) vf__fetch_ahead(lane->at, VF__LINE);
+}
+
 /* ---- reading: after vf__chains_rewind, and with no push in between */
 
 void vf__chains_rewind(struct vf__chains *chains);
 
-/* As vf__chains_fetch. */
+/* The cells that the rows after row i will read. */
 static inline void vf__chains_fetch_read(const struct vf__chains *chains, const uint32_t *group, size_t i, size_t n) {
-    size_t far = i + VF__FAR, near = i + VF__NEAR;
-    if (far < n && group[far] < chains->n_lanes) VF__PREFETCH(&chains->lanes[group[far]]);
-    if (near < n && group[near] < chains->n_lanes) {
-        const struct vf__lane *lane = &chains->lanes[group[near]];
-        vf__fetch_ahead(lane->at, lane->left * chains->stride);
-    }
+    const struct vf__lane *lane = vf__fetch_lane(chains->lanes, chains->n_lanes, sizeof *lane, group, i, n);
+    if (lane != NULL) vf__fetch_ahead(lane->at, lane->left * chains->stride);
 }
 
 /* The group's next cell. There must be one. */

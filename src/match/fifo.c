@@ -232,7 +232,7 @@ static inline uint8_t *room(struct writer *w, size_t size) {
 }
 
 static VF__INLINE void put_piece(uint8_t *at, const struct vf__match_input *in, uint32_t other, uint64_t quantity,
-                             int64_t held, struct vf__form form) {
+                                 int64_t held, struct vf__form form) {
     uint64_t magnitude = quantity & ~VF__EXIT_SIDE;
     uint32_t word = in->is_float && form.narrow ? (uint32_t)as_double(magnitude) : (uint32_t)magnitude;
     if (form.bare) {
@@ -309,7 +309,7 @@ static void write_row(struct writer *w, const struct vf__record *record, uint32_
 
 /* A row of FEW pieces at most, which fit the block, in VF_FIFO_BOTH: without a branch a piece. False: not such a row. */
 static VF__INLINE bool write_few(struct writer *w, const struct vf__record *record, uint32_t closed, uint32_t opened,
-                             struct vf__form form) {
+                                 struct vf__form form) {
     size_t piece = vf__tape_piece(form), n = (size_t)closed + opened;
     uint32_t head = closed | opened << 16;
     if (VF__UNLIKELY((n > FEW) | (w->tape.left < sizeof head + FEW * piece))) return false;
@@ -352,7 +352,7 @@ static uint32_t cells_of(uint32_t n) {
 
 /* All n rows of a symbol. */
 static VF__INLINE void write_rows(struct job *job, const struct bench *bench, size_t group, uint32_t n,
-                              struct vf__form form) {
+                                  struct vf__form form) {
     const struct vf__match_input *in = job->in;
     struct vf__tape *tape = &job->out->tape[group];
     *tape = (struct vf__tape){.first = in->cells->lanes[group].first, .n = n};

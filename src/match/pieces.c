@@ -116,7 +116,7 @@ static enum vf_status make_room(struct vf__pieces *p, size_t more, struct vf_err
 
 /* The piece at `at`, the row's k-th, becomes piece `to`. */
 static VF__INLINE void take(const struct vf__pieces *p, size_t to, const uint8_t *at, uint32_t k, uint32_t closed,
-                        uint32_t row, struct vf__form form) {
+                            uint32_t row, struct vf__form form) {
     uint32_t other, word;
     uint64_t quantity;
     if (form.bare) {
@@ -149,7 +149,7 @@ _Static_assert(USUAL * sizeof(struct vf__record) <= VF__SLAB_PAD, "what is read 
 
 /* The next row's pieces from piece `to` on, where there is room for USUAL more than they are. */
 static VF__INLINE void take_row(const struct vf__pieces *p, size_t to, size_t stride, struct vf__tape *tape,
-                            uint32_t closed, size_t count, uint32_t row, struct vf__form form) {
+                                uint32_t closed, size_t count, uint32_t row, struct vf__form form) {
     size_t piece = vf__tape_piece(form);
     if (VF__LIKELY(tape->left >= count * piece)) {
         const uint8_t *at = tape->at;

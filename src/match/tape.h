@@ -69,11 +69,10 @@ static inline uint8_t *vf__tape_take(struct vf__tape *tape, size_t stride, size_
     return at;
 }
 
-/* As vf__chains_fetch. */
+/* As vf__chains_fetch_read. */
 static inline void vf__tapes_fetch(const struct vf__tapes *tapes, const uint32_t *group, size_t i, size_t n) {
-    size_t far = i + VF__FAR, near = i + VF__NEAR;
-    if (far < n && group[far] < tapes->n) VF__PREFETCH(&tapes->tape[group[far]]);
-    if (near < n && group[near] < tapes->n) vf__fetch_ahead(tapes->tape[group[near]].at, tapes->tape[group[near]].left);
+    const struct vf__tape *tape = vf__fetch_lane(tapes->tape, tapes->n, sizeof *tape, group, i, n);
+    if (tape != NULL) vf__fetch_ahead(tape->at, tape->left);
 }
 
 void vf__tapes_release(struct vf__tapes *tapes);

@@ -2,9 +2,13 @@
    Not for how that is done: vf_file_open and its kin. */
 #include "object.h"
 
+#include <pthread.h>
+
+/* Polars writes from threads of its own, and one of them may still be in a call when another has failed and the file
+   is discarded: calls wait for each other. The lock is only taken without the GIL, and its holder never asks for it. */
 struct file_object {
-    PyObject_HEAD struct vf_file *file;
-    bool busy; /* a call runs without the GIL; guarded by the GIL */
+    PyObject_HEAD struct vf_file *file; /* NULL: discarded; guarded by the lock, as all of the file */
+    pthread_mutex_t lock;
 };
 
 static PyObject *file_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
@@ -17,6 +21,7 @@ static PyObject *file_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
         Py_DECREF(path);
         return NULL;
     }
+    (void)pthread_mutex_init(&self->lock, NULL); /* a plain one cannot fail where it takes no memory */
     enum vf_status status;
     const char *text = PyBytes_AsString(path);
     Py_BEGIN_ALLOW_THREADS;
@@ -26,49 +31,50 @@ static PyObject *file_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     return opened(self, status, &err);
 }
 
-static bool take(struct file_object *self) {
-    if (self->busy || self->file == NULL) {
-        PyErr_SetString(PyExc_ValueError, self->busy ? "the file is being written to from another thread"
-                                                     : "the file is closed");
-        return false;
-    }
-    self->busy = true;
-    return true;
+static PyObject *closed(void) {
+    PyErr_SetString(PyExc_ValueError, "the file is closed");
+    return NULL;
 }
 
 static PyObject *file_write(PyObject *object, PyObject *data) {
     struct file_object *self = (struct file_object *)object;
     struct vf_error err = {0};
-    enum vf_status status;
+    enum vf_status status = VF_OK;
+    bool open;
     char *bytes;
     Py_ssize_t size;
     PyObject *copy =
         PyBytes_Check(data) ? Py_NewRef(data) : PyBytes_FromObject(data); /* the limited API of 3.10
                                                                                           has no buffers */
     if (copy == NULL) return NULL;
-    if (PyBytes_AsStringAndSize(copy, &bytes, &size) != 0 || !take(self)) {
+    if (PyBytes_AsStringAndSize(copy, &bytes, &size) != 0) {
         Py_DECREF(copy);
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS;
-    status = vf_file_write(self->file, bytes, (size_t)size, &err);
+    (void)pthread_mutex_lock(&self->lock);
+    open = self->file != NULL;
+    if (open) status = vf_file_write(self->file, bytes, (size_t)size, &err);
+    (void)pthread_mutex_unlock(&self->lock);
     Py_END_ALLOW_THREADS;
-    self->busy = false;
     Py_DECREF(copy);
+    if (!open) return closed();
     return status == VF_OK ? PyLong_FromSsize_t(size) : raise_error(&err);
 }
 
 static PyObject *file_commit(PyObject *object, PyObject *unused) {
     struct file_object *self = (struct file_object *)object;
     struct vf_error err = {0};
-    enum vf_status status;
+    enum vf_status status = VF_OK;
+    bool open;
     (void)unused;
-    if (!take(self)) return NULL;
     Py_BEGIN_ALLOW_THREADS;
-    status = vf_file_commit(self->file, &err);
+    (void)pthread_mutex_lock(&self->lock);
+    open = self->file != NULL;
+    if (open) status = vf_file_commit(self->file, &err);
+    (void)pthread_mutex_unlock(&self->lock);
     Py_END_ALLOW_THREADS;
-    self->busy = false;
-    return none_or_error(status, &err);
+    return open ? none_or_error(status, &err) : closed();
 }
 
 /* Polars flushes and closes what it wrote to; whether the file shall stand is not for it to say. */
@@ -81,19 +87,19 @@ static PyObject *file_nothing(PyObject *object, PyObject *unused) {
 static PyObject *file_discard(PyObject *object, PyObject *unused) {
     struct file_object *self = (struct file_object *)object;
     (void)unused;
-    if (self->file == NULL) Py_RETURN_NONE;
-    if (!take(self)) return NULL;
-    struct vf_file *file = self->file;
-    self->file = NULL;
-    self->busy = false;
     Py_BEGIN_ALLOW_THREADS;
-    vf_file_close(file);
+    (void)pthread_mutex_lock(&self->lock);
+    vf_file_close(self->file);
+    self->file = NULL;
+    (void)pthread_mutex_unlock(&self->lock);
     Py_END_ALLOW_THREADS;
     Py_RETURN_NONE;
 }
 
 static void file_dealloc(PyObject *object) {
-    vf_file_close(((struct file_object *)object)->file);
+    struct file_object *self = (struct file_object *)object;
+    vf_file_close(self->file);
+    (void)pthread_mutex_destroy(&self->lock);
     free_object(object);
 }
 

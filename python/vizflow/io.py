@@ -260,7 +260,7 @@ def _raise_first(file: _core.File, error: BaseException) -> None:
     except StorageError as first:
         raise first from error
     except (Error, ValueError):
-        return  # it was committed, or is still being written to: the error is another
+        return  # it was committed, or discarded: the error is another
 
 
 def refuse_folder(path: Path) -> None:

@@ -13,6 +13,8 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -254,6 +256,41 @@ def test_file_object(tmp_path: Path) -> None:
     for bad in ("", os.fspath(tmp_path) + "/"):
         with raises(ConfigError):
             _core.File(bad)
+
+
+def test_writes_of_many_threads_are_whole_and_a_discard_waits_for_them(tmp_path: Path) -> None:
+    size, each, threads = 1 << 16, 40, 4
+    path = tmp_path / "x.bin"
+    with io.atomic(path) as file, ThreadPoolExecutor(threads) as pool:
+        for written in pool.map(lambda i: [file.write(bytes([i]) * size) for _ in range(each)], range(threads)):
+            assert written == [size] * each
+    got = path.read_bytes()
+    blocks = [got[at : at + size] for at in range(0, len(got), size)]
+    assert sorted(blocks) == sorted(bytes([i]) * size for i in range(threads) for _ in range(each))
+    path.unlink()
+
+    # Polars' own thread may be in the middle of a write when another has failed: the failure is what is told
+    started = threading.Event()
+
+    def write_on(file: _core.File) -> str:
+        try:
+            while True:
+                file.write(bytes(1 << 22))
+                started.set()
+        except ValueError as error:
+            return str(error)
+
+    def fail(pool: ThreadPoolExecutor) -> list[Future[str]]:
+        ends: list[Future[str]] = []
+        with suppress(ZeroDivisionError), io.atomic(path) as file:
+            ends += [pool.submit(write_on, file) for _ in range(threads)]
+            started.wait()
+            raise ZeroDivisionError
+        return ends
+
+    with ThreadPoolExecutor(threads) as pool:
+        assert [end.result() for end in fail(pool)] == ["the file is closed"] * threads
+    assert names(tmp_path) == []
 
 
 def test_what_killed_writers_leave_is_swept_and_what_live_ones_write_is_not(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 /* The CPython module vizflow._core: functions over single columns and scalars, and the module itself.
    Not for objects with a life of their own: core_objects.c has Fifo, Mark and Agg. */
 #include "object.h"
-#include "pool.h"
+#include "memory.h"
 
 #include <stdlib.h>
 
@@ -127,7 +127,7 @@ static PyObject *py_expand(PyObject *module, PyObject *args) {
         columns_in_free(&in);
         return PyErr_NoMemory();
     }
-    struct vf_context ctx = pool_context(n_threads);
+    struct vf_context ctx = extension_context(n_threads);
     const uint32_t *n_pieces = (const uint32_t *)(const void *)PyBytes_AsString(counts);
     int64_t n = (int64_t)((size_t)PyBytes_Size(counts) / sizeof *n_pieces);
     enum vf_status status = VF_OK;
@@ -171,7 +171,19 @@ static PyMethodDef functions[] = {
     {"run_rows", run_rows, METH_VARARGS, run_rows_doc},
     {NULL, NULL, 0, NULL}};
 
+/* Of a Polars that gave plugins no allocator, pages are not shared, and all else is the same. */
+static int share_memory(PyObject *module) {
+    const struct polars_allocator *polars = PyCapsule_Import(POLARS_ALLOCATOR, 0);
+    if (polars == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_ImportError) && !PyErr_ExceptionMatches(PyExc_AttributeError)) return -1;
+        PyErr_Clear();
+    }
+    take_memory_from(polars);
+    return PyModule_AddStringConstant(module, "allocator", polars != NULL ? "polars" : "default");
+}
+
 static int execute(PyObject *module) {
+    if (share_memory(module) != 0) return -1;
     struct module_state *state = PyModule_GetState(module);
     state->column_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &column_spec, NULL);
     if (state->column_type == NULL || PyModule_AddType(module, state->column_type) != 0) return -1;

@@ -2,8 +2,6 @@
    Not for choices: names, ranges and metrics are the face's, checks of data the library's. */
 #include "object.h"
 
-#include "pool.h"
-
 #include "base/base.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
    Not for choices: defaults, names and checks of options are the face's, checks of data the library's. */
 #include "object.h"
 
-#include "pool.h"
+#include "memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +54,7 @@ static PyObject *fifo_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     options.rows = (enum vf_fifo_rows)rows;
     options.on_excess = (enum vf_excess)on_excess;
     options.columns = columns;
-    struct vf_context ctx = pool_context(n_threads);
+    struct vf_context ctx = extension_context(n_threads);
     struct fifo_object *self = allocate_object(type);
     if (self == NULL) return NULL;
     return opened(self, vf_fifo_open(&ctx, &options, &self->fifo, &err), &err);
@@ -226,7 +226,7 @@ static PyObject *mark_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
                                        .end_ns = end,
                                        .quotes = quotes != 0,
                                        .names = texts};
-    struct vf_context ctx = pool_context(n_threads);
+    struct vf_context ctx = extension_context(n_threads);
     struct mark_object *self = allocate_object(type);
     if (self == NULL) return NULL;
     self->n_horizons = n;
@@ -366,7 +366,7 @@ static PyObject *agg_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
         Py_XDECREF(item); /* the list keeps it, and its name */
     }
     if (ok) {
-        struct vf_context ctx = pool_context(n_threads);
+        struct vf_context ctx = extension_context(n_threads);
         self->n_keys = n_keys;
         self->n_values = n_values;
         self->n_leaves = (size_t)n;

@@ -2,7 +2,7 @@
    Not for choices: defaults, names and checks of options are the face's, checks of data the library's. */
 #include "object.h"
 
-#include "pool.h"
+#include "memory.h"
 
 #include <stdlib.h>
 
@@ -34,7 +34,7 @@ static PyObject *asof_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     options.strict = strict != 0;
     options.past_last = past_last != 0;
     options.unique = unique != 0;
-    struct vf_context ctx = pool_context(n_threads);
+    struct vf_context ctx = extension_context(n_threads);
     struct asof_object *self = allocate_object(type);
     if (self == NULL) return NULL;
     self->n_horizons = options.n_horizons;
@@ -127,7 +127,7 @@ static PyObject *daily_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Lp", names, &end, &returns)) return NULL;
     options.end_ns = end;
     options.returns = returns != 0;
-    struct vf_context ctx = pool_context(1);
+    struct vf_context ctx = extension_context(1);
     struct daily_object *self = allocate_object(type);
     if (self == NULL) return NULL;
     return opened(self, vf_daily_open(&ctx, &options, &self->daily, &err), &err);
@@ -220,7 +220,7 @@ static PyObject *quantiles_new(PyTypeObject *type, PyObject *args, PyObject *kwa
     unsigned n_bins;
     int method;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Ii", names, &n_bins, &method)) return NULL;
-    struct vf_context ctx = pool_context(1);
+    struct vf_context ctx = extension_context(1);
     struct quantiles_object *self = allocate_object(type);
     if (self == NULL) return NULL;
     self->n_bins = n_bins;

@@ -2,7 +2,7 @@
    Not for Python: nothing here touches the interpreter, so Polars may call it from any thread.
    ABI: crates/polars-ffi/src/version_0.rs and crates/polars-plan/src/dsl/.../plugin.rs of Polars. */
 #include "kwargs.h"
-#include "pool.h"
+#include "memory.h"
 
 #include "arrow/build.h"
 #include "base/base.h"
@@ -113,7 +113,7 @@ static void call(compute *function, size_t n_wanted, struct SeriesExport *in, si
 
 /* Single-threaded: Polars already runs a call a morsel. */
 static struct vf_context one_thread(void) {
-    return pool_context(1);
+    return extension_context(1);
 }
 
 static void give_field(const struct ArrowSchema *in, size_t n, const char *format, struct ArrowSchema *out) {

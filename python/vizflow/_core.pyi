@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 version: str
+allocator: str
 
 class Column:
     def __arrow_c_stream__(self, requested_schema: object = ...) -> object: ...

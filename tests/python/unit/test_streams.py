@@ -14,6 +14,7 @@ from polars.testing import assert_frame_equal
 
 import vizflow as vf
 from support import Watched, chunked, eager_steps, raises
+from vizflow import _core
 from vizflow._stream import is_replayable
 from vizflow.errors import ReplayError
 
@@ -474,3 +475,7 @@ def test_expression_that_is_random_is_an_error_or_one_reading() -> None:
     sides = out.filter(pl.col("side").is_not_null())
     per_row = sides.group_by("note").agg(pl.col("matched_qty").sum(), pl.col("qty").first())
     assert (per_row["matched_qty"] == per_row["qty"]).all()
+
+
+def test_large_blocks_are_polars_own() -> None:
+    assert _core.allocator == "polars"  # else: has Polars' capsule for plugins another name now? python/ext/memory.h

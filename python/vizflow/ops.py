@@ -832,7 +832,7 @@ def _aggregated(lf: pl.LazyFrame, keys: list[str], job: Job) -> _core.Agg:
     direct = is_direct(lf) and not rows_only
     given = ahead(rows(lf, _roots(columns))) if direct else batches(frame, ordered=job.in_order)
     if not direct and not rows_only:
-        given = gathered(given, GROUPED_ROWS)  # the threads of an update are started once for so many rows
+        given = ahead(gathered(given, GROUPED_ROWS))  # the threads of an update are started once for so many rows
     for given_batch in given:
         batch = given_batch.select(columns) if direct else given_batch
         height = batch.item() if rows_only else batch.height

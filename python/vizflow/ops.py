@@ -830,10 +830,9 @@ def _aggregated(lf: pl.LazyFrame, keys: list[str], job: Job) -> _core.Agg:
     empty = pl.DataFrame(schema=[] if rows_only else frame.collect_schema())  # types, should no rows come
     agg.update([empty[name] for name in key_names], [empty[name] for name in values], 0)
     direct = is_direct(lf) and not rows_only
-    given = ahead(rows(lf, _roots(columns))) if direct else batches(frame, ordered=job.in_order)
-    if not direct and not rows_only:
-        given = ahead(gathered(given, GROUPED_ROWS))  # the threads of an update are started once for so many rows
-    for given_batch in given:
+    plain = rows(lf, _roots(columns)) if direct else batches(frame, ordered=job.in_order)
+    given = plain if direct else gathered(plain, GROUPED_ROWS)  # an update starts its threads once for so many rows
+    for given_batch in ahead(given):
         batch = given_batch.select(columns) if direct else given_batch
         height = batch.item() if rows_only else batch.height
         agg.update([batch[name] for name in key_names], [batch[name] for name in values], height)

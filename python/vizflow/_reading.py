@@ -57,8 +57,12 @@ class Reading:
             if batch is None:
                 break
             yield batch
-        if self._error is not None:
-            raise self._error
+        error, self._error = self._error, None
+        try:
+            if error is not None:
+                raise error
+        finally:
+            del error  # which knows this frame, and what it holds would wait for the garbage collector
         if self._stopped:
             _refuse_at_the_end()
 

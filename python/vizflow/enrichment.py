@@ -206,8 +206,8 @@ class FIFOMatch(TagRule):
     ----------
     side_col, qty_col, time_col, price_col
         Columns. `time_col` is what ``holding_period`` is measured in; the Enricher's `sort_by` orders the rows. Side:
-        string, categorical, integer or boolean. Quantity: integer, or float where a rest below 1e-9 of its row's
-        quantity is zero.
+        string, categorical, enum, integer, float of whole numbers, or boolean. Quantity: integer, decimal, or float (see
+        Notes). Price: any number.
     entry_side, exit_side
         The value, or a list of values, that marks an entry and an exit. A row with another side, or null, is no trade
         and passes through.
@@ -233,6 +233,12 @@ class FIFOMatch(TagRule):
     rows carry their own; null on an exit beyond the inventory), ``matched_qty`` (type of the quantity: size of this
     piece; of an open piece, the open size), ``holding_period`` (exit time - entry time on both legs; null when open)
     and ``is_closed`` (true matched, false unclosed, null no trade).
+
+    Integers and decimals are matched exactly. Floats: where every quantity of a symbol, opening lots included, is a
+    decimal of at most nine places within one unit in the last place of its type, they are matched in whole units of that
+    place, so 0.1 and 0.2 are closed by 0.3, and 0.00000001 is a lot; ``matched_qty`` is the closest float. Other floats
+    (1/3, say) are matched as they are, rests kept to twice their precision, and a rest below four units in the last place
+    of the larger of lot and exit is nothing.
 
     Errors name the column, the count and the first row: a negative, NaN or null quantity, a null time or a null symbol
     on a trade row. When no row carries either side, that is an error that shows the sides found; when none carries one
@@ -461,9 +467,9 @@ def _is_python(rule: TagRule) -> bool:
 
 def _fifo_schema(rule: FIFOMatch, schema: pl.Schema) -> dict[str, pl.DataType]:
     quantity, time = schema[rule.qty_col], schema[rule.time_col]
-    if not quantity.is_numeric() or quantity.is_decimal():
+    if not quantity.is_numeric():
         raise SchemaError(
-            f"qty_col {rule.qty_col!r} is {quantity}; integers and floats are accepted", column=rule.qty_col
+            f"qty_col {rule.qty_col!r} is {quantity}; integers, floats and decimals are accepted", column=rule.qty_col
         )
     identity = pl.UInt32() if rule.id_col is None else schema[rule.id_col]
     types: dict[str, pl.DataType] = {

@@ -19,6 +19,7 @@ struct day {
     const int64_t *lot_symbol;
     const double *lot_quantity;
     const double *lot_price;
+    double unit; /* quantities are whole multiples of 1 / unit; 0: of 1 */
 };
 
 struct ask {
@@ -147,7 +148,7 @@ static enum vf_status run(const struct day *day, const struct ask *ask, struct p
 
 struct lot {
     int64_t row; /* -1 - k: inventory lot k */
-    double left, whole;
+    double left;
     bool is_short;
 };
 
@@ -194,15 +195,20 @@ static void found(int64_t of_row, bool open_leg, int64_t opener, int64_t closer,
     n_founds++;
 }
 
-static double rest_of(double left, double whole, bool integers) {
-    return !integers && left < 1e-9 * whole ? 0 : left;
+/* In the oracle quantities are counted in units. */
+static double units(double quantity) {
+    return the_day->unit > 0 ? rint(quantity * the_day->unit) : quantity;
+}
+
+static double from_units(double n) {
+    return the_day->unit > 0 ? n / the_day->unit : n;
 }
 
 static void oracle_trade(struct lot *queue, int64_t *head, int64_t *tail, int64_t row,
                          const struct ask *ask) {
     bool is_exit = the_day->side[row] == 2;
-    double whole = the_day->quantity[row], left = whole;
-    if (whole == 0) {
+    double left = units(the_day->quantity[row]);
+    if (left == 0) {
         found(row, false, is_exit ? INT64_MIN : row, is_exit ? row : INT64_MIN, 0, false);
         founds[n_founds - 1].piece.closed = 0;
         founds[n_founds - 1].open_leg = false;
@@ -213,17 +219,17 @@ static void oracle_trade(struct lot *queue, int64_t *head, int64_t *tail, int64_
     while (!adds && left > 0 && *head < *tail) {
         struct lot *lot = &queue[*head];
         double take = lot->left < left ? lot->left : left;
-        if (lot->row >= 0) found(lot->row, true, lot->row, row, take, lot->is_short);
-        found(row, false, lot->row, row, take, lot->is_short);
-        lot->left = rest_of(lot->left - take, lot->whole, ask->integers);
-        left = rest_of(left - take, whole, ask->integers);
+        if (lot->row >= 0) found(lot->row, true, lot->row, row, from_units(take), lot->is_short);
+        found(row, false, lot->row, row, from_units(take), lot->is_short);
+        lot->left -= take;
+        left -= take;
         if (lot->left == 0) (*head)++;
     }
     if (left == 0) return;
     if (adds || ask->on_excess == VF_EXCESS_OPEN_SHORT)
-        queue[(*tail)++] = (struct lot){.row = row, .left = left, .whole = whole, .is_short = is_exit};
+        queue[(*tail)++] = (struct lot){.row = row, .left = left, .is_short = is_exit};
     else
-        found(row, false, INT64_MIN, row, left, false);
+        found(row, false, INT64_MIN, row, from_units(left), false);
 }
 
 static int by_row(const void *a, const void *b) {
@@ -266,7 +272,7 @@ static int64_t shape(enum vf_fifo_rows rows, struct piece *out) {
                                           .pnl = NAN};
         }
         if (f->piece.closed == 1)
-            out[summary].quantity += f->piece.quantity;
+            out[summary].quantity = from_units(units(out[summary].quantity) + units(f->piece.quantity));
         else
             out[summary].closed = 0;
     }
@@ -290,8 +296,7 @@ static int64_t oracle(const struct day *day, const struct ask *ask, struct piece
         for (int64_t k = 0; k < day->n_lots; k++)
             if (day->lot_symbol[k] == day->symbol[i] && day->lot_quantity[k] != 0)
                 queue[tail++] = (struct lot){.row = -1 - k,
-                                             .left = fabs(day->lot_quantity[k]),
-                                             .whole = fabs(day->lot_quantity[k]),
+                                             .left = units(fabs(day->lot_quantity[k])),
                                              .is_short = day->lot_quantity[k] < 0};
         for (int64_t j = i; j < day->n; j++) {
             if (day->symbol[j] != day->symbol[i] || (day->side[j] != 1 && day->side[j] != 2)) continue;
@@ -305,7 +310,7 @@ static int64_t oracle(const struct day *day, const struct ask *ask, struct piece
             oracle_trade(queue, &head, &tail, rows[k], ask);
         for (; head < tail; head++)
             if (queue[head].row >= 0)
-                found(queue[head].row, true, queue[head].row, INT64_MIN, queue[head].left,
+                found(queue[head].row, true, queue[head].row, INT64_MIN, from_units(queue[head].left),
                       queue[head].is_short);
     }
     qsort(founds, (size_t)n_founds, sizeof *founds, by_row);
@@ -498,23 +503,30 @@ static void test_zero_quantities(void) {
     }
 }
 
-/* 0.3 - 0.1 - 0.2 leaves 2.8e-17, which is nothing; a billionth and more is something. */
+/* 0.3 - 0.1 - 0.2 leaves 2.8e-17, which is nothing; what is a lot of its own is something, however small. */
 static void test_fractions(void) {
     static const int64_t side[4] = {1, 2, 2, 2}, time[4] = {1, 2, 3, 4};
     static const double quantity[4] = {0.3, 0.1, 0.2, 0.5};
     struct day day = {
-        .n = 4, .symbol = ones, .side = side, .time = time, .quantity = quantity, .price = prices};
+        .n = 4, .symbol = ones, .side = side, .time = time, .quantity = quantity, .price = prices, .unit = 10};
     struct ask ask = {.n_threads = 1, .batch = 5, .slice = 5};
     check_lines(&day, &ask,
-                LINES({0, 0, 0.1, 1, 1}, {0, 0, 0.3 - 0.1, 2, 1}, {1, 0, 0.1, 1, 1}, {2, 0, 0.3 - 0.1, 2, 1},
-                      {3, -1, 0.5, -1, 0}));
+                LINES({0, 0, 0.1, 1, 1}, {0, 0, 0.2, 2, 1}, {1, 0, 0.1, 1, 1}, {2, 0, 0.2, 2, 1}, {3, -1, 0.5, -1, 0}));
     static const double billion[4] = {1e9, 999999999, 0.25, 0.25};
     day.quantity = billion;
+    day.unit = 4;
     check_lines(&day, &ask,
-                LINES({0, 0, 999999999, 1, 1}, {0, 0, 0.25, 2, 1}, {1, 0, 999999999, 1, 1},
-                      {2, 0, 0.25, 2, 1}, {3, -1, 0.25, -1, 0}));
+                LINES({0, 0, 999999999, 1, 1}, {0, 0, 0.25, 2, 1}, {0, 0, 0.25, 3, 1}, {0, 0, 0.5, -1, 0},
+                      {1, 0, 999999999, 1, 1}, {2, 0, 0.25, 2, 1}, {3, 0, 0.25, 3, 1}));
+    static const double last[4] = {1.0, 0.9, 0.09999999, 1e-8};
+    day.quantity = last;
+    day.unit = 1e8;
+    check_lines(&day, &ask,
+                LINES({0, 0, 0.9, 1, 1}, {0, 0, 0.09999999, 2, 1}, {0, 0, 1e-8, 3, 1}, {1, 0, 0.9, 1, 1},
+                      {2, 0, 0.09999999, 2, 1}, {3, 0, 1e-8, 3, 1}));
     static const double tiny[4] = {5e-324, 5e-324, 1e-300, 1.7e308};
     day.quantity = tiny;
+    day.unit = 0;
     check_lines(
         &day, &ask,
         LINES({0, 0, 5e-324, 1, 1}, {1, 0, 5e-324, 1, 1}, {2, -1, 1e-300, -1, 0}, {3, -1, 1.7e308, -1, 0}));
@@ -581,10 +593,11 @@ static struct day random_day(int64_t n, int64_t n_symbols, int flavour) {
                         .n_lots = held ? 40 : 0,
                         .lot_symbol = r_lot_symbol,
                         .lot_quantity = r_lot_quantity,
-                        .lot_price = r_lot_price};
+                        .lot_price = r_lot_price,
+                        .unit = fractions ? 10 : 0};
 }
 
-/* Pieces of a trade row add up to its quantity, except for what the 1e-9 rule drops. */
+/* Pieces of a trade row add up to its quantity, up to rounding. */
 static void check_sums(const struct day *day, int64_t n) {
     int64_t k = 0;
     for (int64_t row = 0; row < day->n; row++) {

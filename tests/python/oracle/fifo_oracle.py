@@ -24,7 +24,7 @@ COLUMNS = (
     "realized_pnl",
 )
 
-DUST = 1e-9
+DUST = 4 * 2.0**-52
 
 
 class ExcessError(ValueError):
@@ -51,7 +51,10 @@ def _price(value: Any) -> float | None:
 
 
 def _without_dust(left: Any, whole: Any) -> Any:
-    """A rest below a billionth of its row's quantity is nothing; integers are exact."""
+    """What rounding leaves of floats is nothing; integers, Fractions and Decimals are exact.
+
+    Only for floats whose differences are exact, or that are far larger than it.
+    """
     if isinstance(left, float) and left < DUST * whole:
         return 0.0
     return left

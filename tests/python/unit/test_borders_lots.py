@@ -1,0 +1,297 @@
+"""Quantities, sides, fills and lots at their borders: SPEC section 10.4 and 10.8."""
+
+from __future__ import annotations
+
+import math
+import random
+import struct
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import vizflow as vf
+from oracle.fifo_oracle import fifo_oracle
+from support import chunked
+
+FLOATS = [pl.Float64, pl.Float32]
+PIECES = ["row", "matched_entry_id", "matched_qty", "is_closed"]
+
+
+def day(sides: Any, quantities: Any, dtype: Any = pl.Float64, **columns: Any) -> pl.DataFrame:
+    n = len(quantities)
+    frame = pl.DataFrame(
+        {
+            "symbol": columns.pop("symbol", ["a"] * n),
+            "side": pl.Series(list(sides)),
+            "qty": pl.Series(quantities, dtype=pl.Float64 if dtype == pl.Float32 else dtype).cast(dtype),
+            "price": columns.pop("price", [10.0 + i % 7 for i in range(n)]),
+            "t": range(n),
+        }
+    )
+    return frame.with_columns(**columns).with_row_index("row")
+
+
+def match(frame: pl.DataFrame, *, extras: bool = True, sort_by: str = "t", **options: Any) -> pl.DataFrame:
+    rule = vf.FIFOMatch("side", "qty", "t", "price", extras=extras, **options)
+    return vf.Enricher([rule], sort_by=sort_by).run(chunked(frame)).collect()
+
+
+def still_open(out: pl.DataFrame) -> list[Any]:
+    return out.filter(~pl.col("is_closed")).select("row", "matched_qty").rows()
+
+
+# ---- quantities (Q1 to Q6) ------------------------------------------------------------------------------------------
+
+DAYS = {
+    "Q1: 0.1 and 0.2 are not closed by 0.3": ("BBS", [0.1, 0.2, 0.3]),
+    "Q2: a rest of 1e-11 of 250000.001": ("BSS", [250000.001, 250000, 0.001]),
+    "Q3: a rest after 7705 sales": ("B" + "S" * 7705, [770.5] + [0.1] * 7705),
+    "Q4: dust beside a lot of 1e-8": ("BSSS", [1.0, 0.9, 0.09999999, 1e-8]),
+    "Q5: a real lot of 1e-8 is lost": ("BSSS", [10, 9.9, 0.09999999, 1e-8]),
+    "Q6: the rest of 5e-7 is lost": ("BSS", [1000.0000005, 1000, 5e-7]),
+    "a third, three times": ("BSSS", [1.0] + [1 / 3] * 3),
+    "a seventh, seven times": ("B" + "S" * 7, [1.0] + [1 / 7] * 7),
+    "three of 1e7 / 3": ("BSSS", [1e7] + [1e7 / 3] * 3),
+    "a sum that was computed": ("BBS", [0.1, 0.2, 0.1 + 0.2]),
+    "0.7 of ten computed sevenths": ("B" + "S" * 7, [0.7] + [0.1] * 7),
+}
+
+
+@pytest.mark.parametrize("options", [{}, {"on_excess": "open_short"}, {"on_excess": "raise"}, {"rows": "lots"}], ids=str)
+@pytest.mark.parametrize("what", DAYS)
+def test_no_dust_is_left_and_no_lot_is_lost(what: str, options: dict[str, Any]) -> None:
+    sides, quantities = DAYS[what]
+    out = match(day(sides, quantities), **options)
+    assert still_open(out) == []
+    sold = out.filter(pl.col("side") == "S")
+    assert sold["row"].to_list() == sorted(sold["row"].to_list())
+    if set(sides[:-1]) != {"B"}:
+        assert sold.height == sides.count("S")  # each closes a piece of the one lot
+        assert (sold["matched_qty"] - sold["qty"]).abs().max() <= 1e-9  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("what", [what for what in DAYS if what[:2] not in ("Q2", "Q6")])
+def test_no_dust_is_left_of_float32(what: str) -> None:
+    assert still_open(match(day(*DAYS[what], dtype=pl.Float32), on_excess="open_short")) == []
+
+
+def test_what_float32_cannot_hold_is_a_lot_of_its_own() -> None:
+    """250000.001 is 250000 there: the sale of 0.001 has nothing to close."""
+    out = match(day("BSS", [250000.001, 250000, 0.001], pl.Float32))
+    assert still_open(out) == [(2, pytest.approx(0.001))]
+
+
+def test_a_share_of_ten_million_float32_is_a_lot() -> None:
+    assert still_open(match(day("BSS", [9_999_999, 9_999_998, 1], pl.Float32))) == []
+    assert still_open(match(day("BS", [9_999_999, 9_999_998], pl.Float32))) == [(0, 1.0)]
+    assert still_open(match(day("BS", [8388607.5, 8388607], pl.Float32))) == [(0, 0.5)]
+
+
+def test_pieces_of_decimals_are_the_closest_floats() -> None:
+    out = match(day("BBBS", [0.1, 0.2, 0.4, 0.65]))
+    assert out.filter(pl.col("side") == "S")["matched_qty"].to_list() == [0.1, 0.2, 0.35]
+    assert still_open(out) == [(2, 0.05)]
+    closed = match(day("BSSS", [0.6, 0.1, 0.2, 0.3]), rows="exits").head(1)
+    assert closed.select("matched_qty", "is_closed").row(0) == (0.6, True)
+
+
+def test_other_symbols_change_nothing() -> None:
+    """Thirds in one symbol do not take another one's decimals."""
+    own = day("BBS", [0.1, 0.2, 0.3])
+    both = day("BBSBSSS", [0.1, 0.2, 0.3, 1, 1 / 3, 1 / 3, 1 / 3], symbol=["a"] * 3 + ["b"] * 4)
+    assert match(own).rows() == match(both).filter(pl.col("symbol") == "a").rows()
+
+
+def test_beyond_nine_places_a_rest_below_four_ulps_is_nothing() -> None:
+    x = 1.2345678901234567
+    assert still_open(match(day("BBS", [x, x, 2 * x + 2**-51]), on_excess="open_short")) == []
+    assert still_open(match(day("BS", [x, x - 2**-40]))) == [(0, 2**-40)]
+    huge = match(day("BSSS", [1e300, 2e299, 3e299, 5e299]))
+    assert still_open(huge) == []
+
+
+@pytest.mark.parametrize("dtype", [pl.Float64, pl.Float32, pl.Decimal(38, 9)])
+def test_a_long_chain_leaves_nothing(dtype: Any) -> None:
+    n = 20_000
+    step: Any = Decimal("0.001") if dtype == pl.Decimal(38, 9) else 0.001
+    out = match(day("B" + "S" * n, [step * n] + [step] * n, dtype), extras=False, on_excess="raise")
+    assert out.height == 2 * n
+    assert still_open(out) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_a_million_fills_leave_nothing(dtype: Any) -> None:
+    n = 1_000_000
+    for step in (0.1, 1 / 3, 0.07):
+        out = match(day("B" + "S" * n, [step * n] + [step] * n, dtype), extras=False, on_excess="open_short")
+        assert still_open(out) == []
+
+
+# ---- decimals ----------------------------------------------------------------------------------------------------------
+
+
+def test_decimal_quantities_are_taken_and_exact() -> None:
+    out = match(day("BBS", [Decimal("0.10"), Decimal("0.20"), Decimal("0.25")], pl.Decimal(10, 2)), rows="exits")
+    assert out.schema["matched_qty"] == pl.Decimal(10, 2)
+    assert out["matched_qty"].to_list() == [Decimal("0.10"), Decimal("0.15"), Decimal("0.10"), Decimal("0.15")]
+    assert out["realized_pnl"].to_list()[2:] == [pytest.approx(0.2), pytest.approx(0.15)]
+
+
+def test_decimals_beyond_64_bits_are_exact() -> None:
+    """Eighteen places, as exchanges of coins have them: 100 is 1e20 units."""
+    texts = ["100", "23.123456789012345678", "101.000000000000000001", "22.123456789012345676"]
+    frame = day("BBSS", [Decimal(text) for text in texts], pl.Decimal(38, 18))
+    for rows in ("both", "exits", "lots"):
+        out = match(frame, rows=rows, on_excess="open_short")
+        if rows == "exits":
+            assert out["matched_qty"].to_list()[:2] == [Decimal("100"), Decimal("23.123456789012345677")]
+        else:
+            assert still_open(out) == [(1, Decimal("0.000000000000000001"))]
+    short = match(day("SB", [Decimal(10) ** 19, Decimal(10) ** 19 - 1], pl.Decimal(38, 18)), on_excess="open_short")
+    assert still_open(short) == [(0, Decimal(1))]
+    assert short["realized_pnl"].sum() == pytest.approx(-(1e19 - 1))
+
+
+def test_bad_decimals_are_named() -> None:
+    with pytest.raises(vf.DataError, match=r"1 trade row.*row 1, which is negative"):
+        match(day("BS", [Decimal(1), Decimal(-1)], pl.Decimal(10, 2)))
+    with pytest.raises(vf.DataError, match=r"row 0, which is null"):
+        match(day("BS", [None, Decimal(1)], pl.Decimal(10, 2)))
+
+
+def test_decimal_prices_are_prices() -> None:
+    prices = pl.Series("price", [Decimal("10.1"), Decimal("10.3")], dtype=pl.Decimal(10, 1))
+    out = match(day("BS", [2, 2], pl.Int64, price=prices))
+    assert out["entry_price"].to_list() == [10.1, 10.1]
+    assert out["exit_price"].to_list() == [10.3, 10.3]
+    assert out["realized_pnl"].to_list() == [None, (10.3 - 10.1) * 2]
+    wide = pl.Series("price", [Decimal("0." + "3" * 30), None], dtype=pl.Decimal(38, 30))
+    assert match(day("BS", [2, 2], pl.Int64, price=wide))["entry_price"].to_list() == [0.3333333333333333] * 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "lots", "held"),
+    [
+        (pl.Decimal(10, 2), pl.Decimal(20, 4), Decimal("0.5000")),
+        (pl.Decimal(10, 2), pl.Float64, 0.5),
+        (pl.Decimal(38, 30), pl.Float64, 0.5),
+        (pl.Float64, pl.Decimal(10, 2), Decimal("0.50")),
+        (pl.Float32, pl.Float64, 0.5),
+    ],
+)
+def test_opening_lots_of_another_type_are_the_same_lots(rows: Any, lots: Any, held: Any) -> None:
+    opening = pl.DataFrame({"symbol": ["a"], "qty": pl.Series([held], dtype=lots), "price": [9.0]})
+    half: Any = Decimal("0.5") if rows.is_decimal() else 0.5
+    assert still_open(match(day("S", [half], rows), opening=opening, on_excess="raise")) == []
+
+
+def test_an_opening_lot_that_does_not_fit_is_refused() -> None:
+    lots = pl.DataFrame({"symbol": ["a", "a"], "qty": [1.0, 0.125], "price": [9.0, 9.0]})
+    with pytest.raises(vf.DataError, match=r"row 1: 0\.125 is not an integer"):
+        match(day("S", [1], pl.Int64), opening=lots)
+    with pytest.raises(vf.DataError, match=r"row 1: 0\.125 is not a decimal of so many places"):
+        match(day("S", [Decimal(1)], pl.Decimal(10, 2)), opening=lots)
+
+
+def test_an_opening_lot_decides_the_unit_too() -> None:
+    lots = pl.DataFrame({"symbol": ["a"] * 2, "qty": [0.1, 0.2], "price": [9.0, 9.0]})
+    for dtype in FLOATS:
+        assert still_open(match(day("S", [0.3], dtype), opening=lots, on_excess="raise")) == []
+
+
+# ---- the kind: any decimal, in any type ----------------------------------------------------------------------------
+
+ROWS = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("BS"), st.integers(0, 3000)), min_size=1, max_size=30)
+LOTS = st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 3000)), max_size=3)
+TYPES = ["Float64", "Float32", "Decimal", "Int64"]
+
+
+def nearest(units: int, place: int, dtype: str) -> Any:
+    exact = Fraction(units, 10**place)
+    if dtype == "Int64":
+        return units
+    if dtype == "Decimal":
+        return Decimal(units) / Decimal(10) ** place
+    return float(exact) if dtype == "Float64" else struct.unpack("f", struct.pack("f", float(exact)))[0]
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@settings(max_examples=60, deadline=None)
+@given(
+    made=ROWS,
+    held=LOTS,
+    place=st.integers(0, 9),
+    rows=st.sampled_from(["both", "exits", "lots"]),
+    on_excess=st.sampled_from(["unclosed", "open_short"]),
+    seed=st.integers(0, 99),
+)
+def test_decimals_match_as_whole_units_do(
+    dtype: str, made: Any, held: Any, place: int, rows: str, on_excess: str, seed: int
+) -> None:
+    kind: Any = {"Decimal": pl.Decimal(38, 9)}.get(dtype) or getattr(pl, dtype)
+    frame = day(
+        [side for _, side, _ in made],
+        [nearest(units, place, dtype) for *_, units in made],
+        kind,
+        symbol=[symbol for symbol, *_ in made],
+    )
+    opening = pl.DataFrame(
+        {
+            "symbol": pl.Series([symbol for symbol, _ in held], dtype=pl.String),
+            "qty": pl.Series([nearest(units, place, dtype) for _, units in held], dtype=kind),
+            "price": pl.Series([9.0] * len(held), dtype=pl.Float64),
+        }
+    )
+    cut = chunked(frame, random.Random(seed).choice([0, 1, 5]))
+    rule = vf.FIFOMatch("side", "qty", "t", "price", rows=rows, on_excess=on_excess, opening=opening)  # type: ignore[arg-type]
+    out = vf.Enricher([rule], sort_by="t").run(cut).collect()
+    trades = [
+        {"symbol": symbol, "side": side, "qty": units, "t": t, "price": 1.0}
+        for t, (symbol, side, units) in enumerate(made)
+    ]
+    pieces = fifo_oracle(trades, entry="B", exit="S", rows=rows, on_excess=on_excess, opening=held)
+    want = [
+        (p["row"], p["matched_entry_id"], nearest(p["matched_qty"], place, dtype), p["is_closed"]) for p in pieces
+    ]
+    assert out.select(PIECES).rows() == want
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    quantities=st.lists(st.floats(1e-3, 1e7), min_size=1, max_size=12),
+    parts=st.integers(2, 9),
+    dtype=st.sampled_from(FLOATS),
+)
+def test_a_lot_that_is_sold_in_computed_parts_is_gone(quantities: list[float], parts: int, dtype: Any) -> None:
+    """EPS: each part is rounded, and together they are the lot but for an ulp a part."""
+    whole = pl.Series(quantities).cast(dtype)
+    sold = [part for q in whole for part in [q / parts] * parts]
+    frame = day("B" * len(whole) + "S" * len(sold), [*whole, *sold], dtype)
+    out = match(frame, on_excess="open_short", extras=False)
+    eps = 2.0 ** (-52 if dtype == pl.Float64 else -23)
+    total = math.fsum(quantities)
+    assert all(qty <= 8 * parts * eps * total for _, qty in still_open(out))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    made=ROWS.filter(lambda rows: any(units for *_, units in rows)),
+    power=st.integers(-4, 4),
+    dtype=st.sampled_from([pl.Float64, pl.Float32]),
+)
+def test_powers_of_ten_change_nothing_else(made: Any, power: int, dtype: Any) -> None:
+    """Which rows meet stays what it is; quantities are the scaled ones, rounded to the type."""
+    sides, symbols = [side for _, side, _ in made], [symbol for symbol, *_ in made]
+    plain = match(day(sides, [units / 10 for *_, units in made], dtype, symbol=symbols))
+    scaled = match(day(sides, [float(Fraction(units) / 10 * Fraction(10) ** power) for *_, units in made], dtype,
+                       symbol=symbols))  # fmt: skip
+    same = ["row", "matched_entry_id", "matched_exit_id", "is_closed", "holding_period"]
+    assert plain.select(same).rows() == scaled.select(same).rows()
+    ratio = scaled["matched_qty"].cast(pl.Float64) / plain["matched_qty"].cast(pl.Float64)
+    assert (ratio.drop_nans() / 10.0**power - 1).abs().max() in (None, pytest.approx(0, abs=1e-6))

@@ -422,8 +422,8 @@ VF_API enum vf_status vf_mid(const struct vf_context *ctx, const struct vf_serie
 
 /* ---- match: first in, first out ---- */
 
-/* The kinds of value a side may be named by. Text is compared to string columns (and dictionaries of them),
-   integers to integer and boolean columns. */
+/* The kinds of value a side may be named by. Text is compared to string columns (and dictionaries of them), large and small
+   letters of ASCII being the same; integers to integer, float and boolean columns. */
 struct vf_side {
     const char *text; /* NULL: `integer` counts */
     size_t length;
@@ -543,9 +543,11 @@ VF_API enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_
    its rows are out of order. */
 VF_API enum vf_status vf_fifo_match(struct vf_fifo *fifo, struct vf_error *err);
 
-/* After vf_fifo_match: a sentence where a side looks misspelt, which is no error, since a day may have one side only: no
-   row carries an entry side (or none an exit side), and some have a side that is not listed and begins with the letter
-   of one that is, as "Buy" and "b" do for "B". Else, and before, NULL. It lives as long as the object. */
+/* After vf_fifo_match: a sentence where sides look misspelt or forgotten, which is no error, since a day may have one side
+   only and rows that are no trades: no row carries an entry side (or none an exit side), and some have a side that is not
+   listed and begins with the letter of one that is; or rows have a side that is not listed and looks like one ("Buy" beside
+   a listed "B"; 5, FIX's short sale, beside 1 and 2): then with these values and how many rows have each. Else, and before,
+   NULL. It lives as long as the object. */
 VF_API const char *vf_fifo_doubt(const struct vf_fifo *fifo);
 
 /* After vf_fifo_match, where options.rests: what is held at the end, as columns of out[5]: row (uint32, the row that opened
@@ -766,7 +768,7 @@ VF_API enum vf_status vf_price_return(const struct vf_context *ctx, const struct
 
 /* +1 (side.entry) or -1 as int64. A value that is none of the sides is VF_ERROR_DATA with count, first row and the
    values found; null stays null, or is such a value where nulls_fail. Columns as vf_fifo_batch.side.
-   VF_ERROR_ARGUMENT unless both sides have a value, and each is given once. */
+   VF_ERROR_ARGUMENT unless both sides have a value, and none has one of the other's. */
 VF_API enum vf_status vf_side_sign(const struct vf_context *ctx, const struct vf_series *side,
                                    const struct vf_side *sides, size_t n_sides, bool nulls_fail,
                                    struct vf_column *out, struct vf_error *err);

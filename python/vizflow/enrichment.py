@@ -15,6 +15,7 @@ import polars as pl
 
 from vizflow import _core
 from vizflow._plans import Frame, as_lazy, column_type, require, require_new, threads
+from vizflow._sides import SideValue, check_sides
 from vizflow._stream import two_pass
 from vizflow.errors import ConfigError, SchemaError, UnlistedSideWarning
 
@@ -22,7 +23,6 @@ __all__ = ["Enricher", "FIFOMatch", "State", "TagCondition", "TagRule", "TagRunn
 
 Rows: TypeAlias = Literal["both", "exits", "lots"]
 Excess: TypeAlias = Literal["unclosed", "open_short", "raise"]
-SideValue: TypeAlias = "str | int | bool"
 
 
 class State:
@@ -206,11 +206,12 @@ class FIFOMatch(TagRule):
     ----------
     side_col, qty_col, time_col, price_col
         Columns. `time_col` is what ``holding_period`` is measured in; the Enricher's `sort_by` orders the rows. Side:
-        string, categorical, enum, integer, float of whole numbers, or boolean. Quantity: integer, decimal, or float (see
-        Notes). Price: any number.
+        string, categorical, enum, number or Boolean. Quantity: integer, decimal, or float (see Notes). Price: any
+        number.
     entry_side, exit_side
-        The value, or a list of values, that marks an entry and an exit. A row with another side, or null, is no trade
-        and passes through.
+        The value, or a list of values, that marks an entry and an exit: text for strings, categoricals and enums, whole
+        numbers and Booleans for columns of these; 1.0 is 1, and the case of letters does not matter. A row with another
+        side, or null, is no trade and passes through.
     rows
         ``"both"``: as above. ``"exits"``: an entry stays one row, with its closed part. ``"lots"``: only matched exit
         pieces, unmatched exits and open rests; no row is passed through.
@@ -235,15 +236,16 @@ class FIFOMatch(TagRule):
     and ``is_closed`` (true matched, false unclosed, null no trade).
 
     Integers and decimals are matched exactly. Floats: where every quantity of a symbol, opening lots included, is a
-    decimal of at most nine places within one unit in the last place of its type, they are matched in whole units of that
-    place, so 0.1 and 0.2 are closed by 0.3, and 0.00000001 is a lot; ``matched_qty`` is the closest float. Other floats
-    (1/3, say) are matched as they are, rests kept to twice their precision, and a rest below four units in the last place
-    of the larger of lot and exit is nothing.
+    decimal of at most nine places within one unit in the last place of its type, they are matched in whole units of
+    that decimal place, so 0.1 and 0.2 are closed by 0.3, and 0.00000001 is a lot; ``matched_qty`` is the closest float.
+    Other floats (1/3, say) are matched as they are, rests kept to twice their precision, and a rest below four units in
+    the last place of the larger of lot and exit is nothing.
 
     Errors name the column, the count and the first row: a negative, NaN or null quantity, a null time or a null symbol
-    on a trade row. When no row carries either side, that is an error that shows the sides found; when none carries one
-    of the two, and some carry a side that is not listed and begins alike (``"Buy"`` or ``"b"`` for ``"B"``), it is an
-    `UnlistedSideWarning` that does, on collecting.
+    on a trade row. When no row carries either side, that is an error that shows the sides found. Rows whose side is
+    not listed and looks like one (``"Buy"`` where ``"B"`` is, 5 where 1 and 2 are) pass as no trades with an
+    `UnlistedSideWarning` on collecting, which names the values and counts the rows; so do, where no row carries one of
+    the two sides, values that begin like one that is listed for it.
 
     Examples
     --------
@@ -291,7 +293,7 @@ class FIFOMatch(TagRule):
         self.qty_col = qty_col
         self.time_col = time_col
         self.price_col = price_col
-        self.sides = _check_sides(entry_side, exit_side)
+        self.sides = check_sides(entry_side, exit_side)
         self.rows = _choice("rows", rows, _ROWS)
         self.on_excess = _choice("on_excess", on_excess, _EXCESS)
         self.opening = opening
@@ -314,24 +316,6 @@ def _choice(option: str, value: str, accepted: Mapping[str, int]) -> str:
     if value not in accepted:
         raise ConfigError(f"{option} is {value!r}; {', '.join(map(repr, accepted))} are accepted")
     return value
-
-
-def _check_sides(entry: Any, exit_: Any) -> list[tuple[SideValue, bool]]:
-    sides: list[tuple[SideValue, bool]] = []
-    for option, value, is_entry in (("entry_side", entry, True), ("exit_side", exit_, False)):
-        values = list(value) if isinstance(value, (list, tuple, set, frozenset)) else [value]
-        if not values:
-            raise ConfigError(f"{option} names no value")
-        for one in values:
-            if not isinstance(one, (str, int)):
-                raise ConfigError(
-                    f"{option}: {one!r} is {type(one).__name__}; strings, integers and bools are accepted"
-                )
-            sides.append((one, is_entry))
-    both = {value for value, is_entry in sides if is_entry} & {value for value, is_entry in sides if not is_entry}
-    if both:
-        raise ConfigError(f"entry_side and exit_side share the value {both.pop()!r}")
-    return sides
 
 
 class Enricher:

@@ -463,18 +463,6 @@ static enum vf_status check_sides(const struct vf_fifo *fifo, struct vf_error *e
                     text);
 }
 
-static void doubt_sides(struct vf_fifo *fifo) {
-    static const char *const names[] = {[VF__SIDE_ENTRY] = "entry", [VF__SIDE_EXIT] = "exit"};
-    for (uint8_t side = VF__SIDE_ENTRY; side <= VF__SIDE_EXIT; side++) {
-        if ((fifo->sides.seen.carried & side) != 0 || !vf__sides_alike(&fifo->sides, side)) continue;
-        char text[400];
-        vf__sides_describe(&fifo->sides, text, sizeof text);
-        (void)snprintf(fifo->doubt, sizeof fifo->doubt, "no row of column \"%.60s\" carries a listed %s side; %s",
-                       fifo->known[VF__FIFO_SIDE].name, names[side], text);
-        return;
-    }
-}
-
 struct span {
     int64_t least, most;
     uint32_t row; /* of the most */
@@ -648,7 +636,8 @@ enum vf_status vf_fifo_match(struct vf_fifo *fifo, struct vf_error *err) {
     status = convert_lots(fifo, lot_quantity, err);
     if (status == VF_OK) status = match(fifo, lot_quantity, err);
     vf__free(&fifo->ctx, lot_quantity, n_lots, sizeof *lot_quantity);
-    if (status == VF_OK) doubt_sides(fifo);
+    if (status == VF_OK)
+        vf__sides_doubt(&fifo->sides, fifo->known[VF__FIFO_SIDE].name, fifo->doubt, sizeof fifo->doubt);
     if (status != VF_OK) fifo->n_large = n_large;
     return status;
 }

@@ -3,6 +3,7 @@
 #ifndef VF_API_FIFO_H
 #define VF_API_FIFO_H
 
+#include "api/side.h"
 #include "arrow/read.h"
 #include "base/replay.h"
 #include "base/turns.h"
@@ -31,13 +32,20 @@ struct vf__side_pattern {
 #define VF__SEEN 8
 #define VF__SEEN_BYTES 28
 
-/* What rows carried: which sides, and, while one is missing, the first distinct values that are not listed, null being one
-   of them. Kept together, so that a batch that fails takes all of it back. */
-struct vf__side_seen {
-    uint8_t carried; /* bits of enum vf__side_code */
+/* Distinct values, as a message shows them. */
+struct vf__side_values {
     size_t n;
     uint8_t length[VF__SEEN];
     char text[VF__SEEN][VF__SEEN_BYTES];
+};
+
+/* What rows carried: which sides; while one is missing, the first distinct values that are not listed, null being one
+   of them; and of values that are not listed and look like a side, the first, and how many rows have each and any.
+   Kept together, so that a batch that fails takes all of it back. */
+struct vf__side_seen {
+    uint8_t carried; /* bits of enum vf__side_code */
+    struct vf__side_values others, alike;
+    int64_t rows[VF__SEEN], n_alike;
 };
 
 struct vf__sides {
@@ -61,6 +69,7 @@ bool vf__sides_readable(const struct vf__type *type);
 struct vf__side_room {
     struct vf__text text[VF__FIFO_BLOCK];
     int64_t values[VF__FIFO_BLOCK];
+    double numbers[VF__FIFO_BLOCK];
     uint8_t valid[VF__FIFO_BLOCK];
 };
 enum vf_status vf__sides_read(struct vf__sides *sides, struct vf__reader *reader, int64_t row, int64_t n,
@@ -70,8 +79,10 @@ enum vf_status vf__sides_read(struct vf__sides *sides, struct vf__reader *reader
 void vf__sides_note(struct vf__sides *sides, struct vf__reader *reader, int64_t row, int64_t n,
                     struct vf__side_room *room, const uint8_t *codes);
 
-/* Whether a value that was seen begins with the letter of one that is listed for this side, in any case. */
-bool vf__sides_alike(const struct vf__sides *sides, uint8_t side);
+/* A sentence, or "": no row carries one of the sides and some value begins like one that is listed for it, or values that
+   are not listed look like sides. */
+void vf__sides_doubt(const struct vf__sides *sides, const char *column, char *out, size_t size);
+void vf__side_describe(const struct vf__side_pattern *p, char *out, size_t size);
 
 /* "listed: entry "B", exit "S"; found: "Buy", "Sell"", or "also found" beside listed ones. */
 void vf__sides_describe(const struct vf__sides *sides, char *out, size_t size);
@@ -153,7 +164,7 @@ struct vf_fifo {
     unsigned columns;
     bool matched, rests_kept;
     struct vf__sides sides;
-    char doubt[512]; /* empty for none */
+    char doubt[768]; /* empty for none */
     struct vf__fifo_known known[VF__FIFO_ROLES];
     struct vf__fifo_problem problems[VF__FIFO_ROLES];
     struct vf__keys symbols;

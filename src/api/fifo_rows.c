@@ -58,7 +58,7 @@ static const char *role_wants(enum vf__fifo_role role) {
     case VF__FIFO_TIME:
         return "holding periods need a number, date, time, timestamp or duration";
     case VF__FIFO_SIDE:
-        return "the side must be a string, integer or boolean column";
+        return "the side must be a string, number or boolean column";
     case VF__FIFO_QUANTITY:
         return "the quantity must be an integer, float or decimal column";
     case VF__FIFO_PRICE:
@@ -74,7 +74,7 @@ static bool same_type(enum vf__fifo_role role, const struct vf__type *a, const s
     bool loose = role == VF__FIFO_SYMBOL || role == VF__FIFO_SIDE || role == VF__FIFO_PRICE;
     if (a->kind == VF__TEXT && b->kind == VF__TEXT) return true;
     if (loose && vf__type_is_number(a) && vf__type_is_number(b))
-        return role == VF__FIFO_PRICE || a->kind != VF__FLOAT;
+        return role != VF__FIFO_SYMBOL || a->kind != VF__FLOAT;
     return a->kind == b->kind && a->width == b->width && a->ns == b->ns && a->scale == b->scale;
 }
 

@@ -40,7 +40,7 @@ static double take_quantity(struct bytes *b) {
     static const double odd[] = {0, 0x1p-20, 0x3p-20, 0x1p-9, 1e9, 999999999, 0.25, 0.125, 0.5, 0.75, 1e6, 2.5, 16, 3, 1, 7};
     uint8_t kind = take_byte(b);
     if (ask.integers) return kind % 8 == 7 ? (double)(take_word(b, 8) >> 11) : kind % 8 == 6 ? 0 : (double)(kind % 40);
-    if (kind < 128) return (double)(kind % 32) / 10;
+    if (kind < 128) return (double)(kind % 32) / 16;
     if (kind < 192) return (double)(kind % 64) / 8;
     return odd[kind % 16] * (kind >= 224 ? 3 : 1);
 }

@@ -899,9 +899,86 @@ static void test_side_types(void) {
     check_spec_quantities(&out);
     vf_column_release(&out);
     static const double floats[7] = {1, 1, 2, 2, 1, 0, 2};
+    static const int32_t days[7] = {1, 1, 2, 2, 1, 0, 2};
     spec_columns(&c);
     (void)check_series(&c.side, "g", "side", 7, NULL, floats, NULL);
+    CHECK_OK(match_columns(&c, plain_sides, 2, VF_FIFO_QTY, &out));
+    check_spec_quantities(&out);
+    vf_column_release(&out);
+    (void)check_series(&c.side, "tdD", "side", 7, NULL, days, NULL);
     CHECK_STATUS(match_columns(&c, plain_sides, 2, VF_FIFO_QTY, &out), VF_ERROR_TYPE);
+}
+
+/* Decimals of 128 bits, tenths of the specification's quantities; other widths are refused. */
+static void test_decimals(void) {
+    int64_t words[14] = {0};
+    struct columns c;
+    struct vf_column out;
+    for (int i = 0; i < 7; i++)
+        words[2 * i] = (int64_t)spec_quantity[i] * 10;
+    spec_columns(&c);
+    (void)check_series(&c.quantity, "d:12,1", "qty", 7, NULL, words, NULL);
+    CHECK_OK(match_columns(&c, plain_sides, 2, VF_FIFO_QTY, &out));
+    CHECK(strcmp(out.schema.format, "d:12,1") == 0);
+    const int64_t *got_words = out.array.buffers[1];
+    static const int64_t tenths[11] = {1000, 200, 300, 1000, 200, 300, 500, 100, 300, 0, 100};
+    for (int i = 0; i < 11; i++) {
+        CHECK_I64(got_words[2 * i], tenths[i]);
+        CHECK_I64(got_words[2 * i + 1], 0);
+    }
+    vf_column_release(&out);
+    static const char *const others[4] = {"d:50,1,256", "d:9,1,32", "d:0,0", "d:12"};
+    for (int i = 0; i < 4; i++) {
+        (void)check_series(&c.quantity, others[i], "qty", 7, NULL, words, NULL);
+        CHECK_STATUS(match_columns(&c, plain_sides, 2, VF_FIFO_QTY, &out), VF_ERROR_TYPE);
+    }
+}
+
+/* What is held: of two lots of 4 and 6 and a purchase of 10, twelve are sold; and of a symbol without rows. */
+static void test_rests(void) {
+    static const int64_t held_symbol[4] = {1, 2, 1, 3}, held[4] = {4, 7, 6, 0}, symbol[2] = {1, 1}, time[2] = {1, 2};
+    static const int64_t side[2] = {1, 2}, quantity[2] = {10, 12};
+    static const double price[2] = {20, 21}, held_price[4] = {10, 11, 12, 13};
+    struct vf_fifo_options options = {
+        .sides = plain_sides, .n_sides = 2, .columns = VF_FIFO_ENTRY_PRICE, .rests = true};
+    struct check_column c[6];
+    struct vf_column out[VF_FIFO_N_REST_COLUMNS];
+    struct vf_fifo *fifo = NULL;
+    memset(out, 0x5a, sizeof out);
+    CHECK_OK(vf_fifo_open(NULL, &options, &fifo, &check_error));
+    CHECK_OK(vf_fifo_inventory(fifo, check_series(&c[0], "l", "symbol", 4, NULL, held_symbol, NULL),
+                               check_series(&c[1], "l", "qty", 4, NULL, held, NULL),
+                               check_series(&c[2], "g", "price", 4, NULL, held_price, NULL), &check_error));
+    struct vf_fifo_batch batch = {.symbol = check_series(&c[0], "l", "symbol", 2, NULL, symbol, NULL),
+                                  .sort = check_series(&c[1], "l", "t", 2, NULL, time, NULL),
+                                  .side = check_series(&c[2], "l", "side", 2, NULL, side, NULL),
+                                  .quantity = check_series(&c[3], "l", "qty", 2, NULL, quantity, NULL),
+                                  .price = check_series(&c[4], "g", "price", 2, NULL, price, NULL)};
+    CHECK_OK(vf_fifo_update(fifo, &batch, &check_error));
+    CHECK_STATUS(vf_fifo_rests(fifo, out, &check_error), VF_ERROR_STATE);
+    CHECK_OK(vf_fifo_match(fifo, &check_error));
+    CHECK_STATUS(vf_fifo_rests(fifo, NULL, &check_error), VF_ERROR_ARGUMENT);
+    for (int again = 0; again < 2; again++) {
+        CHECK_OK(vf_fifo_rests(fifo, out, &check_error));
+        CHECK_I64(out[0].array.length, 2);
+        CHECK_I64(((const uint8_t *)out[1].array.buffers[0])[0] & 3, 2);
+        CHECK_I64(((const uint32_t *)out[0].array.buffers[1])[0], 0); /* row 0: 8 of 10 */
+        CHECK_I64(((const uint32_t *)out[1].array.buffers[1])[1], 1); /* the second lot, whole */
+        CHECK_I64(((const int64_t *)out[2].array.buffers[1])[0], 8);
+        CHECK_I64(((const int64_t *)out[2].array.buffers[1])[1], 7);
+        CHECK_I64(((const uint8_t *)out[3].array.buffers[1])[0], 0);
+        CHECK_F64(((const double *)out[4].array.buffers[1])[0], 20);
+        CHECK_F64(((const double *)out[4].array.buffers[1])[1], 11);
+        for (int i = 0; i < VF_FIFO_N_REST_COLUMNS; i++)
+            vf_column_release(&out[i]);
+    }
+    vf_fifo_close(fifo);
+    options.rests = false;
+    CHECK_OK(vf_fifo_open(NULL, &options, &fifo, &check_error));
+    CHECK_OK(vf_fifo_update(fifo, &batch, &check_error));
+    CHECK_OK(vf_fifo_match(fifo, &check_error));
+    CHECK_STATUS(vf_fifo_rests(fifo, out, &check_error), VF_ERROR_STATE);
+    vf_fifo_close(fifo);
 }
 
 static void test_quantity_types(void) {
@@ -1252,6 +1329,8 @@ int main(void) {
     test_laws();
     test_side_types();
     test_quantity_types();
+    test_decimals();
+    test_rests();
     test_time_types();
     test_symbol_types();
     test_bad_values();

@@ -43,7 +43,12 @@ class _Lot:
 
 def _is_side(value: Any, listed: Any) -> bool:
     values = listed if isinstance(listed, (list, tuple, set, frozenset)) else [listed]
-    return any(type(v) is type(value) and v == value for v in values)
+    return any(_side(v) == _side(value) for v in values if isinstance(v, str) == isinstance(value, str))
+
+
+def _side(value: Any) -> Any:
+    """The case of ASCII letters does not matter."""
+    return value.encode().lower() if isinstance(value, str) else value
 
 
 def _price(value: Any) -> float | None:
@@ -210,7 +215,7 @@ def fifo_oracle(
         Dicts of ``symbol, side, qty, t`` and, if wanted, ``price``, in input order. Rows are matched in the stable
         order of ``t`` within a symbol. Rows on neither side are no trades; their other values are not looked at.
     entry, exit
-        A side's value, or a list of them. Types count: ``1`` is not ``"1"`` and not ``True``.
+        A side's value, or a list of them. ``1`` is ``1.0`` and ``True``, and not ``"1"``; ``"b"`` is ``"B"``.
     rows
         ``"both"``, ``"exits"`` or ``"lots"``.
     on_excess

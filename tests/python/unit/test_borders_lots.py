@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import vizflow as vf
 from oracle.fifo_oracle import fifo_oracle
-from support import chunked
+from support import chunked, raises
 
 FLOATS = [pl.Float64, pl.Float32]
 PIECES = ["row", "matched_entry_id", "matched_qty", "is_closed"]
@@ -62,7 +62,9 @@ DAYS = {
 }
 
 
-@pytest.mark.parametrize("options", [{}, {"on_excess": "open_short"}, {"on_excess": "raise"}, {"rows": "lots"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"on_excess": "open_short"}, {"on_excess": "raise"}, {"rows": "lots"}], ids=str
+)
 @pytest.mark.parametrize("what", DAYS)
 def test_no_dust_is_left_and_no_lot_is_lost(what: str, options: dict[str, Any]) -> None:
     sides, quantities = DAYS[what]
@@ -133,7 +135,7 @@ def test_a_million_fills_leave_nothing(dtype: Any) -> None:
         assert still_open(out) == []
 
 
-# ---- decimals ----------------------------------------------------------------------------------------------------------
+# ---- decimals -------------------------------------------------------------------------------------------------------
 
 
 def test_decimal_quantities_are_taken_and_exact() -> None:
@@ -256,9 +258,7 @@ def test_decimals_match_as_whole_units_do(
         for t, (symbol, side, units) in enumerate(made)
     ]
     pieces = fifo_oracle(trades, entry="B", exit="S", rows=rows, on_excess=on_excess, opening=held)
-    want = [
-        (p["row"], p["matched_entry_id"], nearest(p["matched_qty"], place, dtype), p["is_closed"]) for p in pieces
-    ]
+    want = [(p["row"], p["matched_entry_id"], nearest(p["matched_qty"], place, dtype), p["is_closed"]) for p in pieces]
     assert out.select(PIECES).rows() == want
 
 
@@ -295,3 +295,129 @@ def test_powers_of_ten_change_nothing_else(made: Any, power: int, dtype: Any) ->
     assert plain.select(same).rows() == scaled.select(same).rows()
     ratio = scaled["matched_qty"].cast(pl.Float64) / plain["matched_qty"].cast(pl.Float64)
     assert (ratio.drop_nans() / 10.0**power - 1).abs().max() in (None, pytest.approx(0, abs=1e-6))
+
+
+# ---- sides (Q10) ---------------------------------------------------------------------------------------------------
+
+
+def sided(values: Any, dtype: Any = None) -> pl.DataFrame:
+    return day("B" * len(values), [1] * len(values), pl.Int64).with_columns(side=pl.Series(values, dtype=dtype))
+
+
+def test_other_spellings_beside_a_listed_one_are_warned_about() -> None:
+    """Q10: they pass as no trades, and that is said, with values and counts."""
+    frame = sided(["B", "Buy", "Buy", "S", "Sell", None, "C"])
+    text = (
+        'column "side": 3 rows have a side that is not listed, and pass as no trade: "Buy" \\(2 rows\\), "Sell" '
+        '\\(1 row\\); listed: entry "B", exit "S"; list them too'
+    )
+    with pytest.warns(vf.UnlistedSideWarning, match=text):
+        out = match(frame)
+    assert out["is_closed"].to_list() == [True, None, None, True, None, None, None]
+    listed = match(frame, entry_side=["B", "Buy"], exit_side=["S", "Sell"])  # the advice works
+    assert listed["is_closed"].to_list()[:5] == [True, True, False, True, True]
+    assert match(frame.filter(~pl.col("side").is_in(["Buy", "Sell"])))["is_closed"].to_list() == [True, True, None]
+
+
+def test_a_spelling_that_comes_late_is_counted_too() -> None:
+    frame = sided(["B", "S", *(f"note {i}" for i in range(40)), *["BUY TO COVER"] * 3])
+    with pytest.warns(vf.UnlistedSideWarning, match=r'"BUY TO COVER" \(3 rows\)'):
+        match(frame)
+
+
+def test_what_is_no_side_is_not_warned_about() -> None:
+    match(sided(["B", "S", "C", "cancel", "", None, "T", "N"]))
+    match(sided([1, 2, 0, None, 3, 9], pl.Int64), entry_side=1, exit_side=2)
+    match(sided([48, 49, 1, 2], pl.Int64), entry_side=48, exit_side=49)
+
+
+@pytest.mark.parametrize(("other", "shown"), [(5, "5"), (-1, "-1")])
+@pytest.mark.parametrize("dtype", [pl.Int8, pl.UInt8, pl.Float64])
+def test_a_short_sale_of_fix_is_warned_about(other: int, shown: str, dtype: Any) -> None:
+    if other < 0 and dtype == pl.UInt8:
+        return
+    with pytest.warns(vf.UnlistedSideWarning, match=f"{shown} \\(1 row\\); listed: entry 1, exit 2"):
+        match(sided([1, 2, other], dtype), entry_side=1, exit_side=2)
+    out = match(sided([1, 1, 2, 5], dtype), entry_side=1, exit_side=[2, 5])
+    assert out["is_closed"].to_list() == [True] * 4
+
+
+def test_the_case_of_letters_does_not_matter() -> None:
+    want = [(0, 0, 1, True), (1, 1, 1, True), (2, 0, 1, True), (3, 1, 1, True)]
+    for kind in (pl.String, pl.Categorical, pl.Enum(["buy", "Buy", "SELL", "sell"])):
+        frame = sided(["Buy", "buy", "SELL", "sell"], kind)
+        assert match(frame, entry_side="BUY", exit_side="Sell").select(PIECES).rows() == want
+    long = sided(["A LONG name of a purchase", "a long NAME of a purchase", "S", "s"])
+    assert match(long, entry_side="a long name of a purchase").select(PIECES).rows() == want
+    assert match(sided(["ä", "ä", "s[", "s["]), entry_side="ä", exit_side="S[").select(PIECES).rows() == want
+    with pytest.raises(vf.DataError, match=r'found: "s\{"'):
+        match(sided(["s{"]), exit_side="S[")  # only letters have a case
+    with pytest.raises(vf.ConfigError, match="entry_side and exit_side share the value 'b'"):
+        vf.FIFOMatch("side", "qty", "t", "price", entry_side="B", exit_side="b")
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "entry", "exit_"),
+    [
+        ([1.0, 1.0, -1.0, -1.0], pl.Float64, 1, -1),
+        ([1.0, 1.0, -1.0, -1.0], pl.Float32, 1.0, -1.0),
+        ([1, 1, -1, -1], pl.Int64, 1.0, -1.0),
+        ([1, 1, 2, 2], pl.UInt8, 1, 2),
+        ([True, True, False, False], pl.Boolean, True, False),
+        ([True, True, False, False], pl.Boolean, 1, 0),
+        (["1", "1", "2", "2"], pl.String, "1", "2"),
+        (["b", "B", "s", "S"], pl.Categorical, "B", "S"),
+        (["Buy", "B", "S", "Short"], pl.Enum(["B", "Buy", "S", "Short"]), ["b", "buy"], ("S", "SHORT")),
+    ],
+)
+def test_sides_of_every_kind_mean_the_same_to_fifo_and_to_signs(
+    values: Any, dtype: Any, entry: Any, exit_: Any
+) -> None:
+    frame = sided(values, dtype)
+    out = match(frame, entry_side=entry, exit_side=exit_)
+    assert out.select(PIECES).rows() == [(0, 0, 1, True), (1, 1, 1, True), (2, 0, 1, True), (3, 1, 1, True)]
+    assert vf.sign_by_side(chunked(frame), buy=entry, sell=exit_).collect()["sign"].to_list() == [1, 1, -1, -1]
+
+
+def test_floats_that_are_no_side() -> None:
+    frame = sided([1.0, -1.0, 1.5, math.nan, None], pl.Float64)
+    assert match(frame, entry_side=1, exit_side=-1)["is_closed"].to_list() == [True, True, None, None, None]
+    with raises(vf.DataError, "2 values are none of the sides given, the first in row 2; found: 1.5, nan"):
+        vf.sign_by_side(chunked(frame), buy=1, sell=-1, nulls="null").collect()
+
+
+@pytest.mark.parametrize("value", [1.5, math.nan, math.inf, None, 2**63, Decimal(1), b"B"])
+def test_values_that_name_no_side_are_refused(value: Any) -> None:
+    with pytest.raises(vf.ConfigError, match=r"entry_side: .* is no side"):
+        vf.FIFOMatch("side", "qty", "t", "price", entry_side=value)
+    with pytest.raises(vf.ConfigError, match=r"buy: .* is no side"):
+        vf.sign_by_side("side", buy=value, sell="S")
+
+
+def test_values_from_numpy_and_enums_are_sides() -> None:
+    import enum
+
+    import numpy as np
+
+    class Side(enum.Enum):
+        BUY = 1
+        SELL = 2
+
+    frame = sided([1, 1, 2, 2])
+    for entry, exit_ in [(np.int64(1), np.float32(2)), (np.array([1]), np.array([2.0])), (Side.BUY, [Side.SELL])]:
+        assert match(frame, entry_side=entry, exit_side=exit_)["is_closed"].to_list() == [True] * 4
+        assert vf.sign_by_side(frame, buy=entry, sell=exit_).collect()["sign"].to_list() == [1, 1, -1, -1]
+
+
+@settings(max_examples=30, deadline=None)
+@given(made=ROWS, seed=st.integers(0, 99))
+def test_a_change_of_spelling_changes_nothing(made: Any, seed: int) -> None:
+    rng = random.Random(seed)
+    sides = [side for _, side, _ in made]
+    names = {"B": ["B", "b", "Buy", "BUY", "bUy"], "S": ["S", "s", "sell", "SELL"]}
+    other = [rng.choice(names[side]) for side in sides]
+    quantities = [units for *_, units in made]
+    symbols = [symbol for symbol, *_ in made]
+    plain = match(day(sides, quantities, pl.Int64, symbol=symbols))
+    spelt = match(day(other, quantities, pl.Int64, symbol=symbols), entry_side=["B", "Buy"], exit_side=["S", "Sell"])
+    assert plain.drop("side").equals(spelt.drop("side"))

@@ -217,8 +217,10 @@ class FIFOMatch(TagRule):
         pieces, unmatched exits and open rests; no row is passed through.
     extras
         Add ``matched_exit_id`` (UInt32 row number), ``entry_price``, ``exit_price``, ``close_markout``
-        (exit / entry - 1, negated for a lot that the exit side opened) and ``realized_pnl`` ((exit - entry) * quantity,
-        signed alike, on the exit leg only, so that its sum counts a match once).
+        (exit / entry - 1, negated for a lot that the exit side opened), ``realized_pnl`` ((exit - entry) * quantity,
+        signed alike, on the exit leg only, so that its sum counts a match once) and ``fill_id`` (on every row: the row
+        number, or `id_col`'s value, of the input row that the piece is of, so that fills can be counted and not pieces;
+        an input that has a column ``fill_id`` keeps its own).
     on_excess
         What an exit beyond the inventory is: ``"unclosed"`` (a piece with ``is_closed`` false), ``"open_short"`` (its
         rest opens a lot of the opposite direction) or ``"raise"``.
@@ -226,7 +228,7 @@ class FIFOMatch(TagRule):
         Frame with the symbol (the Enricher's `by`), ``qty`` and ``price``: lots held at the open, oldest first. A
         negative quantity is a short lot and needs ``on_excess="open_short"``.
     id_col
-        Column whose values ``matched_entry_id`` takes, in place of row numbers.
+        Column whose values ``matched_entry_id``, ``matched_exit_id`` and ``fill_id`` take, in place of row numbers.
 
     Notes
     -----
@@ -272,7 +274,7 @@ class FIFOMatch(TagRule):
     """
 
     output_columns: Sequence[str] = ["matched_entry_id", "matched_qty", "holding_period", "is_closed"]
-    extra_columns = ("matched_exit_id", "entry_price", "exit_price", "close_markout", "realized_pnl")
+    extra_columns = ("matched_exit_id", "entry_price", "exit_price", "close_markout", "realized_pnl", "fill_id")
 
     def __init__(
         self,
@@ -307,8 +309,9 @@ class FIFOMatch(TagRule):
 
 _ROWS = {"both": 0, "exits": 1, "lots": 2}
 _EXCESS = {"unclosed": 0, "open_short": 1, "raise": 2}
+_FILL = "fill_id"
 # Bits of enum vf_fifo_column, lowest first.
-_FIFO_COLUMNS = (*FIFOMatch.output_columns, *FIFOMatch.extra_columns)
+_FIFO_COLUMNS = tuple(name for name in (*FIFOMatch.output_columns, *FIFOMatch.extra_columns) if name != _FILL)
 _NEEDS_PRICE = {"entry_price", "exit_price", "close_markout", "realized_pnl"}
 
 
@@ -422,9 +425,7 @@ class Enricher:
         types = {**schema, **added}
         return two_pass(
             lf,
-            lambda wanted: _FifoStep(
-                rule, self.by, self.sort_by, opening, [c for c in rule.output_columns if c in wanted]
-            ),
+            lambda wanted: _FifoStep(rule, self.by, self.sort_by, opening, list(added), wanted),
             schema={name: types[name] for name in names or types},
             added=list(added),
             name="FIFOMatch",
@@ -462,8 +463,10 @@ def _fifo_schema(rule: FIFOMatch, schema: pl.Schema) -> dict[str, pl.DataType]:
         "holding_period": _difference(time, rule.time_col),
         "is_closed": pl.Boolean(),
         "matched_exit_id": identity,
+        _FILL: identity,
     }
-    return {name: types.get(name, pl.Float64()) for name in rule.output_columns}
+    names = [name for name in rule.output_columns if name != _FILL or name not in schema]
+    return {name: types.get(name, pl.Float64()) for name in names}
 
 
 def _difference(dtype: pl.DataType, name: str) -> pl.DataType:
@@ -492,23 +495,35 @@ class _FifoStep:
     """`FIFOMatch` for `two_pass`."""
 
     def __init__(
-        self, rule: FIFOMatch, by: str, sort_by: str, opening: pl.LazyFrame | None, columns: list[str]
+        self,
+        rule: FIFOMatch,
+        by: str,
+        sort_by: str,
+        opening: pl.LazyFrame | None,
+        added: list[str],
+        wanted: Sequence[str],
+        *,
+        rests: bool = False,
     ) -> None:
+        columns = [name for name in added if name in wanted]
         price = rule.price_col if _NEEDS_PRICE.intersection(columns) else None
         time = rule.time_col if rule.time_col != sort_by else None
         self._order = [by, sort_by, time, rule.side_col, rule.qty_col, price]
-        self._added = rule.output_columns
+        self._added = added
         self._given = columns
+        self._fill = rule.id_col if _FILL in columns else None
         self._id_col = rule.id_col if {"matched_entry_id", "matched_exit_id"}.intersection(columns) else None
         self._ids: list[pl.Series] = []
-        names = [name for name in self._order if name is not None]
-        self.columns = list(dict.fromkeys([*names, *([self._id_col] if self._id_col else [])]))
+        self.columns = list(
+            dict.fromkeys(name for name in (*self._order, self._id_col, self._fill) if name is not None)
+        )
         self._fifo = _core.Fifo(
             sides=rule.sides,
             rows=_ROWS[rule.rows],
             on_excess=_EXCESS[rule.on_excess],
             columns=_mask(columns),
             n_threads=threads(),
+            rests=rests,
         )
         if opening is not None:
             lots = opening.collect()
@@ -533,19 +548,27 @@ class _FifoStep:
             self._ids = [pl.concat(self._ids, rechunk=True)]
 
     def emit(self, batch: pl.DataFrame, row: int, wanted: list[str]) -> Callable[[], pl.DataFrame]:
-        match = [name for name in self._given if name in wanted]
+        match = [name for name in self._given if name in wanted and name != _FILL]
         columns, counts = self._fifo.emit(row, batch.height, _mask(match), self._keys(batch))
         found = {name: pl.Series(name, column) for name, column in zip(match, columns, strict=True)}
-        return lambda: self._expanded(batch, found, counts, wanted)
+        passed = [batch[name] for name in wanted if name not in self._given]
+        if _FILL in self._given and _FILL in wanted:
+            passed.append(self._fills(batch, row))
+        return lambda: self._expanded(passed, batch.height, found, counts, wanted)
+
+    def _fills(self, batch: pl.DataFrame, row: int) -> pl.Series:
+        """Give what the rows of a batch are called."""
+        if self._fill is not None:
+            return batch[self._fill].alias(_FILL)
+        return pl.int_range(row, row + batch.height, eager=True, dtype=pl.UInt32).alias(_FILL)
 
     def _expanded(
-        self, batch: pl.DataFrame, found: Mapping[str, pl.Series], counts: bytes, wanted: list[str]
+        self, passed: list[pl.Series], n: int, found: Mapping[str, pl.Series], counts: bytes, wanted: list[str]
     ) -> pl.DataFrame:
         out = dict(found)
-        passed = [batch[name] for name in wanted if name not in out]
         nested = [series for series in passed if _is_gathered(series.dtype)]
         plain = [series for series in passed if not _is_gathered(series.dtype)]
-        index = [pl.int_range(batch.height, eager=True, dtype=pl.UInt32)] if nested else []
+        index = [pl.int_range(n, eager=True, dtype=pl.UInt32)] if nested else []
         columns = _core.expand([*plain, *index], counts, threads())
         out |= {series.name: pl.Series(series.name, column) for series, column in zip(plain, columns, strict=False)}
         if nested:
@@ -570,4 +593,4 @@ def _is_gathered(dtype: pl.DataType) -> bool:
 
 
 def _mask(columns: Sequence[str]) -> int:
-    return sum(1 << _FIFO_COLUMNS.index(name) for name in columns)
+    return sum(1 << _FIFO_COLUMNS.index(name) for name in columns if name != _FILL)

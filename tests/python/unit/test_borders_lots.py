@@ -421,3 +421,46 @@ def test_a_change_of_spelling_changes_nothing(made: Any, seed: int) -> None:
     plain = match(day(sides, quantities, pl.Int64, symbol=symbols))
     spelt = match(day(other, quantities, pl.Int64, symbol=symbols), entry_side=["B", "Buy"], exit_side=["S", "Sell"])
     assert plain.drop("side").equals(spelt.drop("side"))
+
+
+# ---- fills ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rows", ["both", "exits", "lots"])
+@pytest.mark.parametrize("ids", [None, "number", "text"])
+def test_every_row_carries_the_identity_of_its_fill(rows: Any, ids: Any) -> None:
+    """R1's days: four purchases of 100 and a sale of 400 are five fills, however many pieces they are matched in."""
+    frame = day("BBBBSCS", [100, 100, 100, 100, 400, 1, 7], pl.Int64).with_columns(
+        number=pl.int_range(70, 77, dtype=pl.Int16), text=pl.format("fill number {} of the day", "row")
+    )
+    out = match(frame, rows=rows, id_col=ids)
+    want = out["row"] if ids is None else frame[ids].gather(out["row"])
+    assert out.schema["fill_id"] == (pl.UInt32 if ids is None else frame.schema[ids])
+    assert out["fill_id"].to_list() == want.to_list()
+    lazy = vf.Enricher([vf.FIFOMatch("side", "qty", "t", "price", extras=True, rows=rows, id_col=ids)], sort_by="t")
+    alone = lazy.run(chunked(frame, 2)).select("fill_id").collect()
+    assert alone["fill_id"].to_list() == want.to_list()
+    if rows == "both":
+        assert out.filter(pl.col("side").is_in(["B", "S"]))["fill_id"].n_unique() == 6
+        fills = out.group_by("fill_id").agg(pl.col("matched_qty").sum()).sort("fill_id")
+        assert fills["matched_qty"].to_list() == [100, 100, 100, 100, 400, 0, 7]
+
+
+def test_a_fill_id_of_the_input_is_kept() -> None:
+    frame = day("BS", [1, 1], pl.Int64).with_columns(fill_id=pl.Series(["x", "y"]))
+    assert match(frame)["fill_id"].to_list() == ["x", "y"]
+    assert match(frame, id_col="fill_id")["matched_entry_id"].to_list() == ["x", "x"]
+
+
+def test_without_extras_there_are_four_columns() -> None:
+    assert vf.FIFOMatch.output_columns == ["matched_entry_id", "matched_qty", "holding_period", "is_closed"]
+    frame = day("BS", [1, 1], pl.Int64)
+    assert match(frame, extras=False).columns == [*frame.columns, *vf.FIFOMatch.output_columns]
+
+
+def test_fills_stand_before_what_is_computed_of_them() -> None:
+    """`forward_return` of an Enricher's frame is computed before rows are repeated, and gives the same columns."""
+    frame = day("BBSS", [2, 2, 1, 3], pl.Int64, price=[10.0, 11.0, 12.0, 13.0])
+    lazy = vf.Enricher([vf.FIFOMatch("side", "qty", "t", "price", extras=True)], sort_by="t").run(chunked(frame))
+    out = vf.forward_return(lazy, [1], time_col="t").collect()
+    assert out["fill_id"].to_list() == out["row"].to_list()

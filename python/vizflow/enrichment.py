@@ -556,6 +556,14 @@ class _FifoStep:
             passed.append(self._fills(batch, row))
         return lambda: self._expanded(passed, batch.height, found, counts, wanted)
 
+    def compare(self, batch: pl.DataFrame, row: int) -> None:
+        """Read a batch again for nothing but to see that it is the same."""
+        self._fifo.emit(row, batch.height, 0, self._keys(batch))
+
+    def rests(self) -> list[pl.Series]:
+        """Give what is held at the end: row, lot, qty, short, price; see vf_fifo_rests."""
+        return [pl.Series(column) for column in self._fifo.rests()]
+
     def _fills(self, batch: pl.DataFrame, row: int) -> pl.Series:
         """Give what the rows of a batch are called."""
         if self._fill is not None:

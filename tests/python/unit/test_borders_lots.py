@@ -464,3 +464,133 @@ def test_fills_stand_before_what_is_computed_of_them() -> None:
     lazy = vf.Enricher([vf.FIFOMatch("side", "qty", "t", "price", extras=True)], sort_by="t").run(chunked(frame))
     out = vf.forward_return(lazy, [1], time_col="t").collect()
     assert out["fill_id"].to_list() == out["row"].to_list()
+
+
+# ---- lots over nights (F12) ----------------------------------------------------------------------------------------
+
+
+def rule(**options: Any) -> vf.FIFOMatch:
+    return vf.FIFOMatch("side", "qty", "t", "price", **options)
+
+
+def lots(*rows: tuple[str, Any, float | None], dtype: Any = pl.Int64) -> pl.DataFrame:
+    names, quantities, prices = zip(*rows, strict=True) if rows else ((), (), ())
+    return pl.DataFrame(
+        {
+            "symbol": pl.Series(names, dtype=pl.String),
+            "qty": pl.Series(quantities, dtype=dtype),
+            "price": pl.Series(prices, dtype=pl.Float64),
+        }
+    )
+
+
+def test_the_rest_of_an_opening_lot_is_carried_on() -> None:
+    """F12: of lots of 40 and 20 a sale of 50 leaves 10, and a lot of a symbol that was not traded stays."""
+    opening = lots(("a", 40, 5.0), ("z", 7, 6.0), ("a", 20, 5.5))
+    frame = day("SB", [50, 3], pl.Int64)
+    held = vf.closing_lots(chunked(frame), rule(opening=opening))
+    assert isinstance(held, pl.LazyFrame)
+    assert held.collect_schema() == {"symbol": pl.String, "qty": pl.Int64, "price": pl.Float64}
+    assert held.collect().rows() == [("a", 10, 5.5), ("a", 3, 11.0), ("z", 7, 6.0)]
+    assert held.select("price").collect().height == 3
+
+
+def test_lots_of_a_day_without_rows_are_all_carried_on() -> None:
+    opening = lots(("a", 40, 5.0), ("z", 0, 6.0), ("b", -3, None))
+    empty = day("", [], pl.Int64).with_columns(pl.col("symbol").cast(pl.String), pl.col("side").cast(pl.String))
+    held = vf.closing_lots(empty, rule(opening=opening, on_excess="open_short")).collect()
+    assert held.rows() == [("a", 40, 5.0), ("b", -3, None)]
+    assert vf.closing_lots(empty, rule()).collect().height == 0
+
+
+def test_closing_lots_are_oldest_first_by_time_and_signed() -> None:
+    frame = day("BBBSS", [1, 2, 3, 9, 4], pl.UInt16, symbol=["a", "b", "a", "c", "b"]).with_columns(
+        t=pl.Series([5, 1, 3, 2, 4])
+    )
+    held = vf.closing_lots(chunked(frame), rule(on_excess="open_short")).collect()
+    assert held.schema["qty"] == pl.Int64
+    assert held.rows() == [("a", 3, 12.0), ("a", 1, 10.0), ("b", -2, 14.0), ("c", -9, 13.0)]
+
+
+@pytest.mark.parametrize("kind", [pl.Categorical, pl.Enum(["a", "b"])])
+def test_closing_lots_of_categoricals_and_decimals(kind: Any) -> None:
+    frame = day("SB", [Decimal("0.25"), Decimal("1.50")], pl.Decimal(10, 2), symbol=pl.Series(["a", "b"], dtype=kind))
+    held = vf.closing_lots(chunked(frame), rule(on_excess="open_short")).collect()
+    assert held.dtypes == [kind, pl.Decimal(10, 2), pl.Float64]
+    assert held.rows() == [("a", Decimal("-0.25"), 10.0), ("b", Decimal("1.50"), 11.0)]
+    wide = day("BS", [Decimal(10) ** 19, Decimal(1)], pl.Decimal(38, 18))
+    assert vf.closing_lots(wide, rule()).collect()["qty"].to_list() == [Decimal(10) ** 19 - 1]
+
+
+def test_an_enricher_may_be_given() -> None:
+    frame = day("BS", [5, 2], pl.Int64).rename({"symbol": "code"})
+    large = vf.TagCondition("large", pl.col("qty") > 3)
+    enricher = vf.Enricher([large, rule(extras=True, rows="lots")], by="code", sort_by="t")
+    assert vf.closing_lots(frame, enricher).collect().rows() == [("a", 3, 10.0)]
+    assert vf.closing_lots(frame, rule(), by="code", sort_by="row").collect().rows() == [("a", 3, 10.0)]
+    with pytest.raises(vf.ConfigError, match="by and sort_by are the Enricher's"):
+        vf.closing_lots(frame, enricher, by="code")
+    with pytest.raises(vf.ConfigError, match="has no FIFOMatch"):
+        vf.closing_lots(frame, vf.Enricher([large], by="code", sort_by="t"))
+    with pytest.raises(vf.ConfigError, match="rule is str"):
+        vf.closing_lots(frame, "fifo")  # type: ignore[arg-type]
+    with pytest.raises(vf.SchemaError, match="symbol"):
+        vf.closing_lots(frame, rule())
+
+
+def test_exits_beyond_the_inventory_leave_nothing() -> None:
+    assert vf.closing_lots(day("BS", [5, 9], pl.Int64), rule()).collect().height == 0
+    with pytest.raises(vf.DataError, match="beyond the inventory"):
+        vf.closing_lots(day("BS", [5, 9], pl.Int64), rule(on_excess="raise")).collect()
+    assert vf.closing_lots(day("BS", [9, 5], pl.Int64), rule(on_excess="raise")).collect()["qty"].to_list() == [4]
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@settings(max_examples=50, deadline=None)
+@given(
+    made=ROWS,
+    held=LOTS,
+    cut=st.integers(0, 30),
+    place=st.integers(0, 6),
+    short=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_two_days_with_lots_carried_on_are_the_undivided_day(
+    dtype: str, made: Any, held: Any, cut: int, place: int, short: bool, seed: int
+) -> None:
+    kind: Any = {"Decimal": pl.Decimal(38, 9)}.get(dtype) or getattr(pl, dtype)
+    frame = day(
+        [side for _, side, _ in made],
+        [nearest(units, place, dtype) for *_, units in made],
+        kind,
+        symbol=[symbol for symbol, *_ in made],
+    )
+    opening = lots(*((symbol, nearest(units, place, dtype), 9.0) for symbol, units in held), dtype=kind)
+    options: dict[str, Any] = {"on_excess": "open_short" if short else "unclosed", "extras": True}
+    shuffled = frame.sample(fraction=1.0, shuffle=True, seed=seed)
+    enricher = vf.Enricher([rule(opening=opening, **options)], sort_by="t")
+    whole = enricher.run(chunked(frame)).collect()
+    closing = vf.closing_lots(chunked(shuffled), enricher).collect()
+    # the conservation law, in units
+    units = {symbol: sum(u for s, u in held if s == symbol) for symbol in "ab"}
+    beyond = whole.filter(~pl.col("is_closed") & (pl.col("row") == pl.col("matched_exit_id")) & (pl.col("qty") != 0))
+    for symbol in "ab":
+        for s, side, u in made:
+            units[symbol] += (u if side == "B" else -u) if s == symbol else 0
+        for qty in beyond.filter(pl.col("symbol") == symbol)["matched_qty"]:
+            units[symbol] += round(Fraction(qty) * 10 ** (0 if dtype == "Int64" else place))
+        left = [round(Fraction(qty) * 10 ** (0 if dtype == "Int64" else place))
+                for qty in closing.filter(pl.col("symbol") == symbol)["qty"]]  # fmt: skip
+        assert sum(left) == units[symbol]
+    # one day and then the other
+    first, second = frame.head(cut), frame.slice(cut)
+    carried = vf.closing_lots(chunked(first), rule(opening=opening, **options)).collect()
+    if second.height:
+        then = vf.Enricher([rule(opening=carried, **options)], sort_by="t").run(chunked(second)).collect()
+        exits = pl.col("row") == pl.col("matched_exit_id")
+        same = ["row", "matched_qty", "is_closed", "entry_price", "exit_price", "close_markout", "realized_pnl"]
+        after = whole.filter((pl.col("row") >= cut) & exits)
+        last = then.with_columns(pl.col("matched_exit_id") + min(cut, frame.height)).filter(exits)
+        assert after.select(same).rows() == last.select(same).rows()
+        end = vf.closing_lots(chunked(second), rule(opening=carried, **options)).collect()
+        assert end.sort("symbol", maintain_order=True).rows() == closing.sort("symbol", maintain_order=True).rows()

@@ -45,6 +45,8 @@ struct vf__side_values {
 struct vf__side_seen {
     uint8_t carried; /* bits of enum vf__side_code */
     struct vf__side_values others, alike;
+    uint8_t nothing[4][16]; /* views of short texts that look like no side: cancels, as a rule */
+    size_t n_nothing;
     int64_t rows[VF__SEEN], n_alike;
 };
 

@@ -64,7 +64,13 @@ static size_t place_of(struct vf__side_values *values, const char *text, size_t 
     return values->n++;
 }
 
+/* Whether there is anything to keep of a value. */
+static bool is_told(const struct vf__side_seen *seen, bool alike) {
+    return alike || (seen->carried != (VF__SIDE_ENTRY | VF__SIDE_EXIT) && seen->others.n < VF__SEEN);
+}
+
 static void note(struct vf__side_seen *seen, const char *text, size_t length, bool alike) {
+    if (!is_told(seen, alike)) return;
     if (seen->carried != (VF__SIDE_ENTRY | VF__SIDE_EXIT)) (void)place_of(&seen->others, text, length);
     if (!alike) return;
     size_t k = place_of(&seen->alike, text, length);
@@ -75,49 +81,126 @@ static void note(struct vf__side_seen *seen, const char *text, size_t length, bo
 static void note_text(struct vf__sides *sides, const struct vf__text *text) {
     char quoted[VF__SEEN_BYTES + 8];
     size_t length = text->length < VF__SEEN_BYTES + 4 ? text->length : VF__SEEN_BYTES + 4;
+    bool alike = is_word(sides, text->data, text->length);
+    if (!is_told(&sides->seen, alike)) return;
     quoted[0] = '"';
     memcpy(quoted + 1, text->data, length);
     quoted[length + 1] = '"';
-    note(&sides->seen, quoted, length + 2, is_word(sides, text->data, text->length));
+    note(&sides->seen, quoted, length + 2, alike);
 }
 
 static void note_number(struct vf__sides *sides, double x, int64_t integer, bool is_float) {
     char text[40];
+    bool alike = is_number(sides, is_float ? x : (double)integer);
+    if (!is_told(&sides->seen, alike)) return;
     int length = is_float ? snprintf(text, sizeof text, "%s", vf__number(x).text)
                           : snprintf(text, sizeof text, "%lld", (long long)integer);
-    note(&sides->seen, text, (size_t)length, is_number(sides, is_float ? x : (double)integer));
+    note(&sides->seen, text, (size_t)length, alike);
+}
+
+/* The string views of rows [row, row + n), where they are ones and lie in one chunk, and which rows are null. */
+struct views {
+    const uint8_t *data, *bits;
+    int64_t first; /* bit */
+};
+
+static struct views views_of(struct vf__reader *reader, int64_t row, int64_t n) {
+    const struct vf__type *type = &reader->type;
+    if (type->kind != VF__TEXT || type->dictionary || type->layout != VF__VIEWS || n == 0) return (struct views){0};
+    if (row < reader->chunk_start) reader->chunk = 0, reader->chunk_start = 0;
+    while (row - reader->chunk_start >= reader->series->chunks[reader->chunk]->length)
+        reader->chunk_start += reader->series->chunks[reader->chunk++]->length;
+    const struct ArrowArray *a = reader->series->chunks[reader->chunk];
+    int64_t start = row - reader->chunk_start;
+    if (a->length - start < n) return (struct views){0};
+    return (struct views){.data = (const uint8_t *)a->buffers[1] + (size_t)(a->offset + start) * 16,
+                          .bits = a->null_count != 0 ? a->buffers[0] : NULL,
+                          .first = a->offset + start};
+}
+
+static bool is_nothing(const struct vf__side_seen *seen, const uint8_t *view) {
+    for (size_t k = 0; k < seen->n_nothing; k++)
+        if (memcmp(seen->nothing[k], view, 16) == 0) return true;
+    return false;
+}
+
+/* One of a column of views that is not listed. */
+static void note_view(struct vf__sides *sides, struct vf__reader *reader, int64_t row, const uint8_t *view) {
+    struct vf__side_seen *seen = &sides->seen;
+    uint8_t valid_buffer;
+    const uint8_t *valid;
+    struct vf__text text;
+    uint32_t length;
+    int64_t before = seen->n_alike;
+    if (is_nothing(seen, view)) return;
+    if (vf__read_text(reader, row, 1, &text, &valid_buffer, &valid, NULL) != VF_OK) return; /* told when it was read */
+    note_text(sides, &text);
+    memcpy(&length, view, sizeof length);
+    if (length <= 12 && seen->n_alike == before && seen->n_nothing < sizeof seen->nothing / sizeof seen->nothing[0])
+        memcpy(seen->nothing[seen->n_nothing++], view, 16);
+}
+
+/* Those of n rows that are not listed, of a column of views in one chunk; eight at a time where all are. */
+static void note_views(struct vf__sides *sides, struct vf__reader *reader, int64_t row, int64_t n,
+                       const struct views *views, const uint8_t *codes) {
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t eight = 0;
+        if (i + 8 <= n) memcpy(&eight, codes + i, sizeof eight);
+        if (((eight - ones) & ~eight & ones << 7) == 0) {
+            i += 7;
+            continue;
+        }
+        if (codes[i] != VF__SIDE_NONE) continue;
+        if (vf__valid(views->bits, views->first + i))
+            note_view(sides, reader, row + i, views->data + 16 * i);
+        else
+            note(&sides->seen, "null", 4, false);
+    }
+}
+
+/* A text that is not listed, after the last one that looked like no side; what is the last one now. */
+static const struct vf__text *note_other(struct vf__sides *sides, const struct vf__text *text,
+                                         const struct vf__text *last) {
+    int64_t before = sides->seen.n_alike;
+    if (last != NULL && last->length == text->length &&
+        (text->length == 0 || memcmp(last->data, text->data, text->length) == 0))
+        return last;
+    note_text(sides, text);
+    return sides->seen.n_alike == before ? text : last;
 }
 
 void vf__sides_note(struct vf__sides *sides, struct vf__reader *reader, int64_t row, int64_t n,
                     struct vf__side_room *room, const uint8_t *codes) {
-    struct vf__side_seen *seen = &sides->seen;
+    uint8_t carried = 0, none = 0;
+    for (int64_t i = 0; i < n; i++) {
+        carried |= codes[i];
+        none |= codes[i] == VF__SIDE_NONE;
+    }
+    sides->seen.carried |= carried;
+    if (none == 0) return;
+    struct views views = views_of(reader, row, n);
+    if (views.data != NULL) {
+        note_views(sides, reader, row, n, &views, codes);
+        return;
+    }
     const int64_t *values = NULL;
     const double *numbers = NULL;
     const uint8_t *valid;
-    bool text = reader->type.kind == VF__TEXT, is_float = reader->type.kind == VF__FLOAT, unlisted = false;
-    for (int64_t i = 0; i < n; i++) {
-        seen->carried |= codes[i];
-        unlisted |= codes[i] == VF__SIDE_NONE;
-    }
-    if (!unlisted) return;
+    const struct vf__text *last = NULL;
+    bool text = reader->type.kind == VF__TEXT, is_float = reader->type.kind == VF__FLOAT;
     enum vf_status status =
         text       ? vf__read_text(reader, row, n, room->text, room->valid, &valid, NULL)
         : is_float ? vf__read_f64(reader, row, n, room->numbers, room->valid, &numbers, &valid, NULL)
                    : vf__read_i64(reader, row, n, room->values, room->valid, &values, &valid, NULL);
-    const struct vf__text *last = NULL; /* that is nothing: cancels, as a rule, one after the other */
     for (int64_t i = 0; status == VF_OK && i < n; i++) {
         if (codes[i] != VF__SIDE_NONE) continue;
-        if (valid != NULL && !valid[i]) {
-            note(seen, "null", 4, false);
-        } else if (text) {
-            const struct vf__text *one = &room->text[i];
-            if (last != NULL && last->length == one->length && memcmp(last->data, one->data, one->length) == 0) continue;
-            int64_t before = seen->n_alike;
-            note_text(sides, one);
-            last = seen->n_alike == before && one->length > 0 ? one : NULL;
-        } else {
+        if (valid != NULL && !valid[i])
+            note(&sides->seen, "null", 4, false);
+        else if (text)
+            last = note_other(sides, &room->text[i], last);
+        else
             note_number(sides, is_float ? numbers[i] : 0, is_float ? 0 : values[i], is_float);
-        }
     }
 }
 

@@ -93,7 +93,7 @@ static void note_number(struct vf__sides *sides, double x, int64_t integer, bool
     char text[40];
     bool alike = is_number(sides, is_float ? x : (double)integer);
     if (!is_told(&sides->seen, alike)) return;
-    int length = is_float ? snprintf(text, sizeof text, "%s", vf__number(x).text)
+    int length = is_float ? snprintf(text, sizeof text, "%s", x == x ? vf__number(x).text : "NaN")
                           : snprintf(text, sizeof text, "%lld", (long long)integer);
     note(&sides->seen, text, (size_t)length, alike);
 }

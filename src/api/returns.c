@@ -6,6 +6,7 @@
 #include "mark/daily.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 enum { BLOCK = VF__SIZED(2048, 8, 16384), SHOWN = 6, SHOWN_BYTES = 40 };
@@ -116,6 +117,11 @@ static void note_bad(struct signs *s, uint32_t id, int64_t row) {
     if (s->n_shown < SHOWN) s->shown[s->n_shown++] = id;
 }
 
+/* One key for both zeros, and one for every NaN. */
+static uint64_t number_key(double x) {
+    return vf__as_bits(x == x ? x + 0.0 : (double)NAN);
+}
+
 static enum vf_status float_keys(struct signs *s, int64_t row, int64_t n, uint32_t *ids, struct vf_error *err) {
     double buffer[BLOCK];
     uint8_t valid_buffer[BLOCK];
@@ -125,7 +131,7 @@ static enum vf_status float_keys(struct signs *s, int64_t row, int64_t n, uint32
     for (int64_t i = 0; status == VF_OK && i < n; i++) {
         ids[i] = VF__NO_KEY;
         if (valid == NULL || valid[i])
-            status = vf__keys_add(&s->values, vf__as_bits(numbers[i] + 0.0), &ids[i], err); /* -0 is 0 */
+            status = vf__keys_add(&s->values, number_key(numbers[i]), &ids[i], err);
     }
     return status;
 }
@@ -162,7 +168,8 @@ static size_t show_value(const struct signs *s, uint32_t id, char *out) {
         n = snprintf(out, SHOWN_BYTES, "'%.*s'", length > 24 ? 24 : (int)length,
                      text != NULL ? (const char *)text : "");
     } else if (s->reader.type.kind == VF__FLOAT) {
-        n = snprintf(out, SHOWN_BYTES, "%s", vf__number(float_of(s, id)).text);
+        double x = float_of(s, id);
+        n = snprintf(out, SHOWN_BYTES, "%s", x == x ? vf__number(x).text : "NaN");
     } else {
         n = snprintf(out, SHOWN_BYTES, "%" PRId64, (int64_t)s->values.values[id]);
     }

@@ -527,7 +527,7 @@ static void refused_update(struct vf_fifo *fifo, struct bytes *b) {
     if (take_chance(b, 2))
         batch.quantity = &number_column("qty", rows, n + (n < n_rows ? 1 : -1), false, n)->series;
     else
-        batch.side = &number_column("side", rows, n, true, n)->series;
+        batch.side = &number_column("side", rows, n + (n < n_rows ? 1 : -1), true, n)->series;
     enum vf_status status = vf_fifo_update(fifo, &batch, &err);
     check_error(status, &err);
     REQUIRE(status == VF_ERROR_ARGUMENT || status == VF_ERROR_TYPE);

@@ -382,7 +382,7 @@ def test_sides_of_every_kind_mean_the_same_to_fifo_and_to_signs(
 def test_floats_that_are_no_side() -> None:
     frame = sided([1.0, -1.0, 1.5, math.nan, None], pl.Float64)
     assert match(frame, entry_side=1, exit_side=-1)["is_closed"].to_list() == [True, True, None, None, None]
-    with raises(vf.DataError, "2 values are none of the sides given, the first in row 2; found: 1.5, nan"):
+    with raises(vf.DataError, "2 values are none of the sides given, the first in row 2; found: 1.5, NaN"):
         vf.sign_by_side(chunked(frame), buy=1, sell=-1, nulls="null").collect()
 
 

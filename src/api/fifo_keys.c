@@ -86,8 +86,8 @@ static const uint8_t *short_views(struct vf__reader *reader, int64_t row, int64_
 }
 
 /* Numbers of the values of key column k, by the quick way where it serves: for one column, the first that it can be. */
-static enum vf_status read_ids(struct vf_fifo *fifo, size_t k, struct vf__reader *reader, int64_t row, int64_t n,
-                               uint32_t *ids, struct vf_error *err) {
+static enum vf_status read_ids(struct vf_fifo *fifo, size_t k, struct vf__reader *reader, int64_t row,
+                               int64_t n, uint32_t *ids, struct vf_error *err) {
     bool mine = fifo->view_slots.data == NULL || fifo->view_key == k;
     const uint8_t *data = mine ? short_views(reader, row, n) : NULL, *valid = NULL;
     if (data == NULL) return vf__keyed_values(&fifo->groups, k, reader, row, n, ids, err);
@@ -104,8 +104,8 @@ static enum vf_status read_ids(struct vf_fifo *fifo, size_t k, struct vf__reader
     return group_views(fifo, data, valid, n, ids, err);
 }
 
-enum vf_status vf__fifo_read_groups(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t row, int64_t n,
-                                    uint32_t *group, struct vf_error *err) {
+enum vf_status vf__fifo_read_groups(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t row,
+                                    int64_t n, uint32_t *group, struct vf_error *err) {
     enum vf_status status = VF_OK;
     if (readers->n_keys == 0) memset(group, 0, (size_t)n * sizeof *group);
     for (size_t k = 0; status == VF_OK && k < readers->n_keys; k++) {

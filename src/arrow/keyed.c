@@ -132,8 +132,8 @@ size_t vf__keyed_count(const struct vf__keyed *groups) {
 }
 
 /* Neighbours are often the same pair. */
-enum vf_status vf__keyed_combine(struct vf__keyed *groups, size_t k, const uint32_t *ids, int64_t n, uint32_t *group,
-                                 struct vf_error *err) {
+enum vf_status vf__keyed_combine(struct vf__keyed *groups, size_t k, const uint32_t *ids, int64_t n,
+                                 uint32_t *group, struct vf_error *err) {
     struct vf__keys *pairs = &groups->keys[k].pairs;
     uint32_t a = VF__NO_KEY, b = VF__NO_KEY, number = VF__NO_KEY;
     for (int64_t i = 0; i < n; i++) {
@@ -151,9 +151,10 @@ enum vf_status vf__keyed_combine(struct vf__keyed *groups, size_t k, const uint3
     return VF_OK;
 }
 
-enum vf_status vf__keyed_values(struct vf__keyed *groups, size_t k, struct vf__reader *reader, int64_t row, int64_t n,
-                                uint32_t *ids, struct vf_error *err) {
-    if (reader->type.kind != VF__NULL) return vf__read_keys(reader, row, n, &groups->keys[k].values, ids, err);
+enum vf_status vf__keyed_values(struct vf__keyed *groups, size_t k, struct vf__reader *reader, int64_t row,
+                                int64_t n, uint32_t *ids, struct vf_error *err) {
+    if (reader->type.kind != VF__NULL)
+        return vf__read_keys(reader, row, n, &groups->keys[k].values, ids, err);
     for (int64_t i = 0; i < n; i++)
         ids[i] = VF__NO_KEY;
     return VF_OK;

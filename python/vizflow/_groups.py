@@ -106,7 +106,7 @@ class Reading:
         )
 
     def _checked(self, column: pl.Series) -> pl.Series:
-        days, said = as_dates(days_of(column), self._row), self._groups.said
+        days, said = as_dates(column, self._row), self._groups.said
         wrong = (days != said).fill_null(False)
         self._met |= bool((days == said).any())
         if wrong.any():
@@ -188,7 +188,8 @@ def days_of(column: pl.Series) -> pl.Series:
 
 
 def as_dates(column: pl.Series, row: int = 0) -> pl.Series:
-    """Give a Date column of one that is spelt YYYYMMDD or YYYY-MM-DD; anything else in it is an error."""
+    """Give a Date column of moments, or of what is spelt YYYYMMDD or YYYY-MM-DD; anything else in it is an error."""
+    column = days_of(column)
     if column.dtype in (pl.Date, pl.Null):
         return column.cast(pl.Date)
     text = column.cast(pl.String).str.replace_all("-", "", literal=True)

@@ -121,8 +121,8 @@ def overnight_return(
         A frame with a row a symbol and date, which holds the prices: `daily` makes one of the days' files. None: `df`
         is such a frame itself.
     date_col, symbol_col
-        Columns that `df` and `daily` share. Dates are Date, or integers or text written YYYYMMDD (ISO text too). The
-        symbol: a column's name, a list of names, or None for one instrument.
+        Columns that `df` and `daily` share. Dates are Date, Datetime (its day), or integers or text written YYYYMMDD
+        (ISO text too). The symbol: a column's name, a list of names, or None for one instrument.
     open_col, close_col
         Price columns of `daily`.
     prev_close_col
@@ -259,9 +259,10 @@ def _day(date: str | dt.date) -> dt.date:
 
 def _check_dates(schema: pl.Schema, name: str, option: str) -> None:
     dtype = column_type(schema, name, option)
-    if not (dtype in (pl.Date, pl.String, pl.Null) or dtype.is_integer()):
+    if not (dtype in (pl.Date, pl.Datetime, pl.String, pl.Null) or dtype.is_integer()):
         raise SchemaError(
-            f"{option}: the column {name!r} is {dtype}; Date, or text or integers written YYYYMMDD, are accepted",
+            f"{option}: the column {name!r} is {dtype}; Date, Datetime, or text or integers written YYYYMMDD, are "
+            "accepted",
             column=name,
         )
 

@@ -615,7 +615,8 @@ def code(case: Case) -> str:
     if "opening" in case.frames:
         words.append("opening=opening")
     rule = f"vf.FIFOMatch('side', 'qty', 't', 'price', extras=True, {', '.join(words)})"
-    return f"vf.Enricher([{rule}], by={case.options.get('by', 'symbol')!r}, sort_by={case.options.get('sort_by', 't')!r}).run(rows)"
+    by, order = case.options.get("by", "symbol"), case.options.get("sort_by", "t")
+    return f"vf.Enricher([{rule}], by={by!r}, sort_by={order!r}).run(rows)"
 
 
 OPERATIONS = [

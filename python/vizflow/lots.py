@@ -5,14 +5,17 @@ C matches and keeps the rests; here their keys are gathered. Not for matching it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import polars as pl
 
+from vizflow._groups import Groups, Names, days_of
 from vizflow._plans import Frame, as_lazy, column_type
 from vizflow._stream import BATCH_ROWS, _collected, _learn, gathered, is_replayable, rows, source
-from vizflow.enrichment import Enricher, FIFOMatch, _fifo_schema, _FifoStep, _opening
-from vizflow.errors import ConfigError, SchemaError
+from vizflow.enrichment import Enricher, FIFOMatch, _fifo_schema, _FifoStep, _Opening
+from vizflow.errors import ConfigError, DataError, SchemaError
 
 __all__ = ["closing_lots"]
 
@@ -20,7 +23,12 @@ _PRICE = "entry_price"
 
 
 def closing_lots(
-    df: Frame, rule: FIFOMatch | Enricher, *, by: str | Sequence[str] | None = None, sort_by: str | None = None
+    df: Frame,
+    rule: FIFOMatch | Enricher,
+    *,
+    by: Names = "symbol",
+    sort_by: str | None = None,
+    date_col: str | None = "date",
 ) -> pl.LazyFrame:
     """Lots that are held at the end of a frame, as `opening` of the next day's `FIFOMatch` takes them.
 
@@ -31,14 +39,17 @@ def closing_lots(
     Parameters
     ----------
     df
-        The day's rows, in any order.
+        The day's rows, in any order. Where they have a `date_col`, of one day.
     rule
         The day's `FIFOMatch`, its `opening` included, or the `Enricher` that has it: then rules before it run first,
         and `by` and `sort_by` are the Enricher's. How it gives rows (`rows`, `extras`, `id_col`) does not matter here.
     by
-        Column that separates symbols, or a list of such; ``"symbol"`` unless given. Only with a bare rule.
+        What separates symbols: a column's name, a list of names, or None for one instrument. Only with a bare rule.
     sort_by
         Column that orders a symbol's rows; the rule's `time_col` unless given. Only with a bare rule.
+    date_col
+        Column of the day, which need not be there: rows of several days are an error, and so are opening lots of
+        another one. None: no column is a day, and lots run on. Only with a bare rule.
 
     Returns
     -------
@@ -51,9 +62,9 @@ def closing_lots(
     Raises
     ------
     ConfigError
-        No `FIFOMatch`, or `by` or `sort_by` beside an `Enricher`.
+        No `FIFOMatch`, or `by`, `sort_by` or `date_col` beside an `Enricher`.
     SchemaError, DataError
-        As `Enricher.run`.
+        As `Enricher.run`; rows of more than one day, when collected.
 
     Examples
     --------
@@ -73,7 +84,7 @@ def closing_lots(
     >>> vf.closing_lots(tuesday, fifo(opening=held)).collect().rows()
     [('a', 20, 11.0), ('b', 30, 5.0)]
     """
-    enricher = _enricher(rule, by, sort_by)
+    enricher = _enricher(rule, by, sort_by, date_col)
     place = next((i for i, one in enumerate(enricher.rules) if isinstance(one, FIFOMatch)), None)
     if place is None:
         raise ConfigError("the Enricher has no FIFOMatch, whose lots these would be")
@@ -81,11 +92,10 @@ def closing_lots(
     assert isinstance(fifo, FIFOMatch)
     lf = as_lazy(df)
     if place > 0:
-        lf = Enricher(enricher.rules[:place], enricher.by, enricher.sort_by, enricher.state_class).run(lf)
-    keys = [enricher.by] if isinstance(enricher.by, str) else list(enricher.by)
+        lf = _with_rules(enricher, enricher.rules[:place]).run(lf)
     schema = lf.collect_schema()
+    groups = enricher._groups(lf)
     for name, option in (
-        *((key, "by") for key in keys),
         (enricher.sort_by, "sort_by"),
         (fifo.side_col, "side_col"),
         (fifo.qty_col, "qty_col"),
@@ -94,6 +104,7 @@ def closing_lots(
     ):
         column_type(schema, name, option)
     _fifo_schema(fifo, schema)
+    keys = list(groups.symbols)
     if {"qty", "price"}.intersection(keys):
         raise SchemaError("closing_lots gives the columns 'qty' and 'price', which `by` names; rename it")
     quantity = schema[fifo.qty_col]
@@ -104,13 +115,12 @@ def closing_lots(
     }
 
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
-        opening = None if fifo.opening is None else _opening(fifo.opening, enricher.by).collect()
-        lots = None if opening is None else opening.lazy()
-        step = _FifoStep(fifo, enricher.by, enricher.sort_by, lots, [_PRICE], [_PRICE], rests=True)
+        opening = None if fifo.opening is None else as_lazy(fifo.opening).collect()
+        step = _ClosingStep(fifo, groups, enricher.sort_by, opening)
         again = lf if is_replayable(lf) else _collected(lf, step.columns)
         _learn([step], again)
         rests = pl.DataFrame(dict(zip(("row", "lot", "qty", "short", "price"), step.rests(), strict=True)))
-        named = _named(rests, again, step, keys, opening)
+        named = _named(rests, again, step, keys, opening) if keys else rests
         signed = pl.col("qty").cast(out["qty"])
         frame = named.with_columns(qty=pl.when("short").then(-signed).otherwise(signed))
         yield frame.select(pl.col(name).cast(out[name]) for name in wanted)
@@ -118,18 +128,58 @@ def closing_lots(
     return source(produce, out, "closing_lots")
 
 
-def _enricher(rule: FIFOMatch | Enricher, by: str | Sequence[str] | None, sort_by: str | None) -> Enricher:
+def _enricher(rule: FIFOMatch | Enricher, by: Names, sort_by: str | None, date_col: str | None) -> Enricher:
     if isinstance(rule, FIFOMatch):
-        return Enricher([rule], by or "symbol", sort_by or rule.time_col)  # type: ignore[arg-type]
+        return Enricher([rule], by, sort_by or rule.time_col, date_col=date_col)
     if not isinstance(rule, Enricher):
         raise ConfigError(f"rule is {type(rule).__name__}; a FIFOMatch, or an Enricher that has one, is accepted")
-    if by is not None or sort_by is not None:
-        raise ConfigError("by and sort_by are the Enricher's; leave them out, or give its FIFOMatch")
+    if (by, sort_by, date_col) != ("symbol", None, "date"):
+        raise ConfigError("by, sort_by and date_col are the Enricher's; leave them out, or give its FIFOMatch")
     return rule
 
 
+def _with_rules(enricher: Enricher, rules: list[Any]) -> Enricher:
+    return Enricher(rules, enricher.by, enricher.sort_by, enricher.state_class, date_col=enricher.date_col)
+
+
+class _ClosingStep(_FifoStep):
+    """`FIFOMatch` of one day, whose lots are kept: the day is no key, so that lots of symbols without rows stay."""
+
+    def __init__(self, rule: FIFOMatch, groups: Groups, sort_by: str, opening: pl.DataFrame | None) -> None:
+        self._day = groups.date
+        self._days: list[Any] = []
+        self._learnt_rows = 0
+        whole = replace(groups, date=None, moments=False)
+        lots = None if opening is None else _Opening(opening, whole, None)
+        super().__init__(rule, whole, sort_by, lots, [_PRICE], [_PRICE], rests=True)
+        if self._day is not None:
+            self.columns = list(dict.fromkeys([*self.columns, self._day]))
+            if opening is not None and self._day in opening.columns:
+                self._see(days_of(opening[self._day]), "opening")
+
+    def learn(self, batch: pl.DataFrame) -> None:
+        if self._day is not None:
+            self._see(days_of(batch[self._day]), "the rows", self._learnt_rows)
+        self._learnt_rows += batch.height
+        super().learn(batch)
+
+    def _see(self, days: pl.Series, what: str, row: int = 0) -> None:
+        for day in days.unique(maintain_order=True):
+            if not self._days:
+                self._days.append(day)
+            if day != self._days[0] or day is None:
+                place = row + int((days.is_null() if day is None else days == day).arg_max() or 0)
+                found = "no day" if day is None else f"{day}, and {self._days[0]} before,"
+                raise DataError(
+                    f"column {self._day!r}: {what} hold {found} in row {place}; lots are closed a day at a time: "
+                    "filter to one day, or say date_col=None and let lots run on",
+                    column=self._day,
+                    row=place,
+                )
+
+
 def _named(
-    rests: pl.DataFrame, again: pl.LazyFrame, step: _FifoStep, keys: list[str], opening: pl.DataFrame | None
+    rests: pl.DataFrame, again: pl.LazyFrame, step: _ClosingStep, keys: list[str], opening: pl.DataFrame | None
 ) -> pl.DataFrame:
     """Add the keys: of rows from a second reading, which is compared with the first, of opening lots from theirs."""
     numbered = rests.with_row_index("__vf_place")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import random
 import struct
@@ -528,7 +529,7 @@ def test_an_enricher_may_be_given() -> None:
     enricher = vf.Enricher([large, rule(extras=True, rows="lots")], by="code", sort_by="t")
     assert vf.closing_lots(frame, enricher).collect().rows() == [("a", 3, 10.0)]
     assert vf.closing_lots(frame, rule(), by="code", sort_by="row").collect().rows() == [("a", 3, 10.0)]
-    with pytest.raises(vf.ConfigError, match="by and sort_by are the Enricher's"):
+    with pytest.raises(vf.ConfigError, match="by, sort_by and date_col are the Enricher's"):
         vf.closing_lots(frame, enricher, by="code")
     with pytest.raises(vf.ConfigError, match="has no FIFOMatch"):
         vf.closing_lots(frame, vf.Enricher([large], by="code", sort_by="t"))
@@ -594,3 +595,38 @@ def test_two_days_with_lots_carried_on_are_the_undivided_day(
         assert after.select(same).rows() == last.select(same).rows()
         end = vf.closing_lots(chunked(second), rule(opening=carried, **options)).collect()
         assert end.sort("symbol", maintain_order=True).rows() == closing.sort("symbol", maintain_order=True).rows()
+
+
+def test_lots_are_closed_a_day_at_a_time() -> None:
+    """Rows of two days are an error; filtered to one, its lots go on to the next whatever that is called."""
+    monday, tuesday = dt.date(2024, 1, 8), dt.date(2024, 1, 9)
+    frame = day("BBS", [5, 3, 2], pl.Int64).with_columns(date=pl.Series([monday, monday, tuesday]))
+    with pytest.raises(vf.DataError, match="hold 2024-01-09, and 2024-01-08 before, in row 2; lots are closed a day"):
+        vf.closing_lots(chunked(frame), rule()).collect()
+    assert vf.closing_lots(frame, rule(), date_col=None).collect()["qty"].to_list() == [3, 3]  # the advice works
+    held = vf.closing_lots(frame.filter(date=monday), rule()).collect()
+    assert held.rows() == [("a", 5, 10.0), ("a", 3, 11.0)]
+    last = vf.closing_lots(frame.filter(date=tuesday), rule(opening=held)).collect()
+    assert last.rows() == [("a", 3, 10.0), ("a", 3, 11.0)]
+    of_monday = held.with_columns(date=pl.lit(monday))
+    with pytest.raises(vf.DataError, match="hold 2024-01-09, and 2024-01-08 before"):
+        vf.closing_lots(frame.filter(date=tuesday), rule(opening=of_monday)).collect()
+    with pytest.raises(vf.DataError, match="no day in row 1"):
+        vf.closing_lots(frame.with_columns(date=pl.Series([monday, None, monday])), rule()).collect()
+    assert vf.closing_lots(frame.clear(), rule(opening=held)).collect().equals(held)
+
+
+def test_lots_of_several_keys_or_none() -> None:
+    frame = day("BBS", [5, 3, 2], pl.Int64, symbol=["a", "a", "b"]).with_columns(book=pl.Series([1, 2, 1]))
+    two = vf.closing_lots(chunked(frame), rule(on_excess="open_short"), by=["symbol", "book"]).collect()
+    assert two.rows() == [("a", 1, 5, 10.0), ("a", 2, 3, 11.0), ("b", 1, -2, 12.0)]
+    again = vf.closing_lots(frame, rule(on_excess="open_short", opening=two), by=["symbol", "book"]).collect()
+    assert again["qty"].to_list() == [5, 5, 3, 3, -2, -2]
+    one = vf.closing_lots(chunked(frame), rule(), by=None).collect()
+    assert one.rows() == [(3, 10.0), (3, 11.0)]
+    assert vf.closing_lots(frame, rule(opening=one), by=None).collect().rows() == [
+        (1, 10.0),
+        (3, 11.0),
+        (5, 10.0),
+        (3, 11.0),
+    ]

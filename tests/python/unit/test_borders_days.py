@@ -16,9 +16,9 @@ TUE, WED = dt.date(2024, 1, 2), dt.date(2024, 1, 3)
 
 
 def match(df: pl.DataFrame, by: Any = "symbol", sort_by: str = "elapsed_seconds", **options: Any) -> pl.DataFrame:
-    date_col = options.pop("date_col", "date")
+    days = {"date_col": options.pop("date_col")} if "date_col" in options else {}
     rule = vf.FIFOMatch("side", "qty", "elapsed_seconds", "price", **options)
-    return vf.Enricher([rule], by=by, sort_by=sort_by, date_col=date_col).run(df).collect()
+    return vf.Enricher([rule], by=by, sort_by=sort_by, **days).run(df).collect()
 
 
 def two_days(**columns: Any) -> pl.DataFrame:

@@ -115,8 +115,8 @@ class Reading:
             if self._groups.whole:
                 raise DataError(
                     f"date={said:%Y%m%d} is said, and column {column.name!r} of {self._groups.what} holds other days "
-                    f"in {wrong.sum()} rows, the first in row {self._row + first} ({days[first]}); give both frames a "
-                    f"column {column.name!r}, or filter",
+                    f"in {wrong.sum()} rows, the first in row {self._row + first} ({days[first]}); filter them out, "
+                    "or give both frames the column",
                     column=column.name,
                     row=self._row + first,
                     count=int(wrong.sum()),

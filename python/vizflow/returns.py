@@ -33,6 +33,7 @@ _NO_END = 2**63 - 1
 _BAR = ("open", "high", "low", "close")
 _COUNTS = ("n", "n_outside", "n_invalid")
 _WALL = "__vf_wall"
+_DAY = "__vf_day"
 
 # ---- what several of them need ----------------------------------------------------------------------------------
 
@@ -386,6 +387,7 @@ def daily(
     unit: TimeUnit | None = None,
     grace: float = 0,
     where: pl.Expr | None = None,
+    date_col: str | None = "date",
 ) -> pl.LazyFrame:
     """Make a symbol x date frame of the days' files: open, high, low, close, volume, first and last time.
 
@@ -412,6 +414,8 @@ def daily(
         auction print is the open. The closing auction of a market that prints it after the close needs one too.
     where
         Rows to count, an expression over the file's columns: trades only, say.
+    date_col
+        Column of the day, where the files have it: each row must be of its file's date. None: it is no day.
 
     Returns
     -------
@@ -433,7 +437,7 @@ def daily(
     SchemaError
         A column is missing, or of another type than on the first day: settle it in ``Config(schema=...)``.
     DataError
-        When collected: a null symbol, or a negative or NaN volume.
+        When collected: a null symbol, a row of another date than its file, or a negative or NaN volume.
 
     Examples
     --------
@@ -473,6 +477,8 @@ def daily(
         values = {"__vf_price": _expression(price, config.col("price"), schema, config.get_file_path(date))}
         if volume is not None:
             values["__vf_volume"] = _expression(volume, "", schema, config.get_file_path(date))
+        if groups_of(schema, symbols, date_col, "symbol_col").date is not None:
+            values[_DAY] = pl.col(date_col or "")
         lf = lf.select(*symbols, pl.col(stamp).alias("__vf_stamp"), **values)
         today = _market_on(market, date)
         lf = parse_time(lf, _span(today, grace), "__vf_stamp", unit=unit).rename({ELAPSED: _WALL})
@@ -498,7 +504,11 @@ def daily(
                     bars = _one_day(lf, date, symbols, out)
                 except DataError as error:
                     text = str(error).replace("__vf_price", names[0]).replace("__vf_volume", names[1])
-                    column = {"__vf_price": names[0], "__vf_volume": names[1]}.get(error.column or "", error.column)
+                    if _DAY in text:
+                        text = f"{text.replace(_DAY, date_col or '')}; or pass date_col=None where it is no day"
+                    column = {"__vf_price": names[0], "__vf_volume": names[1], _DAY: date_col}.get(
+                        error.column or "", error.column
+                    )
                     raise type(error)(f"{path}: {text}", column=column, row=error.row, count=error.count) from None
             yield bars.select(wanted)
 
@@ -590,13 +600,14 @@ def _check_drift(schema: pl.Schema, first: pl.Schema, path: Any, symbols: list[s
 def _one_day(lf: pl.LazyFrame, date: str, symbols: list[str], out: dict[str, pl.DataType]) -> pl.DataFrame:
     has_volume = "volume" in out
     day = _core.Daily(end_ns=_NO_END, returns=False)
-    groups = Groups(tuple(symbols), None, "the file")
+    dated = _DAY in lf.collect_schema()
+    reading = Groups(tuple(symbols), _DAY if dated else None, "the file", said=_day(date), whole=True).reading()
     keys = [pl.DataFrame(schema={"date": pl.Date(), **{symbol: out[symbol] for symbol in symbols}})]
     for batch in batches(lf):
-        for symbol in symbols:
-            _check_filled(batch[symbol])
+        for name in [*symbols, *([_DAY] if dated else [])]:
+            _check_filled(batch[name])
         volume = batch["__vf_volume"] if has_volume else None
-        columns = [batch[ELAPSED], batch[_WALL], batch["__vf_price"], volume, *groups.reading().keys(batch)]
+        columns = [batch[ELAPSED], batch[_WALL], batch["__vf_price"], volume, *reading.keys(batch)]
         fresh = pl.Series(day.update(columns))
         keys.append(batch.select(pl.lit(_day(date)).alias("date"), *symbols)[fresh])
     bars = pl.DataFrame([pl.Series(one) for one in day.finish()])

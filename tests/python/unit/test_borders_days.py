@@ -10,15 +10,15 @@ import polars as pl
 import pytest
 
 import vizflow as vf
-from support import raises
+from support import chunked, raises
 
 TUE, WED = dt.date(2024, 1, 2), dt.date(2024, 1, 3)
 
 
 def match(df: pl.DataFrame, by: Any = "symbol", sort_by: str = "elapsed_seconds", **options: Any) -> pl.DataFrame:
-    date_col = options.pop("date_col", "date")
+    days = {"date_col": options.pop("date_col")} if "date_col" in options else {}
     rule = vf.FIFOMatch("side", "qty", "elapsed_seconds", "price", **options)
-    return vf.Enricher([rule], by=by, sort_by=sort_by, date_col=date_col).run(df).collect()
+    return vf.Enricher([rule], by=by, sort_by=sort_by, **days).run(chunked(df)).collect()
 
 
 def two_days(**columns: Any) -> pl.DataFrame:
@@ -388,3 +388,18 @@ def test_daily_goes_by_all_names_of_the_symbol(tmp_path: Any) -> None:
     alone = vf.daily(config, ["20240102"], unit="HHMMSS", symbol_col=[]).collect()
     assert alone.select("date", "open", "close", "n").rows() == [(TUE, 1.0, 3.0, 3)]
     assert "symbol" not in alone.columns
+
+
+def test_daily_does_not_count_the_rows_of_other_days(tmp_path: Any) -> None:
+    day = pl.DataFrame({"date": [TUE, WED], "symbol": ["a", "a"], "t": [93000, 93001], "price": [1.0, 99.0]})
+    spelt = day.with_columns(date=pl.lit("Tuesday"))
+    vf.save(spelt, tmp_path / "20240102.feather")
+    with raises(vf.DataError, "'date'", "no dates", "date_col=None", column="date", row=0):
+        vf.daily(vf.Config(input_dir=tmp_path, columns={"timestamp": "t"}), ["20240102"], unit="HHMMSS").collect()
+    vf.save(day, tmp_path / "20240102.feather")
+    config = vf.Config(input_dir=tmp_path, columns={"timestamp": "t"})
+    with raises(vf.DataError, "20240102.feather", "'date'", "2024-01-03", column="date", row=1, count=1):
+        vf.daily(config, ["20240102"], unit="HHMMSS").collect()
+    kept = vf.daily(config, ["20240102"], unit="HHMMSS", where=pl.col("date") == TUE).collect()
+    assert kept["close"].to_list() == [1.0]
+    assert vf.daily(config, ["20240102"], unit="HHMMSS", date_col=None).collect()["close"].to_list() == [99.0]

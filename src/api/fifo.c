@@ -2,6 +2,7 @@
    Not for decoding batches (fifo_rows.c), sides (fifo_side.c) or giving columns (fifo_emit.c). */
 #include "api/fifo.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -64,9 +65,11 @@ enum vf_status vf_fifo_open(const struct vf_context *ctx, const struct vf_fifo_o
     fifo->rows = options->rows;
     fifo->on_excess = options->on_excess;
     fifo->columns = options->columns;
+    fifo->rests_kept = options->rests;
     fifo->rows_out = -1;
     vf__pieces_init(&fifo->pieces, &context, vf__fifo_timed(fifo), (fifo->columns & VF_FIFO_PNL) != 0);
     vf__chains_init(&fifo->cells, &context, vf__match_stride(vf__fifo_timed(fifo)));
+    vf__keyed_init(&fifo->groups, &context);
     vf__replay_init(&fifo->replay, &context);
     status = vf__sides_init(&fifo->sides, &context, options, err);
     if (status != VF_OK) goto done;
@@ -83,7 +86,7 @@ done:
 static void drop_lots(struct vf_fifo *fifo) {
     const struct vf_context *ctx = &fifo->ctx;
     drop(ctx, &fifo->lot_group, sizeof(uint32_t));
-    drop(ctx, &fifo->lot_amount, sizeof(uint64_t));
+    drop(ctx, &fifo->lot_amount, sizeof(struct vf__fifo_lot));
     drop(ctx, &fifo->lot_price, sizeof(double));
 }
 
@@ -92,6 +95,8 @@ void vf_fifo_close(struct vf_fifo *fifo) {
     struct vf_context ctx = fifo->ctx;
     drop_lots(fifo);
     drop(&ctx, &fifo->price, sizeof(double));
+    drop(&ctx, &fifo->large, sizeof(struct vf__u128));
+    vf__free(&ctx, fifo->rests.data, fifo->rests.room, sizeof *fifo->rests.data);
     drop(&ctx, &fifo->view_slots, sizeof(uint32_t));
     drop(&ctx, &fifo->views, sizeof(struct vf__view));
     drop(&ctx, &fifo->group, sizeof(uint32_t));
@@ -99,7 +104,7 @@ void vf_fifo_close(struct vf_fifo *fifo) {
     vf__chains_release(&fifo->cells);
     vf__tapes_release(&fifo->tapes);
     vf__pieces_release(&fifo->pieces);
-    if (fifo->symbols.ctx.allocator.allocate != NULL) vf__keys_release(&fifo->symbols);
+    vf__keyed_release(&fifo->groups);
     vf__sides_release(&fifo->sides, &ctx);
     vf__replay_release(&fifo->replay);
     vf__free(&ctx, fifo->scratch, 1, sizeof *fifo->scratch);
@@ -111,7 +116,7 @@ static void remember(struct vf__fifo_known *known, const struct vf__reader *read
     known->known = true;
     (void)snprintf(known->name, sizeof known->name, "%s", reader->name);
     known->type = reader->type;
-    known->format = reader->type.format[0];
+    (void)snprintf(known->format, sizeof known->format, "%s", reader->type.format);
     known->type.format = NULL;
 }
 
@@ -121,49 +126,33 @@ static enum vf_status learning(const struct vf_fifo *fifo, struct vf_error *err)
                     "the rows were matched already; open another object for more");
 }
 
-/* The key table is of the kind of the symbols that were taken; those of a call that failed may have been of another. */
-static void keys_for(struct vf_fifo *fifo, const struct vf__reader *symbol) {
-    struct vf__keys *keys = &fifo->symbols;
-    bool made = keys->ctx.allocator.allocate != NULL, text = vf__reader_is_text(symbol);
-    if (made && keys->bytes == text) return;
-    if (made) vf__keys_release(keys);
-    drop(&fifo->ctx, &fifo->view_slots, sizeof(uint32_t));
-    drop(&fifo->ctx, &fifo->views, sizeof(struct vf__view));
-    vf__keys_init(keys, &fifo->ctx, text);
-}
-
 /* ---- inventory ------------------------------------------------------------------------------------------------------ */
 
 struct lots {
-    struct vf__reader symbol, quantity, price;
+    struct vf__reader *keys, quantity, price;
+    size_t n_keys;
     int64_t n;
     bool has_price;
 };
 
-/* Integers and times of one kind are one kind of key, whatever their width. */
-static bool same_keys(const struct vf__type *a, const struct vf__type *b) {
-    if (vf__type_is_integer(a) && vf__type_is_integer(b)) return true;
-    return a->kind == b->kind && a->ns == b->ns;
-}
-
 static enum vf_status check_lots(struct vf_fifo *fifo, struct lots *lots, const struct vf_series *price,
                                  struct vf_error *err) {
-    const struct vf__type *symbol = &lots->symbol.type;
-    lots->n = lots->symbol.n_rows;
-    if (symbol->kind == VF__FLOAT || !vf__type_is_number(&lots->quantity.type))
-        return vf__fail(err, VF_ERROR_TYPE,
-                        symbol->kind == VF__FLOAT ? lots->symbol.name : lots->quantity.name, -1,
-                        "inventory: symbols must not be floats, and quantities must be integers or floats");
-    if (fifo->lot_symbol.known && (!same_keys(&fifo->lot_symbol.type, symbol) ||
-                                   fifo->lot_quantity.type.kind != lots->quantity.type.kind))
-        return vf__fail(err, VF_ERROR_TYPE, lots->symbol.name, -1, "inventory: other types than before");
+    const struct vf__type *quantity = &lots->quantity.type;
+    lots->n = lots->quantity.n_rows;
+    if (!vf__type_is_number(quantity) && quantity->kind != VF__DECIMAL)
+        return vf__fail(err, VF_ERROR_TYPE, lots->quantity.name, -1,
+                        "inventory: quantities must be integers, floats or decimals");
+    if (fifo->lot_quantity.known &&
+        (fifo->lot_quantity.type.kind != quantity->kind || fifo->lot_quantity.type.scale != quantity->scale))
+        return vf__fail(err, VF_ERROR_TYPE, lots->quantity.name, -1, "inventory: other types than before");
     lots->has_price = price != NULL && (fifo->columns & VF__FIFO_PRICES) != 0;
-    if (lots->has_price && !vf__type_is_number(&lots->price.type) && lots->price.type.kind != VF__NULL)
+    if (lots->has_price && !vf__type_is_number(&lots->price.type) && lots->price.type.kind != VF__DECIMAL &&
+        lots->price.type.kind != VF__NULL)
         return vf__fail(err, VF_ERROR_TYPE, lots->price.name, -1, "inventory: prices must be numbers");
-    if (lots->quantity.n_rows != lots->n || (price != NULL && lots->price.n_rows != lots->n))
+    if ((lots->n_keys > 0 && lots->keys[0].n_rows != lots->n) || (price != NULL && lots->price.n_rows != lots->n))
         return vf__fail(err, VF_ERROR_ARGUMENT, lots->quantity.name, -1,
                         "inventory: the columns do not have the same number of rows");
-    if (lots->n > (int64_t)(VF__MATCH_MAX_ROWS - fifo->n_lots))
+    if (lots->n > (int64_t)(VF__MATCH_MAX_ROWS - fifo->n_lot_rows))
         return vf__fail(err, VF_ERROR_OVERFLOW, NULL, -1, "more than %u rows and lots", VF__MATCH_MAX_ROWS);
     return VF_OK;
 }
@@ -174,34 +163,34 @@ static enum vf_status bad_lot(const struct vf__reader *reader, int64_t row, cons
                     reader->name, (long long)row, what);
 }
 
-/* One lot's amount as sign and magnitude; 0 for none. */
-static enum vf_status read_amount(struct lots *lots, int64_t row, bool shorts, uint64_t *out,
+/* One lot's amount, of any type. */
+static enum vf_status read_amount(struct lots *lots, int64_t row, bool shorts, struct vf__fifo_lot *out,
                                   struct vf_error *err) {
     struct vf__reader *reader = &lots->quantity;
-    bool is_float = reader->type.kind == VF__FLOAT, negative;
+    const struct vf__decimals decimals = {.magnitude = &out->magnitude, .negative = &(uint8_t){0}};
     double number = 0;
     int64_t integer = 0;
     const double *numbers = &number;
     const int64_t *integers = &integer;
     uint8_t buffer;
     const uint8_t *valid;
-    enum vf_status status = is_float
-                                ? vf__read_f64(reader, row, 1, &number, &buffer, &numbers, &valid, err)
-                                : vf__read_i64(reader, row, 1, &integer, &buffer, &integers, &valid, err);
+    bool is_float = reader->type.kind == VF__FLOAT, is_decimal = reader->type.kind == VF__DECIMAL;
+    enum vf_status status = is_decimal ? vf__read_decimals(reader, row, 1, &decimals, &buffer, &valid, err)
+                            : is_float ? vf__read_f64(reader, row, 1, &number, &buffer, &numbers, &valid, err)
+                                       : vf__read_i64(reader, row, 1, &integer, &buffer, &integers, &valid, err);
     if (status != VF_OK) return status;
     number = *numbers, integer = *integers;
     if (valid != NULL && !valid[0]) return bad_lot(reader, row, "the quantity is null", err);
     if (is_float && !isfinite(number)) return bad_lot(reader, row, "the quantity is not finite", err);
     if (integer == INT64_MIN) return bad_lot(reader, row, "the quantity is beyond int64", err);
-    negative = is_float ? number < 0 : integer < 0;
-    if (negative && !shorts)
+    out->is_short = is_decimal ? decimals.negative[0] != 0 : is_float ? number < 0 : integer < 0;
+    if (out->is_short && !shorts)
         return bad_lot(reader, row,
                        "a negative quantity is a short lot, which needs on_excess=\"open_short\"", err);
     if (is_float)
-        memcpy(out, &number, sizeof *out);
-    else
-        *out = (uint64_t)(negative ? -integer : integer);
-    *out = (*out & ~VF__EXIT_SIDE) | (negative ? VF__EXIT_SIDE : 0);
+        out->magnitude = (struct vf__u128){.low = vf__as_bits(fabs(number))};
+    else if (!is_decimal)
+        out->magnitude = (struct vf__u128){.low = (uint64_t)(integer < 0 ? -integer : integer)};
     return VF_OK;
 }
 
@@ -209,13 +198,13 @@ static enum vf_status read_amount(struct lots *lots, int64_t row, bool shorts, u
 static enum vf_status check_directions(const struct vf_fifo *fifo, const struct lots *lots, size_t n_lots,
                                        struct vf_error *err) {
     const uint32_t *group = fifo->lot_group.data;
-    const uint64_t *amount = fifo->lot_amount.data;
-    size_t n_groups = fifo->symbols.n;
+    const struct vf__fifo_lot *amount = fifo->lot_amount.data;
+    size_t n_groups = vf__keyed_count(&fifo->groups);
     uint8_t *sides = vf__zalloc(&fifo->ctx, n_groups, 1);
     enum vf_status status = VF_OK;
     if (sides == NULL) return vf__fail_memory(err, n_groups);
     for (size_t k = 0; k < n_lots && status == VF_OK; k++) {
-        sides[group[k]] |= amount[k] & VF__EXIT_SIDE ? 2 : 1;
+        sides[group[k]] |= amount[k].is_short ? 2 : 1;
         if (sides[group[k]] == 3)
             status =
                 vf__fail(err, VF_ERROR_DATA, lots->quantity.name, -1,
@@ -226,11 +215,21 @@ static enum vf_status check_directions(const struct vf_fifo *fifo, const struct 
     return status;
 }
 
+static enum vf_status bad_key(struct lots *lots, int64_t row, struct vf_error *err) {
+    size_t k = 0;
+    uint8_t buffer;
+    const uint8_t *valid;
+    while (k + 1 < lots->n_keys && vf__read_valid(&lots->keys[k], row, 1, &buffer, &valid, err) == VF_OK &&
+           (valid == NULL || valid[0]))
+        k++;
+    return bad_lot(&lots->keys[k], row, "the key is null", err);
+}
+
 /* Lots go behind the ones there are; none of no quantity. */
 static enum vf_status read_lots(struct vf_fifo *fifo, struct lots *lots, size_t *n_lots,
                                 struct vf_error *err) {
     uint32_t *group = fifo->lot_group.data;
-    uint64_t *amount = fifo->lot_amount.data;
+    struct vf__fifo_lot *amount = fifo->lot_amount.data;
     double *price = fifo->lot_price.data;
     size_t at = fifo->n_lots;
     for (int64_t row = 0; row < lots->n; row++) {
@@ -240,55 +239,53 @@ static enum vf_status read_lots(struct vf_fifo *fifo, struct lots *lots, size_t 
         const uint8_t *valid = NULL;
         enum vf_status status =
             read_amount(lots, row, fifo->on_excess == VF_EXCESS_OPEN_SHORT, &amount[at], err);
-        if (status == VF_OK) status = vf__read_keys(&lots->symbol, row, 1, &fifo->symbols, &group[at], err);
+        if (status == VF_OK) status = vf__keyed_read(&fifo->groups, lots->keys, row, 1, &group[at], err);
         if (status == VF_OK && lots->has_price)
             status = vf__read_f64(&lots->price, row, 1, &number, &buffer, &numbers, &valid, err);
         if (status != VF_OK) return status;
-        if (group[at] == VF__NO_KEY) return bad_lot(&lots->symbol, row, "the symbol is null", err);
+        if (group[at] == VF__NO_KEY) return bad_key(lots, row, err);
         price[at] = lots->has_price && (valid == NULL || valid[0]) ? *numbers : (double)NAN;
-        if ((amount[at] & ~VF__EXIT_SIDE) != 0) at++;
+        amount[at].row = (uint32_t)(fifo->n_lot_rows + (size_t)row);
+        if ((amount[at].magnitude.low | amount[at].magnitude.high) != 0) at++;
     }
     *n_lots = at;
     return VF_OK;
 }
 
-enum vf_status vf_fifo_inventory(struct vf_fifo *fifo, const struct vf_series *symbol,
+enum vf_status vf_fifo_inventory(struct vf_fifo *fifo, const struct vf_series *keys, size_t n_keys,
                                  const struct vf_series *quantity, const struct vf_series *price,
                                  struct vf_error *err) {
-    struct lots lots = {0};
+    struct lots lots = {.n_keys = n_keys};
     enum vf_status status = learning(fifo, err);
     if (status != VF_OK) return status;
-    if (fifo->known[VF__FIFO_SYMBOL].known)
+    if (fifo->known[VF__FIFO_KEYS].known)
         return vf__fail(err, VF_ERROR_STATE, NULL, -1, "inventory must be given before the first rows");
-    status = vf__reader_open(&lots.symbol, symbol, err);
-    if (status == VF_OK) status = vf__reader_open(&lots.quantity, quantity, err);
-    if (status == VF_OK && price != NULL) status = vf__reader_open(&lots.price, price, err);
+    status = vf__fifo_keys_open(fifo, keys, n_keys, &lots.keys, err);
+    if (status == VF_OK) status = vf__reader_open_decimal(&lots.quantity, quantity, err);
+    if (status == VF_OK && price != NULL) status = vf__reader_open_decimal(&lots.price, price, err);
     if (status == VF_OK) status = check_lots(fifo, &lots, price, err);
-    if (status != VF_OK) return status;
+    if (status != VF_OK) goto done;
     size_t room = fifo->n_lots + (size_t)lots.n + 1, n_lots = fifo->n_lots;
     status = vf__fifo_grow(&fifo->ctx, &fifo->lot_group, room, sizeof(uint32_t), err);
-    if (status == VF_OK) status = vf__fifo_grow(&fifo->ctx, &fifo->lot_amount, room, sizeof(uint64_t), err);
+    if (status == VF_OK) status = vf__fifo_grow(&fifo->ctx, &fifo->lot_amount, room, sizeof(struct vf__fifo_lot), err);
     if (status == VF_OK) status = vf__fifo_grow(&fifo->ctx, &fifo->lot_price, room, sizeof(double), err);
-    if (status != VF_OK) return status;
-    keys_for(fifo, &lots.symbol);
-    status = read_lots(fifo, &lots, &n_lots, err);
+    if (status == VF_OK) status = vf__fifo_keys_prepare(fifo, lots.keys, n_keys, err);
+    if (status == VF_OK) status = read_lots(fifo, &lots, &n_lots, err);
     if (status == VF_OK) status = check_directions(fifo, &lots, n_lots, err);
-    if (status != VF_OK) return status;
+    if (status != VF_OK) goto done;
     fifo->n_lots = n_lots;
-    remember(&fifo->lot_symbol, &lots.symbol);
+    fifo->n_lot_rows += (size_t)lots.n;
+    vf__keyed_settle(&fifo->groups, lots.keys);
     remember(&fifo->lot_quantity, &lots.quantity);
-    return VF_OK;
+done:
+    vf__fifo_keys_close(fifo, lots.keys, n_keys);
+    return status;
 }
 
 /* ---- update ------------------------------------------------------------------------------------------------------------ */
 
 static enum vf_status check_update(const struct vf_fifo *fifo, const struct vf__fifo_readers *readers,
                                    struct vf_error *err) {
-    const struct vf__reader *symbol = &readers->reader[VF__FIFO_SYMBOL];
-    if (fifo->lot_symbol.known && !same_keys(&fifo->lot_symbol.type, &symbol->type))
-        return vf__fail(err, VF_ERROR_TYPE, symbol->name, -1,
-                        "column \"%s\" is %s and the inventory's symbols are %s", symbol->name,
-                        vf__type_name(&symbol->type), vf__type_name(&fifo->lot_symbol.type));
     if (readers->n_rows > (int64_t)VF__MATCH_MAX_ROWS - (int64_t)fifo->n_lots - fifo->n_rows)
         return vf__fail(err, VF_ERROR_OVERFLOW, NULL, -1, "more than %u rows and inventory lots",
                         VF__MATCH_MAX_ROWS);
@@ -373,7 +370,7 @@ static enum vf_status read_hand(void *arg, size_t which, int64_t row, int64_t n,
         if (status != VF_OK) return status;
         vf__replay_learn(&fifo->replay, fifo->scratch->words, k);
     }
-    hand->n_groups = fifo->symbols.n;
+    hand->n_groups = vf__keyed_count(&fifo->groups);
     return VF_OK;
 }
 
@@ -387,7 +384,7 @@ static enum vf_status learn_rows(struct vf_fifo *fifo, struct vf__fifo_readers *
 }
 
 enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *batch, struct vf_error *err) {
-    struct vf__fifo_readers readers;
+    struct vf__fifo_readers readers = {0};
     struct vf__fifo_problem problems[VF__FIFO_ROLES];
     enum vf_status status = learning(fifo, err);
     if (status == VF_OK && batch == NULL)
@@ -395,13 +392,14 @@ enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *
     if (status == VF_OK) status = vf__fifo_readers_open(fifo, batch, &readers, err);
     if (status == VF_OK) status = check_update(fifo, &readers, err);
     if (status == VF_OK) status = make_room(fifo, &readers, err);
-    if (status != VF_OK) return status;
+    if (status == VF_OK) status = vf__fifo_keys_prepare(fifo, readers.keys, readers.n_keys, err);
+    if (status != VF_OK) goto done;
     struct vf__replay_point point = vf__replay_here(&fifo->replay);
     struct vf__side_seen seen = fifo->sides.seen;
     int64_t n_trades = fifo->n_trades;
+    size_t n_large = fifo->n_large;
     struct vf__fifo_wide wide = fifo->wide;
     memcpy(problems, fifo->problems, sizeof problems);
-    keys_for(fifo, &readers.reader[VF__FIFO_SYMBOL]);
     fifo->sides.dictionary = NULL;
     status = learn_rows(fifo, &readers, err);
     if (status != VF_OK) {
@@ -409,14 +407,20 @@ enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *
         vf__replay_back(&fifo->replay, &point);
         fifo->sides.seen = seen;
         fifo->n_trades = n_trades;
+        fifo->n_large = n_large;
         fifo->wide = wide;
         memcpy(fifo->problems, problems, sizeof problems);
-        return status;
+        goto done;
     }
     fifo->n_rows += readers.n_rows;
-    for (int role = 0; role < VF__FIFO_ROLES; role++)
+    fifo->time_apart |= readers.used[VF__FIFO_TIME] && !readers.time_is_sort;
+    fifo->known[VF__FIFO_KEYS].known = true;
+    vf__keyed_settle(&fifo->groups, readers.keys);
+    for (int role = VF__FIFO_SORT; role < VF__FIFO_ROLES; role++)
         if (readers.used[role]) remember(&fifo->known[role], &readers.reader[role]);
-    return VF_OK;
+done:
+    vf__fifo_readers_close(fifo, &readers);
+    return status;
 }
 
 /* ---- match ------------------------------------------------------------------------------------------------------------- */
@@ -450,18 +454,6 @@ static enum vf_status check_sides(const struct vf_fifo *fifo, struct vf_error *e
     return vf__fail(err, VF_ERROR_DATA, fifo->known[VF__FIFO_SIDE].name, -1,
                     "no row of column \"%s\" carries a listed side; %s", fifo->known[VF__FIFO_SIDE].name,
                     text);
-}
-
-static void doubt_sides(struct vf_fifo *fifo) {
-    static const char *const names[] = {[VF__SIDE_ENTRY] = "entry", [VF__SIDE_EXIT] = "exit"};
-    for (uint8_t side = VF__SIDE_ENTRY; side <= VF__SIDE_EXIT; side++) {
-        if ((fifo->sides.seen.carried & side) != 0 || !vf__sides_alike(&fifo->sides, side)) continue;
-        char text[400];
-        vf__sides_describe(&fifo->sides, text, sizeof text);
-        (void)snprintf(fifo->doubt, sizeof fifo->doubt, "no row of column \"%.60s\" carries a listed %s side; %s",
-                       fifo->known[VF__FIFO_SIDE].name, names[side], text);
-        return;
-    }
 }
 
 struct span {
@@ -501,27 +493,71 @@ static enum vf_status check_times(const struct vf_fifo *fifo, struct vf_error *e
         fifo->known[VF__FIFO_TIME].name, (long long)span.least, (long long)span.most, (long long)span.row);
 }
 
+static enum vf_status unfit_lot(const struct vf_fifo *fifo, const struct vf__fifo_lot *lot, struct vf_error *err) {
+    const struct vf__fifo_known *from = &fifo->lot_quantity, *to = &fifo->known[VF__FIFO_QUANTITY];
+    double x;
+    memcpy(&x, &lot->magnitude.low, sizeof x);
+    if (!vf__fifo_is_float(from)) x = vf__decimal_double(lot->magnitude, from->type.scale);
+    return vf__fail(err, VF_ERROR_DATA, from->name, lot->row,
+                    "inventory column \"%s\", row %lld: %s is not %s, and column \"%s\" is %s", from->name,
+                    (long long)lot->row, vf__number(x).text,
+                    to->type.kind == VF__DECIMAL ? "a decimal of so many places and digits" : "an integer", to->name,
+                    vf__type_name(&to->type));
+}
+
+/* Units of 10^-from as units of 10^-to. False: they are no whole ones, or beyond 128 bits. */
+static bool rescale(struct vf__u128 *units, int32_t from, int32_t to) {
+    for (; from < to; from++)
+        if (!vf__u128_times_ten(units)) return false;
+    for (; from > to; from--)
+        if (vf__u128_over_ten(units) != 0) return false;
+    return (units->high >> 63) == 0;
+}
+
+/* The decimal of `scale` places that a float is the closest one to. */
+static bool float_as_decimal(double x, int32_t scale, struct vf__u128 *out) {
+    unsigned place;
+    uint64_t units;
+    if (!vf__units_of(x, false, &place, &units)) return false;
+    *out = (struct vf__u128){.low = units};
+    return rescale(out, (int32_t)place, scale);
+}
+
+/* A lot's quantity as a row's would be. */
+static enum vf_status convert_lot(struct vf_fifo *fifo, const struct vf__fifo_lot *lot, uint64_t *out,
+                                  struct vf_error *err) {
+    enum vf__amounts from = vf__fifo_amounts(&fifo->lot_quantity), to = vf__fifo_amounts(&fifo->known[VF__FIFO_QUANTITY]);
+    int32_t from_scale = fifo->lot_quantity.type.scale, to_scale = fifo->known[VF__FIFO_QUANTITY].type.scale;
+    struct vf__u128 units = lot->magnitude;
+    double x;
+    memcpy(&x, &units.low, sizeof x);
+    if (vf__amounts_float(to)) {
+        if (!vf__amounts_float(from)) x = vf__decimal_double(units, from_scale);
+        if (to == VF__AMOUNTS_SINGLE) x = (double)(float)x;
+        if (!(x <= DBL_MAX)) return unfit_lot(fifo, lot, err);
+        *out = vf__as_bits(x);
+        return VF_OK;
+    }
+    if (vf__amounts_float(from) && to == VF__AMOUNTS_WHOLE) {
+        if (!(x < 0x1p63) || x != floor(x)) return unfit_lot(fifo, lot, err);
+        *out = (uint64_t)x;
+        return VF_OK;
+    }
+    if (vf__amounts_float(from) ? !float_as_decimal(x, to_scale, &units) : !rescale(&units, from_scale, to_scale))
+        return unfit_lot(fifo, lot, err);
+    if (to == VF__AMOUNTS_DECIMAL) return vf__fifo_decimal(fifo, units, out, err);
+    if (units.high != 0 || units.low > (uint64_t)INT64_MAX) return unfit_lot(fifo, lot, err);
+    *out = units.low;
+    return VF_OK;
+}
+
 /* The lots' quantities in the type of the rows', and their prices behind the rows'. */
 static enum vf_status convert_lots(struct vf_fifo *fifo, uint64_t *out, struct vf_error *err) {
-    bool from_float = vf__fifo_is_float(&fifo->lot_quantity);
-    bool to_float = vf__fifo_is_float(&fifo->known[VF__FIFO_QUANTITY]);
-    const uint64_t *amount = fifo->lot_amount.data;
+    const struct vf__fifo_lot *lots = fifo->lot_amount.data;
     for (size_t k = 0; k < fifo->n_lots; k++) {
-        uint64_t side = amount[k] & VF__EXIT_SIDE, magnitude = amount[k] & ~VF__EXIT_SIDE;
-        double x;
-        if (from_float && !to_float) {
-            memcpy(&x, &magnitude, sizeof x);
-            if (!(x < 0x1p63) || x != floor(x))
-                return vf__fail(err, VF_ERROR_DATA, fifo->lot_quantity.name, -1,
-                                "inventory column \"%s\": %s is not an integer, and column \"%s\" is %s",
-                                fifo->lot_quantity.name, vf__number(x).text, fifo->known[VF__FIFO_QUANTITY].name,
-                                vf__type_name(&fifo->known[VF__FIFO_QUANTITY].type));
-            magnitude = (uint64_t)x;
-        } else if (!from_float && to_float) {
-            x = (double)magnitude;
-            memcpy(&magnitude, &x, sizeof x);
-        }
-        out[k] = side | magnitude;
+        enum vf_status status = convert_lot(fifo, &lots[k], &out[k], err);
+        if (status != VF_OK) return status;
+        out[k] |= lots[k].is_short ? VF__EXIT_SIDE : 0;
         if (fifo->price.data != NULL)
             ((double *)fifo->price.data)[(size_t)fifo->n_rows + k] = ((double *)fifo->lot_price.data)[k];
     }
@@ -541,49 +577,77 @@ static enum vf_status check_excess(const struct vf_fifo *fifo, const struct vf__
     return status;
 }
 
+static enum vf_status check_forward(const struct vf_fifo *fifo, const struct vf__match_tally *tally,
+                                    struct vf_error *err) {
+    if (tally->n_back == 0) return VF_OK;
+    const char *name = fifo->known[VF__FIFO_TIME].name;
+    enum vf_status status = vf__fail(
+        err, VF_ERROR_DATA, name, tally->first_back,
+        "column \"%s\": %lld trade row%s earlier than the one before in the order of \"%s\", so that a holding period may "
+        "be negative; the first is row %lld; let \"%s\" be the time, sort by \"%s\", or keep days apart by a date column",
+        name, (long long)tally->n_back, tally->n_back == 1 ? " is" : "s are", fifo->known[VF__FIFO_SORT].name,
+        (long long)tally->first_back, fifo->known[VF__FIFO_SORT].name, name);
+    if (err != NULL) err->count = tally->n_back;
+    return status;
+}
+
 static enum vf_status match(struct vf_fifo *fifo, const uint64_t *lot_quantity, struct vf_error *err) {
-    bool is_float = vf__fifo_is_float(&fifo->known[VF__FIFO_QUANTITY]);
+    enum vf__amounts amounts = vf__fifo_amounts(&fifo->known[VF__FIFO_QUANTITY]);
+    bool is_float = vf__amounts_float(amounts);
     bool narrow = !fifo->wide.quantities && vf__match_narrow(lot_quantity, fifo->n_lots, is_float);
     bool few = (fifo->columns & ~(unsigned)(VF_FIFO_QTY | VF_FIFO_CLOSED)) == 0;
     const struct vf__match_input in = {.cells = &fifo->cells,
-                                       .form = {.timed = vf__fifo_timed(fifo), .narrow = narrow, .bare = narrow && few},
+                                       .form = {.timed = vf__fifo_timed(fifo),
+                                                .narrow = narrow,
+                                                .bare = narrow && few,
+                                                .units = is_float && !narrow},
                                        .rows = fifo->rows,
                                        .n_rows = (uint32_t)fifo->n_rows,
                                        .lot_group = fifo->lot_group.data,
                                        .lot_quantity = lot_quantity,
                                        .n_lots = fifo->n_lots,
-                                       .is_float = is_float,
-                                       .on_excess = fifo->on_excess};
+                                       .amounts = amounts,
+                                       .large = fifo->large.data,
+                                       .n_large = fifo->n_large,
+                                       .on_excess = fifo->on_excess,
+                                       .forward = fifo->time_apart && vf__fifo_timed(fifo),
+                                       .rests = fifo->rests_kept};
     struct vf__match_tally tally;
-    enum vf_status status = vf__chains_reach(&fifo->cells, fifo->symbols.n, err);
-    if (status == VF_OK) status = vf__match_run(&fifo->ctx, &in, &fifo->tapes, &tally, err);
+    enum vf_status status = vf__chains_reach(&fifo->cells, vf__keyed_count(&fifo->groups), err);
+    if (status == VF_OK) status = vf__match_run(&fifo->ctx, &in, &fifo->tapes, &fifo->rests, &tally, err);
+    if (status == VF_OK) status = check_forward(fifo, &tally, err);
     if (status == VF_OK) status = check_excess(fifo, &tally, err);
     if (status != VF_OK) {
         vf__tapes_release(&fifo->tapes);
+        vf__free(&fifo->ctx, fifo->rests.data, fifo->rests.room, sizeof *fifo->rests.data);
+        fifo->rests = (struct vf__rests){0};
         return status;
     }
     fifo->rows_out = vf__match_pieces(&tally, fifo->rows);
-    drop_lots(fifo);
+    if (!fifo->rests_kept) drop_lots(fifo);
+    drop(&fifo->ctx, &fifo->large, sizeof(struct vf__u128));
     fifo->matched = true;
     return VF_OK;
 }
 
 enum vf_status vf_fifo_match(struct vf_fifo *fifo, struct vf_error *err) {
     enum vf_status status = learning(fifo, err);
-    if (status == VF_OK && !fifo->known[VF__FIFO_SYMBOL].known)
+    if (status == VF_OK && !fifo->known[VF__FIFO_KEYS].known)
         status =
             vf__fail(err, VF_ERROR_STATE, NULL, -1, "no batch was learnt: the columns' types are not known");
     if (status == VF_OK) status = check_problems(fifo, err);
     if (status == VF_OK) status = check_sides(fifo, err);
     if (status == VF_OK) status = check_times(fifo, err);
     if (status != VF_OK) return status;
-    size_t n_lots = fifo->n_lots;
+    size_t n_lots = fifo->n_lots, n_large = fifo->n_large;
     uint64_t *lot_quantity = vf__alloc(&fifo->ctx, n_lots, sizeof *lot_quantity);
     if (lot_quantity == NULL) return vf__fail_memory(err, n_lots * sizeof *lot_quantity);
     status = convert_lots(fifo, lot_quantity, err);
     if (status == VF_OK) status = match(fifo, lot_quantity, err);
     vf__free(&fifo->ctx, lot_quantity, n_lots, sizeof *lot_quantity);
-    if (status == VF_OK) doubt_sides(fifo);
+    if (status == VF_OK)
+        vf__sides_doubt(&fifo->sides, fifo->known[VF__FIFO_SIDE].name, fifo->doubt, sizeof fifo->doubt);
+    if (status != VF_OK) fifo->n_large = n_large;
     return status;
 }
 

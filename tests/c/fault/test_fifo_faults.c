@@ -4,7 +4,7 @@
 
 #define ROWS 5000
 
-static int64_t symbols[ROWS], times[ROWS], whens[ROWS], amounts[ROWS];
+static int64_t symbols[ROWS], times[ROWS], whens[ROWS], amounts[ROWS], large[2 * ROWS];
 static double prices[ROWS];
 static uint8_t side_views[ROWS * 16], symbol_views[ROWS * 16];
 static uint32_t counts[ROWS];
@@ -21,11 +21,13 @@ static void make_rows(void) {
         memcpy(symbol_views + 16 * i + 4, name, name_length);
         symbols[i] = i * 7 % 150;
         times[i] = i % 11 == 0 ? i - 1000 : i; /* some symbols are not in order */
-        whens[i] = i;
+        whens[i] = times[i];
         amounts[i] = 1 + i % 17;
         prices[i] = 10;
         counts[i] = (uint32_t)(i % 4);
     }
+    for (int64_t i = 0; i < ROWS; i++)
+        large[2 * i + 1] = i > 0 ? amounts[i] : 200; /* times 2^64 */
     amounts[0] = 200; /* a short that many rows close: more pieces than a batch of one row has room for at first */
 }
 
@@ -33,24 +35,26 @@ static const struct vf_side sides[3] = {{.text = "B", .length = 1, .entry = true
                                         {.text = "Sell", .length = 4, .entry = false},
                                         {.text = "a long name of a side", .length = 21, .entry = false}};
 
-static struct vf_fifo_batch batch_of(struct check_column c[6], int64_t first, int64_t n, bool own_time) {
+static struct vf_fifo_batch batch_of(struct check_column c[6], int64_t first, int64_t n, bool own_time,
+                                     bool decimals) {
     return (struct vf_fifo_batch){
-        .symbol = check_series(&c[0], "vu", "symbol", n, NULL, symbol_views + 16 * first, ""),
+        .keys = check_series(&c[0], "vu", "symbol", n, NULL, symbol_views + 16 * first, ""), .n_keys = 1,
         .sort = check_series(&c[1], "l", "t", n, NULL, times + first, NULL),
         .time = own_time ? check_series(&c[2], "l", "when", n, NULL, whens + first, NULL) : &c[1].series,
         .side = check_series(&c[3], "vu", "side", n, NULL, side_views + 16 * first, ""),
-        .quantity = check_series(&c[4], "l", "qty", n, NULL, amounts + first, NULL),
+        .quantity = decimals ? check_series(&c[4], "d:38,2", "qty", n, NULL, large + 2 * first, NULL)
+                             : check_series(&c[4], "l", "qty", n, NULL, amounts + first, NULL),
         .price = check_series(&c[5], "g", "price", n, NULL, prices + first, NULL)};
 }
 
 /* Emits all rows once; the sum of the matched quantities, or -1. */
-static int64_t emit_all(struct vf_fifo *fifo, enum vf_status *status) {
+static int64_t emit_all(struct vf_fifo *fifo, bool decimals, enum vf_status *status) {
     struct check_column c[6];
     struct vf_column out[VF_FIFO_N_COLUMNS];
     int64_t sum = 0;
     for (int64_t row = 0, n; row < ROWS; row += n) {
         n = row == 0 ? 1 : row == 1 ? 2499 : 2500;
-        struct vf_fifo_batch again = batch_of(c, row, n, row >= 2500);
+        struct vf_fifo_batch again = batch_of(c, row, n, row >= 2500, decimals);
         enum vf_status first =
             vf_fifo_emit(fifo, &again, row, n, (1u << VF_FIFO_N_COLUMNS) - 1, counts, out, &check_error);
         if (first != VF_OK) {
@@ -60,7 +64,7 @@ static int64_t emit_all(struct vf_fifo *fifo, enum vf_status *status) {
         }
         if (first != VF_OK) return -1;
         for (int64_t k = 0; k < out[1].array.length; k++)
-            sum += check_i64(&out[1], k);
+            sum += decimals ? ((const int64_t *)out[1].array.buffers[1])[2 * k + 1] : check_i64(&out[1], k);
         for (int k = 0; k < VF_FIFO_N_COLUMNS; k++)
             vf_column_release(&out[k]);
     }
@@ -71,25 +75,28 @@ static enum vf_status keep(enum vf_status status, enum vf_status now) {
     return status != VF_OK ? status : now;
 }
 
-static enum vf_status scenario(const struct vf_context *ctx, uint32_t n_threads, size_t n_sides) {
+static enum vf_status scenario(const struct vf_context *ctx, uint32_t n_threads, size_t n_sides, bool decimals) {
     struct vf_context context = *ctx;
     struct vf_fifo_options options = {.sides = sides,
                                       .n_sides = n_sides,
                                       .on_excess = VF_EXCESS_OPEN_SHORT,
-                                      .columns = (1u << VF_FIFO_N_COLUMNS) - 1};
+                                      .columns = (1u << VF_FIFO_N_COLUMNS) - 1,
+                                      .rests = decimals};
+    struct vf_column rests[VF_FIFO_N_REST_COLUMNS];
     struct vf_fifo *fifo = NULL;
     struct check_column c[6], held[3];
     context.n_threads = n_threads;
     enum vf_status status = vf_fifo_open(&context, &options, &fifo, &check_error), step;
     if (status != VF_OK) return status;
     const struct vf_series *symbol = check_series(&held[0], "vu", "s", 150, NULL, symbol_views, "");
-    const struct vf_series *quantity = check_series(&held[1], "l", "q", 150, NULL, amounts + 1, NULL);
+    const struct vf_series *quantity = decimals ? check_series(&held[1], "d:38,1", "q", 150, NULL, large + 2, NULL)
+                                                : check_series(&held[1], "l", "q", 150, NULL, amounts + 1, NULL);
     const struct vf_series *price = check_series(&held[2], "g", "p", 150, NULL, prices, NULL);
-    step = vf_fifo_inventory(fifo, symbol, quantity, price, &check_error);
+    step = vf_fifo_inventory(fifo, symbol, 1, quantity, price, &check_error);
     status = keep(status, step);
-    if (step != VF_OK) step = vf_fifo_inventory(fifo, symbol, quantity, price, &check_error);
+    if (step != VF_OK) step = vf_fifo_inventory(fifo, symbol, 1, quantity, price, &check_error);
     for (int64_t row = 0; step == VF_OK && row < ROWS; row += 2500) {
-        struct vf_fifo_batch batch = batch_of(c, row, 2500, row > 0);
+        struct vf_fifo_batch batch = batch_of(c, row, 2500, row > 0, decimals);
         step = vf_fifo_update(fifo, &batch, &check_error);
         status = keep(status, step);
         if (step != VF_OK) step = vf_fifo_update(fifo, &batch, &check_error);
@@ -102,21 +109,32 @@ static enum vf_status scenario(const struct vf_context *ctx, uint32_t n_threads,
         CHECK(vf_fifo_doubt(fifo) == NULL);
     }
     if (step == VF_OK) {
-        int64_t want = 0, sum = emit_all(fifo, &status);
+        int64_t want = 0, sum = emit_all(fifo, decimals, &status);
         for (int64_t i = 0; i < ROWS; i++)
             want += amounts[i];
         if (sum >= 0) CHECK_I64(sum, want);
         if (sum >= 0) CHECK_OK(vf_fifo_replayed(fifo, &check_error));
+    }
+    if (step == VF_OK && decimals) {
+        memset(rests, 0x5a, sizeof rests);
+        step = vf_fifo_rests(fifo, rests, &check_error);
+        status = keep(status, step);
+        if (step != VF_OK) step = vf_fifo_rests(fifo, rests, &check_error);
+        for (int k = 0; step == VF_OK && k < VF_FIFO_N_REST_COLUMNS; k++)
+            vf_column_release(&rests[k]);
     }
     vf_fifo_close(fifo);
     return status;
 }
 
 static enum vf_status one_thread(const struct vf_context *ctx) {
-    return scenario(ctx, 1, 2);
+    return scenario(ctx, 1, 2, false);
 }
 static enum vf_status three_threads(const struct vf_context *ctx) {
-    return scenario(ctx, 3, 3);
+    return scenario(ctx, 3, 3, false);
+}
+static enum vf_status large_decimals(const struct vf_context *ctx) {
+    return scenario(ctx, 2, 2, true);
 }
 
 /* ---- expanding -------------------------------------------------------------------------------------------------- */
@@ -169,6 +187,7 @@ int main(void) {
     make_rows();
     check_all_faults(one_thread);
     check_all_faults(three_threads);
+    check_all_faults(large_decimals);
     check_all_faults(expand_types);
     return check_report("fifo_faults");
 }

@@ -37,10 +37,10 @@ static struct {
 static const char *const names[] = {"A", "BB", "", "a symbol longer than twelve"};
 
 static double take_quantity(struct bytes *b) {
-    static const double odd[] = {0, 5e-324, 1e-300, 1.7e308, 1e9, 999999999, 0.25, 0.1, 0.2, 0.3, 1e-9, 2e-9, 1e18, 3, 1, 0.7};
+    static const double odd[] = {0, 0x1p-20, 0x3p-20, 0x1p-9, 1e9, 999999999, 0.25, 0.125, 0.5, 0.75, 1e6, 2.5, 16, 3, 1, 7};
     uint8_t kind = take_byte(b);
     if (ask.integers) return kind % 8 == 7 ? (double)(take_word(b, 8) >> 11) : kind % 8 == 6 ? 0 : (double)(kind % 40);
-    if (kind < 128) return (double)(kind % 32) / 10;
+    if (kind < 128) return (double)(kind % 32) / 16;
     if (kind < 192) return (double)(kind % 64) / 8;
     return odd[kind % 16] * (kind >= 224 ? 3 : 1);
 }
@@ -55,7 +55,11 @@ static void take_row(struct bytes *b, struct row *row) {
     *row = (struct row){.symbol = x % 4, .side = x % 64 / 4 < 7 ? ENTRY : x % 64 / 4 < 14 ? EXIT : NO_TRADE};
     if (x >= 252) row->symbol = -1;
     row->sort = y % 16;
-    row->time = ask.own_time ? (int8_t)take_byte(b) : row->sort;
+    row->time = row->sort;
+    if (ask.own_time) {
+        uint8_t z = take_byte(b);
+        row->time = z >= 248 ? (int8_t)(5 * z) : 3 * row->sort - 7; /* mostly it goes as sort does, and must */
+    }
     row->no_sort = y >= 253;
     row->no_time = ask.own_time ? y == 252 : row->no_sort;
     row->no_quantity = y == 251;
@@ -94,7 +98,7 @@ static void take_day(struct bytes *b) {
         for (int64_t i = 0; i < n; i++) {
             rows[n_rows] = rows[i];
             rows[n_rows].sort += 20 * k;
-            rows[n_rows++].time += ask.own_time ? k : 20 * k;
+            rows[n_rows++].time += ask.own_time ? 60 * k : 20 * k;
         }
 }
 
@@ -126,10 +130,6 @@ static bool bad_quantity(const struct row *row) {
     return row->no_quantity || !(row->quantity >= 0) || row->quantity > 1.7976931348623157e308;
 }
 
-static double rest_of(double left, double whole) {
-    return !ask.integers && left < 1e-9 * whole ? 0 : left;
-}
-
 static void found(int64_t of, bool opens, const struct lot *lot, int64_t closer, double quantity, bool on_entry) {
     struct piece p = {.entry = lot != NULL ? lot->number : -1,
                       .exit = closer,
@@ -153,7 +153,7 @@ static void found(int64_t of, bool opens, const struct lot *lot, int64_t closer,
     founds[n_founds++] = (struct found){.of = of, .opens = opens, .piece = p};
 }
 
-static int64_t n_over, first_over;
+static int64_t n_over, first_over, n_back, first_back;
 
 static void match_row(int64_t i, struct lot *open, size_t *n_open) {
     const struct row *row = &rows[i];
@@ -170,8 +170,8 @@ static void match_row(int64_t i, struct lot *open, size_t *n_open) {
         double take = lot->left < left ? lot->left : left;
         if (lot->number >= 0) found(lot->number, true, lot, i, take, true);
         found(i, false, lot, i, take, false);
-        lot->left = rest_of(lot->left - take, fabs(lot->row->quantity));
-        left = rest_of(left - take, row->quantity);
+        lot->left = lot->left - take; /* exact: all are multiples of 2^-20 below 2^30 */
+        left = left - take;
     }
     own.left = left;
     if (left > 0 && (shorts || !is_exit))
@@ -198,8 +198,11 @@ static void match_symbol(int symbol) {
             order[at] = order[at - 1];
         order[at] = i;
     }
-    for (int64_t k = 0; k < n; k++)
+    for (int64_t k = 0; k < n; k++) {
         match_row(order[k], open, &n_open);
+        if (k == 0 || rows[order[k]].time >= rows[order[k - 1]].time) continue;
+        if (n_back++ == 0 || order[k] < first_back) first_back = order[k];
+    }
     for (size_t k = 0; k < n_open; k++)
         if (open[k].number >= 0 && open[k].left > 0) found(open[k].number, true, &open[k], -1, open[k].left, true);
 }
@@ -251,7 +254,7 @@ static void shape_row(int64_t i) {
 static enum vf_status oracle(int64_t *row) {
     bool any_trade = false;
     *row = -1;
-    n_founds = n_wants = n_over = 0;
+    n_founds = n_wants = n_over = n_back = 0;
     for (int64_t i = 0; i < n_rows; i++) {
         const struct row *r = &rows[i];
         if (r->side == NO_TRADE) continue;
@@ -262,6 +265,10 @@ static enum vf_status oracle(int64_t *row) {
     if (*row >= 0 || (n_rows > 0 && !any_trade)) return VF_ERROR_DATA;
     for (int symbol = 0; symbol < 4; symbol++)
         match_symbol(symbol);
+    if (ask.own_time && (ask.columns & VF_FIFO_HOLDING) != 0 && n_back > 0) {
+        *row = first_back;
+        return VF_ERROR_DATA;
+    }
     *row = first_over;
     if (ask.excess == VF_EXCESS_RAISE && n_over > 0) return VF_ERROR_DATA;
     for (int64_t i = 0; i < n_rows; i++)
@@ -416,7 +423,7 @@ static struct vf_fifo_batch make_batch(struct bytes *b, int64_t from, int64_t n)
     const struct row *first = rows + from;
     int layout = (int)take_between(b, 0, 2);
     int64_t cut = take_chance(b, 3) ? take_between(b, 0, n) : n;
-    struct vf_fifo_batch batch = {.symbol = &symbol_column(first, n, layout, cut)->series,
+    struct vf_fifo_batch batch = {.keys = &symbol_column(first, n, layout, cut)->series, .n_keys = 1,
                                   .sort = &time_column("sort", first, n, true, cut)->series,
                                   .side = &side_column(first, n, (layout + 1) % 3, n)->series,
                                   .quantity = &number_column("qty", first, n, false, cut)->series,
@@ -516,7 +523,7 @@ static bool give_inventory(struct vf_fifo *fifo, struct bytes *b) {
     for (int s = 0; s < 4; s++)
         good = good && !(long_lots[s] && short_lots[s]);
     int layout = (int)take_between(b, 0, 2);
-    enum vf_status status = vf_fifo_inventory(fifo, &symbol_column(lots, n_lots, layout, n_lots)->series,
+    enum vf_status status = vf_fifo_inventory(fifo, &symbol_column(lots, n_lots, layout, n_lots)->series, 1,
                                               &number_column("held", lots, n_lots, false, n_lots)->series,
                                               &number_column("cost", lots, n_lots, true, n_lots)->series, &err);
     check_error(status, &err);
@@ -531,7 +538,7 @@ static void refused_update(struct vf_fifo *fifo, struct bytes *b) {
     if (take_chance(b, 2))
         batch.quantity = &number_column("qty", rows, n + (n < n_rows ? 1 : -1), false, n)->series;
     else
-        batch.side = &number_column("side", rows, n, true, n)->series;
+        batch.side = &number_column("side", rows, n + (n < n_rows ? 1 : -1), true, n)->series;
     enum vf_status status = vf_fifo_update(fifo, &batch, &err);
     check_error(status, &err);
     REQUIRE(status == VF_ERROR_ARGUMENT || status == VF_ERROR_TYPE);

@@ -290,7 +290,8 @@ def trading_day(column: str | pl.Expr, market: str | Market) -> pl.Expr:
     Expr
         Date. From the night's start on the next trading day; up to the night's end in the morning the day itself, or
         the next where it is not traded (Saturday's first hours are Monday's). Any other time keeps its day, traded
-        or not.
+        or not. Null for a night that a closed weekday follows: the eve of a holiday has none, and a calendar that
+        lacks a session would else fold it onto the next day.
 
     Raises
     ------

@@ -432,7 +432,7 @@ def show(market: str | Market = "CN", start: Day | None = None, end: Day | None 
     >>> import vizflow as vf
     >>> print(vf.calendar.show("HK", "20241223", "20241227"))
     HK: 9132 trading days, known 1990-01-01 to 2026-12-31, verified to 2026-10-05
-    sessions 09:30-12:00,13:00-16:00; on 5518 days others
+    sessions 09:30-12:00,13:00-16:00; on 5524 days others
     20241223
     20241224 09:30-12:00
     20241227

@@ -143,12 +143,12 @@ class Market:
     >>> vf.Market("lunch", [vf.Session("09:00", "12:00"), vf.Session("13:00", "17:30")]).seconds
     27000
 
-    Sessions on a date, and a day on which a typhoon took the morning:
+    Sessions on a date, and a day of which a typhoon takes the morning:
 
     >>> vf.HK.sessions_on("20241224")
     (Session(start='09:30', end='12:00', night=False),)
-    >>> hk = vf.HK.on({"20140916": [vf.Session("13:00", "16:00")]})
-    >>> hk.end_on("20140916"), hk.end_on("20140917")
+    >>> hk = vf.HK.on({"20261020": [vf.Session("13:00", "16:00")]})
+    >>> hk.end_on("20261020"), hk.end_on("20261021")
     (10800, 19800)
     """
 

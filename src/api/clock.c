@@ -233,7 +233,7 @@ static void local_stamps(const struct run *run, int64_t n, const int64_t *values
             day--;
             rest += a_day;
         }
-        bool exists = day >= VF__FIRST_DAY && day <= VF__LAST_DAY;
+        bool exists = day >= VF__FIRST_DAY && day <= VF__LAST_DAY && values[i] != INT64_MIN; /* numpy's NaT */
         out->times[i] = exists ? rest * run->scale : VF__UNREADABLE;
         out->days[i] = exists ? (int32_t)day : VF__NO_DAY;
     }
@@ -257,18 +257,24 @@ static void moments(struct run *run, int64_t n, const int64_t *values, struct st
 
 /* ---- any type ---- */
 
+static enum vf_status raise_zone(const struct run *run, int64_t row, const struct vf__text *text,
+                                 struct vf_error *err) {
+    bool iso = text->length > 10 && text->data[4] == '-' && (text->data[10] == 'T' || text->data[10] == ' ');
+    char way[96] = "parse it with str.to_datetime first";
+    if (iso)
+        (void)snprintf(way, sizeof way, "format=\"%%Y-%%m-%%d%c%%H:%%M:%%S%%.f%%#z\" reads it", text->data[10]);
+    return vf__fail(err, VF_ERROR_DATA, run->reader.name, row, "column \"%s\", row %lld: \"%.*s\" carries a zone; %s",
+                    run->reader.name, (long long)row, text->length < 40 ? (int)text->length : 40,
+                    (const char *)text->data, way);
+}
+
 static enum vf_status text_times(struct run *run, int64_t row, int64_t n, struct stamps *out, struct vf_error *err) {
     struct vf__text text[PART];
     enum vf_status status = vf__read_text(&run->reader, row, n, text, out->valid_buffer, &out->valid, err);
     for (int64_t i = 0; status == VF_OK && i < n; i++) {
         if (out->valid != NULL && !out->valid[i]) continue;
         out->times[i] = vf__time_from_text(text[i].data, text[i].length, &out->days[i]);
-        if (out->times[i] == VF__HAS_ZONE)
-            status = vf__fail(err, VF_ERROR_DATA, run->reader.name, row + i,
-                              "column \"%s\", row %lld: \"%.*s\" carries a zone; "
-                              "format=\"%%Y-%%m-%%dT%%H:%%M:%%S%%.f%%z\" reads such text, and str.to_datetime any",
-                              run->reader.name, (long long)(row + i),
-                              text[i].length < 40 ? (int)text[i].length : 40, (const char *)text[i].data);
+        if (out->times[i] == VF__HAS_ZONE) status = raise_zone(run, row + i, &text[i], err);
     }
     return status;
 }
@@ -450,21 +456,23 @@ static enum vf_status raise_unreadable(struct run *run, struct vf_error *err) {
     int64_t row = run->report.first_unreadable, buffer;
     uint8_t valid_buffer;
     const uint8_t *valid;
-    const char *guess, *name = run->reader.name;
-    char shown[48];
+    const char *name = run->reader.name;
+    char shown[48], guess[200];
     if (run->reader.type.kind == VF__TEXT) {
         struct vf__text text;
         enum vf_status status = vf__read_text(&run->reader, row, 1, &text, &valid_buffer, &valid, err);
         if (status != VF_OK) return status;
         (void)snprintf(shown, sizeof shown, "\"%.*s\"", text.length < 40 ? (int)text.length : 40,
                        (const char *)text.data);
-        guess = vf__guess_text(text.data, text.length);
+        vf__guess_text(text.data, text.length, guess, sizeof guess);
     } else {
         const int64_t *value;
         enum vf_status status = vf__read_i64(&run->reader, row, 1, &buffer, &valid_buffer, &value, &valid, err);
         if (status != VF_OK) return status;
         (void)snprintf(shown, sizeof shown, "%lld", (long long)*value);
-        guess = vf__type_is_integer(&run->reader.type) ? vf__guess_integer(*value) : "a date outside what is known";
+        (void)snprintf(guess, sizeof guess, "%s",
+                       vf__type_is_integer(&run->reader.type) ? vf__guess_integer(*value)
+                                                              : "a moment outside what is known");
     }
     enum vf_status status =
         vf__fail(err, VF_ERROR_DATA, name, row,

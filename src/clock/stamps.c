@@ -4,6 +4,8 @@
 
 #include "clock/calendar.h"
 
+#include <stdio.h>
+
 #define MILLISECOND_NS INT64_C(1000000)
 
 /* ---- digits ---- */
@@ -172,25 +174,50 @@ static int64_t number_to(struct cursor *c, uint8_t mark) {
     return count > 0 && count < 3 && take(c, mark) ? value : -1;
 }
 
-const char *vf__guess_text(const uint8_t *text, size_t length) {
-    int64_t value = 0;
-    size_t n = 0;
-    while (n < length && n < 18 && is_digit(text[n]))
-        value = value * 10 + (text[n++] - '0');
-    if (n > 0 && n == length) return vf__guess_integer(value);
-    if (n == 4 && length >= 16 && (text[4] == '-' || text[4] == '/' || text[4] == '.') && text[7] == text[4] &&
-        text[13] == ':' && text[length - 1] != 'M' && text[length - 1] != 'm')
-        return "a date or a time that does not exist, which no option reads";
+/* The format of the time behind a date. */
+static const char *clock_format(const uint8_t *text, size_t length) {
+    int colons = 0;
+    for (size_t i = 0; i < length; i++)
+        colons += text[i] == ':';
+    bool half = length > 0 && (text[length - 1] == 'M' || text[length - 1] == 'm');
+    if (colons == 1) return half ? "%I:%M %p" : "%H:%M";
+    return half ? "%I:%M:%S%.f %p" : "%H:%M:%S%.f";
+}
+
+static bool guess_day_first(const uint8_t *text, size_t length, char *out, size_t size) {
+    const char *clock = clock_format(text, length);
     for (const char *mark = "/.-"; *mark != 0; mark++) {
         struct cursor c = {.at = text, .end = text + length};
         int64_t first = number_to(&c, (uint8_t)*mark);
         int64_t second = first >= 0 ? number_to(&c, (uint8_t)*mark) : -1;
         if (second < 0) continue;
-        if (first > 12 && second <= 12)
-            return "a day before its month: give format=, such as format=\"%d/%m/%Y %H:%M:%S\" for 31/12/2024 09:30:00";
-        return "a date that does not begin with its year: give format=, such as format=\"%m/%d/%Y %H:%M:%S\" for "
-               "12/31/2024 09:30:00";
+        const char *a = first > 12 ? "%d" : "%m", *b = first > 12 ? "%m" : "%d";
+        int n = snprintf(out, size, "a date that ends with its year: give format=\"%s%c%s%c%%Y %s\"", a, *mark, b, *mark,
+                         clock);
+        if (first <= 12 && second <= 12 && n > 0 && (size_t)n < size)
+            (void)snprintf(out + n, size - (size_t)n, " or, the day being first, format=\"%%d%c%%m%c%%Y %s\"", *mark,
+                           *mark, clock);
+        return true;
     }
-    return "nothing that is read without format=: give it as for Polars' str.strptime, such as "
-           "format=\"%Y-%m-%d %H:%M:%S%.f\"";
+    return false;
+}
+
+void vf__guess_text(const uint8_t *text, size_t length, char *out, size_t size) {
+    int64_t value = 0;
+    size_t n = 0;
+    while (n < length && n < 18 && is_digit(text[n]))
+        value = value * 10 + (text[n++] - '0');
+    if (n > 0 && n == length) {
+        (void)snprintf(out, size, "%s", vf__guess_integer(value));
+        return;
+    }
+    bool dated = n == 4 && length >= 16 && (text[4] == '-' || text[4] == '/' || text[4] == '.') && text[7] == text[4];
+    if (dated && (text[length - 1] == 'M' || text[length - 1] == 'm'))
+        (void)snprintf(out, size, "a time of a half day: give format=\"%%Y%c%%m%c%%d %s\"", text[4], text[4],
+                       clock_format(text, length));
+    else if (dated)
+        (void)snprintf(out, size, "a date or a time that does not exist, which no option reads");
+    else if (!guess_day_first(text, length, out, size))
+        (void)snprintf(out, size, "nothing that is read without format=: give it as for Polars' str.strptime, such as "
+                                  "format=\"%%Y-%%m-%%d %%H:%%M:%%S%%.f\"");
 }

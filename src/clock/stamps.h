@@ -20,9 +20,9 @@ int64_t vf__time_from_dated(int64_t digits, enum vf_time_layout layout, int32_t 
    of YYYYMMDD - (FIX); behind a date HHMM[SS[.f]] is read, too. */
 int64_t vf__time_from_text(const uint8_t *text, size_t length, int32_t *day);
 
-/* What a value looks like, and the option that would read it: "milliseconds since 1970: give unit=\"ms\"". A static
-   string. */
+/* What a value looks like, and the option that would read it: "milliseconds since 1970: give unit=\"ms\"". Of integers
+   a static string. */
 const char *vf__guess_integer(int64_t value);
-const char *vf__guess_text(const uint8_t *text, size_t length);
+void vf__guess_text(const uint8_t *text, size_t length, char *out, size_t size);
 
 #endif

@@ -5,6 +5,7 @@ Not for the operations that use the clock, and not for reading itself, which is 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -29,6 +30,7 @@ LAYOUTS: dict[str | None, int] = {  # enum vf_time_layout
 EPOCHS = ("s", "ms", "us", "ns")
 _UNREADABLE = -(2**63)  # no time in any layout
 _HEAD = 1024
+_PLAIN = re.compile(r'\s*(DF |SELECT \[(col\("[^"]*"\)(\.alias\("[^"]*"\))?(, )?)*\]$|SLICE)')  # of a frame in memory
 COUNTS = ("rows", "null", "unreadable", "outside", "other_date")
 FIRSTS = ("first_unreadable", "first_outside", "first_other_date")
 
@@ -194,7 +196,7 @@ def is_doubtful(frame: pl.LazyFrame, read: Reading, market: Market) -> bool:
     """
     if read.doubt == "none":
         return False
-    in_memory = frame.explain(optimized=False).lstrip().startswith("DF ")
+    in_memory = all(_PLAIN.match(line) for line in frame.explain(optimized=False).splitlines())
     if not in_memory and not (_partial.is_noting() and is_replayable(frame)):
         return read.doubt == "text"
     head = frame.select(read.expr).head(_HEAD).collect().to_series()

@@ -21,6 +21,7 @@ struct run {
     const struct vf__trading_day *on; /* of the rows at hand; NULL: not known */
     struct vf__reader reader;
     struct vf__zone zone;
+    struct vf__last_date last; /* of text */
     bool whole;
     enum vf_outside outside;
     int64_t grace_ns;
@@ -196,6 +197,8 @@ static enum vf_status settle(const struct run *run, struct vf_error *err) {
 static enum vf_status digit_times(struct run *run, int64_t row, int64_t n, const int64_t *values, struct stamps *out,
                                   struct vf_error *err) {
     enum vf_status status = VF_OK;
+    for (int64_t i = 0; i < n; i++)
+        out->days[i] = VF__NO_DAY;
     switch (run->layout) {
     case VF_LAYOUT_HHMMSS:
         for (int64_t i = 0; i < n; i++)
@@ -221,21 +224,36 @@ static enum vf_status digit_times(struct run *run, int64_t row, int64_t n, const
 
 static void clock_times(const struct run *run, int64_t n, const int64_t *values, struct stamps *out) {
     int64_t most = VF_DAY_NS / run->scale;
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < n; i++) {
         out->times[i] = values[i] < 0 || values[i] > most ? VF__UNREADABLE : values[i] * run->scale;
+        out->days[i] = VF__NO_DAY;
+    }
+}
+
+/* A day that rows lie in, one after the other: no division while it is the same. */
+struct same_day {
+    int64_t day, start; /* in the column's unit */
+};
+
+static inline int64_t rest_of_day(struct same_day *same, int64_t a_day, int64_t value) {
+    int64_t rest;
+    if (!vf__sub_i64(value, same->start, &rest) || rest < 0 || rest >= a_day) {
+        rest = value % a_day;
+        if (rest < 0) rest += a_day;
+        same->day = value / a_day - (value % a_day < 0);
+        if (!vf__sub_i64(value, rest, &same->start)) same->start = 0; /* at the type's end; looked up again */
+    }
+    return rest;
 }
 
 static void local_stamps(const struct run *run, int64_t n, const int64_t *values, struct stamps *out) {
     int64_t a_day = VF_DAY_NS / run->scale;
+    struct same_day same = {0, 0};
     for (int64_t i = 0; i < n; i++) {
-        int64_t day = values[i] / a_day, rest = values[i] % a_day;
-        if (rest < 0) {
-            day--;
-            rest += a_day;
-        }
-        bool exists = day >= VF__FIRST_DAY && day <= VF__LAST_DAY && values[i] != INT64_MIN; /* numpy's NaT */
+        int64_t rest = rest_of_day(&same, a_day, values[i]);
+        bool exists = same.day >= VF__FIRST_DAY && same.day <= VF__LAST_DAY && values[i] != INT64_MIN; /* numpy's NaT */
         out->times[i] = exists ? rest * run->scale : VF__UNREADABLE;
-        out->days[i] = exists ? (int32_t)day : VF__NO_DAY;
+        out->days[i] = exists ? (int32_t)same.day : VF__NO_DAY;
     }
 }
 
@@ -243,15 +261,16 @@ static void local_stamps(const struct run *run, int64_t n, const int64_t *values
 static void moments(struct run *run, int64_t n, const int64_t *values, struct stamps *out) {
     const int64_t most = INT64_MAX / 2 / run->scale; /* 146 years */
     const int64_t least = is_epoch(run->layout) && vf__type_is_integer(&run->reader.type) ? VF_DAY_NS / run->scale : 0;
+    struct same_day same = {0, 0};
     for (int64_t i = 0; i < n; i++) {
         int64_t value = values[i], offset = 0;
         out->times[i] = VF__UNREADABLE;
+        out->days[i] = VF__NO_DAY;
         if (value > most || value < -most || (value >= 0 && value < least)) continue;
         out->utc[i] = value * run->scale;
         if (!vf__zone_offset(&run->zone, out->utc[i], &offset)) continue;
-        int64_t local = out->utc[i] + offset, rest = local % VF_DAY_NS;
-        out->times[i] = rest < 0 ? rest + VF_DAY_NS : rest;
-        out->days[i] = (int32_t)((local - out->times[i]) / VF_DAY_NS);
+        out->times[i] = rest_of_day(&same, VF_DAY_NS, out->utc[i] + offset);
+        out->days[i] = (int32_t)same.day;
     }
 }
 
@@ -273,7 +292,7 @@ static enum vf_status text_times(struct run *run, int64_t row, int64_t n, struct
     enum vf_status status = vf__read_text(&run->reader, row, n, text, out->valid_buffer, &out->valid, err);
     for (int64_t i = 0; status == VF_OK && i < n; i++) {
         if (out->valid != NULL && !out->valid[i]) continue;
-        out->times[i] = vf__time_from_text(text[i].data, text[i].length, &out->days[i]);
+        out->times[i] = vf__time_from_text(text[i].data, text[i].length, &run->last, &out->days[i]);
         if (out->times[i] == VF__HAS_ZONE) status = raise_zone(run, row + i, &text[i], err);
     }
     return status;
@@ -283,8 +302,6 @@ static enum vf_status read_stamps(struct run *run, int64_t row, int64_t n, struc
                                   struct vf_error *err) {
     const struct vf__type *type = &run->reader.type;
     const int64_t *values;
-    for (int64_t i = 0; i < n; i++)
-        out->days[i] = VF__NO_DAY;
     if (type->kind == VF__NULL) {
         memset(out->valid_buffer, 0, (size_t)n);
         memset(out->times, 0, (size_t)n * sizeof *out->times);
@@ -371,7 +388,14 @@ static enum vf_status slow_part(struct run *run, const struct output *out, int64
     struct stamps stamps;
     enum vf_status status = read_stamps(run, row, n, &stamps, err);
     for (int64_t i = 0; status == VF_OK && i < n; i++) {
-        if (stamps.valid != NULL && !stamps.valid[i])
+        int64_t elapsed;
+        bool read = (stamps.valid == NULL || stamps.valid[i]) && stamps.times[i] >= 0;
+        const struct vf__trading_day *on = run->on;
+        bool own = on == NULL || (stamps.days[i] == on->day && stamps.times[i] < on->next_night_ns);
+        if (read && own && !run->utc &&
+            vf__clock_place(&run->hours->clock, stamps.times[i], &elapsed) == VF__INSIDE)
+            store(run, out, row + i, elapsed); /* most rows */
+        else if (stamps.valid != NULL && !stamps.valid[i])
             place_null(run, out, row + i);
         else if (stamps.times[i] < 0)
             place_unreadable(run, out, row + i);

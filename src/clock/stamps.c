@@ -5,6 +5,7 @@
 #include "clock/calendar.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define MILLISECOND_NS INT64_C(1000000)
 
@@ -114,16 +115,23 @@ static int64_t take_clock(struct cursor *c, bool dated) {
     return time > VF_DAY_NS ? VF__UNREADABLE : time;
 }
 
-int64_t vf__time_from_text(const uint8_t *text, size_t length, int32_t *day) {
+int64_t vf__time_from_text(const uint8_t *text, size_t length, struct vf__last_date *last, int32_t *day) {
     *day = VF__NO_DAY;
     struct cursor c = {.at = text, .end = text + length};
     if (length < 4) return VF__UNREADABLE;
-    bool dated = length > 8 && is_digit(text[0]) && is_digit(text[1]) && is_digit(text[2]);
-    if (dated && !take_date(&c, day)) {
-        *day = VF__NO_DAY;
-        return VF__UNREADABLE;
+    if (last->length > 0 && length > last->length && memcmp(text, last->text, last->length) == 0) {
+        c.at += last->length;
+        *day = last->day;
+        return take_clock(&c, true);
     }
-    return take_clock(&c, dated);
+    bool dated = length > 8 && is_digit(text[0]) && is_digit(text[1]) && is_digit(text[2]);
+    if (!dated) return take_clock(&c, false);
+    int32_t found;
+    if (!take_date(&c, &found)) return VF__UNREADABLE;
+    *day = last->day = found;
+    last->length = (size_t)(c.at - text);
+    memcpy(last->text, text, last->length);
+    return take_clock(&c, true);
 }
 
 /* ---- what a value looks like ---- */

@@ -16,9 +16,16 @@ int64_t vf__time_from_hhmmssmmm(int64_t digits);
 /* YYYYMMDDHHMM, YYYYMMDDHHMMSS and YYYYMMDDHHMMSSmmm digits; a date that does not exist is not readable. */
 int64_t vf__time_from_dated(int64_t digits, enum vf_time_layout layout, int32_t *day);
 
+/* The date that was read last, with what separates it from the time: rows mostly share it. */
+struct vf__last_date {
+    uint8_t text[11];
+    size_t length; /* 0: none */
+    int32_t day;
+};
+
 /* "[date]HH:MM[:SS[.f{1,9}]]". The date is YYYY-MM-DD, YYYY/MM/DD, YYYY.MM.DD or YYYYMMDD, then T, D (kdb+), a space, or
    of YYYYMMDD - (FIX); behind a date HHMM[SS[.f]] is read, too. */
-int64_t vf__time_from_text(const uint8_t *text, size_t length, int32_t *day);
+int64_t vf__time_from_text(const uint8_t *text, size_t length, struct vf__last_date *last, int32_t *day);
 
 /* What a value looks like, and the option that would read it: "milliseconds since 1970: give unit=\"ms\"". Of integers
    a static string. */

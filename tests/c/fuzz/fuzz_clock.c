@@ -172,7 +172,8 @@ static void read_iso(struct bytes *b) {
     if (n > 0) memcpy(text, b->at, n);
     int64_t want = n > 0 ? slow_iso(text, n) : -1;
     int32_t day;
-    REQUIRE(vf__time_from_text((const uint8_t *)text, n, &day) == want);
+    struct vf__last_date last = {.length = 0};
+    REQUIRE(vf__time_from_text((const uint8_t *)text, n, &last, &day) == want);
     int64_t offsets[2] = {0, (int64_t)n};
     struct column c;
     struct vf_clock_options options = {.sessions = whole_day, .n_sessions = 1};

@@ -202,8 +202,10 @@ static int64_t iso(const char *text) {
     uint8_t *exact = malloc(length != 0 ? length : 1);
     memcpy(copy, text, length);
     memcpy(exact, copy, length);
-    int32_t day;
-    int64_t time = vf__time_from_text(exact, length, &day);
+    int32_t day, again;
+    struct vf__last_date last = {.length = 0};
+    int64_t time = vf__time_from_text(exact, length, &last, &day);
+    CHECK(vf__time_from_text(exact, length, &last, &again) == time && again == day); /* the date is known now */
     free(exact);
     return time;
 }
@@ -297,8 +299,9 @@ static void test_iso(void) {
         CHECK(got == -1 || (n >= 16 && got >= t && got < t + S));
     }
     int32_t day;
-    CHECK_I64(vf__time_from_text((const uint8_t *)"09:30\0", 6, &day), -1);
-    CHECK_I64(vf__time_from_text((const uint8_t *)"\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8\xf7", 9, &day), -1);
+    struct vf__last_date last = {.length = 0};
+    CHECK_I64(vf__time_from_text((const uint8_t *)"09:30\0", 6, &last, &day), -1);
+    CHECK_I64(vf__time_from_text((const uint8_t *)"\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8\xf7", 9, &last, &day), -1);
 }
 
 /* ---- columns ---- */

@@ -359,6 +359,8 @@ static void read_column(struct bytes *b) {
             time = x[i] < 0 || x[i] > 86400 ? -1 : x[i] * SECOND;
         else if (kind == 5 || kind == 7)
             time = x[i] < 0 || x[i] > VF_DAY_NS / scales[kind] ? -1 : x[i] * scales[kind];
+        else if (x[i] / (VF_DAY_NS / scales[kind]) > VF__LAST_DAY)
+            time = -1; /* past the year 9999 */
         else
             time = (x[i] % (VF_DAY_NS / scales[kind]) + VF_DAY_NS / scales[kind]) % (VF_DAY_NS / scales[kind]) * scales[kind];
         bool bad = time < 0;

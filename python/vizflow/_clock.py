@@ -5,7 +5,6 @@ Not for the operations that use the clock, and not for reading itself, which is 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -13,11 +12,11 @@ import polars as pl
 
 from vizflow import _core, _partial
 from vizflow._plans import column_type, plugin
-from vizflow._stream import is_replayable
+from vizflow._stream import is_in_memory, is_replayable
 from vizflow.errors import ConfigError, SchemaError
 from vizflow.market import Day, Market, check_day
 
-__all__ = ["EPOCHS", "LAYOUTS", "Reading", "TimeUnit", "local_day", "counted", "hours", "is_doubtful", "reading"]
+__all__ = ["EPOCHS", "LAYOUTS", "Reading", "TimeUnit", "counted", "hours", "is_doubtful", "local_day", "reading"]
 
 TimeUnit: TypeAlias = Literal[
     "HHMMSS", "HHMMSSmmm", "midnight_s", "midnight_ms", "midnight_us", "midnight_ns",
@@ -30,7 +29,6 @@ LAYOUTS: dict[str | None, int] = {  # enum vf_time_layout
 EPOCHS = ("s", "ms", "us", "ns")
 _UNREADABLE = -(2**63)  # no time in any layout
 _HEAD = 1024
-_PLAIN = re.compile(r'\s*(DF |SELECT \[(col\("[^"]*"\)(\.alias\("[^"]*"\))?(, )?)*\]$|SLICE)')  # of a frame in memory
 COUNTS = ("rows", "null", "unreadable", "outside", "other_date")
 FIRSTS = ("first_unreadable", "first_outside", "first_other_date")
 
@@ -196,8 +194,7 @@ def is_doubtful(frame: pl.LazyFrame, read: Reading, market: Market) -> bool:
     """
     if read.doubt == "none":
         return False
-    in_memory = all(_PLAIN.match(line) for line in frame.explain(optimized=False).splitlines())
-    if not in_memory and not (_partial.is_noting() and is_replayable(frame)):
+    if not is_in_memory(frame) and not (_partial.is_noting() and is_replayable(frame)):
         return read.doubt == "text"
     head = frame.select(read.expr).head(_HEAD).collect().to_series()
     try:

@@ -422,7 +422,8 @@ class Market:
         time
             Local time of day; a datetime with a zone is converted to the market's.
         outside
-            What a time in no session gives: ``"raise"``, ``"null"`` (None) or ``"clip"`` (the nearest session end).
+            What a time in no session gives: ``"raise"``, ``"null"`` (None) or ``"clip"`` (the nearest session end;
+            None for a datetime of another trading day).
         grace
             Seconds within which a time outside is moved to the session's end, whatever `outside` says.
         date
@@ -456,8 +457,8 @@ class Market:
             of_day = (time.hour * 3600 + time.minute * 60 + time.second) * _SECOND + time.microsecond * 1000
             elapsed = _core.sessions_elapsed(bounds, grace_ns, of_day)
         if elapsed is None:
-            if outside == "null":
-                return None
+            if outside != "raise":
+                return None  # clipped, but of another day: nothing moves that onto this one
             open_hours = ", ".join(f"{one.start}-{one.end}" for one in map(_session_of, bounds))
             day = "" if market.date is None else f" on {market.date}"
             raise DataError(f"{time} is outside the sessions of market {self.name!r}{day} ({open_hours})")

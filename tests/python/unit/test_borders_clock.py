@@ -335,6 +335,34 @@ def test_a_run_over_stamps_of_a_wrong_unit_is_an_error_and_no_empty_day(tmp_path
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
 
+@pytest.mark.parametrize("how", ["filter", "select", "with_columns", "slice"])
+def test_a_wrong_unit_is_found_behind_other_steps(how: str) -> None:
+    frame = pl.LazyFrame({"t": [EPOCH] * 3, "p": [1.0, 2.0, 3.0]})
+    steps = {"filter": frame.filter(pl.col("p") > 1), "select": frame.select("t"),
+             "with_columns": frame.with_columns(q=pl.col("p") * 2), "slice": frame.head(2)}  # fmt: skip
+    with raises(DataError, "none of its", 'unit="s"', column="t", row=0):
+        vf.parse_time(steps[how], "CN", "t", unit="HHMMSSmmm").collect()
+    assert vf.parse_time(steps[how], "CN", "t", unit="s").collect()["elapsed_seconds"].to_list()[0] == 1800
+
+
+@pytest.mark.parametrize("operation", [vf.forward_return, vf.mark_to_close, vf.merge_forward])
+def test_the_market_on_a_half_day_ends_with_it(operation: Any) -> None:
+    frame = pl.DataFrame(
+        {"symbol": ["a"] * 3, "elapsed_seconds": [12_540, 12_600, 12_660], "price": [10.0, 11.0, 12.0]}
+    )
+
+    def ends(market: vf.Market) -> list[Any]:
+        args = [] if operation is vf.mark_to_close else [[60]]
+        if operation is vf.merge_forward:
+            args = [frame, ["price"], [60]]
+        out = operation(frame, *args, end=market).collect()
+        return out.select(out.columns[3:]).rows()
+
+    half, day = ends(vf.US.on("20241129")), ends(vf.US)
+    assert half != day
+    assert half == ends(vf.Market("half", [vf.Session("09:30", "13:00")]))
+
+
 def test_nulls_before_the_first_value_hide_nothing() -> None:
     frame = pl.DataFrame({"t": [None] * 3_000 + [EPOCH]})
     with raises(DataError, "none of its 1 values", 'unit="s"', column="t", row=3_000):

@@ -54,7 +54,7 @@ int main(void) {
             printf("  %17s\n", "null");
     }
     printf("%" PRId64 " rows, %" PRId64 " null, %" PRId64 " impossible, %" PRId64 " outside the sessions\n",
-           report.n_rows, report.n_null, report.n_invalid, report.n_outside);
+           report.n_rows, report.n_null, report.n_unreadable, report.n_outside);
     printf("the day is %" PRId64 " seconds long\n", vf_sessions_length_ns(china, 2) / 1000000000);
 
     /* 4. The column was given to us: we release it. */

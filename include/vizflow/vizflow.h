@@ -209,24 +209,49 @@ enum vf_time_layout {
     VF_LAYOUT_AUTO = 0, /* by the digit rule, see vf_clock_elapsed */
     VF_LAYOUT_HHMMSS = 1,
     VF_LAYOUT_HHMMSSMMM = 2,
-    VF_LAYOUT_SECONDS = 3 /* seconds since local midnight */
+    VF_LAYOUT_SECONDS = 3, /* since local midnight, as the next three */
+    VF_LAYOUT_MILLISECONDS = 4,
+    VF_LAYOUT_MICROSECONDS = 5,
+    VF_LAYOUT_NANOSECONDS = 6,
+    VF_LAYOUT_YYYYMMDDHHMM = 7, /* a local date and its time, as the next two */
+    VF_LAYOUT_YYYYMMDDHHMMSS = 8,
+    VF_LAYOUT_YYYYMMDDHHMMSSMMM = 9,
+    VF_LAYOUT_EPOCH_S = 10, /* since 1970-01-01 UTC, as the next three: these need `offsets` */
+    VF_LAYOUT_EPOCH_MS = 11,
+    VF_LAYOUT_EPOCH_US = 12,
+    VF_LAYOUT_EPOCH_NS = 13
 };
 
-/* How vf_clock_elapsed reads times. `sessions` is borrowed for the call. */
+/* From a moment on (ns since 1970-01-01 UTC) a zone's local time less UTC, less than a day. */
+struct vf_offset {
+    int64_t from_ns;
+    int64_t offset_ns; /* or VF_OFFSET_UNKNOWN */
+};
+#define VF_OFFSET_UNKNOWN INT64_MIN
+
+/* How vf_clock_elapsed reads times. What it points to is borrowed for the call. */
 struct vf_clock_options {
     const struct vf_session *sessions;
     size_t n_sessions;
     enum vf_outside outside;
     int64_t grace_ns; /* a time within this distance of a session is moved to its end, whatever `outside` says */
     enum vf_time_layout layout;
+    const struct vf_offset *offsets; /* the market's time zone, its changes in order; NULL: none */
+    size_t n_offsets;
+    bool has_day; /* `day` is the trading day of all rows, as days since 1970-01-01 */
+    int32_t day;
+    const struct vf_calendar *calendar; /* its nights and weekends; NULL: those of `sessions`, Saturday and Sunday */
+    bool whole; /* the series is the whole column: VF_ERROR_DATA when it has values, and none can be read */
 };
 
-/* What vf_clock_elapsed met. */
+/* What vf_clock_elapsed met. A first row is -1 where there is none. */
 struct vf_clock_report {
     int64_t n_rows;
-    int64_t n_null;    /* null in the input */
-    int64_t n_invalid; /* impossible digits or text: 99:99 */
-    int64_t n_outside; /* a time of day, but in no session (clipped ones are counted here too) */
+    int64_t n_null;       /* null in the input */
+    int64_t n_unreadable; /* impossible digits, text or dates: 99:99, 2024-02-30 */
+    int64_t n_outside;    /* a time of the day, but in no session (clipped ones are counted here too) */
+    int64_t n_other_date; /* stamps of another trading day */
+    int64_t first_unreadable, first_outside, first_other_date;
 };
 
 /* VF_OK when the sessions are 1 to 64, in order, share no instant (nor with those of the next day), and lie within
@@ -243,16 +268,25 @@ VF_API int64_t vf_sessions_length_ns(const struct vf_session *sessions, size_t n
 VF_API bool vf_sessions_elapsed_ns(const struct vf_session *sessions, size_t n_sessions, int64_t grace_ns,
                                    int64_t time_ns, int64_t *elapsed_ns);
 
-/* vf_sessions_elapsed_ns of a column. Accepts timestamps without zone (any unit: the time of day counts),
-   time32/time64, integers in `layout`, and ISO 8601 strings without zone ("2024-10-01T09:30:00.5", "09:30:00"). Gives
-   float64 seconds when the type can carry fractions of a second, else int64 seconds ("tts", "tss:", int HHMMSS and
-   SECONDS; these refuse sessions that do not start and end on whole seconds).
-   Null stays null. Impossible digits become null, or are VF_ERROR_DATA with count and first row under
+/* vf_sessions_elapsed_ns of a column. Accepts timestamps (any unit; with a zone where `offsets` are given),
+   time32/time64, integers in `layout`, and text without zone: "[date]HH:MM[:SS[.f]]", the date as 2024-10-01,
+   2024/10/01, 2024.10.01 or 20241001, and T, D, a space, or behind the last of these - before the time. Gives float64
+   seconds when the type can carry fractions of a second, else int64 seconds ("tts", "tss:", integers of whole seconds;
+   these refuse sessions that do not start and end on whole seconds).
+   Without `has_day` the time of day counts, whatever the date. With it, a stamp that has a date and is of another
+   trading day is null and counted, or VF_ERROR_DATA under VF_OUTSIDE_RAISE; no grace and no clipping moves it. A
+   stamp is of the day of its date; but for what is traded in a night session: the evening before, or over a weekend the
+   Friday's, is the day's.
+   With `offsets`, moments are placed by real time where the clocks change within a session: a market open for 24 hours
+   has 23 or 25 on such a day, and time goes forward. A moment of unknown offset is not readable; nor is a time
+   since 1970 of less than a day, which is one since midnight, or none.
+   Null stays null. What cannot be read becomes null, or is VF_ERROR_DATA with count and first row under
    VF_OUTSIDE_RAISE, as times in no session are. Sessions that vf_sessions_check refuses, a negative grace_ns and
    unknown options are VF_ERROR_ARGUMENT.
    The digit rule of VF_LAYOUT_AUTO: 7 to 9 digits are HHMMSSmmm, up to 6 are HHMMSS; a value of up to 6 digits
-   that would, read as HHMMSSmmm, also fall in a session, and a column that has both kinds, are refused as
-   ambiguous, VF_ERROR_DATA (0 is midnight either way). `report` may be NULL. */
+   that would, read as HHMMSSmmm, also fall in a session, a column that has both kinds, and (told of a `whole` one) a
+   column whose every value could be time since midnight, some of it in a session, are refused as ambiguous,
+   VF_ERROR_DATA (0 is midnight either way). `report` may be NULL. */
 VF_API enum vf_status vf_clock_elapsed(const struct vf_context *ctx, const struct vf_series *time,
                                        const struct vf_clock_options *options, struct vf_column *out,
                                        struct vf_clock_report *report, struct vf_error *err);
@@ -361,8 +395,9 @@ VF_API enum vf_status vf_date_parse(const struct vf_context *ctx, const struct v
 
 /* vf_clock_elapsed with the sessions of each row's own day. `date`: a Date column as long as `time`; a null in it
    gives null. A day that is not traded is VF_ERROR_DATA with count and first row, one that is not known VF_ERROR_RANGE.
-   options->sessions is not looked at; the other options as in vf_clock_elapsed, VF_ERROR_ARGUMENT and VF_ERROR_DATA
-   too. VF_ERROR_STATE for a calendar without sessions. `report` may be NULL. */
+   options->sessions, has_day, day and calendar are not looked at: stamps that have a date are held against the row's
+   day; the other options as in vf_clock_elapsed, VF_ERROR_ARGUMENT and VF_ERROR_DATA too. VF_ERROR_STATE for a
+   calendar without sessions. `report` may be NULL. */
 VF_API enum vf_status vf_clock_elapsed_on(const struct vf_context *ctx, const struct vf_calendar *calendar,
                                           const struct vf_series *time, const struct vf_series *date,
                                           const struct vf_clock_options *options, struct vf_column *out,
@@ -385,7 +420,9 @@ VF_API enum vf_status vf_clock_left_on(const struct vf_context *ctx, const struc
 
 /* The trading day of local timestamps (without zone, any unit), as date32: the day itself, but for what is traded in a
    night session. From the night's start on it is the next trading day; up to its end in the morning it is the day
-   itself where that is traded, else the next (Saturday's first hours are Monday's). Null stays null. Where a next
+   itself where that is traded, else the next (Saturday's first hours are Monday's). Null stays null, and a night that is
+   followed by a closed day of the week has no trading day: null (the day may only be lacking in the calendar, and would
+   be folded onto the next). Where a next
    trading day is needed and not known: VF_ERROR_RANGE with the row. A time outside
    the years 1 to 9999 is VF_ERROR_DATA with the row. VF_ERROR_STATE for a calendar without days. */
 VF_API enum vf_status vf_clock_trading_day(const struct vf_context *ctx, const struct vf_calendar *calendar,

@@ -1,7 +1,10 @@
 /* The CPython module vizflow._core: functions over single columns and scalars, and the module itself.
    Not for objects with a life of their own: core_objects.c has Fifo, Mark and Agg. */
 #include "object.h"
+#include "kwargs.h"
 #include "memory.h"
+
+#include "clock/stamps.h"
 
 #include <stdlib.h>
 
@@ -55,36 +58,64 @@ static PyObject *py_sessions_elapsed(PyObject *module, PyObject *args) {
     return PyLong_FromLongLong(elapsed);
 }
 
+PyObject *clock_counts(const struct vf_clock_report *report) {
+    return Py_BuildValue("LLLLLLLL", (long long)report->n_rows, (long long)report->n_null,
+                         (long long)report->n_unreadable, (long long)report->n_outside,
+                         (long long)report->n_other_date, (long long)report->first_unreadable,
+                         (long long)report->first_outside, (long long)report->first_other_date);
+}
+
 PyDoc_STRVAR(clock_elapsed_doc,
-             "clock_elapsed($module, column, sessions, outside, grace_ns, layout, /)\n--\n\n"
-             "(Column of elapsed seconds, (rows, null, invalid, outside)) of a column of times of day.");
+             "clock_elapsed($module, column, sessions, outside, grace_ns, layout, entire, day, calendar, zone, /)\n--\n\n"
+             "(Column of elapsed seconds, (rows, null, unreadable, outside, other_date and the first rows of the last "
+             "three, -1 without)) of a column of times.");
 
 static PyObject *py_clock_elapsed(PyObject *module, PyObject *args) {
     struct vf_session sessions[SESSIONS_MAX];
-    struct vf_clock_options options = {.sessions = sessions};
+    struct vf_offset offsets[OFFSETS_MAX];
+    struct vf_clock_options options = {.sessions = sessions, .offsets = offsets};
+    struct vf_calendar *calendar = NULL;
     struct vf_clock_report report = {0};
     struct vf_column column = {0};
     struct vf_error err = {0};
-    PyObject *object, *list;
-    int outside, layout;
+    PyObject *object, *list, *day;
+    const char *text, *zone;
+    Py_ssize_t text_length, zone_length;
+    int outside, layout, entire;
     long long grace;
-    if (!PyArg_ParseTuple(args, "OOiLi", &object, &list, &outside, &grace, &layout)) return NULL;
+    if (!PyArg_ParseTuple(args, "OOiLipOz#z#", &object, &list, &outside, &grace, &layout, &entire, &day, &text,
+                          &text_length, &zone, &zone_length))
+        return NULL;
     if (!read_sessions(list, sessions, &options.n_sessions)) return NULL;
     options.outside = (enum vf_outside)outside;
     options.layout = (enum vf_time_layout)layout;
     options.grace_ns = grace;
+    options.whole = entire != 0;
+    options.n_offsets = zone != NULL ? offsets_read(zone, (size_t)zone_length, offsets) : 0;
+    options.has_day = day != Py_None;
+    if (options.has_day) options.day = (int32_t)PyLong_AsLong(day);
+    if (PyErr_Occurred()) return NULL;
     struct column_in *in = column_in_new(object);
     if (in == NULL) return NULL;
-    enum vf_status status;
+    enum vf_status status = VF_OK;
     Py_BEGIN_ALLOW_THREADS;
-    status = vf_clock_elapsed(NULL, &in->series, &options, &column, &report, &err);
+    if (text != NULL) status = vf_calendar_open(NULL, text, (size_t)text_length, &calendar, &err);
+    options.calendar = calendar;
+    if (status == VF_OK) status = vf_clock_elapsed(NULL, &in->series, &options, &column, &report, &err);
+    vf_calendar_close(calendar);
     column_in_free(in);
     Py_END_ALLOW_THREADS;
     if (status != VF_OK) return raise_error(&err);
     PyObject *out = column_out(module, &column);
-    if (out == NULL) return NULL;
-    return Py_BuildValue("N(LLLL)", out, (long long)report.n_rows, (long long)report.n_null,
-                         (long long)report.n_invalid, (long long)report.n_outside);
+    return out == NULL ? NULL : Py_BuildValue("NN", out, clock_counts(&report));
+}
+
+PyDoc_STRVAR(clock_guess_doc, "clock_guess($module, value, /)\n--\n\nWhat an integer looks like, and its unit=.");
+
+static PyObject *py_clock_guess(PyObject *module, PyObject *value) {
+    (void)module;
+    long long number = PyLong_AsLongLong(value);
+    return PyErr_Occurred() ? NULL : PyUnicode_FromString(vf__guess_integer(number));
 }
 
 PyDoc_STRVAR(clusters_error_doc,
@@ -165,6 +196,7 @@ static PyMethodDef functions[] = {
     {"sessions_check", py_sessions_check, METH_O, sessions_check_doc},
     {"sessions_elapsed", py_sessions_elapsed, METH_VARARGS, sessions_elapsed_doc},
     {"clock_elapsed", py_clock_elapsed, METH_VARARGS, clock_elapsed_doc},
+    {"clock_guess", py_clock_guess, METH_O, clock_guess_doc},
     {"clusters_error", py_clusters_error, METH_VARARGS, clusters_error_doc},
     {"expand", py_expand, METH_VARARGS, expand_doc},
     {"leftover", py_leftover, METH_O, "leftover($module, name, /)\n--\n\nWhose temporary file it is: vf_file_leftover."},

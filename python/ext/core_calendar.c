@@ -1,6 +1,7 @@
 /* Calendar: the library's calendar as a Python type, one method a C function; days are integers since 1970-01-01.
    Not for dates as Python has them, and not for the bundled texts: vizflow/calendar.py has both. */
 #include "object.h"
+#include "kwargs.h"
 
 struct calendar_object {
     PyObject_HEAD struct vf_calendar *calendar;
@@ -171,20 +172,26 @@ static PyObject *calendar_columns(PyObject *self, PyObject *unused) {
     return columns_or_error(self, status, out, 4, &err);
 }
 
-PyDoc_STRVAR(report_doc, "report($self, times, dates, grace_ns, layout, /)\n--\n\n"
-                         "(rows, null, invalid, outside) of times of day, by the sessions of each row's day.");
+PyDoc_STRVAR(report_doc, "report($self, times, dates, grace_ns, layout, zone, /)\n--\n\n"
+                         "Counts as clock_elapsed gives them, by the sessions of each row's day.");
 
 static PyObject *calendar_report(PyObject *self, PyObject *args) {
     PyObject *times, *dates;
     long long grace;
     int layout;
+    const char *zone;
+    Py_ssize_t zone_length;
+    struct vf_offset offsets[OFFSETS_MAX];
     struct vf_clock_report report = {0};
     struct vf_column column = {0};
     struct vf_error err = {0};
     enum vf_status status;
-    if (!PyArg_ParseTuple(args, "OOLi", &times, &dates, &grace, &layout)) return NULL;
-    struct vf_clock_options options = {
-        .outside = VF_OUTSIDE_NULL, .grace_ns = grace, .layout = (enum vf_time_layout)layout};
+    if (!PyArg_ParseTuple(args, "OOLiz#", &times, &dates, &grace, &layout, &zone, &zone_length)) return NULL;
+    struct vf_clock_options options = {.outside = VF_OUTSIDE_NULL,
+                                       .grace_ns = grace,
+                                       .layout = (enum vf_time_layout)layout,
+                                       .offsets = offsets,
+                                       .n_offsets = zone != NULL ? offsets_read(zone, (size_t)zone_length, offsets) : 0};
     struct column_in *time = column_in_new(times);
     struct column_in *date = time != NULL ? column_in_new(dates) : NULL;
     if (date == NULL) {
@@ -197,9 +204,7 @@ static PyObject *calendar_report(PyObject *self, PyObject *args) {
     column_in_free(time);
     column_in_free(date);
     Py_END_ALLOW_THREADS;
-    if (status != VF_OK) return raise_error(&err);
-    return Py_BuildValue("LLLL", (long long)report.n_rows, (long long)report.n_null, (long long)report.n_invalid,
-                         (long long)report.n_outside);
+    return status != VF_OK ? raise_error(&err) : clock_counts(&report);
 }
 
 static PyMethodDef calendar_methods[] = {

@@ -212,6 +212,11 @@ static const struct kwarg *find(const struct kwargs *kwargs, const char *name) {
     return NULL;
 }
 
+bool kwargs_has(const struct kwargs *kwargs, const char *name) {
+    const struct kwarg *item = find(kwargs, name);
+    return item != NULL && item->kind != KWARG_NONE;
+}
+
 static enum vf_status missing(const char *name, struct vf_error *err) {
     return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1,
                     "plugin keyword argument '%s' is missing or of another type", name);
@@ -258,4 +263,29 @@ enum vf_status kwargs_list(const struct kwargs *kwargs, const char *name, const 
     *out = kwargs->list + item->list_start;
     *n = item->list_length;
     return VF_OK;
+}
+
+/* A decimal number and the space behind it; false at the end, and at what is none. */
+static bool number(const char **at, const char *end, int64_t *out) {
+    bool negative = *at < end && **at == '-';
+    const char *c = *at + negative;
+    int64_t value = 0;
+    for (; c < end && *c >= '0' && *c <= '9' && value < INT64_C(100000000000); c++)
+        value = value * 10 + (*c - '0');
+    if (c == *at + negative || c == end || *c != ' ') return false;
+    *at = c + 1;
+    *out = negative ? -value : value;
+    return true;
+}
+
+size_t offsets_read(const char *text, size_t length, struct vf_offset *out) {
+    const int64_t second = 1000000000;
+    const char *at = text, *end = text + length;
+    size_t n = 0;
+    for (int64_t from, offset; n < OFFSETS_MAX && number(&at, end, &from) && number(&at, end, &offset); n++) {
+        if (from > INT64_MAX / second || from < INT64_MIN / second) break;
+        bool known = offset > -86400 && offset < 86400;
+        out[n] = (struct vf_offset){from * second, known ? offset * second : VF_OFFSET_UNKNOWN};
+    }
+    return n;
 }

@@ -32,6 +32,9 @@ struct kwargs {
 /* Texts point into data. */
 enum vf_status kwargs_read(const uint8_t *data, size_t length, struct kwargs *out, struct vf_error *err);
 
+/* Whether a name is there, and not None. */
+bool kwargs_has(const struct kwargs *kwargs, const char *name);
+
 /* Values by name; a missing one, or one of another kind, fails. */
 enum vf_status kwargs_int(const struct kwargs *kwargs, const char *name, int64_t *out, struct vf_error *err);
 enum vf_status kwargs_float(const struct kwargs *kwargs, const char *name, double *out, struct vf_error *err);
@@ -42,5 +45,11 @@ enum vf_status kwargs_view(const struct kwargs *kwargs, const char *name, const 
                            struct vf_error *err);
 enum vf_status kwargs_list(const struct kwargs *kwargs, const char *name, const int64_t **out, size_t *n,
                            struct vf_error *err);
+
+#define OFFSETS_MAX 640
+
+/* A time zone as the face writes it: pairs of numbers, "from offset ", in seconds; an offset of a day or more says that
+   it is not known. Gives how many were read, at most OFFSETS_MAX. */
+size_t offsets_read(const char *text, size_t length, struct vf_offset *out);
 
 #endif

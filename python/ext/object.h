@@ -55,4 +55,7 @@ struct rows_in {
 bool rows_in_new(PyObject *args, const char *who, size_t n_keys, size_t n_values, struct rows_in *out);
 void rows_in_free(struct rows_in *rows);
 
+/* What a clock met, as a tuple. */
+PyObject *clock_counts(const struct vf_clock_report *report);
+
 #endif

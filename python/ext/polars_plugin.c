@@ -125,14 +125,22 @@ static void give_field(const struct ArrowSchema *in, size_t n, const char *forma
 
 /* ---- the functions ---- */
 
+/* offsets: room for OFFSETS_MAX. */
 static enum vf_status clock_kwargs(const struct kwargs *kwargs, struct vf_clock_options *options,
-                                   struct vf_error *err) {
-    int64_t outside = 0, layout = 0;
+                                   struct vf_offset *offsets, struct vf_error *err) {
+    int64_t outside = 0, layout = 0, entire = 0;
+    const char *zone = NULL;
+    size_t length = 0;
     enum vf_status status = kwargs_int(kwargs, "outside", &outside, err);
     if (status == VF_OK) status = kwargs_int(kwargs, "layout", &layout, err);
+    if (status == VF_OK) status = kwargs_int(kwargs, "entire", &entire, err);
     if (status == VF_OK) status = kwargs_int(kwargs, "grace_ns", &options->grace_ns, err);
+    if (status == VF_OK && kwargs_has(kwargs, "zone")) status = kwargs_view(kwargs, "zone", &zone, &length, err);
     options->outside = (enum vf_outside)outside;
     options->layout = (enum vf_time_layout)layout;
+    options->whole = entire != 0;
+    options->n_offsets = zone != NULL ? offsets_read(zone, length, offsets) : 0;
+    options->offsets = offsets;
     return status;
 }
 
@@ -161,20 +169,31 @@ static enum vf_status clock_elapsed(const struct vf_series *in, size_t n, const 
                                     struct vf_column *out, struct vf_error *err) {
     (void)n;
     struct vf_session sessions[KWARGS_LIST_MAX / 2];
+    struct vf_offset offsets[OFFSETS_MAX];
     struct vf_clock_options options = {0};
-    enum vf_status status = clock_kwargs(kwargs, &options, err);
-    if (status == VF_OK) status = session_kwargs(kwargs, sessions, &options, err);
+    struct vf_calendar *calendar = NULL;
     struct vf_context ctx = one_thread();
-    return status != VF_OK ? status : vf_clock_elapsed(&ctx, &in[0], &options, out, NULL, err);
+    int64_t day = 0;
+    enum vf_status status = clock_kwargs(kwargs, &options, offsets, err);
+    if (status == VF_OK) status = session_kwargs(kwargs, sessions, &options, err);
+    options.has_day = kwargs_has(kwargs, "day");
+    if (status == VF_OK && options.has_day) status = kwargs_int(kwargs, "day", &day, err);
+    options.day = (int32_t)day;
+    if (status == VF_OK && kwargs_has(kwargs, "calendar")) status = calendar_kwarg(kwargs, &ctx, &calendar, err);
+    options.calendar = calendar;
+    if (status == VF_OK) status = vf_clock_elapsed(&ctx, &in[0], &options, out, NULL, err);
+    vf_calendar_close(calendar);
+    return status;
 }
 
 static enum vf_status clock_elapsed_on(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
                                        struct vf_column *out, struct vf_error *err) {
     (void)n;
+    struct vf_offset offsets[OFFSETS_MAX];
     struct vf_clock_options options = {0};
     struct vf_calendar *calendar = NULL;
     struct vf_context ctx = one_thread();
-    enum vf_status status = clock_kwargs(kwargs, &options, err);
+    enum vf_status status = clock_kwargs(kwargs, &options, offsets, err);
     if (status == VF_OK) status = calendar_kwarg(kwargs, &ctx, &calendar, err);
     if (status == VF_OK)
         status = vf_clock_elapsed_on(&ctx, calendar, &in[0], &in[1], &options, out, NULL, err);

@@ -23,7 +23,7 @@ _NORTHBOUND_START = dt.date(2014, 11, 17)
 _NORTHBOUND_CHANGE = dt.date(2023, 4, 24)
 
 _MINUTE = 60 * 10**9
-_HK_OPENS = 570 * _MINUTE  # 09:30, since before there was a link
+_HK_OPENS, _HK_CLOSES = 570 * _MINUTE, 960 * _MINUTE  # 09:30 and 16:00, since before there was a link
 
 
 def day_number(day: dt.date) -> int:
@@ -86,10 +86,13 @@ def _northbound() -> str:
     lines = [f"calendar {name}", f"first {day_of(first)}", f"last {day_of(last)}", f"verified {day_of(verified)}"]
     lines += ["closed", *(" ".join([str(year), *found]) for year, found in closed.items())]
     lines += hours_part(text("CN")).splitlines()
-    for number in days:  # where Hong Kong opened late, so did its link
-        late = abroad.sessions(number)[0][0]
-        if late > _HK_OPENS:
-            hours = [(max(start, late), end) for start, end in home.sessions(number) if end > late]
+    for number in days:  # where Hong Kong opened late, so did its link, and where its afternoon was cut short
+        sessions = abroad.sessions(number)
+        opens, closes = sessions[0][0], sessions[-1][1]
+        cut = len(sessions) > 1 and closes < _HK_CLOSES  # on its half days the link goes on till the close at home
+        if opens > _HK_OPENS or cut:
+            until = closes if cut else 2**62
+            hours = [(max(a, opens), min(b, until)) for a, b in home.sessions(number) if b > opens and a < until]
             lines += ["special " + " ".join(map(_hhmm, hours)), f"{day_of(number):%Y %m%d}"]
     return "\n".join(lines) + "\n"
 

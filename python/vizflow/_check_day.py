@@ -5,7 +5,6 @@ Not for comparing days: `_check_days` does, and `vizflow.check` words what both 
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +12,12 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _core, _schema, io, ops
+from vizflow import _clock, _core, _schema, io
+from vizflow._clock import TimeUnit
 from vizflow._stream import batches
 from vizflow.config import Config
 from vizflow.errors import DataError, Error, SchemaError, StorageError, translated
 from vizflow.market import Market
-from vizflow.ops import TimeUnit
 from vizflow.run import context
 
 # What a semantic name may be called in Config.columns, or, where it is not there, in the files.
@@ -257,15 +256,15 @@ class Day:
             self.not_checked.append(("sessions, order", unit.reason))
             return
         try:
-            local = ops._local_time(pl.col(column), self.schema[column], self.market, unit)
+            read = _clock.reading(column, self.schema[column], self.market, unit)
         except Error as error:
             self.not_checked.append(("sessions, order", str(error)))
             return
         keyed = symbol is not None and not (self.schema[symbol].is_float() or self.schema[symbol].is_nested())
         if symbol is not None and not keyed:
             self.not_checked.append(("order", f"column {symbol!r} is {self.schema[symbol]}, no symbol"))
-        wanted = [local.alias(column)] + ([pl.col(symbol).alias(_ROW)] if symbol is not None and keyed else [])
-        counts = _Clock(self.market, self.options.grace_ns, unit)
+        wanted = [read.expr.alias(column)] + ([pl.col(symbol).alias(_ROW)] if symbol is not None and keyed else [])
+        counts = _Clock(self.market, self.options.grace_ns, read)
         try:
             for batch in batches(lf.select(wanted)):
                 counts.update(batch[column], batch[_ROW] if keyed else None)
@@ -273,12 +272,14 @@ class Day:
             self.add("times", "error", column, detail=str(error))
             return
         self._clock_findings(column, counts)
-        self._other_dates(lf, column, local, unit)
 
     def _clock_findings(self, column: str, counts: _Clock) -> None:
         market = self.market.name
-        if counts.invalid:
-            self.add("impossible_time", "error", column, counts.invalid, counts.first_invalid, "impossible times")
+        if counts.unreadable:
+            self.add("impossible_time", "error", column, counts.unreadable, counts.first_unreadable, "impossible times")
+        if counts.other_date:
+            detail = f"stamps of other days than {self.market.date}"
+            self.add("other_date", "error", column, counts.other_date, counts.first_other_date, detail)
         if counts.outside:
             detail = f"outside every session of {market}"
             self.add("out_of_session", "warning", column, counts.outside, counts.first_outside, detail)
@@ -308,31 +309,13 @@ class Day:
             .row(0)
         )
         if most is not None and most >= 10**9:
-            unit = "s" if most < 10**11 else "ms" if most < 10**14 else "us" if most < 10**17 else "ns"
-            return _Refused(f"{column!r} holds {most}, which looks like time since 1970; give unit={unit!r}")
+            return _Refused(f"{column!r} holds {most}, which looks like {_core.clock_guess(most)}")
         if short and long:
             detail = f"{short} values of up to 6 digits and {long} of 7 to 9: HHMMSS or HHMMSSmmm? give unit="
             self.add("times", "error", column, min(short, long), None, detail)
+        if long and not short and most <= 86_400_000:
+            return _Refused(f"{column!r} may be HHMMSSmmm or milliseconds since midnight; give unit=")
         return "HHMMSSmmm" if long > short else "HHMMSS" if short and long else None
-
-    def _other_dates(self, lf: pl.LazyFrame, column: str, local: pl.Expr, unit: str | None) -> None:
-        """Count the stamps of other days; a night session's may be of the days before."""
-        assert self.schema is not None
-        dtype = self.schema[column]
-        if not (isinstance(dtype, pl.Datetime) or (dtype.is_integer() and unit in ops._EPOCHS)):
-            return
-        day = dt.datetime.strptime(self.date, "%Y%m%d").date()
-        first = day - dt.timedelta(days=14) if self.market.bounds_ns[0][0] < 0 else day
-        other = ~local.dt.date().is_between(first, day)
-        count, row = (
-            lf.select(other=other)
-            .with_row_index(_ROW)
-            .select(pl.col("other").sum(), pl.col(_ROW).filter(pl.col("other")).min())
-            .collect(engine="streaming")
-            .row(0)
-        )
-        if count:
-            self.add("other_date", "error", column, count, row, f"stamps of other days than {day}")
 
     # -- sides, repeats, casts --
 
@@ -401,41 +384,36 @@ class _Refused:
 class _Clock:
     """Counts of a day's times, batch by batch; rows are numbered over all batches."""
 
-    def __init__(self, market: Market, grace_ns: int, unit: str | None) -> None:
-        self.bounds = market.bounds_ns
+    def __init__(self, market: Market, grace_ns: int, read: _clock.Reading) -> None:
+        self.market = market
         self.grace_ns = grace_ns
-        self.layout = ops._LAYOUTS.get(unit, 0)
+        self.read = read
         self.order = _core.Order()
-        self.rows = self.invalid = self.outside = self.graced = 0
-        self.first_invalid: int | None = None
+        self.rows = self.unreadable = self.other_date = self.outside = self.graced = 0
+        self.first_unreadable: int | None = None
+        self.first_other_date: int | None = None
         self.first_outside: int | None = None
 
     def update(self, times: pl.Series, keys: pl.Series | None) -> None:
         """Take the next rows."""
-        column, (_, nulls, invalid, outside) = _core.clock_elapsed(times, self.bounds, 0, self.grace_ns, self.layout)
-        elapsed = pl.Series(column)
-        lost = elapsed.null_count() - nulls - invalid
-        self.graced += outside - lost
-        if lost or invalid:
-            self._find(times, elapsed, invalid, lost)
+        elapsed, counts = self.read.counts(times, self.market, self.market._day_number, self.grace_ns)
+        lost = elapsed.null_count() - counts["null"] - counts["unreadable"] - counts["other_date"]
+        for name in ("unreadable", "other_date"):
+            if counts[name] and getattr(self, "first_" + name) is None:
+                setattr(self, "first_" + name, self.rows + counts["first_" + name])
+            setattr(self, name, getattr(self, name) + counts[name])
+        if lost and self.first_outside is None:
+            self.first_outside = self._first_lost(times, elapsed)
+        self.outside += lost
+        self.graced += counts["outside"] - lost
         self.order.update(keys, elapsed)
         self.rows += times.len()
 
-    def _find(self, times: pl.Series, elapsed: pl.Series, invalid: int, lost: int) -> None:
-        """Find the first row of each kind: what clips to a session is outside, what does not is impossible."""
-        self.invalid += invalid
-        self.outside += lost
-        if (not invalid or self.first_invalid is not None) and (not lost or self.first_outside is not None):
-            return
-        clipped = pl.Series(_core.clock_elapsed(times, self.bounds, 1, self.grace_ns, self.layout)[0])
-        gone = times.is_not_null() & elapsed.is_null()
-        for name, rows in (
-            ("first_invalid", gone & clipped.is_null()),
-            ("first_outside", gone & clipped.is_not_null()),
-        ):
-            row = rows.arg_true().min()
-            if getattr(self, name) is None and isinstance(row, int):
-                setattr(self, name, self.rows + row)
+    def _first_lost(self, times: pl.Series, elapsed: pl.Series) -> int | None:
+        """Find the first row that is outside: clipped, it has a time."""
+        clipped, _ = self.read.counts(times, self.market, self.market._day_number, self.grace_ns, outside=1)
+        row = (elapsed.is_null() & clipped.is_not_null()).arg_true().min()
+        return self.rows + row if isinstance(row, int) else None
 
 
 def _finite(value: pl.Expr) -> pl.Expr:

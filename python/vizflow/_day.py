@@ -12,7 +12,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,8 @@ from vizflow.market import Market
 
 def context(config: Config, date: str) -> Context:
     """Make the `Context` of a date."""
-    market = Market.get(config.market)
-    return Context(config=config, calendar=_days(config, market), market=market, date=check_date(date))
+    market, date = Market.get(config.market), check_date(date)
+    return Context(config=config, calendar=_days(config, market), market=replace(market, date=date), date=date)
 
 
 def _days(config: Config, market: Market) -> pl.DataFrame:

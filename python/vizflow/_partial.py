@@ -298,6 +298,11 @@ def noting() -> Iterator[Notes]:
         _notes.reset(token)
 
 
+def is_noting() -> bool:
+    """Tell whether a run builds its pipeline."""
+    return _notes.get() is not None
+
+
 def note_bins(widths: Mapping[str, float]) -> None:
     """Note the widths of bin columns."""
     notes = _notes.get()

@@ -103,6 +103,12 @@ def is_replayable(frame: pl.LazyFrame) -> bool:
     return True
 
 
+def is_in_memory(frame: pl.LazyFrame) -> bool:
+    """Tell whether a plan reads nothing but a frame in memory, row by row, and calls no Python."""
+    text = frame.explain(optimized=False)
+    return " SCAN" not in text and "python" not in text.lower() and is_replayable(frame)
+
+
 # ---- what a step has learnt, kept while an outer step reads it twice --------------------------------------------
 
 

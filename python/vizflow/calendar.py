@@ -290,7 +290,8 @@ def trading_day(column: str | pl.Expr, market: str | Market) -> pl.Expr:
     Expr
         Date. From the night's start on the next trading day; up to the night's end in the morning the day itself, or
         the next where it is not traded (Saturday's first hours are Monday's). Any other time keeps its day, traded
-        or not.
+        or not. Null for a night that a closed weekday follows: the eve of a holiday has none, and a calendar that
+        lacks a session would else fold it onto the next day.
 
     Raises
     ------
@@ -431,7 +432,7 @@ def show(market: str | Market = "CN", start: Day | None = None, end: Day | None 
     >>> import vizflow as vf
     >>> print(vf.calendar.show("HK", "20241223", "20241227"))
     HK: 9132 trading days, known 1990-01-01 to 2026-12-31, verified to 2026-10-05
-    sessions 09:30-12:00,13:00-16:00; on 5518 days others
+    sessions 09:30-12:00,13:00-16:00; on 5524 days others
     20241223
     20241224 09:30-12:00
     20241227

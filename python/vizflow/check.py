@@ -15,13 +15,13 @@ from typing import Any, TextIO
 
 import polars as pl
 
-from vizflow import _core, _schema, io, ops
+from vizflow import _clock, _core, _schema, io
 from vizflow._check_day import Day, Options
 from vizflow._check_days import Across, size_text
+from vizflow._clock import TimeUnit
 from vizflow.config import Config, check_date
 from vizflow.errors import ConfigError
 from vizflow.market import Market, grace_nanoseconds
-from vizflow.ops import TimeUnit
 
 __all__ = ["CheckReport", "check", "command"]
 
@@ -181,8 +181,8 @@ def check(
     days = list(dict.fromkeys(check_date(date) for date in dates))
     if not days:
         raise ConfigError("there are no dates to check")
-    if unit not in (*ops._LAYOUTS, *ops._EPOCHS):
-        raise ConfigError(f"unit is {unit!r}; 'HHMMSS', 'HHMMSSmmm', 's', 'ms', 'us', 'ns' or None is accepted")
+    if unit not in _clock.LAYOUTS:
+        raise _clock.unknown_unit(unit)
     for option, names in ("keys", keys), ("columns", columns):
         if names is not None and (isinstance(names, str) or not names or not all(isinstance(n, str) for n in names)):
             raise ConfigError(f"{option} is {names!r}; a list of column names is accepted")

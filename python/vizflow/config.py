@@ -140,7 +140,8 @@ class Context:
         Trading calendar as a frame: of the config's ``calendar_path``, else the bundled one of its market (see
         `vizflow.calendar.get`); without rows for a market that has none.
     market
-        The config's market.
+        The config's market on that day (`Market.on`): with its sessions, half days and late openings included, and with
+        stamps of other days outside. On a day that its calendar does not know, or says is closed, with the usual ones.
     date
         The day, ``YYYYMMDD``.
 

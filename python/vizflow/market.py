@@ -8,13 +8,15 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
-from vizflow import _bundle, _core
+import polars as pl
+
+from vizflow import _bundle, _core, _zones
 from vizflow.errors import ConfigError, DataError
 
 __all__ = ["CN", "CRYPTO", "HK", "HKEX_NORTHBOUND", "KR", "US", "Day", "Market", "Outside", "Session", "check_day"]
@@ -125,6 +127,8 @@ class Market:
         your own hold on every day but those in `overrides`.
     overrides
         Other sessions on some days: a day, or a pair (first, last) of days, to a list of `Session`.
+    date
+        The trading day that is looked at; see `on`. Markets that differ in nothing else are equal.
 
     Raises
     ------
@@ -139,12 +143,12 @@ class Market:
     >>> vf.Market("lunch", [vf.Session("09:00", "12:00"), vf.Session("13:00", "17:30")]).seconds
     27000
 
-    Sessions on a date, and a day on which a typhoon took the morning:
+    Sessions on a date, and a day of which a typhoon takes the morning:
 
     >>> vf.HK.sessions_on("20241224")
     (Session(start='09:30', end='12:00', night=False),)
-    >>> hk = vf.HK.on({"20140916": [vf.Session("13:00", "16:00")]})
-    >>> hk.end_on("20140916"), hk.end_on("20140917")
+    >>> hk = vf.HK.on({"20261020": [vf.Session("13:00", "16:00")]})
+    >>> hk.end_on("20261020"), hk.end_on("20261021")
     (10800, 19800)
     """
 
@@ -153,6 +157,7 @@ class Market:
     timezone: str | None = None
     calendar: str | None = None
     overrides: Mapping[Days, Sequence[Session]] | tuple[_Override, ...] = ()
+    date: Day | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sessions", tuple(self.sessions))
@@ -170,6 +175,7 @@ class Market:
         if self.calendar is not None:
             object.__setattr__(self, "calendar", _bundle.name_of(self.calendar))
         object.__setattr__(self, "overrides", self._check_overrides())
+        object.__setattr__(self, "date", None if self.date is None else check_day(self.date))
 
     def _check_overrides(self) -> tuple[_Override, ...]:
         given = self.overrides
@@ -189,16 +195,35 @@ class Market:
                     )
         return items
 
-    def on(self, overrides: Mapping[Days, Sequence[Session]]) -> Market:
-        """Give this market with other sessions on some days.
+    def on(self, day: Day | Mapping[Days, Sequence[Session]]) -> Market:
+        """Give the market on a day, or this market with other sessions on some days.
 
         Parameters
         ----------
-        overrides
-            A day, or a pair (first, last) of days, to a list of `Session`. Of several for a day the last counts.
+        day
+            A trading day, ``YYYYMMDD`` or a date: whatever takes the market then takes it on that day, with that day's
+            sessions and length, and stamps of another trading day are outside (see `parse_time`). A pipeline's
+            ``ctx.market`` is the market on ``ctx.date``. Or other sessions: a day, or a pair (first, last) of days, to
+            a list of `Session`; of several for a day the last counts.
+
+        Raises
+        ------
+        ConfigError
+            The day is not traded.
+        CalendarRangeError
+            The calendar does not know the day.
+
+        Examples
+        --------
+        >>> import vizflow as vf
+        >>> vf.US.on("20241129").seconds, vf.US.seconds
+        (12600, 23400)
         """
-        more = ((*_days_of(key), tuple(sessions)) for key, sessions in overrides.items())
-        return replace(self, overrides=(*self._overrides, *more))
+        if isinstance(day, Mapping):
+            more = ((*_days_of(key), tuple(sessions)) for key, sessions in day.items())
+            return replace(self, overrides=(*self._overrides, *more))
+        self.bounds_on(day)  # checks it
+        return replace(self, date=day)
 
     def without_night(self, dates: Iterable[Days]) -> Market:
         """Give this market without its night session on some days.
@@ -345,17 +370,47 @@ class Market:
         >>> vf.US.end_on("20241129"), vf.US.end_on("20241202")
         (12600, 23400)
         """
-        return int(_core.sessions_check(self.bounds_on(date))) // _SECOND
+        return self._length(check_day(date), self.bounds_on(date))
+
+    def _length(self, day: dt.date, bounds: list[tuple[int, int]]) -> int:
+        if self.timezone is not None:
+            return _zones.length_ns(self.timezone, day, bounds) // _SECOND
+        return int(_core.sessions_check(bounds)) // _SECOND
 
     @property
     def bounds_ns(self) -> list[tuple[int, int]]:
-        """(start, end) of each session in nanoseconds since midnight."""
+        """(start, end) of each session in nanoseconds since midnight.
+
+        Of the market on a day (`on`) those of the day. Where its calendar says that the day is not traded, or does not
+        know it, they are the usual ones: a pipeline runs on the file that is there.
+        """
+        if isinstance(self.date, dt.date):
+            try:
+                return self.bounds_on(self.date.isoformat().replace("-", ""))
+            except ConfigError:  # a CalendarRangeError is one
+                pass
         return [session.bounds_ns for session in self.sessions]
 
     @property
     def seconds(self) -> int:
-        """Length of a trading day in seconds."""
+        """Length of a trading day in seconds; of the market on a day, of that day."""
+        if isinstance(self.date, dt.date):
+            return self._length(self.date, self.bounds_ns)
         return int(_core.sessions_check(self.bounds_ns)) // _SECOND
+
+    @property
+    def _day_number(self) -> int | None:
+        return _bundle.day_number(self.date) if isinstance(self.date, dt.date) else None
+
+    @property
+    def _night_text(self) -> str | None:
+        """The calendar's text, where nights have to be told apart by it."""
+        sets = [self.sessions, *(sessions for _, _, sessions in self._overrides)]
+        return self._calendar_text if any(sessions[0].night for sessions in sets) else None
+
+    @property
+    def _zone_text(self) -> str | None:
+        return None if self.timezone is None else _zones.offsets(self.timezone)
 
     def elapsed_seconds(
         self, time: dt.datetime | dt.time, *, outside: Outside = "raise", grace: float = 0, date: Day | None = None
@@ -367,11 +422,13 @@ class Market:
         time
             Local time of day; a datetime with a zone is converted to the market's.
         outside
-            What a time in no session gives: ``"raise"``, ``"null"`` (None) or ``"clip"`` (the nearest session end).
+            What a time in no session gives: ``"raise"``, ``"null"`` (None) or ``"clip"`` (the nearest session end;
+            None for a datetime of another trading day).
         grace
             Seconds within which a time outside is moved to the session's end, whatever `outside` says.
         date
-            Trading day whose sessions count (`sessions_on`); None for the market's usual ones.
+            Trading day whose sessions count (`sessions_on`), and of which a datetime has to be; None for the market's
+            usual ones.
 
         Returns
         -------
@@ -390,20 +447,38 @@ class Market:
         7201
         """
         _check_outside(outside)
-        if isinstance(time, dt.datetime) and time.tzinfo is not None:
-            time = time.astimezone(ZoneInfo(self._zone()))
-        of_day = (time.hour * 3600 + time.minute * 60 + time.second) * _SECOND + time.microsecond * 1000
+        market = self if date is None else self.on(date)
         grace_ns = _DAY if outside == "clip" else grace_nanoseconds(grace)
-        bounds = self.bounds_ns if date is None else self.bounds_on(date)
-        elapsed = _core.sessions_elapsed(bounds, grace_ns, of_day)
+        bounds = market.bounds_ns
+        if isinstance(time, dt.datetime):
+            found = market._elapsed_of(time, bounds, outside, grace_nanoseconds(grace))
+            elapsed = None if found is None else round(found * 1e6) * 1000
+        else:
+            of_day = (time.hour * 3600 + time.minute * 60 + time.second) * _SECOND + time.microsecond * 1000
+            elapsed = _core.sessions_elapsed(bounds, grace_ns, of_day)
         if elapsed is None:
-            if outside == "null":
-                return None
-            sessions = self.sessions if date is None else self.sessions_on(date)
-            open_hours = ", ".join(f"{session.start}-{session.end}" for session in sessions)
-            raise DataError(f"{time} is outside the sessions of market {self.name!r} ({open_hours})")
+            if outside != "raise":
+                return None  # clipped, but of another day: nothing moves that onto this one
+            open_hours = ", ".join(f"{one.start}-{one.end}" for one in map(_session_of, bounds))
+            day = "" if market.date is None else f" on {market.date}"
+            raise DataError(f"{time} is outside the sessions of market {self.name!r}{day} ({open_hours})")
         whole, rest = divmod(int(elapsed), _SECOND)
         return whole if rest == 0 else int(elapsed) / 1e9
+
+    def _elapsed_of(
+        self, time: dt.datetime, bounds: list[tuple[int, int]], outside: Outside, grace_ns: int
+    ) -> float | None:
+        """Give elapsed seconds of a stamp that has a date."""
+        if time.tzinfo is not None:
+            self._zone()
+            time = time.astimezone(dt.timezone.utc)
+        stamp = pl.Series([time], dtype=pl.Datetime("us", None if time.tzinfo is None else "UTC"))
+        mode = 1 if outside == "clip" else 0
+        out, _ = _core.clock_elapsed(
+            stamp, bounds, mode, grace_ns, 0, False, self._day_number, self._night_text, self._zone_text
+        )
+        found: float | None = pl.Series(out)[0]
+        return found
 
     def _zone(self) -> str:
         if self.timezone is None:

@@ -11,7 +11,9 @@ from typing import Any, Literal, TypeAlias
 
 import polars as pl
 
-from vizflow import _core, _partial
+from vizflow import _clock, _core, _partial
+from vizflow._clock import TimeUnit
+from vizflow._clock import local_day as _local_day
 from vizflow._groups import Groups, Names, Reading, groups_of, key_names, paired
 from vizflow._metrics import Job, make_job
 from vizflow._plans import Frame, as_lazy, column_type, plugin, require, require_new, threads
@@ -35,19 +37,15 @@ from vizflow.market import Day, Market, Outside, _check_outside, grace_nanosecon
 
 __all__ = ["aggregate", "bin", "forward_return", "mid", "near_integer", "parse_time", "time_report"]
 
-TimeUnit: TypeAlias = Literal["HHMMSS", "HHMMSSmmm", "s", "ms", "us", "ns"]
 Method: TypeAlias = Literal["backward", "forward", "nearest"]
 
 _OUTSIDE = {"null": 0, "clip": 1, "raise": 2}
-_LAYOUTS = {None: 0, "HHMMSS": 1, "HHMMSSmmm": 2}
-_EPOCHS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _METHODS = {"backward": 0, "forward": 1, "nearest": 2}
 _INTEGER_FORMATS: dict[type[pl.DataType], str] = {
     pl.Int8: "c", pl.Int16: "s", pl.Int32: "i", pl.Int64: "l",
     pl.UInt8: "C", pl.UInt16: "S", pl.UInt32: "I", pl.UInt64: "L",
 }  # fmt: skip
 _SECOND = 1_000_000_000
-_YEAR_10000 = 253_402_300_800  # in seconds since 1970
 _NO_END = 2**63 - 1
 ELAPSED = "elapsed_seconds"
 
@@ -60,6 +58,7 @@ def parse_time(
     timestamp_col: str = "timestamp",
     *,
     unit: TimeUnit | None = None,
+    format: str | None = None,
     outside: Outside = "null",
     grace: float = 0,
     date: Day | None = None,
@@ -74,33 +73,41 @@ def parse_time(
     market
         A `Market`, or the name of a preset.
     timestamp_col
-        Datetime (a zone is converted to the market's; without one it is local time), Time, String (ISO 8601, local) or
-        an integer column.
+        Datetime (a zone is converted to the market's; without one it is local time), Time, an integer column, or text:
+        local time ``HH:MM[:SS[.f]]``, alone or behind a date ``2024-10-01``, ``2024/10/01``, ``2024.10.01`` or
+        ``20241001`` and a T, a space or (FIX: ``20241001-09:30:00.500``) a hyphen.
     unit
-        What integers are: ``"HHMMSS"``, ``"HHMMSSmmm"`` (93012145 is 09:30:12.145), or time since the Unix epoch in
-        ``"s"``, ``"ms"``, ``"us"``, ``"ns"``. None takes 7 to 9 digits for HHMMSSmmm and up to 6 for HHMMSS, and raises
-        where a value could be either or a column has both: give `unit` where you know it. A time since the epoch
-        that lies past the year 9999 (a wrong unit) is null.
+        What integers, and text of digits, are: ``"HHMMSS"``, ``"HHMMSSmmm"`` (93012145 is 09:30:12.145); time since
+        local midnight in ``"midnight_s"``, ``"midnight_ms"``, ``"midnight_us"``, ``"midnight_ns"``; a local date and
+        time ``"YYYYMMDDHHMM"``, ``"YYYYMMDDHHMMSS"``, ``"YYYYMMDDHHMMSSmmm"``; or time since the Unix epoch in ``"s"``,
+        ``"ms"``, ``"us"``, ``"ns"``, of the years 1970 (from 2 January on: less than a day is time since midnight) to
+        2099. None takes integers of 7 to 9 digits for HHMMSSmmm and of up to 6 for HHMMSS, and raises where a value
+        could be either, a column has both, or all of it could be time since midnight: give `unit` where you know it.
+    format
+        How other text is spelt, as in Polars' ``str.strptime``: ``"%d/%m/%Y %H:%M:%S%.f"``; with a ``%z`` it is
+        converted to the market's zone.
     outside
-        What a time in no session becomes: ``"null"``, ``"clip"`` (the nearest session end) or ``"raise"``. Impossible
-        digits (99:99) are null, or raise under ``"raise"``. `time_report` counts them.
+        What a time in no session becomes: ``"null"``, ``"clip"`` (the nearest session end) or ``"raise"``. What cannot
+        be read (99:99, 2024-02-30) is null, or raises under ``"raise"``, and so is a stamp of another trading day,
+        which nothing clips. `time_report` counts them.
     grace
         Seconds within which a time outside is moved to the session's end, whatever `outside` says: with 300, CN's
         09:25 auction print is 0.
     date
         Trading day of all rows, ``YYYYMMDD`` or a date: its own sessions count (`Market.sessions_on`), so half days,
-        late openings and the hours of earlier years are right. Without `date` and `date_col` the market's usual
-        sessions count on every day.
+        late openings and the hours of earlier years are right; and a stamp that has a date and is of another trading
+        day is outside. None takes the day that the market is on (`Market.on`), as a pipeline's ``ctx.market`` is on
+        ``ctx.date``. Without any, the market's usual sessions count on every day, and the time of day of every stamp.
     date_col
         Column of each row's trading day, in place of `date`: Date, Datetime, strings or integers YYYYMMDD (see
-        `vizflow.calendar.as_date`). A null day gives null. The day a night session belongs to is the next trading day.
+        `vizflow.calendar.as_date`). A null day gives null.
 
     Returns
     -------
     LazyFrame
         The input's rows and columns, and ``elapsed_seconds``: Float64 where the type of `timestamp_col` can carry
-        fractions of a second, Int64 where it cannot (``Datetime`` has them; integers of unit HHMMSS and s do not).
-        Null where the input is null.
+        fractions of a second, Int64 where it cannot (``Datetime`` has them; integers of whole seconds do not). Null
+        where the input is null.
 
     Raises
     ------
@@ -109,8 +116,10 @@ def parse_time(
     ConfigError
         An option is not accepted.
     DataError
-        When collected: times outside under ``outside="raise"``, ambiguous digits, a day in `date_col` that is not
-        traded (count and row are the batch's). From a bare ``collect()`` Polars raises its ``ComputeError`` with the
+        When collected: a column of which no value can be read, with what it looks like and the `unit` or `format` that
+        would read it (of integers with a `unit`, in a frame in memory and in `run`; else they are null); times outside
+        under ``outside="raise"``, ambiguous digits, a day in `date_col` that is not traded (count and row are the
+        batch's). From a bare ``collect()`` Polars raises its ``ComputeError`` with the
         same text.
     CalendarRangeError
         A day lies outside what the market's calendar knows.
@@ -119,6 +128,15 @@ def parse_time(
     -----
     ``elapsed = offset of the session + (time - start)``; 11:30:00 and 13:00:00 are both 7200 in CN, so nothing should
     rest its order on elapsed time alone.
+
+    A stamp's trading day is its date; but what is traded in a night session, the evening before and up to the
+    morning, is the next day's, over a weekend Monday's. (A weekday that the calendar has as closed ends that: what was
+    traded before it is not the next day's, lest a calendar that lacks a session folds one day onto another. To
+    read stamps whatever their date, give their time of day: ``pl.col("t").dt.time()``.)
+
+    Where clocks are put forward or back within a session (a market open for 24 hours, in a zone with summer time),
+    stamps with a zone and epochs count real time: such a day has 82,800 or 90,000 seconds, and a later trade is never
+    before an earlier one. Local time cannot tell the hour that comes twice, and counts by the wall clock.
 
     Examples
     --------
@@ -137,6 +155,12 @@ def parse_time(
     │ 130000000 ┆ 7200.0          │
     │ 150000000 ┆ 14400.0         │
     └───────────┴─────────────────┘
+
+    A stamp of the day before is not this day's:
+
+    >>> text = pl.DataFrame({"t": ["2026-01-08 14:59:58", "2026-01-09 09:30:01"]})
+    >>> vf.parse_time(text, vf.CN, "t", date="20260109").collect()["elapsed_seconds"].to_list()
+    [None, 1.0]
     """
     lf = as_lazy(df)
     market = Market.get(market)
@@ -144,70 +168,11 @@ def parse_time(
     dtype = column_type(schema, timestamp_col, "timestamp_col")
     require_new(schema, [ELAPSED], "parse_time")
     _check_outside(outside)
-    local = _local_time(pl.col(timestamp_col), dtype, market, unit)
-    options: dict[str, Any] = {
-        "outside": _OUTSIDE[outside],
-        "grace_ns": grace_nanoseconds(grace),
-        "layout": _LAYOUTS.get(unit, 0),
-        "whole": outside == "raise" or (unit is None and dtype.is_integer()),
-    }
-    if date_col is not None:
-        if date is not None:
-            raise ConfigError("parse_time takes date or date_col, not both")
-        day = _local_day(date_col, column_type(schema, date_col, "date_col"), market)
-    if date_col is not None and market._calendar_text is not None:
-        elapsed = plugin("clock_elapsed_on", [local, day], calendar=market._calendar_text, **options)
-    else:
-        bounds = market.bounds_ns if date is None else market.bounds_on(date)
-        elapsed = plugin("clock_elapsed", [local], sessions=[edge for session in bounds for edge in session], **options)
-    if unit == "s":
-        elapsed = elapsed.cast(pl.Int64)
-    return lf.with_columns(elapsed.alias(ELAPSED))
-
-
-def _local_day(name: str, dtype: pl.DataType, market: Market, option: str = "date_col") -> pl.Expr:
-    """Give a column of days as Date."""
-    column = pl.col(name)
-    if dtype == pl.Date:
-        return column
-    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
-        column = column.dt.convert_time_zone(market._zone()).dt.replace_time_zone(None)
-    elif not (isinstance(dtype, (pl.Datetime, pl.String, pl.Null)) or dtype.is_integer()):
-        raise SchemaError(
-            f"{option} {name!r} is {dtype}; Date, Datetime, strings or integers YYYYMMDD are accepted", column=name
-        )
-    return plugin("date_parse", [column])
-
-
-def _local_time(column: pl.Expr, dtype: pl.DataType, market: Market, unit: str | None) -> pl.Expr:
-    """Give the column in a form the C clock reads: local time without a zone, digits, or text."""
-    if dtype.is_integer():
-        if unit not in _LAYOUTS and unit not in _EPOCHS:
-            raise ConfigError(f"unit is {unit!r}; 'HHMMSS', 'HHMMSSmmm', 's', 'ms', 'us', 'ns' or None is accepted")
-        if unit not in _EPOCHS:
-            return column
-        last = min(_YEAR_10000 * _EPOCHS[unit], _NO_END)  # beyond it the unit is wrong, and Polars panics
-        count = column.cast(pl.Int64, strict=False)
-        count = pl.when(count.is_between(-last, last)).then(count)
-        stamp = (
-            (count * 1000).cast(pl.Datetime("ms"))
-            if unit == "s"
-            else count.cast(
-                pl.Datetime(unit)  # type: ignore[arg-type]
-            )
-        )
-        return stamp.dt.replace_time_zone("UTC").dt.convert_time_zone(market._zone()).dt.replace_time_zone(None)
-    if not isinstance(dtype, (pl.Datetime, pl.Time, pl.String, pl.Null)):
-        raise SchemaError(
-            f"timestamp_col is {dtype}; Datetime, Time, String and integers are accepted, so cast it first"
-            + (" (a Date has no time of day)" if dtype == pl.Date else ""),
-            column=column.meta.output_name(),
-        )
-    if unit is not None:
-        raise ConfigError(f"unit={unit!r} says what integers are, but the timestamp column is {dtype}; leave it out")
-    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
-        return column.dt.convert_time_zone(market._zone()).dt.replace_time_zone(None)
-    return column
+    read = _clock.reading(timestamp_col, dtype, market, unit, format)
+    at = _clock.hours(schema, market, date, date_col, read, "parse_time")
+    options = {"outside": _OUTSIDE[outside], "grace_ns": grace_nanoseconds(grace)}
+    whole = outside == "raise" or read.by_digits or _clock.is_doubtful(lf, read, at.market)
+    return lf.with_columns(_clock.plan(read, at, options, whole).alias(ELAPSED))
 
 
 def time_report(
@@ -216,52 +181,54 @@ def time_report(
     timestamp_col: str = "timestamp",
     *,
     unit: TimeUnit | None = None,
+    format: str | None = None,
     grace: float = 0,
     date: Day | None = None,
     date_col: str | None = None,
-) -> dict[str, int]:
+) -> dict[str, int | None]:
     """Count what `parse_time` makes of a column: collects that column, and `date_col`.
 
-    The parameters are those of `parse_time`: `df`, `market`, `timestamp_col`, `unit`, `grace`, `date`, `date_col`.
+    The parameters are those of `parse_time`: `df`, `market`, `timestamp_col`, `unit`, `format`, `grace`, `date`,
+    `date_col`. Nothing is refused here that cannot be read: it is counted.
 
     Returns
     -------
     dict
-        ``rows``; ``null`` in the input, the time or its day; ``invalid`` (impossible digits or text); ``outside``
-        every session, of which those within `grace` seconds of one are moved into it.
+        ``rows``; ``null`` in the input, the time or its day; ``unreadable`` (impossible digits, text or dates);
+        ``outside`` every session, of which those within `grace` seconds of one are moved into it; ``other_date``:
+        stamps of another trading day than the row's; and of the last three the row of the first,
+        ``first_unreadable``, ``first_outside``, ``first_other_date``, None where there is none.
 
     Examples
     --------
     >>> import polars as pl, vizflow as vf
     >>> vf.time_report(pl.DataFrame({"t": [93000, 120000, 999999, None]}), vf.CN, "t", unit="HHMMSS")
-    {'rows': 4, 'null': 1, 'invalid': 1, 'outside': 1}
+    {'rows': 4, 'null': 1, 'unreadable': 1, 'outside': 1, 'other_date': 0,
+     'first_unreadable': 2, 'first_outside': 1, 'first_other_date': None}
 
     By the hours of a half day, 14:00 is outside:
 
-    >>> vf.time_report(pl.DataFrame({"t": [100000, 140000]}), vf.US, "t", unit="HHMMSS", date="20241129")
-    {'rows': 2, 'null': 0, 'invalid': 0, 'outside': 1}
+    >>> vf.time_report(pl.DataFrame({"t": [100000, 140000]}), vf.US, "t", unit="HHMMSS", date="20241129")["outside"]
+    1
     """
     lf = as_lazy(df)
     market = Market.get(market)
     schema = lf.collect_schema()
-    local = _local_time(pl.col(timestamp_col), column_type(schema, timestamp_col, "timestamp_col"), market, unit)
-    if date is not None and date_col is not None:
-        raise ConfigError("time_report takes date or date_col, not both")
-    wanted = [local.alias("time")]
-    if date_col is not None:
-        wanted.append(_local_day(date_col, column_type(schema, date_col, "date_col"), market).alias("day"))
+    read = _clock.reading(timestamp_col, column_type(schema, timestamp_col, "timestamp_col"), market, unit, format)
+    at = _clock.hours(schema, market, date, date_col, read, "time_report")
+    wanted = [read.expr.alias("time")] + ([] if at.column is None else [at.column.alias("day")])
     with translated():
         columns = lf.select(wanted).collect(engine="streaming")
-    layout = _LAYOUTS.get(unit, 0)
-    calendar = market._dated() if date_col is not None else None
-    if calendar is not None:
-        times, days = columns["time"].alias(timestamp_col), columns["day"].alias(date_col or "")
-        counts = calendar.report(times, days, grace_nanoseconds(grace), layout)
+    times = columns["time"].alias(timestamp_col)
+    if at.column is not None:
+        days = columns["day"].alias(date_col or "")
+        calendar = _core.Calendar(_clock.calendar_text(at.market))
+        counts = _clock.counted(calendar.report(times, days, grace_nanoseconds(grace), read.layout, read.zone))
     else:
-        bounds = market.bounds_ns if date is None else market.bounds_on(date)
-        times = columns["time"].alias(timestamp_col)
-        _, counts = _core.clock_elapsed(times, bounds, _OUTSIDE["null"], grace_nanoseconds(grace), layout)
-    return dict(zip(("rows", "null", "invalid", "outside"), counts, strict=True))
+        _, counts = read.counts(times, at.market, at.number, grace_nanoseconds(grace))
+        if read.by_digits and counts["rows"] > counts["null"] + counts["unreadable"]:
+            read.counts(times, at.market, at.number, 0, entire=True)  # refuses digits that are ambiguous
+    return {name: None if name in _clock.FIRSTS and count < 0 else count for name, count in counts.items()}
 
 
 # ---- prices -----------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import Any, Literal, overload
 import polars as pl
 
 from vizflow import _core, io
+from vizflow._clock import TimeUnit
 from vizflow._groups import Groups, Names, Reading, as_dates, check_key, groups_of, key_names, paired
 from vizflow._plans import Frame, as_lazy, column_type, plugin, require, require_new, threads
 from vizflow._sides import SideValue, check_sides
@@ -21,7 +22,7 @@ from vizflow._stream import BATCH_ROWS, batches, is_replayable, source, two_pass
 from vizflow.config import Config, check_date
 from vizflow.errors import CalendarRangeError, ConfigError, DataError, SchemaError, StorageError, translated
 from vizflow.market import Day, Market, Session, grace_nanoseconds
-from vizflow.ops import ELAPSED, Method, TimeUnit, _before_end, _day_end, _left, parse_time
+from vizflow.ops import ELAPSED, Method, _before_end, _day_end, _left, parse_time
 
 __all__ = ["daily", "mark_to_close", "merge_forward", "overnight_return", "sign_by_side"]
 
@@ -405,7 +406,8 @@ def daily(
         volume. It must be what was traded, not a running total.
     symbol_col, timestamp_col
         None takes ``config.col("symbol")`` and ``config.col("timestamp")``. Several names of the symbol's columns are a
-        list; ``[]`` is one instrument.
+        list; ``[]`` is one instrument. Stamps that have a date and are of another trading day are outside, as in
+        `parse_time`.
     unit
         How integers spell time, as in `parse_time`.
     grace
@@ -423,7 +425,8 @@ def daily(
         Sorted by date as given, then symbol. Columns ``date`` (Date), the symbol (name and type as in the files),
         ``open``, ``high``, ``low``, ``close`` (Float64), ``volume`` (Int64, or Float64 of floats), ``first_time`` and
         ``last_time`` (elapsed seconds, in the type `parse_time` gives), ``n`` (rows that count), ``n_outside`` (rows
-        whose time is in no session, null or impossible, not counted) and ``n_invalid`` (rows whose price is null,
+        whose time is in no session, of another trading day, null or impossible, not counted) and ``n_invalid`` (rows
+        whose price is null,
         NaN, infinite or not above 0, not counted). A symbol of which no row counts has null prices and times. Rows
         that share an elapsed time are ordered by the wall clock, then as in the file. Files are read day by day when
         the frame is collected, batch by batch; memory holds one row a symbol.
@@ -545,14 +548,10 @@ def _expression(value: str | pl.Expr | None, default: str, schema: pl.Schema, pa
 
 
 def _market_on(market: Market, date: str) -> Market:
-    """Give the market with the sessions of a date, where it knows of dates whose hours differ."""
-    sessions_on: Callable[[str], Sequence[Session]] | None = getattr(market, "sessions_on", None)
-    if sessions_on is None:
-        return market
-    sessions = sessions_on(date)
-    if not sessions:
+    """Give the market on a date."""
+    if not market.sessions_on(date):
         raise ConfigError(f"{date} is no trading day of market {market.name!r}; leave it out of dates")
-    return Market(market.name, sessions, market.timezone)
+    return market.on(date)
 
 
 def _span(market: Market, grace: float) -> Market:
@@ -565,7 +564,7 @@ def _span(market: Market, grace: float) -> Market:
     def spell(seconds: int) -> str:
         return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
-    return Market(market.name, [Session(spell(start % _DAY_SECONDS), spell(end))], market.timezone)
+    return Market(market.name, [Session(spell(start % _DAY_SECONDS), spell(end))], market.timezone, date=market.date)
 
 
 def _daily_schema(first: pl.Schema, symbols: list[str], has_volume: bool) -> dict[str, pl.DataType]:

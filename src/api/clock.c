@@ -3,8 +3,11 @@
 #include "arrow/build.h"
 #include "arrow/read.h"
 #include "clock/calendar.h"
+#include "clock/stamps.h"
 
-enum { BLOCK = VF__SIZED(2048, 8, 16384) };
+#include <stdio.h>
+
+enum { BLOCK = VF__SIZED(2048, 8, 16384), PART = BLOCK / 4 };
 
 /* One set of sessions, ready for many look-ups. */
 struct hours {
@@ -14,25 +17,46 @@ struct hours {
 };
 
 struct run {
-    const struct hours *hours; /* of the rows at hand */
+    const struct hours *hours;        /* of the rows at hand */
+    const struct vf__trading_day *on; /* of the rows at hand; NULL: not known */
     struct vf__reader reader;
+    struct vf__zone zone;
+    struct vf__last_date last; /* of text */
+    bool whole;
     enum vf_outside outside;
     int64_t grace_ns;
     enum vf_time_layout layout;
+    int64_t scale;      /* of what counts in units of time: ns a unit */
+    bool utc;           /* moments, not local times */
+    bool dated;         /* values have a date, or may have one */
     bool whole_seconds; /* the output is int64 */
     struct vf_clock_report report;
     int64_t first_bad; /* first row that VF_OUTSIDE_RAISE refuses; -1 */
     int64_t n_bad;
-    bool saw_hhmmss, saw_hhmmssmmm;
+    int32_t bad_day, wanted_day;            /* of the first row of another day */
+    bool saw_hhmmss, saw_hhmmssmmm;         /* by the digit rule, as the next three */
+    bool sure;                              /* some value can be nothing else */
+    int64_t either_row, either;             /* the first that may be time since midnight; row -1 */
 };
 
+static struct run new_run(void) {
+    return (struct run){.first_bad = -1,
+                        .either_row = -1,
+                        .report = {.first_unreadable = -1, .first_outside = -1, .first_other_date = -1}};
+}
+
+static bool is_epoch(enum vf_time_layout layout) {
+    return layout >= VF_LAYOUT_EPOCH_S;
+}
+
 static bool is_time_of_day(const struct vf__type *type) {
-    return type->kind == VF__TIME || (type->kind == VF__TIMESTAMP && !type->zoned) ||
-           type->kind == VF__TEXT || vf__type_is_integer(type);
+    return type->kind == VF__TIME || type->kind == VF__TIMESTAMP || type->kind == VF__TEXT || vf__type_is_integer(type);
 }
 
 static bool carries_fractions(const struct vf__type *type, enum vf_time_layout layout) {
-    if (vf__type_is_integer(type)) return layout == VF_LAYOUT_AUTO || layout == VF_LAYOUT_HHMMSSMMM;
+    if (vf__type_is_integer(type))
+        return layout != VF_LAYOUT_HHMMSS && layout != VF_LAYOUT_SECONDS && layout != VF_LAYOUT_YYYYMMDDHHMM &&
+               layout != VF_LAYOUT_YYYYMMDDHHMMSS && layout != VF_LAYOUT_EPOCH_S;
     return type->kind == VF__TEXT || type->ns < VF__SECOND_NS;
 }
 
@@ -43,25 +67,54 @@ const char *vf_clock_elapsed_format(const struct ArrowSchema *schema, enum vf_ti
     return carries_fractions(&type, layout) ? "g" : "l";
 }
 
+/* Nanoseconds a unit of integers that count time; 0 for digits. */
+static int64_t scale_of(enum vf_time_layout layout) {
+    switch (layout) {
+    case VF_LAYOUT_SECONDS:
+    case VF_LAYOUT_EPOCH_S: return VF__SECOND_NS;
+    case VF_LAYOUT_MILLISECONDS:
+    case VF_LAYOUT_EPOCH_MS: return 1000000;
+    case VF_LAYOUT_MICROSECONDS:
+    case VF_LAYOUT_EPOCH_US: return 1000;
+    case VF_LAYOUT_NANOSECONDS:
+    case VF_LAYOUT_EPOCH_NS: return 1;
+    default: return 0;
+    }
+}
+
+static enum vf_status check_options(const struct vf_clock_options *options, struct vf_error *err) {
+    if (options->grace_ns < 0)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "grace is negative; seconds >= 0 are accepted");
+    if ((unsigned)options->outside > VF_OUTSIDE_RAISE || (unsigned)options->layout > VF_LAYOUT_EPOCH_NS)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "unknown value of outside or layout");
+    if (options->n_offsets > 0 && options->offsets == NULL)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "the time zone's offsets are missing");
+    return VF_OK;
+}
+
 static enum vf_status check(struct run *run, const struct vf_series *time,
                             const struct vf_clock_options *options, struct vf_error *err) {
     enum vf_status status = vf__reader_open(&run->reader, time, err);
+    if (status == VF_OK) status = check_options(options, err);
+    if (status == VF_OK) status = vf__zone_init(&run->zone, options->offsets, options->n_offsets, err);
     if (status != VF_OK) return status;
     const struct vf__type *type = &run->reader.type;
-    if (options->grace_ns < 0)
-        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "grace is negative; seconds >= 0 are accepted");
-    if ((unsigned)options->outside > VF_OUTSIDE_RAISE || (unsigned)options->layout > VF_LAYOUT_SECONDS)
-        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "unknown value of outside or layout");
-    if (type->kind == VF__TIMESTAMP && type->zoned)
+    bool integer = vf__type_is_integer(type);
+    run->utc = type->kind == VF__TIMESTAMP ? type->zoned : integer && is_epoch(options->layout);
+    if (run->utc && run->zone.n == 0)
         return vf__fail(err, VF_ERROR_TYPE, run->reader.name, -1,
-                        "column \"%s\" carries a time zone; convert it to the market's local time first",
-                        run->reader.name);
+                        "column \"%s\" %s; give the market's time zone, or convert it to local time first",
+                        run->reader.name, integer ? "counts from 1970" : "carries a time zone");
     if (!is_time_of_day(type) && type->kind != VF__NULL)
         return vf__fail(
             err, VF_ERROR_TYPE, run->reader.name, -1,
             "column \"%s\" is %s; accepted are Datetime, Time, integers (HHMMSS, HHMMSSmmm) and ISO strings",
             run->reader.name, vf__type_name(type));
+    run->scale = integer ? scale_of(options->layout) : type->ns;
+    run->dated = type->kind == VF__TIMESTAMP || type->kind == VF__TEXT ||
+                 (integer && options->layout >= VF_LAYOUT_YYYYMMDDHHMM);
     run->whole_seconds = !carries_fractions(type, options->layout);
+    run->whole = options->whole;
     run->outside = options->outside;
     run->grace_ns = options->grace_ns;
     run->layout = options->layout;
@@ -84,107 +137,189 @@ static enum vf_status prepare(const struct run *run, const struct vf_session *se
     return VF_OK;
 }
 
+/* Rows read: times of day, or what stands in place of one, and the days of those that have one. */
+struct stamps {
+    int64_t times[PART];
+    int64_t utc[PART]; /* of moments */
+    int32_t days[PART];
+    uint8_t valid_buffer[PART];
+    const uint8_t *valid; /* NULL: all are */
+};
+
 /* ---- integers ---- */
 
-static enum vf_status ambiguous(const struct run *run, int64_t row, int64_t value, struct vf_error *err) {
-    return vf__fail(
-        err, VF_ERROR_DATA, run->reader.name, row,
-        "column \"%s\", row %lld: %lld may be HHMMSS or HHMMSSmmm; say which with unit=\"HHMMSS\" or "
-        "unit=\"HHMMSSmmm\"",
-        run->reader.name, (long long)row, (long long)value);
+static enum vf_status ambiguous(const struct run *run, int64_t row, int64_t value, const char *a, const char *b,
+                                struct vf_error *err) {
+    return vf__fail(err, VF_ERROR_DATA, run->reader.name, row,
+                    "column \"%s\", row %lld: %lld may be %s or %s; say which with unit=\"%s\" or unit=\"%s\"",
+                    run->reader.name, (long long)row, (long long)value, a, b, a, b);
 }
 
-/* The digit rule of VF_LAYOUT_AUTO; -1 for impossible digits. */
+/* Notes whether digits, read as `time` (below 0: impossible), might be `other_ns` since midnight as well. */
+static void weigh(struct run *run, int64_t row, int64_t value, int64_t time, int64_t other_ns) {
+    int64_t elapsed;
+    if (other_ns > VF_DAY_NS)
+        run->sure |= time >= 0;
+    else if (run->either_row < 0 && value > 0 &&
+             vf__clock_place(&run->hours->clock, other_ns, &elapsed) == VF__INSIDE) {
+        run->either_row = row;
+        run->either = value;
+    }
+}
+
+/* The digit rule of VF_LAYOUT_AUTO. */
 static enum vf_status auto_time(struct run *run, int64_t row, int64_t value, int64_t *time,
                                 struct vf_error *err) {
     int64_t elapsed;
     if (value > 999999) {
         *time = vf__time_from_hhmmssmmm(value);
         run->saw_hhmmssmmm |= *time >= 0;
+        weigh(run, row, value, *time, value > 86400000 ? INT64_MAX : value * 1000000);
     } else {
         *time = vf__time_from_hhmmss(value);
         int64_t other = vf__time_from_hhmmssmmm(value);
         if (value != 0 && other >= 0 && vf__clock_place(&run->hours->clock, other, &elapsed) != VF__OUTSIDE)
-            return ambiguous(run, row, value, err);
+            return ambiguous(run, row, value, "HHMMSS", "HHMMSSmmm", err);
         run->saw_hhmmss |= *time > 0;
+        weigh(run, row, value, *time, value * VF__SECOND_NS);
     }
-    return run->saw_hhmmss && run->saw_hhmmssmmm ? ambiguous(run, row, value, err) : VF_OK;
+    return run->saw_hhmmss && run->saw_hhmmssmmm ? ambiguous(run, row, value, "HHMMSS", "HHMMSSmmm", err) : VF_OK;
 }
 
-static enum vf_status integer_times(struct run *run, int64_t row, int64_t n, int64_t *times,
-                                    uint8_t *valid_buffer, const uint8_t **valid, struct vf_error *err) {
-    const int64_t *values;
-    enum vf_status status = vf__read_i64(&run->reader, row, n, times, valid_buffer, &values, valid, err);
-    if (status != VF_OK) return status;
+/* Whether the digits of the whole column may all be time since midnight. */
+static enum vf_status settle(const struct run *run, struct vf_error *err) {
+    if (run->sure || run->either_row < 0) return VF_OK;
+    bool fine = run->either > 999999;
+    return ambiguous(run, run->either_row, run->either, fine ? "HHMMSSmmm" : "HHMMSS",
+                     fine ? "midnight_ms" : "midnight_s", err);
+}
+
+static enum vf_status digit_times(struct run *run, int64_t row, int64_t n, const int64_t *values, struct stamps *out,
+                                  struct vf_error *err) {
+    enum vf_status status = VF_OK;
+    for (int64_t i = 0; i < n; i++)
+        out->days[i] = VF__NO_DAY;
     switch (run->layout) {
     case VF_LAYOUT_HHMMSS:
         for (int64_t i = 0; i < n; i++)
-            times[i] = vf__time_from_hhmmss(values[i]);
+            out->times[i] = vf__time_from_hhmmss(values[i]);
         break;
     case VF_LAYOUT_HHMMSSMMM:
         for (int64_t i = 0; i < n; i++)
-            times[i] = vf__time_from_hhmmssmmm(values[i]);
-        break;
-    case VF_LAYOUT_SECONDS:
-        for (int64_t i = 0; i < n; i++)
-            times[i] = values[i] < 0 || values[i] > 86400 ? -1 : values[i] * VF__SECOND_NS;
+            out->times[i] = vf__time_from_hhmmssmmm(values[i]);
         break;
     case VF_LAYOUT_AUTO:
         for (int64_t i = 0; i < n && status == VF_OK; i++)
-            if (*valid == NULL || (*valid)[i]) status = auto_time(run, row + i, values[i], &times[i], err);
+            if (out->valid == NULL || out->valid[i])
+                status = auto_time(run, row + i, values[i], &out->times[i], err);
         break;
+    default:
+        for (int64_t i = 0; i < n; i++)
+            out->times[i] = vf__time_from_dated(values[i], run->layout, &out->days[i]);
     }
     return status;
 }
 
-/* ---- the other types ---- */
+/* ---- what counts in units of time ---- */
 
-static enum vf_status temporal_times(struct run *run, int64_t row, int64_t n, int64_t *times,
-                                     uint8_t *valid_buffer, const uint8_t **valid, struct vf_error *err) {
-    const int64_t *values;
-    int64_t scale = run->reader.type.ns, day = VF_DAY_NS / scale;
-    bool clock_only = run->reader.type.kind == VF__TIME;
-    enum vf_status status = vf__read_i64(&run->reader, row, n, times, valid_buffer, &values, valid, err);
+static void clock_times(const struct run *run, int64_t n, const int64_t *values, struct stamps *out) {
+    int64_t most = VF_DAY_NS / run->scale;
+    for (int64_t i = 0; i < n; i++) {
+        out->times[i] = values[i] < 0 || values[i] > most ? VF__UNREADABLE : values[i] * run->scale;
+        out->days[i] = VF__NO_DAY;
+    }
+}
+
+/* A day that rows lie in, one after the other: no division while it is the same. */
+struct same_day {
+    int64_t day, start; /* in the column's unit */
+};
+
+static inline int64_t rest_of_day(struct same_day *same, int64_t a_day, int64_t value) {
+    int64_t rest;
+    if (!vf__sub_i64(value, same->start, &rest) || rest < 0 || rest >= a_day) {
+        rest = value % a_day;
+        if (rest < 0) rest += a_day;
+        same->day = value / a_day - (value % a_day < 0);
+        if (!vf__sub_i64(value, rest, &same->start)) same->start = 0; /* at the type's end; looked up again */
+    }
+    return rest;
+}
+
+static void local_stamps(const struct run *run, int64_t n, const int64_t *values, struct stamps *out) {
+    int64_t a_day = VF_DAY_NS / run->scale;
+    struct same_day same = {0, 0};
+    for (int64_t i = 0; i < n; i++) {
+        int64_t rest = rest_of_day(&same, a_day, values[i]);
+        bool exists = same.day >= VF__FIRST_DAY && same.day <= VF__LAST_DAY && values[i] != INT64_MIN; /* numpy's NaT */
+        out->times[i] = exists ? rest * run->scale : VF__UNREADABLE;
+        out->days[i] = exists ? (int32_t)same.day : VF__NO_DAY;
+    }
+}
+
+/* Moments to local time. */
+static void moments(struct run *run, int64_t n, const int64_t *values, struct stamps *out) {
+    const int64_t most = INT64_MAX / 2 / run->scale; /* 146 years */
+    const int64_t least = is_epoch(run->layout) && vf__type_is_integer(&run->reader.type) ? VF_DAY_NS / run->scale : 0;
+    struct same_day same = {0, 0};
+    for (int64_t i = 0; i < n; i++) {
+        int64_t value = values[i], offset = 0;
+        out->times[i] = VF__UNREADABLE;
+        out->days[i] = VF__NO_DAY;
+        if (value > most || value < -most || (value >= 0 && value < least)) continue;
+        out->utc[i] = value * run->scale;
+        if (!vf__zone_offset(&run->zone, out->utc[i], &offset)) continue;
+        out->times[i] = rest_of_day(&same, VF_DAY_NS, out->utc[i] + offset);
+        out->days[i] = (int32_t)same.day;
+    }
+}
+
+/* ---- any type ---- */
+
+static enum vf_status raise_zone(const struct run *run, int64_t row, const struct vf__text *text,
+                                 struct vf_error *err) {
+    bool iso = text->length > 10 && text->data[4] == '-' && (text->data[10] == 'T' || text->data[10] == ' ');
+    char way[96] = "parse it with str.to_datetime first";
+    if (iso)
+        (void)snprintf(way, sizeof way, "format=\"%%Y-%%m-%%d%c%%H:%%M:%%S%%.f%%#z\" reads it", text->data[10]);
+    return vf__fail(err, VF_ERROR_DATA, run->reader.name, row, "column \"%s\", row %lld: \"%.*s\" carries a zone; %s",
+                    run->reader.name, (long long)row, text->length < 40 ? (int)text->length : 40,
+                    (const char *)text->data, way);
+}
+
+static enum vf_status text_times(struct run *run, int64_t row, int64_t n, struct stamps *out, struct vf_error *err) {
+    struct vf__text text[PART];
+    enum vf_status status = vf__read_text(&run->reader, row, n, text, out->valid_buffer, &out->valid, err);
     for (int64_t i = 0; status == VF_OK && i < n; i++) {
-        int64_t v = values[i];
-        if (clock_only) {
-            times[i] = v < 0 || v > day ? -1 : v * scale;
-        } else {
-            v %= day;
-            times[i] = (v < 0 ? v + day : v) * scale;
-        }
+        if (out->valid != NULL && !out->valid[i]) continue;
+        out->times[i] = vf__time_from_text(text[i].data, text[i].length, &run->last, &out->days[i]);
+        if (out->times[i] == VF__HAS_ZONE) status = raise_zone(run, row + i, &text[i], err);
     }
     return status;
 }
 
-static enum vf_status text_times(struct run *run, int64_t row, int64_t n, int64_t *times,
-                                 uint8_t *valid_buffer, const uint8_t **valid, struct vf_error *err) {
-    struct vf__text text[BLOCK];
-    enum vf_status status = vf__read_text(&run->reader, row, n, text, valid_buffer, valid, err);
-    for (int64_t i = 0; status == VF_OK && i < n; i++) {
-        times[i] = vf__time_from_iso(text[i].data, text[i].length);
-        if (times[i] == -2)
-            status = vf__fail(
-                err, VF_ERROR_DATA, run->reader.name, row + i,
-                "column \"%s\", row %lld: \"%.*s\" carries a zone; parse it with str.to_datetime first",
-                run->reader.name, (long long)(row + i), text[i].length < 40 ? (int)text[i].length : 40,
-                (const char *)text[i].data);
-    }
-    return status;
-}
-
-static enum vf_status times_of_day(struct run *run, int64_t row, int64_t n, int64_t *times,
-                                   uint8_t *valid_buffer, const uint8_t **valid, struct vf_error *err) {
+static enum vf_status read_stamps(struct run *run, int64_t row, int64_t n, struct stamps *out,
+                                  struct vf_error *err) {
     const struct vf__type *type = &run->reader.type;
+    const int64_t *values;
     if (type->kind == VF__NULL) {
-        memset(valid_buffer, 0, (size_t)n);
-        memset(times, 0, (size_t)n * sizeof *times);
-        *valid = valid_buffer;
+        memset(out->valid_buffer, 0, (size_t)n);
+        memset(out->times, 0, (size_t)n * sizeof *out->times);
+        out->valid = out->valid_buffer;
         return VF_OK;
     }
-    if (type->kind == VF__TEXT) return text_times(run, row, n, times, valid_buffer, valid, err);
-    if (vf__type_is_integer(type)) return integer_times(run, row, n, times, valid_buffer, valid, err);
-    return temporal_times(run, row, n, times, valid_buffer, valid, err);
+    if (type->kind == VF__TEXT) return text_times(run, row, n, out, err);
+    enum vf_status status =
+        vf__read_i64(&run->reader, row, n, out->times, out->valid_buffer, &values, &out->valid, err);
+    if (status != VF_OK) return status;
+    if (run->scale == 0) return digit_times(run, row, n, values, out, err);
+    if (run->utc)
+        moments(run, n, values, out);
+    else if (run->dated)
+        local_stamps(run, n, values, out);
+    else
+        clock_times(run, n, values, out);
+    return VF_OK;
 }
 
 /* ---- placing ---- */
@@ -209,35 +344,72 @@ static void refuse(struct run *run, const struct output *out, int64_t row, bool 
     run->n_bad++;
 }
 
-/* Any row, the slow way. */
-static void place_row(struct run *run, const struct output *out, int64_t row, int64_t time, bool valid) {
+static void count(int64_t *n, int64_t *first, int64_t row) {
+    if ((*n)++ == 0) *first = row;
+}
+
+/* A time of day, or a stamp, that was read. */
+static void place_time(struct run *run, const struct output *out, int64_t row, int64_t time, int32_t day, int64_t utc) {
+    const struct vf__clock *clock = &run->hours->clock;
+    struct vf_clock_report *report = &run->report;
     int64_t elapsed = 0;
-    if (!valid) {
-        run->report.n_null++;
-        refuse(run, out, row, false);
-        return;
+    const struct vf__zone *zone = run->utc && !vf__zone_is_steady(&run->zone, utc) ? &run->zone : NULL;
+    bool dated = day != VF__NO_DAY && (run->on != NULL || zone != NULL);
+    enum vf__place place = dated ? vf__clock_place_on(clock, run->on, zone, day, time, utc, &elapsed)
+                                 : vf__clock_place(clock, time, &elapsed);
+    if (place == VF__OTHER_DATE) {
+        if (report->n_other_date == 0) {
+            run->bad_day = day;
+            run->wanted_day = run->on->day;
+        }
+        count(&report->n_other_date, &report->first_other_date, row);
+    } else if (place != VF__INSIDE) {
+        count(&report->n_outside, &report->first_outside, row);
     }
-    if (time < 0) {
-        run->report.n_invalid++;
-        refuse(run, out, row, true);
-        return;
-    }
-    enum vf__place place = vf__clock_place(&run->hours->clock, time, &elapsed);
-    run->report.n_outside += place != VF__INSIDE;
-    if (place == VF__OUTSIDE && run->outside != VF_OUTSIDE_CLIP)
+    if (place == VF__OTHER_DATE || (place == VF__OUTSIDE && run->outside != VF_OUTSIDE_CLIP))
         refuse(run, out, row, run->outside == VF_OUTSIDE_RAISE);
     else
         store(run, out, row, elapsed);
 }
 
+static void place_null(struct run *run, const struct output *out, int64_t row) {
+    run->report.n_null++;
+    refuse(run, out, row, false);
+}
+
+static void place_unreadable(struct run *run, const struct output *out, int64_t row) {
+    count(&run->report.n_unreadable, &run->report.first_unreadable, row);
+    refuse(run, out, row, true);
+}
+
+/* Any rows, the slow way. */
+static enum vf_status slow_part(struct run *run, const struct output *out, int64_t row, int64_t n,
+                                struct vf_error *err) {
+    struct stamps stamps;
+    enum vf_status status = read_stamps(run, row, n, &stamps, err);
+    for (int64_t i = 0; status == VF_OK && i < n; i++) {
+        int64_t elapsed;
+        bool read = (stamps.valid == NULL || stamps.valid[i]) && stamps.times[i] >= 0;
+        const struct vf__trading_day *on = run->on;
+        bool own = on == NULL || (stamps.days[i] == on->day && stamps.times[i] < on->next_night_ns);
+        if (read && own && !run->utc &&
+            vf__clock_place(&run->hours->clock, stamps.times[i], &elapsed) == VF__INSIDE)
+            store(run, out, row + i, elapsed); /* most rows */
+        else if (stamps.valid != NULL && !stamps.valid[i])
+            place_null(run, out, row + i);
+        else if (stamps.times[i] < 0)
+            place_unreadable(run, out, row + i);
+        else
+            place_time(run, out, row + i, stamps.times[i], stamps.days[i], run->utc ? stamps.utc[i] : 0);
+    }
+    return status;
+}
+
 static enum vf_status slow_block(struct run *run, const struct output *out, int64_t row, int64_t n,
                                  struct vf_error *err) {
-    int64_t times[BLOCK];
-    uint8_t valid_buffer[BLOCK];
-    const uint8_t *valid;
-    enum vf_status status = times_of_day(run, row, n, times, valid_buffer, &valid, err);
-    for (int64_t i = 0; status == VF_OK && i < n; i++)
-        place_row(run, out, row + i, times[i], valid == NULL || valid[i]);
+    enum vf_status status = VF_OK;
+    for (int64_t i = 0; status == VF_OK && i < n; i += PART)
+        status = slow_part(run, out, row + i, n - i < PART ? n - i : PART, err);
     return status;
 }
 
@@ -246,7 +418,7 @@ static uint32_t fast_unit(const struct run *run, const int64_t *digits, int64_t 
     if (!run->hours->by_minute) return 0;
     if (run->layout == VF_LAYOUT_HHMMSS) return 1000;
     if (run->layout == VF_LAYOUT_HHMMSSMMM) return 1;
-    if (run->layout != VF_LAYOUT_AUTO || run->saw_hhmmss) return 0;
+    if (run->layout != VF_LAYOUT_AUTO || run->saw_hhmmss || !run->sure) return 0;
     int64_t least = INT64_MAX;
     for (int64_t i = 0; i < n; i++)
         least = digits[i] < least ? digits[i] : least;
@@ -270,19 +442,79 @@ static enum vf_status integer_block(struct run *run, const struct output *out, i
         int64_t i = others[k];
         int64_t time = unit == 1 ? vf__time_from_hhmmssmmm(digits[i]) : vf__time_from_hhmmss(digits[i]);
         run->saw_hhmmssmmm |= unit == 1 && time >= 0; /* impossible digits are of no layout */
-        place_row(run, out, row + i, time, true);
+        if (time < 0)
+            place_unreadable(run, out, row + i);
+        else
+            place_time(run, out, row + i, time, VF__NO_DAY, 0);
     }
     return VF_OK;
 }
 
 static enum vf_status raise_outside(const struct run *run, struct vf_error *err) {
-    int64_t count = run->n_bad;
-    enum vf_status status = vf__fail(
-        err, VF_ERROR_DATA, run->reader.name, run->first_bad,
-        "column \"%s\": %lld of %lld times are impossible or outside every session, the first in row %lld; "
-        "outside=\"null\" or \"clip\", or grace=seconds, lets them through",
-        run->reader.name, (long long)count, (long long)run->reader.n_rows, (long long)run->first_bad);
-    if (err != NULL) err->count = count;
+    int64_t n = run->n_bad;
+    const char *name = run->reader.name;
+    enum vf_status status;
+    if (run->report.first_other_date >= 0) {
+        char found[16], wanted[16];
+        vf__day_text(run->bad_day, found);
+        vf__day_text(run->wanted_day, wanted);
+        status = vf__fail(err, VF_ERROR_DATA, name, run->first_bad,
+                          "column \"%s\": %lld of %lld times cannot be read, are outside every session or of another "
+                          "trading day, the first in row %lld; %lld are of another day: row %lld is dated %s, and the "
+                          "trading day is %s; outside=\"null\" makes them null",
+                          name, (long long)n, (long long)run->reader.n_rows, (long long)run->first_bad,
+                          (long long)run->report.n_other_date, (long long)run->report.first_other_date, found, wanted);
+    } else {
+        status = vf__fail(
+            err, VF_ERROR_DATA, name, run->first_bad,
+            "column \"%s\": %lld of %lld times are impossible or outside every session, the first in row %lld; "
+            "outside=\"null\" or \"clip\", or grace=seconds, lets them through",
+            name, (long long)n, (long long)run->reader.n_rows, (long long)run->first_bad);
+    }
+    if (err != NULL) err->count = n;
+    return status;
+}
+
+/* What the first value looks like, where none of a column is a time. */
+static enum vf_status raise_unreadable(struct run *run, struct vf_error *err) {
+    int64_t row = run->report.first_unreadable, buffer;
+    uint8_t valid_buffer;
+    const uint8_t *valid;
+    const char *name = run->reader.name;
+    char shown[48], guess[200];
+    if (run->reader.type.kind == VF__TEXT) {
+        struct vf__text text;
+        enum vf_status status = vf__read_text(&run->reader, row, 1, &text, &valid_buffer, &valid, err);
+        if (status != VF_OK) return status;
+        (void)snprintf(shown, sizeof shown, "\"%.*s\"", text.length < 40 ? (int)text.length : 40,
+                       (const char *)text.data);
+        vf__guess_text(text.data, text.length, guess, sizeof guess);
+    } else {
+        const int64_t *value;
+        enum vf_status status = vf__read_i64(&run->reader, row, 1, &buffer, &valid_buffer, &value, &valid, err);
+        if (status != VF_OK) return status;
+        (void)snprintf(shown, sizeof shown, "%lld", (long long)*value);
+        (void)snprintf(guess, sizeof guess, "%s",
+                       vf__type_is_integer(&run->reader.type) ? vf__guess_integer(*value)
+                                                              : "a moment outside what is known");
+    }
+    enum vf_status status =
+        vf__fail(err, VF_ERROR_DATA, name, row,
+                 "column \"%s\": none of its %lld values can be read as a time%s; the first, %s in row %lld, looks "
+                 "like %s",
+                 name, (long long)run->report.n_unreadable, run->layout == VF_LAYOUT_AUTO ? "" : " of the unit given",
+                 shown, (long long)row, guess);
+    if (err != NULL) err->count = run->report.n_unreadable;
+    return status;
+}
+
+/* What only the whole column can tell. */
+static enum vf_status judge(struct run *run, struct vf_error *err) {
+    const struct vf_clock_report *report = &run->report;
+    bool none = report->n_unreadable > 0 && report->n_unreadable + report->n_null == run->reader.n_rows;
+    if (run->whole && none) return raise_unreadable(run, err);
+    enum vf_status status = run->whole ? settle(run, err) : VF_OK;
+    if (status == VF_OK && run->outside == VF_OUTSIDE_RAISE && run->first_bad >= 0) status = raise_outside(run, err);
     return status;
 }
 
@@ -296,8 +528,7 @@ static enum vf_status any_block(struct run *run, const struct output *out, int64
 /* The end of both forms: what was refused is raised, or the column given. */
 static enum vf_status give(struct run *run, enum vf_status status, struct vf_column *column,
                            struct vf_column *out, struct vf_clock_report *report, struct vf_error *err) {
-    if (status == VF_OK && run->outside == VF_OUTSIDE_RAISE && run->first_bad >= 0)
-        status = raise_outside(run, err);
+    if (status == VF_OK) status = judge(run, err);
     status = vf__column_give(status, column, out);
     if (status != VF_OK) return status;
     run->report.n_rows = run->reader.n_rows;
@@ -310,7 +541,8 @@ enum vf_status vf_clock_elapsed(const struct vf_context *ctx, const struct vf_se
                                 struct vf_clock_report *report, struct vf_error *err) {
     struct vf_context context = vf__context(ctx);
     struct hours hours;
-    struct run run = {.hours = &hours, .first_bad = -1};
+    struct vf__trading_day on;
+    struct run run = new_run();
     struct vf_column column = {0};
     struct output output = {0};
     if (options == NULL) return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "clock options are missing");
@@ -318,6 +550,11 @@ enum vf_status vf_clock_elapsed(const struct vf_context *ctx, const struct vf_se
     if (status == VF_OK) status = check(&run, time, options, err);
     if (status == VF_OK) status = prepare(&run, options->sessions, options->n_sessions, &hours, err);
     if (status != VF_OK) return status;
+    run.hours = &hours;
+    if (options->has_day) {
+        on = vf__trading_day_of(options->calendar, options->sessions, options->day);
+        run.on = &on;
+    }
     int64_t n_rows = run.reader.n_rows;
     status = vf__column_new(&context, run.whole_seconds ? "l" : "g", "elapsed_seconds", n_rows, 8, true,
                             &column, &output.values, &output.validity, err);
@@ -336,6 +573,7 @@ struct dated {
     struct hours **hours; /* by variant, made when first needed */
     bool has_day;
     int32_t day, variant; /* the day last looked up */
+    struct vf__trading_day on;
     int64_t n_closed, first_closed;
     int32_t closed_day;
 };
@@ -351,6 +589,7 @@ static enum vf_status look_up(struct dated *dated, const struct run *run, int64_
     }
     dated->has_day = true;
     dated->day = day;
+    dated->on = vf__trading_day_of(dated->calendar, NULL, day);
     if (dated->variant < 0 || dated->hours[dated->variant] != NULL) return VF_OK;
     const struct vf_session *sessions;
     size_t n;
@@ -366,6 +605,7 @@ static enum vf_status rows_of_day(struct dated *dated, struct run *run, const st
                                   int64_t n, struct vf_error *err) {
     if (dated->variant >= 0) {
         run->hours = dated->hours[dated->variant];
+        run->on = &dated->on;
         return any_block(run, out, row, n, err);
     }
     if (dated->n_closed == 0) {
@@ -389,7 +629,7 @@ static enum vf_status dated_block(struct dated *dated, struct run *run, const st
              end < n && (valid == NULL || valid[end]) == known && (!known || days[end] == days[i]);)
             end++;
         for (int64_t k = i; !known && k < end; k++)
-            place_row(run, out, row + k, 0, false);
+            place_null(run, out, row + k);
         if (known) status = look_up(dated, run, row + i, days[i], err);
         if (known && status == VF_OK) status = rows_of_day(dated, run, out, row + i, end - i, err);
     }
@@ -423,7 +663,7 @@ enum vf_status vf_clock_elapsed_on(const struct vf_context *ctx, const struct vf
                                    const struct vf_series *time, const struct vf_series *date,
                                    const struct vf_clock_options *options, struct vf_column *out,
                                    struct vf_clock_report *report, struct vf_error *err) {
-    struct run run = {.first_bad = -1};
+    struct run run = new_run();
     struct dated dated = {.ctx = vf__context(ctx), .calendar = calendar};
     struct vf_column column = {0};
     struct output output = {0};
@@ -591,15 +831,20 @@ static enum vf_status next_day(struct night *night, int32_t day, int32_t *out, s
     return VF_OK;
 }
 
-static enum vf_status trading_day(struct night *night, int32_t day, int64_t of_day_ns, int32_t *out,
+/* *has: whether there is one. */
+static enum vf_status trading_day(struct night *night, int32_t day, int64_t of_day_ns, int32_t *out, bool *has,
                                   struct vf_error *err) {
     *out = day;
+    *has = true;
     if (!night->any) return VF_OK;
-    if (of_day_ns >= night->start_ns) return next_day(night, day, out, err);
-    if (of_day_ns > night->end_ns) return VF_OK;
-    bool traded;
-    enum vf_status status = vf_calendar_is_trading_day(night->calendar, day, &traded, err);
-    return status != VF_OK || traded ? status : next_day(night, day, out, err);
+    bool evening = of_day_ns >= night->start_ns, traded = false;
+    if (!evening && of_day_ns > night->end_ns) return VF_OK;
+    enum vf_status status = evening ? VF_OK : vf_calendar_is_trading_day(night->calendar, day, &traded, err);
+    if (status != VF_OK || traded) return status;
+    status = next_day(night, day, out, err);
+    if (status == VF_OK)
+        *has = vf__trading_day_of(night->calendar, NULL, *out).first_evening <= (evening ? day : day - 1);
+    return status;
 }
 
 static enum vf_status night_block(struct night *night, struct vf__reader *reader, int64_t row, int64_t n,
@@ -624,7 +869,9 @@ static enum vf_status night_block(struct night *night, struct vf__reader *reader
                               "column \"%s\", row %lld: a time outside years 1 to 9999; is its unit right?",
                               reader->name, (long long)(row + i));
         } else {
-            status = trading_day(night, (int32_t)day, rest * reader->type.ns, &days[row + i], err);
+            bool has;
+            status = trading_day(night, (int32_t)day, rest * reader->type.ns, &days[row + i], &has, err);
+            if (!has) vf__bit_clear(validity, row + i);
             if (status == VF_ERROR_RANGE && err != NULL) err->row = row + i;
         }
     }

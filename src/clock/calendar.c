@@ -316,6 +316,27 @@ bool vf__calendar_night(const struct vf_calendar *calendar, int64_t *start_ns, i
     return found;
 }
 
+static bool is_weekend(const struct vf_calendar *calendar, int32_t day) {
+    bool traded = false;
+    if ((day % 7 + 7 + 3) % 7 < 5) return false; /* 1970-01-01 was a Thursday */
+    if (calendar != NULL && calendar->info.has_days)
+        (void)vf_calendar_is_trading_day(calendar, day, &traded, NULL); /* an unknown day is not traded */
+    return !traded;
+}
+
+struct vf__trading_day vf__trading_day_of(const struct vf_calendar *calendar, const struct vf_session *first,
+                                          int32_t day) {
+    struct vf__trading_day out = {.day = day, .first_evening = day, .next_night_ns = VF_DAY_NS + 1};
+    int64_t start = first != NULL ? first->start_ns + VF_DAY_NS : VF_DAY_NS, end;
+    bool night = calendar != NULL ? vf__calendar_night(calendar, &start, &end) : start < VF_DAY_NS;
+    if (!night || day <= VF__FIRST_DAY || day > VF__LAST_DAY) return out;
+    out.next_night_ns = start;
+    out.first_evening = day - 1;
+    while (is_weekend(calendar, out.first_evening) && out.first_evening > day - 7)
+        out.first_evening--;
+    return out;
+}
+
 /* ---- northbound ---- */
 
 /* Whether Hong Kong was, by schedule, to be open. */

@@ -49,6 +49,12 @@ enum vf_status vf__calendar_variant_on(const struct vf_calendar *calendar, int32
    morning's up to *end_ns (-1: the night ends before midnight). False when there is none. */
 bool vf__calendar_night(const struct vf_calendar *calendar, int64_t *start_ns, int64_t *end_ns);
 
+/* Which stamps are of a trading day. Its night is the evening before, or over a weekend the Friday's; where a day of the
+   week between is closed, what was traded before it is not this day's, lest a calendar that lacks a session folds that
+   onto the next. `calendar` may be NULL, `first` is then the market's first session. */
+struct vf__trading_day vf__trading_day_of(const struct vf_calendar *calendar, const struct vf_session *first,
+                                          int32_t day);
+
 /* Days since 1970-01-01 of a day that exists, of years 1 to 9999. */
 bool vf__day_from_ymd(int64_t year, int64_t month, int64_t day, int32_t *out);
 /* "2024-10-01": 10 bytes and a NUL. */

@@ -93,6 +93,61 @@ enum vf__place vf__clock_place(const struct vf__clock *clock, int64_t time_ns, i
     return best.distance <= clock->grace_ns ? VF__GRACE : VF__OUTSIDE;
 }
 
+/* What placing a stamp needs at hand. */
+struct stamp {
+    const struct vf__clock *clock;
+    const struct vf__zone *zone;
+    int32_t day;
+    int64_t at_ns;          /* UTC; without a zone since the midnight that `day` begins with */
+    struct nearest nearest; /* session end, of all that were tried */
+};
+
+/* The first or the last moment at which the market's clocks show a time of a day. */
+static int64_t moment(const struct stamp *stamp, int64_t day, int64_t time_ns, bool last) {
+    if (stamp->zone == NULL) return (day - stamp->day) * VF_DAY_NS + time_ns;
+    int64_t local_ns = day * VF_DAY_NS + time_ns;
+    return last ? vf__zone_last(stamp->zone, local_ns) : vf__zone_first(stamp->zone, local_ns);
+}
+
+/* Looks for the stamp in the first n sessions of a trading day. */
+static bool look(struct stamp *stamp, int64_t day, size_t n, int64_t *elapsed_ns) {
+    int64_t offset = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct vf_session *s = &stamp->clock->sessions[i];
+        int64_t start = moment(stamp, day, s->start_ns, false), end = moment(stamp, day, s->end_ns, true);
+        if (stamp->at_ns >= start && stamp->at_ns <= end) {
+            *elapsed_ns = offset + (stamp->at_ns - start);
+            return true;
+        }
+        bool before = stamp->at_ns < start;
+        int64_t distance = before ? start - stamp->at_ns : stamp->at_ns - end;
+        if (distance < stamp->nearest.distance)
+            stamp->nearest = (struct nearest){distance, before ? offset : offset + (end - start)};
+        offset += end - start;
+    }
+    return false;
+}
+
+enum vf__place vf__clock_place_on(const struct vf__clock *clock, const struct vf__trading_day *on,
+                                  const struct vf__zone *zone, int32_t day, int64_t time_ns, int64_t utc_ns,
+                                  int64_t *elapsed_ns) {
+    struct stamp stamp = {clock, zone, day, zone != NULL ? utc_ns : time_ns, {INT64_MAX, 0}};
+    bool night = clock->sessions[0].start_ns < 0;
+    *elapsed_ns = 0;
+    if (on == NULL || day == on->day) {
+        if (on != NULL && time_ns >= on->next_night_ns) return VF__OTHER_DATE;
+        if (look(&stamp, day, clock->n, elapsed_ns)) return VF__INSIDE;
+        if (on == NULL && night && look(&stamp, (int64_t)day + 1, 1, elapsed_ns)) return VF__INSIDE;
+    } else {
+        if (!night || day < on->first_evening || day > on->day) return VF__OTHER_DATE;
+        if (look(&stamp, (int64_t)day + 1, 1, elapsed_ns)) return VF__INSIDE;
+        if (day > on->first_evening && look(&stamp, day, 1, elapsed_ns)) return VF__INSIDE;
+        if (stamp.nearest.distance > clock->grace_ns) return VF__OTHER_DATE;
+    }
+    *elapsed_ns = stamp.nearest.elapsed_ns;
+    return stamp.nearest.distance <= clock->grace_ns ? VF__GRACE : VF__OUTSIDE;
+}
+
 bool vf_sessions_elapsed_ns(const struct vf_session *sessions, size_t n_sessions, int64_t grace_ns,
                             int64_t time_ns, int64_t *elapsed_ns) {
     struct vf__clock clock;
@@ -103,23 +158,6 @@ bool vf_sessions_elapsed_ns(const struct vf_session *sessions, size_t n_sessions
     if (vf__clock_place(&clock, time_ns, &elapsed) == VF__OUTSIDE) return false;
     *elapsed_ns = elapsed;
     return true;
-}
-
-int64_t vf__time_from_hhmmss(int64_t digits) {
-    if (digits < 0 || digits > 240000) return -1;
-    uint32_t d = (uint32_t)digits;
-    uint32_t s = d % 100, m = d / 100 % 100, h = d / 10000;
-    if (s > 59 || m > 59) return -1;
-    return (int64_t)(h * 3600 + m * 60 + s) * VF__SECOND_NS;
-}
-
-int64_t vf__time_from_hhmmssmmm(int64_t digits) {
-    if (digits < 0 || digits > 240000000) return -1;
-    uint32_t d = (uint32_t)digits;
-    uint32_t ms = d % 1000;
-    int64_t whole = vf__time_from_hhmmss((int64_t)(d / 1000));
-    if (whole < 0) return -1;
-    return whole + (int64_t)ms * MILLISECOND_NS;
 }
 
 bool vf__minutes_init(struct vf__minutes *minutes, const struct vf__clock *clock) {
@@ -204,73 +242,4 @@ static inline int64_t place_by(const struct vf__minutes *minutes, const int64_t 
 int64_t vf__minutes_place(const struct vf__minutes *minutes, const int64_t *digits, int64_t n, uint32_t unit,
                           void *out, int32_t *others) {
     return unit == 1 ? place_by(minutes, digits, n, 1, out, others) : place_by(minutes, digits, n, 1000, out, others);
-}
-
-/* ---- text ---- */
-
-struct cursor {
-    const uint8_t *at, *end;
-};
-
-/* Exactly `count` digits, or -1. */
-static int64_t digits(struct cursor *c, int count) {
-    int64_t value = 0;
-    if (c->end - c->at < count) return -1;
-    for (int i = 0; i < count; i++) {
-        uint8_t b = c->at[i];
-        if (b < '0' || b > '9') return -1;
-        value = value * 10 + (b - '0');
-    }
-    c->at += count;
-    return value;
-}
-
-static bool take(struct cursor *c, uint8_t byte) {
-    if (c->at == c->end || *c->at != byte) return false;
-    c->at++;
-    return true;
-}
-
-static bool skip_date(struct cursor *c) {
-    bool dashes = c->at[4] == '-'; /* there are more than 8 bytes */
-    int64_t year = digits(c, 4);
-    bool ok = year >= 0 && (!dashes || take(c, '-'));
-    int64_t month = ok ? digits(c, 2) : -1;
-    ok = month >= 1 && month <= 12 && (!dashes || take(c, '-'));
-    int64_t day = ok ? digits(c, 2) : -1;
-    return day >= 1 && day <= 31 && (take(c, 'T') || take(c, ' '));
-}
-
-/* ".123" as nanoseconds; -1 when no digit, or more than nine, follow. */
-static int64_t fraction(struct cursor *c) {
-    int64_t value = 0;
-    int count = 0;
-    while (c->at < c->end && *c->at >= '0' && *c->at <= '9') {
-        if (++count > 9) return -1;
-        value = value * 10 + (*c->at++ - '0');
-    }
-    if (count == 0) return -1;
-    while (count++ < 9)
-        value *= 10;
-    return value;
-}
-
-int64_t vf__time_from_iso(const uint8_t *text, size_t length) {
-    if (length == 0) return -1;
-    struct cursor c = {.at = text, .end = text + length};
-    bool has_date = length > 8 && text[2] != ':';
-    if (has_date && !skip_date(&c)) return -1;
-    int64_t h = digits(&c, 2);
-    if (h < 0 || h > 24 || !take(&c, ':')) return -1;
-    int64_t m = digits(&c, 2), s = 0, ns = 0;
-    if (m < 0 || m > 59) return -1;
-    if (take(&c, ':')) {
-        s = digits(&c, 2);
-        if (s < 0 || s > 59) return -1;
-        if (take(&c, '.') || take(&c, ',')) ns = fraction(&c);
-        if (ns < 0) return -1;
-    }
-    if (c.at < c.end) return *c.at == 'Z' || *c.at == 'z' || *c.at == '+' || *c.at == '-' ? -2 : -1;
-    int64_t time = ((h * 60 + m) * 60 + s) * VF__SECOND_NS + ns;
-    return time > VF_DAY_NS ? -1 : time;
 }

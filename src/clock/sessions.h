@@ -1,11 +1,10 @@
-/* Elapsed trading time of a time of day, and times of day from what files hold: digits and ISO text.
-   Not for calendars, and not for columns: src/api/clock.c reads those. */
+/* Elapsed trading time of a time of day, and of a stamp that has a date, too.
+   Not for what files hold (stamps.h), not for calendars, and not for columns: src/api/clock.c reads those. */
 #ifndef VF_CLOCK_SESSIONS_H
 #define VF_CLOCK_SESSIONS_H
 
 #include "base/base.h"
-
-#define VF__SECOND_NS INT64_C(1000000000)
+#include "clock/zone.h"
 
 #define VF__MAX_SESSIONS 64
 
@@ -18,7 +17,14 @@ struct vf__clock {
     int64_t offset_ns[VF__MAX_SESSIONS]; /* elapsed time at each session's start */
 };
 
-enum vf__place { VF__INSIDE, VF__GRACE, VF__OUTSIDE };
+enum vf__place { VF__INSIDE, VF__GRACE, VF__OUTSIDE, VF__OTHER_DATE };
+
+/* Which stamps are a trading day's: those of its own date, and those of the night that belongs to it. */
+struct vf__trading_day {
+    int32_t day;
+    int32_t first_evening; /* the earliest date whose evening may be its night's: Friday's is Monday's */
+    int64_t next_night_ns; /* from this time on its own evening is the next day's; above VF_DAY_NS: never */
+};
 
 /* sessions as checked by vf_sessions_check. */
 void vf__clock_init(struct vf__clock *clock, const struct vf_session *sessions, size_t n,
@@ -27,6 +33,13 @@ void vf__clock_init(struct vf__clock *clock, const struct vf_session *sessions, 
 /* time_ns in [0, VF_DAY_NS]. *elapsed_ns is always set: outside, to that of the nearest session end (a tie:
    the earlier). */
 enum vf__place vf__clock_place(const struct vf__clock *clock, int64_t time_ns, int64_t *elapsed_ns);
+
+/* The same of a stamp that has a date: time_ns after the midnight that `day` begins with. `on`: the trading day that it
+   should be of; NULL when none is known, and it is then one of its own date or of the night before. `zone`, which may be
+   NULL: real time counts, also where clocks are put forward or back within a session; utc_ns is then the moment. */
+enum vf__place vf__clock_place_on(const struct vf__clock *clock, const struct vf__trading_day *on,
+                                  const struct vf__zone *zone, int32_t day, int64_t time_ns, int64_t utc_ns,
+                                  int64_t *elapsed_ns);
 
 /* Every minute of the day as digits spell it (HHMM): within a minute, digits and elapsed time grow together, so one
    division and one look-up place a time. */
@@ -46,13 +59,5 @@ bool vf__minutes_init(struct vf__minutes *minutes, const struct vf__clock *clock
    by one. There is room for n in `others`. */
 int64_t vf__minutes_place(const struct vf__minutes *minutes, const int64_t *digits, int64_t n, uint32_t unit,
                           void *out, int32_t *others);
-
-/* HHMMSS and HHMMSSmmm digits to ns since midnight; -1 for impossible ones. 240000 is the day's end. */
-int64_t vf__time_from_hhmmss(int64_t digits);
-int64_t vf__time_from_hhmmssmmm(int64_t digits);
-
-/* ISO 8601: "[YYYY-MM-DD(T| )]HH:MM[:SS[.f{1,9}]]", or without separators in the date. -1: not a time;
-   -2: it carries a zone. The date is checked for form and range only. */
-int64_t vf__time_from_iso(const uint8_t *text, size_t length);
 
 #endif

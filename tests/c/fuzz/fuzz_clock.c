@@ -4,6 +4,7 @@
    Input: a byte that picks what is read; then the text itself, or numbers. */
 #include "clock/calendar.h"
 #include "clock/sessions.h"
+#include "clock/stamps.h"
 
 #include "fuzz.h"
 
@@ -29,25 +30,42 @@ static bool matches(const char *text, size_t length, const char *pattern, int64_
     return true;
 }
 
+static bool leap(int64_t y) {
+    return (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
+}
+
+static int64_t month_days(int64_t year, int64_t month) {
+    return month == 2 ? 28 + leap(year) : 30 + (month + month / 8) % 2;
+}
+
 /* -1: no time; -2: a time with something behind it that begins a zone. */
 static int64_t slow_iso(const char *text, size_t length) {
-    static const char *const dates[] = {"####-##-##T", "####-##-## ", "########T", "######## "};
+    static const char *const dates[] = {"####-##-##T", "####-##-## ", "####-##-##D", "####/##/##T", "####/##/## ",
+                                        "####/##/##D", "####.##.##T", "####.##.## ", "####.##.##D", "########T",
+                                        "######## ",   "########D",   "########-"};
+    static const char *const clocks[] = {"##:##:##", "##:##", "#:##:##", "#:##", "######", "####"};
     int64_t f[3] = {0};
     size_t at = 0;
-    for (int d = 0; at == 0 && d < 4; d++) {
+    for (int d = 0; at == 0 && length > 8 && d < 13; d++) {
         if (!matches(text, length, dates[d], f)) continue;
-        int64_t month = d < 2 ? f[1] : f[0] / 100 % 100, day = d < 2 ? f[2] : f[0] % 100;
-        if (month < 1 || month > 12 || day < 1 || day > 31) return -1;
+        int64_t year = d < 9 ? f[0] : f[0] / 10000;
+        int64_t month = d < 9 ? f[1] : f[0] / 100 % 100, day = d < 9 ? f[2] : f[0] % 100;
+        if (year < 1 || month < 1 || month > 12 || day < 1 || day > month_days(year, month)) return -1;
         at = strlen(dates[d]);
     }
     const char *rest = text + at;
+    int form = -1;
     length -= at;
-    f[2] = 0;
     int64_t ns = 0;
-    bool seconds = matches(rest, length, "##:##:##", f);
-    if (!seconds && !matches(rest, length, "##:##", f)) return -1;
-    if (!seconds && length > 5 && rest[5] == ':') return -1;
-    at = seconds ? 8 : 5;
+    for (int c = 0; form < 0 && c < (at > 0 ? 6 : 4); c++) {
+        f[1] = f[2] = 0;
+        if (matches(rest, length, clocks[c], f)) form = c;
+    }
+    if (form < 0) return -1;
+    if (form == 4) f[2] = f[0] % 100, f[1] = f[0] / 100 % 100, f[0] /= 10000;
+    if (form == 5) f[1] = f[0] % 100, f[0] /= 100;
+    at = strlen(clocks[form]);
+    bool seconds = form == 0 || form == 2 || form == 4;
     if (f[0] > 24 || f[1] > 59 || f[2] > 59) return -1;
     if (seconds && length > at && (rest[at] == '.' || rest[at] == ',')) {
         int64_t unit = SECOND;
@@ -74,10 +92,6 @@ static int64_t slow_digits(int64_t digits, bool with_ms) {
     h = f[0] / 10000, m = f[0] / 100 % 100, s = f[0] % 100;
     if (m > 59 || s > 59 || h > 24 || (h == 24 && m + s + ms > 0)) return -1;
     return (h * 3600 + m * 60 + s) * SECOND + ms * 1000000;
-}
-
-static bool leap(int64_t y) {
-    return (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
 }
 
 static bool slow_day(int64_t y, int64_t m, int64_t d, int32_t *out) {
@@ -157,7 +171,9 @@ static void read_iso(struct bytes *b) {
     REQUIRE(text != NULL || n == 0);
     if (n > 0) memcpy(text, b->at, n);
     int64_t want = n > 0 ? slow_iso(text, n) : -1;
-    REQUIRE(vf__time_from_iso((const uint8_t *)text, n) == want);
+    int32_t day;
+    struct vf__last_date last = {.length = 0};
+    REQUIRE(vf__time_from_text((const uint8_t *)text, n, &last, &day) == want);
     int64_t offsets[2] = {0, (int64_t)n};
     struct column c;
     struct vf_clock_options options = {.sessions = whole_day, .n_sessions = 1};
@@ -343,11 +359,13 @@ static void read_column(struct bytes *b) {
             time = x[i] < 0 || x[i] > 86400 ? -1 : x[i] * SECOND;
         else if (kind == 5 || kind == 7)
             time = x[i] < 0 || x[i] > VF_DAY_NS / scales[kind] ? -1 : x[i] * scales[kind];
+        else if (x[i] / (VF_DAY_NS / scales[kind]) > VF__LAST_DAY)
+            time = -1; /* past the year 9999 */
         else
             time = (x[i] % (VF_DAY_NS / scales[kind]) + VF_DAY_NS / scales[kind]) % (VF_DAY_NS / scales[kind]) * scales[kind];
         bool bad = time < 0;
         if (time < 0) {
-            slow.n_invalid++;
+            slow.n_unreadable++;
         } else {
             bool inside = slow_elapsed(sessions, n_sessions, time, &wants[i].elapsed, &distance);
             slow.n_outside += !inside;
@@ -370,7 +388,7 @@ static void read_column(struct bytes *b) {
     REQUIRE(status == want);
     if (status == VF_ERROR_DATA && !ambiguous) REQUIRE(err.row == first_bad && err.count == n_bad);
     if (status != VF_OK) return;
-    REQUIRE(report.n_rows == slow.n_rows && report.n_null == slow.n_null && report.n_invalid == slow.n_invalid &&
+    REQUIRE(report.n_rows == slow.n_rows && report.n_null == slow.n_null && report.n_unreadable == slow.n_unreadable &&
             report.n_outside == slow.n_outside);
     REQUIRE(strcmp(out.schema.format, whole ? "l" : "g") == 0);
     for (int64_t i = 0; i < n; i++) {

@@ -1,6 +1,7 @@
 /* The clock by hand, and second by second against a plain formula: sessions, digits, ISO text, columns of every type.
    Not for reading Arrow as such (test_arrow), and not for markets' names (the Python tests). */
 #include "clock/sessions.h"
+#include "clock/stamps.h"
 
 #include "check.h"
 
@@ -201,7 +202,10 @@ static int64_t iso(const char *text) {
     uint8_t *exact = malloc(length != 0 ? length : 1);
     memcpy(copy, text, length);
     memcpy(exact, copy, length);
-    int64_t time = vf__time_from_iso(exact, length);
+    int32_t day, again;
+    struct vf__last_date last = {.length = 0};
+    int64_t time = vf__time_from_text(exact, length, &last, &day);
+    CHECK(vf__time_from_text(exact, length, &last, &again) == time && again == day); /* the date is known now */
     free(exact);
     return time;
 }
@@ -222,11 +226,18 @@ static void test_iso(void) {
     CHECK_I64(iso("00:00"), 0);
     CHECK_I64(iso("23:59:59.999999999"), VF_DAY_NS - 1);
     CHECK_I64(iso("24:00"), VF_DAY_NS);
+    CHECK_I64(iso("9:30"), t);
+    CHECK_I64(iso("9:30:00"), t);
+    CHECK_I64(iso("2024-10-01T9:30"), t);
+    CHECK_I64(iso("2024/10/01 09:30"), t);
+    CHECK_I64(iso("2023.01.03T09:30:00.5"), t + S / 2);
+    CHECK_I64(iso("2023.01.03D09:30:00.000000001"), t + 1);
+    CHECK_I64(iso("20230103-09:30:00.500"), t + S / 2);
+    CHECK_I64(iso("20230103 093000"), t);
+    CHECK_I64(iso("20230103T0930"), t);
     CHECK_I64(iso("24:00:00.000000000"), VF_DAY_NS);
     static const char *const bad[] = {"",
                                       " ",
-                                      "9:30",
-                                      "9:30:00",
                                       "0930",
                                       "093000",
                                       "09:3",
@@ -254,12 +265,14 @@ static void test_iso(void) {
                                       "2024-10-01T",
                                       "20241001",
                                       "2024-13-01T09:30",
+                                      "2024-02-30T09:30",
+                                      "2023-02-29T09:30:00",
+                                      "2023-01-03-09:30",
+                                      "2023/01-03 09:30",
                                       "2024-00-01T09:30",
                                       "2024-10-32T09:30",
                                       "2024-10-00T09:30",
-                                      "2024/10/01 09:30",
                                       "2024-1-1 09:30",
-                                      "2024-10-01T9:30",
                                       "2024-10-01x09:30",
                                       "01-10-2024 09:30",
                                       "2024-1001T09:30",
@@ -285,8 +298,10 @@ static void test_iso(void) {
         int64_t got = iso(part);
         CHECK(got == -1 || (n >= 16 && got >= t && got < t + S));
     }
-    CHECK_I64(vf__time_from_iso((const uint8_t *)"09:30\0", 6), -1);
-    CHECK_I64(vf__time_from_iso((const uint8_t *)"\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8\xf7", 9), -1);
+    int32_t day;
+    struct vf__last_date last = {.length = 0};
+    CHECK_I64(vf__time_from_text((const uint8_t *)"09:30\0", 6, &last, &day), -1);
+    CHECK_I64(vf__time_from_text((const uint8_t *)"\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8\xf7", 9, &last, &day), -1);
 }
 
 /* ---- columns ---- */
@@ -315,7 +330,7 @@ static void check_column(const struct market *market, struct check_column *c, en
             CHECK_F64(check_f64(&out, i), (double)want / 1e9);
     }
     CHECK_I64(out.array.null_count, outside);
-    CHECK(report.n_rows == n && report.n_null == 0 && report.n_invalid == 0 && report.n_outside == outside);
+    CHECK(report.n_rows == n && report.n_null == 0 && report.n_unreadable == 0 && report.n_outside == outside);
     vf_column_release(&out);
 }
 
@@ -373,16 +388,16 @@ static void test_temporal_columns(void) {
                 check_column(&markets[m], &c, VF_LAYOUT_AUTO, times, unit == S);
             }
     /* the ends of the type */
-    struct vf_clock_options options = options_of(&markets[CRYPTO], VF_OUTSIDE_RAISE, VF_LAYOUT_AUTO);
+    struct vf_clock_options options = options_of(&markets[CRYPTO], VF_OUTSIDE_NULL, VF_LAYOUT_AUTO);
+    struct vf_clock_report ends_report;
     struct vf_column out;
     int64_t ends[2] = {INT64_MIN, INT64_MAX};
     for (size_t k = 0; k < 4; k++) {
         check_series(&c, kinds[k].format, "t", 2, NULL, ends, NULL);
-        CHECK_OK(vf_clock_elapsed(NULL, &c.series, &options, &out, NULL, &check_error));
-        if (k == 3) { /* 1677-09-21 00:12:43.145224192 and 2262-04-11 23:47:16.854775807 */
-            CHECK_F64(check_f64(&out, 0), 763.145224192);
-            CHECK_F64(check_f64(&out, 1), 85636.854775807);
-        }
+        CHECK_OK(vf_clock_elapsed(NULL, &c.series, &options, &out, &ends_report, &check_error));
+        CHECK_I64(ends_report.n_unreadable, k == 3 ? 1 : 2); /* no year that there is; in ns, NaT */
+        CHECK_I64(ends_report.first_unreadable, 0);
+        if (k == 3) CHECK_F64(check_f64(&out, 1), 85636.854775807); /* 2262-04-11 23:47:16.854775807 */
         vf_column_release(&out);
     }
     /* 24:00 is a time of day, one tick more or less than a day is none */
@@ -392,7 +407,7 @@ static void test_temporal_columns(void) {
     check_series(&c, "ttn", "t", 4, NULL, odd, NULL);
     CHECK_OK(vf_clock_elapsed(NULL, &c.series, &options, &out, &report, &check_error));
     CHECK(check_valid(&out, 0) && !check_valid(&out, 1) && !check_valid(&out, 2) && !check_valid(&out, 3));
-    CHECK_I64(report.n_invalid, 3);
+    CHECK_I64(report.n_unreadable, 3);
     CHECK_F64(check_f64(&out, 0), 86400);
     vf_column_release(&out);
 }
@@ -443,7 +458,7 @@ static void test_outside(void) {
     struct vf_clock_options options = options_of(&markets[CN], VF_OUTSIDE_NULL, VF_LAYOUT_HHMMSS);
     check_series(&c, "l", "tick", 8, &bits, values, NULL);
     CHECK_OK(vf_clock_elapsed(NULL, &c.series, &options, &out, &report, &check_error));
-    CHECK(report.n_rows == 8 && report.n_null == 1 && report.n_invalid == 1 && report.n_outside == 4);
+    CHECK(report.n_rows == 8 && report.n_null == 1 && report.n_unreadable == 1 && report.n_outside == 4);
     CHECK_I64(((const uint8_t *)out.array.buffers[0])[0] & 0xff, 0x22);
     CHECK_I64(out.array.null_count, 6);
     CHECK(check_i64(&out, 1) == 1800 && check_i64(&out, 5) == 10800);
@@ -453,7 +468,7 @@ static void test_outside(void) {
 
     options.outside = VF_OUTSIDE_CLIP;
     CHECK_OK(vf_clock_elapsed(NULL, &c.series, &options, &out, &report, &check_error));
-    CHECK(report.n_null == 1 && report.n_invalid == 1 && report.n_outside == 4);
+    CHECK(report.n_null == 1 && report.n_unreadable == 1 && report.n_outside == 4);
     const int64_t clipped[] = {-1, 1800, 7200, 0, -1, 10800, 14400, 7200};
     for (int64_t i = 0; i < 8; i++)
         CHECK_I64(check_valid(&out, i) ? check_i64(&out, i) : -1, clipped[i]);
@@ -630,14 +645,14 @@ static void test_refused(void) {
     CHECK_STATUS(vf_clock_elapsed(NULL, &c.series, &broken, &out, NULL, &check_error), VF_ERROR_ARGUMENT);
     broken = options, broken.outside = (enum vf_outside)3;
     CHECK_STATUS(vf_clock_elapsed(NULL, &c.series, &broken, &out, NULL, &check_error), VF_ERROR_ARGUMENT);
-    broken = options, broken.layout = (enum vf_time_layout)4;
+    broken = options, broken.layout = (enum vf_time_layout)14;
     CHECK_STATUS(vf_clock_elapsed(NULL, &c.series, &broken, &out, NULL, &check_error), VF_ERROR_ARGUMENT);
     static const char *const types[] = {"g", "b", "tdD", "tDn", "tsn:UTC"};
     for (size_t i = 0; i < 5; i++) {
         check_series(&c, types[i], "t", 2, NULL, reals, NULL);
         CHECK_STATUS(vf_clock_elapsed(NULL, &c.series, &options, &out, NULL, &check_error), VF_ERROR_TYPE);
         CHECK(strcmp(check_error.column, "t") == 0);
-        CHECK(vf_clock_elapsed_format(&c.schema, VF_LAYOUT_AUTO) == NULL);
+        CHECK((vf_clock_elapsed_format(&c.schema, VF_LAYOUT_AUTO) == NULL) == (i < 4)); /* with offsets it is taken */
     }
     CHECK(vf_clock_elapsed_format(NULL, VF_LAYOUT_AUTO) == NULL);
     /* whole seconds cannot say where a session that starts between two of them is */
@@ -715,6 +730,182 @@ static void test_impossible_digits_are_of_no_layout(void) {
         }
 }
 
+/* ---- stamps that have a date ---- */
+
+/* Elapsed seconds of one value, or -1 - what it was counted as: -1 null, -2 unreadable, -3 outside, -4 another date. */
+static double one(const char *format, int64_t value, const struct vf_clock_options *options) {
+    struct check_column c;
+    struct vf_clock_report report;
+    struct vf_column out;
+    check_series(&c, format, "t", 1, NULL, &value, NULL);
+    CHECK_OK(vf_clock_elapsed(NULL, &c.series, options, &out, &report, &check_error));
+    bool is = check_valid(&out, 0);
+    double found = !is ? -1.0
+                   : strcmp(out.schema.format, "l") == 0 ? (double)check_i64(&out, 0)
+                                                           : check_f64(&out, 0);
+    vf_column_release(&out);
+    if (is) return found;
+    return report.n_unreadable ? -2 : report.n_other_date ? -4 : report.n_outside ? -3 : -1;
+}
+
+static void test_days(void) {
+    const int64_t monday = 19877; /* 2024-06-03 */
+    struct vf_clock_options options = options_of(&markets[NIGHT], VF_OUTSIDE_CLIP, VF_LAYOUT_AUTO);
+    options.has_day = true;
+    options.day = (int32_t)monday;
+    const struct {
+        int64_t day, time;
+        double want;
+    } cases[] = {
+        {monday - 3, H(21, 0), 0},         /* Friday's evening is Monday's night */
+        {monday - 3, H(20, 59), -4},       /* and what comes before it Friday's, however it is clipped */
+        {monday - 2, H(2, 30), 19800},     /* until Saturday's morning */
+        {monday - 3, H(2, 0), -4},         /* Friday's morning is Friday's */
+        {monday, H(9, 0), 19800},    {monday, H(1, 0), 14400},  {monday, H(15, 0), 34200},
+        {monday, H(16, 0), 34200},         /* clipped */
+        {monday, H(21, 0), -4},            /* Tuesday's night */
+        {monday + 1, H(9, 0), -4},   {monday - 4, H(21, 0), -4}, {monday - 7, H(9, 0), -4},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        CHECK_F64(one("tsn:", cases[i].day * VF_DAY_NS + cases[i].time, &options), cases[i].want);
+    options.day++; /* Tuesday's night is Monday's evening, and no other */
+    CHECK_F64(one("tsn:", monday * VF_DAY_NS + H(21, 0), &options), 0);
+    CHECK_F64(one("tsn:", (monday - 3) * VF_DAY_NS + H(21, 0), &options), -4);
+    options.day = INT32_MIN;
+    CHECK_F64(one("tsn:", monday * VF_DAY_NS, &options), -4);
+    options.outside = VF_OUTSIDE_RAISE;
+    struct check_column c;
+    struct vf_column out;
+    int64_t value = monday * VF_DAY_NS + H(10, 0);
+    options.day = (int32_t)monday + 1;
+    check_series(&c, "tsn:", "t", 1, NULL, &value, NULL);
+    CHECK_STATUS(vf_clock_elapsed(NULL, &c.series, &options, &out, NULL, &check_error), VF_ERROR_DATA);
+    CHECK(check_error.row == 0 && check_error.count == 1 && strstr(check_error.message, "dated 2024-06-03") != NULL);
+    CHECK(strstr(check_error.message, "is 2024-06-04") != NULL);
+}
+
+static void test_layouts(void) {
+    struct vf_offset utc = {.from_ns = -VF_DAY_NS, .offset_ns = 0};
+    struct vf_clock_options options = options_of(&markets[CRYPTO], VF_OUTSIDE_NULL, VF_LAYOUT_SECONDS);
+    options.offsets = &utc;
+    options.n_offsets = 1;
+    const struct {
+        enum vf_time_layout layout;
+        int64_t value;
+        double want;
+    } cases[] = {{VF_LAYOUT_SECONDS, 86400, 86400},
+                 {VF_LAYOUT_SECONDS, 86401, -2},
+                 {VF_LAYOUT_MILLISECONDS, 3723500, 3723.5},
+                 {VF_LAYOUT_MICROSECONDS, 86400000001, -2},
+                 {VF_LAYOUT_NANOSECONDS, 1, 1e-9},
+                 {VF_LAYOUT_NANOSECONDS, -1, -2},
+                 {VF_LAYOUT_YYYYMMDDHHMM, 202402291001, 36060},
+                 {VF_LAYOUT_YYYYMMDDHHMM, 202302291001, -2},
+                 {VF_LAYOUT_YYYYMMDDHHMMSS, 20240229100101, 36061},
+                 {VF_LAYOUT_YYYYMMDDHHMMSS, 20240229100160, -2},
+                 {VF_LAYOUT_YYYYMMDDHHMMSSMMM, 20240229100101500, 36061.5},
+                 {VF_LAYOUT_YYYYMMDDHHMMSSMMM, INT64_MAX, -2},
+                 {VF_LAYOUT_YYYYMMDDHHMMSSMMM, INT64_MIN, -2},
+                 {VF_LAYOUT_EPOCH_S, 86400, 0},
+                 {VF_LAYOUT_EPOCH_S, 86399, -2}, /* time since midnight */
+                 {VF_LAYOUT_EPOCH_S, INT64_MAX, -2},
+                 {VF_LAYOUT_EPOCH_MS, 86400001, 0.001},
+                 {VF_LAYOUT_EPOCH_US, -1, 86399.999999},
+                 {VF_LAYOUT_EPOCH_NS, INT64_MIN, -2}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        options.layout = cases[i].layout;
+        CHECK_F64(one("l", cases[i].value, &options), cases[i].want);
+    }
+    CHECK_F64(one("tsu:UTC", -86400000001, &options), -2); /* before what is known */
+    CHECK_F64(one("tsu:Asia/Tokyo", 1, &options), 0.000001);
+}
+
+/* A zone whose clocks go forward by an hour at 02:00 local time on day 100, and back at 02:00 on day 200; by midnight,
+   too, on days 300 (00:00 is 01:00) and 400 (24:00 is 23:00). Every half hour of those days against a walk from midnight. */
+static void test_clocks_that_change(void) {
+    const struct vf_offset offsets[] = {{0, H(8, 0)},
+                                        {100 * VF_DAY_NS - H(6, 0), H(9, 0)},
+                                        {200 * VF_DAY_NS - H(7, 0), H(8, 0)},
+                                        {300 * VF_DAY_NS - H(8, 0), H(9, 0)},
+                                        {401 * VF_DAY_NS - H(9, 0), H(8, 0)},
+                                        {900 * VF_DAY_NS, VF_OFFSET_UNKNOWN}};
+    struct vf_clock_options options = options_of(&markets[CRYPTO], VF_OUTSIDE_NULL, VF_LAYOUT_EPOCH_S);
+    options.offsets = offsets;
+    options.n_offsets = 6;
+    const int64_t days[] = {50, 100, 200, 300, 400}, lengths[] = {24, 23, 25, 23, 25}, starts[] = {8, 8, 9, 8, 9};
+    for (size_t d = 0; d < 5; d++) {
+        int64_t midnight = days[d] * VF_DAY_NS - H(starts[d], 0);
+        for (int dated = 0; dated < 2; dated++) {
+            options.has_day = dated == 1;
+            options.day = (int32_t)days[d];
+            for (int64_t t = 0; t < lengths[d] * 2; t++)
+                CHECK_F64(one("l", (midnight + t * H(0, 30)) / S, &options), (double)(t * 1800));
+        }
+        CHECK_F64(one("l", midnight / S - 1, &options), -4);
+        CHECK_F64(one("l", midnight / S + lengths[d] * 3600, &options), -4);
+    }
+    CHECK_F64(one("l", 900 * VF_DAY_NS / S, &options), -2);
+    CHECK_F64(one("l", INT64_C(86400) * 40000, &options), -2);
+    struct vf_column out;
+    struct check_column c;
+    int64_t value = 0;
+    struct vf_offset wrong[] = {{0, 0}, {0, S}};
+    options.offsets = wrong;
+    options.n_offsets = 2;
+    check_series(&c, "l", "t", 1, NULL, &value, NULL);
+    CHECK_STATUS(vf_clock_elapsed(NULL, &c.series, &options, &out, NULL, &check_error), VF_ERROR_ARGUMENT);
+    wrong[1] = (struct vf_offset){1, VF_DAY_NS};
+    CHECK_STATUS(vf_clock_elapsed(NULL, &c.series, &options, &out, NULL, &check_error), VF_ERROR_ARGUMENT);
+    options.n_offsets = 0;
+    CHECK_STATUS(vf_clock_elapsed(NULL, &c.series, &options, &out, NULL, &check_error), VF_ERROR_TYPE);
+}
+
+static void test_none_can_be_read(void) {
+    const struct {
+        int64_t value;
+        const char *unit;
+    } cases[] = {{1704159000, "\"s\""},
+                 {1704159000123, "\"ms\""},
+                 {1704159000123456, "\"us\""},
+                 {1704159000123456789, "\"ns\""},
+                 {202301031000, "\"YYYYMMDDHHMM\""},
+                 {20230103100000, "\"YYYYMMDDHHMMSS\""},
+                 {20230103100000500, "\"YYYYMMDDHHMMSSmmm\""},
+                 {34275000, "\"midnight_ms\""},
+                 {34275, "\"midnight_s\""},
+                 {34275000001, "\"midnight_us\""},
+                 {34275000000001, "\"midnight_ns\""}};
+    struct vf_clock_options options = options_of(&markets[CN], VF_OUTSIDE_NULL, VF_LAYOUT_AUTO);
+    struct check_column c;
+    struct vf_column out;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        options.whole = true;
+        check_series(&c, "l", "t", 1, NULL, &cases[i].value, NULL);
+        CHECK_STATUS(vf_clock_elapsed(NULL, &c.series, &options, &out, NULL, &check_error), VF_ERROR_DATA);
+        CHECK(strstr(check_error.message, cases[i].unit) != NULL);
+        options.whole = false; /* a part of a column may be such */
+        CHECK_F64(one("l", cases[i].value, &options), -2);
+    }
+    options.whole = true;
+    int64_t mixed[] = {34275000, 93000000};
+    check_series(&c, "l", "t", 2, NULL, mixed, NULL);
+    CHECK_OK(vf_clock_elapsed(NULL, &c.series, &options, &out, NULL, &check_error));
+    vf_column_release(&out);
+    static const char *const texts[][2] = {{"31/12/2024 10:00", "\"%d/%m/%Y %H:%M\""},
+                                           {"12-31-2024 10:00:00", "\"%m-%d-%Y %H:%M:%S%.f\""},
+                                           {"01.02.2024 10:00:00 PM", "\"%d.%m.%Y %I:%M:%S%.f %p\""},
+                                           {"2024-01-02 10:00:00 AM", "\"%Y-%m-%d %I:%M:%S%.f %p\""},
+                                           {"2024-02-30T09:30", "does not exist"},
+                                           {"093000", "unit=\"HHMMSS\""},
+                                           {"", "format="},
+                                           {"1/2/", "format="}};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        char guess[200];
+        vf__guess_text((const uint8_t *)texts[i][0], strlen(texts[i][0]), guess, sizeof guess);
+        CHECK(strstr(guess, texts[i][1]) != NULL);
+    }
+}
+
 int main(void) {
     test_every_second();
     test_edges();
@@ -731,5 +922,9 @@ int main(void) {
     test_refused();
     test_odd_sessions();
     test_impossible_digits_are_of_no_layout();
+    test_days();
+    test_layouts();
+    test_clocks_that_change();
+    test_none_can_be_read();
     return check_report("clock");
 }

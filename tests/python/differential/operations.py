@@ -20,6 +20,7 @@ OPERATIONS: list[Operation] = [
 
 # At least; what is dear or seldom wrong has less.
 QUOTAS = {
+    "summer_time": 2_000, "time_layouts": 8_000,
     "parse_time": 15_000, "elapsed_seconds": 6_000, "time_report": 600, "calendar": 3_000, "trading_day": 3_000,
     "as_date": 5_000, "fifo": 20_000, "forward_return": 15_000, "merge_forward": 15_000, "mark_to_close": 10_000,
     "overnight_return": 10_000, "mid": 8_000, "sign_by_side": 6_000, "bin": 8_000, "near_integer": 6_000,

@@ -91,6 +91,12 @@ KINDS = [
     "ms", "us", "ns", "zoned us", "zoned ns", "time", "HHMMSS", "HHMMSSmmm", "auto mmm", "s", "epoch ms", "epoch us",
     "epoch ns", "text", "clock text",
 ]  # fmt: skip
+LAYOUTS = [  # that plain Python alone reads here
+    "YYYYMMDDHHMM", "YYYYMMDDHHMMSS", "YYYYMMDDHHMMSSmmm", "midnight_s", "midnight_ms", "midnight_us", "midnight_ns",
+    "digits HHMMSS", "digits HHMMSSmmm", "digits ms", "dotted", "slashed", "fix", "kdb", "format",
+]  # fmt: skip
+_OF_TEXT = {"text": "-", "dotted": ".", "slashed": "/", "kdb": ".", "fix": "", "format": "%d/%m/%Y"}
+_FORMAT = "%d/%m/%Y %H:%M:%S%.f"
 
 
 def _moments(rng: Rng, units: list[int], bounds: list[tuple[int, int]], step: int) -> list[int | None]:
@@ -124,8 +130,18 @@ def _column(rng: Rng, kind: str, moments: list[int | None], zone: str) -> pl.Ser
             wrong = [996060, 240001, -1, 93060] if kind == "HHMMSS" else [99_99_99_999, -5, 93060000, 240000001]
             digits = [rng.choice(wrong) if rng.random() < 0.01 else d for d in digits]
         return pl.Series("t", digits, dtype=rng.choice([pl.Int64, pl.Int32]))
-    if kind in ("text", "clock text"):
+    if kind in _OF_TEXT or kind == "clock text":
         return pl.Series("t", [_written(rng, kind, m, d) for m, d in zip(moments, days, strict=True)], dtype=pl.String)
+    if kind.startswith("midnight"):
+        per = _STEP[kind]
+        return pl.Series("t", [m if m is None or rng.random() > 0.01 else -m - per for m in moments]) // per
+    if kind.startswith("YYYY"):
+        written = [None if m is None else _dated(rng, kind, m, d) for m, d in zip(moments, days, strict=True)]
+        return pl.Series("t", written, dtype=pl.Int64)
+    if kind.startswith("digits"):
+        numbers = _column(rng, {"ms": "epoch ms"}.get(kind[7:], kind[7:]), moments, zone)
+        texts = [None if n is None else "x" if rng.random() < 0.01 else str(n) for n in numbers]
+        return pl.Series("t", texts, dtype=pl.String)
     local = [
         None if m is None else (BASE + dt.timedelta(d) - dt.date(1970, 1, 1)).days * DAY + m
         for m, d in zip(moments, days, strict=True)
@@ -166,14 +182,35 @@ def _written(rng: Rng, kind: str, moment: int | None, day: int) -> str | None:
     text = f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
     if rest or rng.random() < 0.2:
         text += f".{rest // 1000:06d}"
-    if kind == "text":
-        text = f"{BASE + dt.timedelta(day)}{rng.choice('T ')}{text}"
-    return text
+    if kind == "clock text":
+        return text
+    date, mark = BASE + dt.timedelta(day), _OF_TEXT[kind]
+    shown = date.strftime(mark) if kind == "format" else f"{date:%Y}{mark}{date:%m}{mark}{date:%d}"
+    if rng.random() < 0.01:
+        shown = shown.replace("2024", "2023").replace("11", "02").replace("12", "02").replace("27", "30")
+    return shown + {"text": rng.choice("T "), "kdb": "D", "fix": "-", "format": " "}.get(kind, rng.choice("T ")) + text
+
+
+def _dated(rng: Rng, kind: str, moment: int, day: int) -> int:
+    digits = _digits(moment, True)
+    date = 20240230 if rng.random() < 0.01 else int(f"{BASE + dt.timedelta(day):%Y%m%d}")
+    whole = date * 10**9 + digits
+    return whole // {"YYYYMMDDHHMM": 10**5, "YYYYMMDDHHMMSS": 10**3}.get(kind, 1)
 
 
 _STEP = {"ms": 10**6, "us": 10**3, "ns": 1, "HHMMSS": NS, "s": NS, "HHMMSSmmm": 10**6, "auto mmm": 10**6, "time": 1}
 _STEP |= {"zoned us": 10**3, "zoned ns": 1, "epoch ms": 10**6, "epoch us": 10**3, "epoch ns": 1, "text": 10**3}
-_STEP |= {"clock text": 10**3}
+_STEP |= {"clock text": 10**3, "YYYYMMDDHHMM": 60 * NS, "YYYYMMDDHHMMSS": NS, "YYYYMMDDHHMMSSmmm": 10**6}
+_STEP |= {"midnight_s": NS, "midnight_ms": 10**6, "midnight_us": 10**3, "midnight_ns": 1, "digits HHMMSS": NS}
+_STEP |= {
+    "digits HHMMSSmmm": 10**6,
+    "digits ms": 10**6,
+    **dict.fromkeys(["dotted", "slashed", "fix", "kdb", "format"], 10**3),
+}
+
+
+def make_layouts(rng: Rng) -> Case:
+    return make_parse(rng, LAYOUTS)
 
 
 def make_parse(rng: Rng, kinds: list[str] = KINDS) -> Case:
@@ -185,10 +222,10 @@ def make_parse(rng: Rng, kinds: list[str] = KINDS) -> Case:
         "market": name,
         "outside": rng.choice(["null", "null", "null", "clip", "raise"]),
         "grace": rng.choice([0, 0, 1, 300, 0.5, 3600]),
-        "unit": {"auto mmm": None, "HHMMSS": kind, "HHMMSSmmm": kind, "s": kind}.get(
-            kind, kind[-2:] if "epoch" in kind else None
-        ),
+        "unit": _unit(kind),
     }
+    if kind == "format":
+        options["format"] = _FORMAT
     hours = HOURS[name] if isinstance(name, str) else name
     bounds = bounds_of(hours)
     frame = pl.DataFrame([pl.Series(UNIT, units, dtype=pl.Int64)])
@@ -205,6 +242,13 @@ def make_parse(rng: Rng, kinds: list[str] = KINDS) -> Case:
         moments = [None if m is None else max(m, 3600 * NS) for m in moments]
     frame = frame.with_columns(_column(rng, kind, moments, zone))
     return shapes.case_of(rng, {"rows": frame}, options)
+
+
+def _unit(kind: str) -> str | None:
+    if kind.startswith("digits"):
+        return kind[7:]
+    own = kind in ("HHMMSS", "HHMMSSmmm", "s") or kind.startswith(("YYYY", "midnight"))
+    return kind if own else kind[-2:] if "epoch" in kind else None
 
 
 def _call(case: Case) -> dict[str, Any]:
@@ -225,7 +269,7 @@ def ours_parse(case: Case) -> pl.DataFrame:
 
 
 def _whole(case: Case) -> bool:
-    return case.options.get("unit") in ("HHMMSS", "s")
+    return case.options.get("unit") in ("HHMMSS", "s", "midnight_s", "YYYYMMDDHHMM", "YYYYMMDDHHMMSS")
 
 
 def moments_of(bounds: list[tuple[int, int]], moment: Any) -> list[tuple[int, int, int, Any]]:
@@ -250,34 +294,103 @@ def place(bounds: list[tuple[int, int]], moment: int, outside: str, grace: int) 
     return best[1] if outside == "clip" or best[0] <= grace else None
 
 
-INVALID = -1
+INVALID, FOREIGN = -1, -2  # cannot be read; is of another trading day than its row
+
+
+def python_stamps(case: Case) -> list[tuple[dt.date | None, int | None]]:
+    """Read the column as dates, where it has them, and times of day in ns, in Python."""
+    t, unit = case["rows"]["t"], case.options.get("unit")
+    if t.dtype == pl.String and "format" in case.options:
+        return [_from_format(v) for v in t]
+    if t.dtype == pl.String and unit is not None:
+        return [_from_number(case, None if v is None else INVALID if v == "x" else int(v)) for v in t]
+    if t.dtype == pl.String:
+        return [(None, None) if v is None else _from_text(v) for v in t]
+    if t.dtype == pl.Time:
+        return [(None, v) for v in t.cast(pl.Int64)]
+    if t.dtype.is_integer():
+        return [_from_number(case, v) for v in t]
+    per = shapes.PER_UNIT[t.dtype.time_unit]  # type: ignore[attr-defined]
+    zone = None if t.dtype.time_zone is None else _zone(case)  # type: ignore[attr-defined]
+    return [_of_count(v, per, zone) for v in t.cast(pl.Int64)]
+
+
+def _zone(case: Case) -> ZoneInfo:
+    name = case.options["market"]
+    return ZoneInfo(ZONES[name] if isinstance(name, str) else "Asia/Tokyo")
+
+
+def _of_count(value: int | None, per: int, zone: ZoneInfo | None) -> tuple[dt.date | None, int | None]:
+    if value is None:
+        return None, None
+    second, rest = divmod(value * per, NS)
+    local = dt.datetime.fromtimestamp(second, zone or dt.timezone.utc)
+    return local.date(), (local.hour * 3600 + local.minute * 60 + local.second) * NS + rest
+
+
+def _from_number(case: Case, value: int | None) -> tuple[dt.date | None, int | None]:
+    unit = case.options.get("unit")
+    if value is None:
+        return None, None
+    if unit in ("HHMMSS", "HHMMSSmmm", None):
+        return None, _from_digits(value, unit != "HHMMSS")
+    if unit.startswith("midnight"):
+        moment = value * _STEP[unit]
+        return None, moment if 0 <= moment <= DAY else INVALID
+    if unit.startswith("YYYY"):
+        text = str(value * {"YYYYMMDDHHMM": 10**5, "YYYYMMDDHHMMSS": 10**3}.get(unit, 1))
+        try:
+            return dt.date(int(text[:4]), int(text[4:6]), int(text[6:8])), _from_digits(int(text[8:]), True)
+        except ValueError:
+            return None, INVALID
+    return (
+        (None, INVALID)
+        if value == INVALID
+        else _of_count(value, NS if unit == "s" else shapes.PER_UNIT[unit], _zone(case))
+    )
+
+
+def _from_format(text: str | None) -> tuple[dt.date | None, int | None]:
+    if text is None:
+        return None, None
+    form = "%d/%m/%Y %H:%M:%S" + (".%f" if "." in text else "")
+    try:
+        stamp = dt.datetime.strptime(text, form)
+    except ValueError:
+        return None, INVALID
+    return stamp.date(), _of_clock(stamp.time())
+
+
+def _days_of(case: Case) -> list[dt.date | None]:
+    """Give each row's trading day; None where none is known."""
+    rows, date = case["rows"], case.options.get("date")
+    texts = rows["day"] if "day" in rows.columns else [date] * rows.height
+    return [None if text is None else dt.datetime.strptime(text, "%Y%m%d").date() for text in texts]
+
+
+def foreign(case: Case) -> list[bool]:
+    """Tell which stamps are of another trading day: the markets that are asked on a day have no nights."""
+    return [
+        stamp is not None and day is not None and stamp != day and time != INVALID
+        for (stamp, time), day in zip(python_stamps(case), _days_of(case), strict=True)
+    ]
 
 
 def python_moments(case: Case) -> list[int | None]:
-    """Read the column as times of day in ns, in Python; -1 is none."""
-    t, unit = case["rows"]["t"], case.options.get("unit")
-    name = case.options["market"]
-    zone = ZoneInfo(ZONES[name] if isinstance(name, str) else "Asia/Tokyo")
-    dtype = t.dtype
-    if dtype.is_integer() and unit in ("HHMMSS", "HHMMSSmmm", None):
-        return [None if v is None else _from_digits(v, unit != "HHMMSS") for v in t]
-    if dtype == pl.String:
-        return [None if v is None else _from_text(v) for v in t]
-    if dtype == pl.Time:
-        return t.cast(pl.Int64).to_list()
-    per = NS if unit == "s" else shapes.PER_UNIT[unit if dtype.is_integer() else dtype.time_unit]
-    counts = t.cast(pl.Int64).to_list()
-    if not dtype.is_integer() and dtype.time_zone is None:
-        return [None if v is None else v * per % DAY for v in counts]
-    out: list[int | None] = []
-    for v in counts:
-        if v is None:
-            out.append(None)
-            continue
-        second, rest = divmod(v * per, NS)
-        local = dt.datetime.fromtimestamp(second, zone)
-        out.append((local.hour * 3600 + local.minute * 60 + local.second) * NS + rest)
-    return out
+    """Read the column as times of day in ns, in Python; -1 and -2 are none."""
+    stamps = python_stamps(case)
+    return [FOREIGN if other else time for (_, time), other in zip(stamps, foreign(case), strict=True)]
+
+
+def unreadable(case: Case, moments: list[int | None], given: list[bool]) -> bool:
+    """Tell whether the column is refused, as none of its values can be read.
+
+    Integers whose unit is said are taken at their word where the frame is lazy and not in memory.
+    """
+    asked = [m for m, is_given in zip(moments, given, strict=True) if m is not None and is_given]
+    t, unit = case["rows"].schema["t"], case.options.get("unit")
+    judged = case.source in ("frame", "lazy") or t == pl.String or (t.is_integer() and unit is None)
+    return judged and bool(asked) and all(m == INVALID for m in asked)
 
 
 def _from_digits(value: int, mmm: bool) -> int:
@@ -287,11 +400,21 @@ def _from_digits(value: int, mmm: bool) -> int:
     return moment if value >= 0 and hour <= 24 and minute < 60 and second < 60 and moment <= DAY else INVALID
 
 
-def _from_text(text: str) -> int:
+def _from_text(text: str) -> tuple[dt.date | None, int]:
+    date, separator, clock = "", "", text
+    for separator in "TD -":
+        if separator in text[8:11]:
+            at = text.index(separator, 8)
+            date, clock = text[:at].replace(".", "").replace("/", "").replace("-", ""), text[at + 1 :]
+            break
     try:
-        time = dt.datetime.fromisoformat(text).time() if len(text) > 15 else dt.time.fromisoformat(text)
+        day = dt.datetime.strptime(date, "%Y%m%d").date() if date else None
+        return day, _of_clock(dt.time.fromisoformat(clock))
     except ValueError:
-        return INVALID
+        return None, INVALID
+
+
+def _of_clock(time: dt.time) -> int:
     return (time.hour * 3600 + time.minute * 60 + time.second) * NS + time.microsecond * 1000
 
 
@@ -310,11 +433,14 @@ def _grace(case: Case) -> int:
 def python_parse(case: Case) -> pl.DataFrame:
     outside = case.options.get("outside", "null")
     out: list[int | None] = []
-    for moment, bounds in zip(python_moments(case), _sessions_by_row(case), strict=True):
+    moments, sessions = python_moments(case), _sessions_by_row(case)
+    if unreadable(case, moments, [one is not None for one in sessions]):
+        return refused("DataError")
+    for moment, bounds in zip(moments, sessions, strict=True):
         if moment is None or bounds is None:
             out.append(None)
             continue
-        elapsed = None if moment == INVALID else place(bounds, moment, outside, _grace(case))
+        elapsed = None if moment < 0 else place(bounds, moment, outside, _grace(case))
         if elapsed is None and outside == "raise":
             return refused("DataError")
         out.append(elapsed)
@@ -336,7 +462,9 @@ def _polars_moments(case: Case) -> pl.Expr:
         time = column.str.extract(r"(\d\d:\d\d:\d\d(?:\.\d{6})?)$")
         parts = [time.str.slice(at, 2).cast(pl.Int64, strict=False) for at in (0, 3, 6)]
         micros = time.str.slice(9).str.pad_end(6, "0").cast(pl.Int64, strict=False).fill_null(0)
-        good = (parts[0] < 24) & (parts[1] < 60) & (parts[2] < 60)
+        date = column.str.extract(r"^(\d{4}-\d\d-\d\d)[T ]")
+        exists = date.is_null() | date.str.to_date("%Y-%m-%d", strict=False).is_not_null()
+        good = (parts[0] < 24) & (parts[1] < 60) & (parts[2] < 60) & exists
         moment = (parts[0] * 3600 + parts[1] * 60 + parts[2]) * NS + micros * 1000
         return pl.when(column.is_null()).then(None).when(good.fill_null(False)).then(moment).otherwise(INVALID)
     if dtype == pl.Time:
@@ -349,21 +477,39 @@ def _polars_moments(case: Case) -> pl.Expr:
     return column.dt.time().cast(pl.Int64)
 
 
-def polars_parse(case: Case) -> pl.DataFrame:
+def _polars_own(case: Case) -> pl.Expr:
+    """Give moments; of another day's stamps, what stands for none."""
+    return pl.when(pl.Series(foreign(case), dtype=pl.Boolean)).then(FOREIGN).otherwise(_polars_moments(case))
+
+
+def _by_polars(case: Case) -> bool:
+    """Tell whether the case is one that is put into expressions and SQL as well."""
+    unit, text = case.options.get("unit"), case["rows"].schema["t"] == pl.String
+    if text and (unit is not None or "format" in case.options):
+        return False
+    odd = case["rows"].filter(pl.col("t").str.contains(r"^[0-9]{4}[./]|^[0-9]{8}-")) if text else case["rows"].clear()
+    return odd.height == 0 and not str(unit).startswith(("YYYY", "midnight"))
+
+
+def polars_parse(case: Case) -> pl.DataFrame | None:
+    if not _by_polars(case):
+        return None
     rows, outside = case["rows"], case.options.get("outside", "null")
     sessions = _sessions_by_row(case)
     kinds = list({str(one): one for one in sessions if one is not None}.values()) or [[(0, DAY)]]
     number = {str(one): at for at, one in enumerate(kinds)}
     frame = rows.select(
         UNIT,
-        m=_polars_moments(case),
+        m=_polars_own(case),
         kind=pl.Series([None if s is None else number[str(s)] for s in sessions], dtype=pl.Int64),
     )
     elapsed = pl.lit(None, dtype=pl.Int64)
     for at, bounds in enumerate(kinds):
         elapsed = pl.when(pl.col("kind") == at).then(_polars_place(bounds, outside, _grace(case))).otherwise(elapsed)
     asked = pl.col("m").is_not_null() & pl.col("kind").is_not_null()
-    frame = frame.with_columns(e=pl.when(pl.col("m") != INVALID).then(elapsed), asked=asked)
+    frame = frame.with_columns(e=pl.when(pl.col("m") >= 0).then(elapsed), asked=asked)
+    if unreadable(case, frame["m"].to_list(), [one is not None for one in sessions]):
+        return refused("DataError")
     if outside == "raise" and frame.filter(pl.col("asked") & pl.col("e").is_null()).height:
         return refused("DataError")
     return _answer(case, frame["e"].to_list())
@@ -383,6 +529,8 @@ def _polars_place(bounds: list[tuple[int, int]], outside: str, grace: int) -> pl
 
 
 def duckdb_parse(case: Case) -> pl.DataFrame | None:
+    if not _by_polars(case):
+        return None
     rows, outside = case["rows"], case.options.get("outside", "null")
     dtype, unit, name = rows.schema["t"], case.options.get("unit"), case.options["market"]
     zone = ZONES[name] if isinstance(name, str) else "Asia/Tokyo"
@@ -421,7 +569,7 @@ def duckdb_parse(case: Case) -> pl.DataFrame | None:
     kinds = list({str(one): one for one in sessions if one is not None}.values()) or [[(0, DAY)]]
     number = {str(one): at for at, one in enumerate(kinds)}
     kind = pl.Series("kind", [None if s is None else number[str(s)] for s in sessions], dtype=pl.Int32)
-    own = pl.DataFrame([rows[UNIT], t, kind]).with_row_index("row")
+    own = pl.DataFrame([rows[UNIT], t, kind, pl.Series("other", foreign(case), dtype=pl.Boolean)]).with_row_index("row")
     table = [
         {"kind": at, "seq": seq, "low": low - shift, "high": high - shift, "base": base}
         for at, bounds in enumerate(kinds)
@@ -430,16 +578,21 @@ def duckdb_parse(case: Case) -> pl.DataFrame | None:
     near = "true" if outside == "clip" else f"far <= {_grace(case)}"
     query = f"""
     WITH read AS (
-        SELECT "row", {UNIT}, kind, CASE WHEN t IS NOT NULL THEN CAST({moment} AS BIGINT) END AS m FROM own
+        SELECT "row", {UNIT}, kind,
+               CASE WHEN t IS NOT NULL THEN CASE WHEN other THEN {FOREIGN} ELSE CAST({moment} AS BIGINT) END END AS m
+        FROM own
     ), met AS (
         SELECT "row", seq, CASE WHEN m BETWEEN low AND high THEN 0 ELSE least(abs(m - low), abs(m - high)) END AS far,
                CASE WHEN m BETWEEN low AND high THEN base + m - low
                     WHEN abs(m - low) <= abs(m - high) THEN base ELSE base + high - low END AS e
         FROM read JOIN hours USING (kind) WHERE m >= 0
     ), best AS (SELECT DISTINCT ON ("row") "row", e FROM met WHERE far = 0 OR {near} ORDER BY "row", far, seq)
-    SELECT {UNIT}, m IS NOT NULL AND kind IS NOT NULL AS asked, e FROM read LEFT JOIN best USING ("row") ORDER BY "row"
+    SELECT {UNIT}, m IS NOT NULL AND kind IS NOT NULL AS asked, e, m FROM read LEFT JOIN best USING ("row")
+    ORDER BY "row"
     """
     out = ask(query, own=own, hours=pl.DataFrame(table))
+    if unreadable(case, out["m"].to_list(), [one is not None for one in sessions]):
+        return refused("DataError")
     if outside == "raise" and out.filter(pl.col("asked") & pl.col("e").is_null()).height:
         return refused("DataError")
     return _answer(case, out["e"].to_list())
@@ -493,16 +646,20 @@ def code_single(case: Case) -> str:
 # ---- reports ---------------------------------------------------------------------------------------------------------
 
 
+REPORTED = ["rows", "null", "unreadable", "outside", "other_date", "first_unreadable", "first_other_date"]
+
+
 def ours_report(case: Case) -> pl.DataFrame:
     words = {name: value for name, value in _call(case).items() if name != "outside"}
     out = []
     for unit, part in _parts(case):
-        out.append({UNIT: unit, **vf.time_report(part, market_of(case), "t", **words)})
-    return pl.DataFrame(out, schema=dict.fromkeys([UNIT, "rows", "null", "invalid", "outside"], pl.Int64))
+        found = vf.time_report(part, market_of(case), "t", **words)
+        out.append({UNIT: unit, **{name: found[name] for name in REPORTED}})
+    return pl.DataFrame(out, schema=dict.fromkeys([UNIT, *REPORTED], pl.Int64))
 
 
 def make_report(rng: Rng) -> Case:
-    case = make_parse(rng, [kind for kind in KINDS if kind != "auto mmm"])
+    case = make_parse(rng, [kind for kind in KINDS + LAYOUTS if kind != "auto mmm"])
     rows = case["rows"].with_columns(pl.col(UNIT) % 30)
     return shapes.case_of(rng, {"rows": rows}, {**case.options, "outside": "null"})
 
@@ -523,22 +680,34 @@ def _reported(case: Case, elapsed: list[float | None], moments: list[int | None]
     return frame.group_by(UNIT, maintain_order=True).agg(
         rows=pl.len().cast(pl.Int64),
         null=(~asked).sum().cast(pl.Int64),
-        invalid=(asked & (pl.col("m") == INVALID)).sum().cast(pl.Int64),
-        outside=(asked & (pl.col("m") != INVALID) & pl.col("e").is_null()).sum().cast(pl.Int64),
+        unreadable=(asked & (pl.col("m") == INVALID)).sum().cast(pl.Int64),
+        outside=(asked & (pl.col("m") >= 0) & pl.col("e").is_null()).sum().cast(pl.Int64),
+        other_date=(asked & (pl.col("m") == FOREIGN)).sum().cast(pl.Int64),
+        first_unreadable=(asked & (pl.col("m") == INVALID)).arg_true().first().cast(pl.Int64),
+        first_other_date=(asked & (pl.col("m") == FOREIGN)).arg_true().first().cast(pl.Int64),
     )
 
 
 def _strict(case: Case) -> Case:
-    return case.but(options={**case.options, "grace": 0, "outside": "null"})
+    """Give the case without what moves or refuses times: no grace, and, read lazily, of which nothing is judged."""
+    return case.but(options={**case.options, "grace": 0, "outside": "null"}, source="ipc")
 
 
-def python_report(case: Case) -> pl.DataFrame:
-    return _reported(case, python_parse(_strict(case))["elapsed_seconds"].to_list(), python_moments(case))
+def python_report(case: Case) -> pl.DataFrame | None:
+    answer = python_parse(_strict(case))
+    if "elapsed_seconds" not in answer.columns:
+        return None  # text of which nothing can be read
+    return _reported(case, answer["elapsed_seconds"].to_list(), python_moments(case))
 
 
-def polars_report(case: Case) -> pl.DataFrame:
-    moments = case["rows"].select(m=_polars_moments(case))["m"].to_list()
-    return _reported(case, polars_parse(_strict(case))["elapsed_seconds"].to_list(), moments)
+def polars_report(case: Case) -> pl.DataFrame | None:
+    if not _by_polars(case):
+        return None
+    moments = case["rows"].select(m=_polars_own(case))["m"].to_list()
+    answer = polars_parse(_strict(case))
+    if answer is None or "elapsed_seconds" not in answer.columns:
+        return None
+    return _reported(case, answer["elapsed_seconds"].to_list(), moments)
 
 
 def code_report(case: Case) -> str:
@@ -724,7 +893,12 @@ def python_trading_day(case: Case) -> pl.DataFrame:
         day = dt.date(1970, 1, 1) + dt.timedelta(days)
         late = moment >= _ns("21:00")
         early = moment <= _night_end(case) and day not in traded
-        out.append(known[bisect_right(known, day)] if late or early else day)
+        if late or early:
+            then, evening = known[bisect_right(known, day)], day - dt.timedelta(0 if late else 1)
+            between = [evening + dt.timedelta(n) for n in range(1, (then - evening).days)]
+            out.append(None if any(one.weekday() < 5 for one in between) else then)
+        else:
+            out.append(day)
     return pl.DataFrame([case["rows"][UNIT], pl.Series("day", out, dtype=pl.Date)])
 
 
@@ -741,7 +915,10 @@ def polars_trading_day(case: Case) -> pl.DataFrame:
     )  # fmt: skip
     traded = pl.col("date").is_in(known["date"].implode())
     moved = (pl.col("moment") >= _ns("21:00")) | ((pl.col("moment") <= _night_end(case)) & ~traded)
-    return rows.sort("row").select(UNIT, day=pl.when(moved).then("next").otherwise("date"))
+    late = pl.col("moment") >= _ns("21:00")
+    after = pl.when(late).then(pl.col("date") + pl.duration(days=1)).otherwise("date")
+    night = pl.when(pl.business_day_count(after, "next") == 0).then("next")  # no weekday lies between
+    return rows.sort("row").select(UNIT, day=pl.when(moved).then(night).otherwise("date"))
 
 
 def duckdb_trading_day(case: Case) -> pl.DataFrame:
@@ -753,7 +930,9 @@ def duckdb_trading_day(case: Case) -> pl.DataFrame:
         FROM own
     )
     SELECT r.{UNIT}, CASE WHEN r.t IS NULL THEN NULL
-        WHEN moment >= {_ns("21:00")} OR (moment <= {_night_end(case)} AND same.date IS NULL) THEN later.date
+        WHEN moment >= {_ns("21:00")} OR (moment <= {_night_end(case)} AND same.date IS NULL) THEN
+            CASE WHEN later.date - day + (moment < {_ns("21:00")})::INT
+                      <= (CASE isodow(later.date) WHEN 1 THEN 3 ELSE 1 END) THEN later.date END
         ELSE day END AS day
     FROM r LEFT JOIN known same ON same.date = r.day ASOF LEFT JOIN known later ON r.day < later.date
     ORDER BY r."row"
@@ -858,7 +1037,65 @@ def duckdb_dates(case: Case) -> pl.DataFrame:
     return out.drop("missing")
 
 
+# ---- clocks that change ----------------------------------------------------------------------------------------------
+
+CHANGES = {
+    "America/New_York": [(2024, 3, 10), (2024, 11, 3)], "Europe/Berlin": [(2024, 3, 31), (2024, 10, 27)],
+    "Australia/Lord_Howe": [(2024, 4, 7), (2024, 10, 6)], "Asia/Tokyo": [(2024, 6, 1)],
+}  # fmt: skip
+
+
+def make_summer(rng: Rng) -> Case:
+    units = shapes.units_of(rng, shapes.many(rng, 60, 200))
+    zone = rng.choice(list(CHANGES))
+    day = dt.datetime(*rng.choice(CHANGES[zone]), tzinfo=ZoneInfo(zone))
+    base = int(day.timestamp())
+    unit: Any = rng.choice(["s", "ms", "us", "ns"])
+    per = NS // shapes.PER_UNIT.get(unit, NS)
+    seconds = shapes.each(rng, units, lambda rng: shapes.sprinkled(rng, lambda: rng.randint(-9_000, 100_000), [None]))
+    t = pl.Series("t", [None if s is None else (base + s) * per for s in seconds], dtype=pl.Int64)
+    zoned = unit != "s" and rng.random() < 0.5
+    frame = pl.DataFrame([pl.Series(UNIT, units, dtype=pl.Int64), t.cast(pl.Datetime(unit, "UTC")) if zoned else t])
+    options = {"zone": zone, "unit": None if zoned else unit, "date": f"{day:%Y%m%d}" if rng.random() < 0.5 else None}
+    return shapes.case_of(rng, {"rows": frame}, options)
+
+
+def ours_summer(case: Case) -> pl.DataFrame:
+    market = vf.Market("always", [vf.Session("00:00", "24:00")], case.options["zone"])
+    words = {name: case.options[name] for name in ("unit", "date") if case.options[name] is not None}
+    out = vf.parse_time(case.feed("rows"), market, "t", **words).collect(engine=case.engine)
+    return out.select(UNIT, pl.col("elapsed_seconds").cast(pl.Float64))
+
+
+def python_summer(case: Case) -> pl.DataFrame:
+    t, zone, out = case["rows"]["t"], ZoneInfo(case.options["zone"]), []
+    per = NS // shapes.PER_UNIT.get(case.options["unit"] or t.dtype.time_unit, NS)  # type: ignore[attr-defined]
+    for count in t.cast(pl.Int64):
+        local = None if count is None else dt.datetime.fromtimestamp(count // per, zone)
+        if local is None or case.options["date"] not in (None, f"{local:%Y%m%d}"):
+            out.append(None)
+            continue
+        midnight = local.replace(hour=0, minute=0, second=0, fold=0)
+        out.append(float(count // per - int(midnight.timestamp())))
+    return pl.DataFrame([case["rows"][UNIT], pl.Series("elapsed_seconds", out, dtype=pl.Float64)])
+
+
+def code_summer(case: Case) -> str:
+    market = f"vf.Market('always', [vf.Session('00:00', '24:00')], {case.options['zone']!r})"
+    words = "".join(f", {name}={case.options[name]!r}" for name in ("unit", "date") if case.options[name] is not None)
+    return f"vf.parse_time(rows, {market}, 't'{words})"
+
+
 OPERATIONS = [
+    Operation("summer_time", make_summer, ours_summer, {"python": python_summer}, code_summer),
+    Operation(
+        "time_layouts",
+        make_layouts,
+        ours_parse,
+        {"python": python_parse},
+        code_parse,
+        simplest={"outside": "null", "grace": 0},
+    ),
     Operation(
         "parse_time",
         make_parse,

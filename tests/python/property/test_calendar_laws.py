@@ -152,7 +152,7 @@ def test_rows_of_many_days_are_each_placed_by_their_own(market: vf.Market) -> No
     rows = pl.DataFrame({"second": range(0, 86_400, 601)}).join(days, how="cross").sample(
         fraction=1, shuffle=True, seed=6
     )
-    rows = rows.with_columns(time=pl.from_epoch(pl.col("second"), time_unit="s"), n=pl.int_range(pl.len()))
+    rows = rows.with_columns(time=pl.from_epoch(pl.col("second"), time_unit="s").dt.time(), n=pl.int_range(pl.len()))
     columns = zip(rows["second"], rows["sessions"], strict=True)
     want = [None if row % 7 == 0 else oracle(hours, second) for row, (second, hours) in enumerate(columns)]
     spelt = [pl.col("date"), pl.col("date").dt.strftime("%Y%m%d"), pl.col("date").dt.strftime("%Y%m%d").cast(pl.Int32)]

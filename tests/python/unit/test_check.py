@@ -198,7 +198,7 @@ def test_counts_are_those_of_a_plain_loop(tmp_path: Path) -> None:
     times = vf.time_report(frame, vf.CN, "ticktime", unit="HHMMSSmmm")
     assert counted("impossible_time") == first([x == 93060000 for x in stamp])
     assert counted("out_of_session") == first([x in (92959999, 113000001, 240000000) for x in stamp])
-    assert times["invalid"] == counted("impossible_time")[0]
+    assert times["unreadable"] == counted("impossible_time")[0]
     assert times["outside"] == counted("out_of_session")[0]
     assert counted("null_key", "ticktime") == first([x is None for x in stamp])
     nulls = {row["column"]: (row["nulls"], row["nans"]) for row in report.nulls.to_dicts()}
@@ -331,7 +331,7 @@ def test_epochs_are_asked_for_and_read_in_the_markets_zone(tmp_path: Path) -> No
     ns = [1704159000_000000000 + i for i in range(5)]  # 2024-01-02 09:30:00 in Shanghai
     frame = GOOD.with_columns(ticktime=pl.Series(ns))
     report = check(tmp_path, frame, unit=None)
-    assert "give unit='ns'" in report.not_checked["reason"][0]
+    assert 'give unit="ns"' in report.not_checked["reason"][0]
     report = check(tmp_path, frame, frame, unit="ns")
     assert found(report, "impossible_time", "out_of_session") == []
     assert report.frame.filter(check="other_date")["date"].to_list() == [DATES[1]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,8 @@ def test_bad_settings(options: dict[str, Any], text: str) -> None:
 def test_context(tmp_path: Path) -> None:
     config = vf.Config(market="kr", columns={"price": "mid"})
     ctx = context(config, "20241002")
-    assert ctx.market is vf.KR
+    assert ctx.market == vf.KR
+    assert ctx.market.date == dt.date(2024, 10, 2)
     assert ctx.col("price") == "mid"
     assert ctx.date == "20241002"
     assert ctx.calendar.equals(vf.calendar.get("KR"))
@@ -93,5 +95,5 @@ def test_context(tmp_path: Path) -> None:
     vf.save(pl.DataFrame({"date": ["20241001", "20241002"]}), tmp_path / "days.csv")
     own = vf.Market("own", [vf.Session("10:00", "11:00")])
     ctx = context(vf.Config(market=own, calendar_path=tmp_path / "days.csv"), "20241002")
-    assert ctx.market is own
+    assert ctx.market == own
     assert vf.calendar.prev_day("20241002", ctx.calendar) == "20241001"

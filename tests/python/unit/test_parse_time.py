@@ -85,6 +85,13 @@ def test_summer_time_is_the_markets_matter() -> None:
     assert parse(stamps, pl.Datetime("ns", "UTC"), market="US").to_list() == [0.0, 0.0]
 
 
+def report(**counts: int) -> dict[str, int | None]:
+    """Give a time_report with these counts and first rows."""
+    firsts = ("first_unreadable", "first_outside", "first_other_date")
+    numbers = dict.fromkeys(("rows", "null", "unreadable", "outside", "other_date"), 0)
+    return {**numbers, **dict.fromkeys(firsts), **counts}
+
+
 @pytest.mark.parametrize(("unit", "per"), [("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9)])
 def test_epoch_integers(engine: Any, unit: Any, per: int) -> None:
     epoch = int(dt.datetime(2024, 10, 1, 1, 30, 7, tzinfo=dt.timezone.utc).timestamp())
@@ -97,7 +104,11 @@ def test_epoch_integers(engine: Any, unit: Any, per: int) -> None:
 @pytest.mark.parametrize("value", [1727746200 * 10**9, 2**63 - 1, -(2**63), 2**64 - 1])
 def test_epoch_of_a_wrong_unit_is_null_and_no_panic(unit: Any, value: int) -> None:
     if (unit, value) != ("ns", 1727746200 * 10**9):
-        assert parse([value], pl.UInt64 if value >= 2**63 else pl.Int64, unit=unit).to_list() == [None]
+        per = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+        dtype = pl.UInt64 if value >= 2**63 else pl.Int64
+        assert parse([value, 1727746200 * per], dtype, unit=unit).to_list() == [None, 0]
+        with raises(DataError, "none of its 1 values", column="t", row=0):
+            parse([value], dtype, unit=unit)
 
 
 def test_time_and_text() -> None:
@@ -109,16 +120,18 @@ def test_time_and_text() -> None:
 
 @pytest.mark.parametrize("values", [["late"], ["25:00:00"], ["2024-10-01"], [""], ["09:60:00"]])
 def test_text_that_is_no_time_is_null_and_raises_when_told_to(values: list[str]) -> None:
-    assert parse(values).to_list() == [None]
+    assert parse([*values, "09:30:00"]).to_list() == [None, 0.0]
     with raises(DataError, "impossible", column="t", row=0):
-        parse(values, outside="raise")
+        parse([*values, "09:30:00"], outside="raise")
+    with raises(DataError, "none of its 1 values", column="t", row=0):
+        parse(values)
 
 
 @pytest.mark.parametrize("value", [99_99_99, 246000, 93060, 240001, -1, -93000, 9_30_00_000_0])
 def test_impossible_digits_are_null_and_counted(value: int) -> None:
-    assert parse([value], unit="HHMMSS").to_list() == [None]
+    assert parse([93000, value], unit="HHMMSS").to_list() == [0, None]
     frame = pl.DataFrame({"t": [93000, value]})
-    assert vf.time_report(frame, "CN", "t", unit="HHMMSS") == {"rows": 2, "null": 0, "invalid": 1, "outside": 0}
+    assert vf.time_report(frame, "CN", "t", unit="HHMMSS") == report(rows=2, unreadable=1, first_unreadable=1)
 
 
 def test_impossible_times_raise_with_count_and_first_row() -> None:
@@ -129,7 +142,7 @@ def test_impossible_times_raise_with_count_and_first_row() -> None:
 
 @pytest.mark.parametrize("values", [[2**63 - 1, -(2**63)], [0, 0]])
 def test_integer_limits_do_not_wrap(values: list[int]) -> None:
-    assert parse(values, pl.Int64, unit="HHMMSSmmm").to_list() == [None, None]
+    assert parse([*values, 93000000], pl.Int64, unit="HHMMSSmmm").to_list() == [None, None, 0.0]
 
 
 def test_unsigned_beyond_the_signed_limit_is_refused() -> None:
@@ -195,7 +208,7 @@ def test_unit_of_a_column_that_is_not_integers() -> None:
 
 def test_report_counts_and_grace_moves() -> None:
     frame = pl.DataFrame({"t": [92500, 93000, None, 126000, 120000]})
-    expected = {"rows": 5, "null": 1, "invalid": 1, "outside": 2}
+    expected = report(rows=5, null=1, unreadable=1, outside=2, first_unreadable=3, first_outside=0)
     assert vf.time_report(frame.lazy(), "CN", "t", unit="HHMMSS") == expected
     assert vf.time_report(pl.DataFrame({"t": []}, schema={"t": pl.Int64}), "CN", "t")["rows"] == 0
 
@@ -278,7 +291,7 @@ def test_a_plan_with_a_calendar_is_plain_data() -> None:
 @pytest.mark.parametrize("date", [dt.date(2024, 11, 29), "20241129"])
 def test_report_by_the_hours_of_a_half_day(date: dt.date | str) -> None:
     frame = pl.DataFrame({"t": [93000, 125959, 130001, 160000, None, 999999], "day": [date] * 6})
-    half = {"rows": 6, "null": 1, "invalid": 1, "outside": 2}
+    half = report(rows=6, null=1, unreadable=1, outside=2, first_unreadable=5, first_outside=2)
     assert vf.time_report(frame, "US", "t", unit="HHMMSS")["outside"] == 0
     assert vf.time_report(frame, "US", "t", unit="HHMMSS", date=date) == half
     assert vf.time_report(frame.lazy(), "US", "t", unit="HHMMSS", date_col="day") == half
@@ -290,12 +303,12 @@ def test_report_by_the_hours_of_a_half_day(date: dt.date | str) -> None:
 def test_report_of_a_date_column_counts_what_parse_time_makes_null() -> None:
     days = [dt.date(2024, 11, 29), dt.date(2024, 12, 2), None] * 40
     frame = pl.DataFrame({"t": [80_000 + 700 * i for i in range(120)], "day": days})
-    report = vf.time_report(frame, "US", "t", unit="HHMMSS", date_col="day")
+    counted = vf.time_report(frame, "US", "t", unit="HHMMSS", date_col="day")
     elapsed = vf.parse_time(frame, "US", "t", unit="HHMMSS", date_col="day").collect()["elapsed_seconds"]
-    assert report["rows"] == 120
-    assert report["null"] == 40
-    assert report["null"] + report["invalid"] + report["outside"] == elapsed.null_count()
-    assert report["outside"] > 0
+    assert counted["rows"] == 120
+    assert counted["null"] == 40
+    assert counted["null"] + counted["unreadable"] + counted["outside"] == elapsed.null_count()
+    assert counted["outside"] > 0
     own = vf.Market("own", [vf.Session("09:30", "16:00")])
     plain = vf.time_report(frame, own, "t", unit="HHMMSS", date_col="day")
     assert plain == vf.time_report(frame, own, "t", unit="HHMMSS"), "every day is alike: none is looked up"

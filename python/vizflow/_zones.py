@@ -1,0 +1,54 @@
+"""Time zones as the C clock takes them: the moments from which on each offset holds.
+
+Not for users, and not a source of zones: Python's zoneinfo is.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+__all__ = ["length_ns", "offsets"]
+
+_WEEK = 7 * 86_400
+_SECOND = 1_000_000_000
+_FIRST = int(dt.datetime(1900, 1, 1, tzinfo=dt.timezone.utc).timestamp())
+_END = int(dt.datetime(2100, 1, 1, tzinfo=dt.timezone.utc).timestamp())
+_UNKNOWN = 99_999_999
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
+
+
+def _offset(zone: ZoneInfo, moment: int) -> int:
+    local = (_EPOCH + dt.timedelta(seconds=moment)).astimezone(zone)
+    return int((local.utcoffset() or dt.timedelta()).total_seconds())
+
+
+@lru_cache(maxsize=16)
+def offsets(name: str) -> str:
+    """Give the offsets of a zone from 1900 to 2100: "from offset " in seconds, over and over."""
+    zone = ZoneInfo(name)
+    now = _offset(zone, _FIRST)
+    found = [(_FIRST, now)]
+    for week in range(_FIRST, _END, _WEEK):
+        after = _offset(zone, min(week + _WEEK, _END))
+        if after != now:
+            low, high = week, week + _WEEK
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (low, middle) if _offset(zone, middle) == after else (middle, high)
+            found.append((high, after))
+            now = after
+    found.append((_END, _UNKNOWN))
+    return "".join(f"{moment} {offset} " for moment, offset in found)
+
+
+def length_ns(name: str, day: dt.date, bounds: list[tuple[int, int]]) -> int:
+    """Give the real length of a day's sessions, on which clocks may be put forward or back."""
+    zone, midnight = ZoneInfo(name), dt.datetime(day.year, day.month, day.day)
+
+    def moment(time_ns: int, fold: int) -> int:
+        local = midnight + dt.timedelta(microseconds=time_ns // 1000)
+        return (local.replace(tzinfo=zone, fold=fold) - _EPOCH) // dt.timedelta(microseconds=1) * 1000
+
+    return sum(moment(end, 1) - moment(start, 0) for start, end in bounds)

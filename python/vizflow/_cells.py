@@ -16,7 +16,7 @@ import polars as pl
 
 from vizflow import _partial
 from vizflow._clusters import ratios
-from vizflow._look import Unit, unit_of
+from vizflow._look import Unit, check_units, unit_of
 from vizflow._plans import as_lazy, require
 from vizflow.errors import ConfigError, DataError, SchemaError
 from vizflow.ops import aggregate
@@ -158,7 +158,9 @@ def coverage(value: str | pl.Expr, weight: str | pl.Expr | None = None) -> pl.Ex
 
 def _valued(value: str | pl.Expr) -> pl.Expr:
     expr = pl.col(value) if isinstance(value, str) else value
-    return expr.cast(pl.Float64).fill_nan(None)
+    # NaN, infinities, and 1e300 and more ("no value" of a vendor's) are not there.
+    number = expr.cast(pl.Float64)
+    return pl.when(number.abs() < 1e300).then(number)
 
 
 def metrics_of(given: MetricSpec | Sequence[str | pl.Expr]) -> dict[str, str | pl.Expr]:
@@ -234,6 +236,7 @@ def _measure_frame(
     clusters: str | None,
 ) -> Cells:
     schema = lf.collect_schema()
+    check_units(units, [*schema.names(), *metrics])
     require(schema, by, "axis")
     require(schema, where, "where")
     if weight is not None:
@@ -380,6 +383,13 @@ def _finish(
     return frame.select(*by, "n", *wanted).sort(by)
 
 
+def integer_kind(name: str, width: float | None, units: Units | None) -> str:
+    """Tell what whole numbers are: bins; numbers, where they have a unit; else codes, which are categories."""
+    if width is not None or name.endswith(("_bin", "_qbin")):
+        return "bin"
+    return "integer" if units and name in units else "category"
+
+
 def _dim(name: str, dtype: pl.DataType, bins: Mapping[str, float], units: Units | None) -> Dim:
     unit = unit_of(name, units)
     width = bins.get(name, bins.get(name.removesuffix("_bin")))
@@ -388,7 +398,7 @@ def _dim(name: str, dtype: pl.DataType, bins: Mapping[str, float], units: Units 
     if dtype == pl.Date or name == "date":
         return Dim(name, "date")
     if dtype.is_integer():
-        return Dim(name, "bin" if width is not None or name.endswith("_bin") else "integer", width, unit)
+        return Dim(name, integer_kind(name, width, units), width, unit)
     if dtype.is_float():
         return Dim(name, "number", None, unit)
     return Dim(name, "category")

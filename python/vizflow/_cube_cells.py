@@ -12,8 +12,8 @@ from typing import Any
 import polars as pl
 
 from vizflow import _core, _partial
-from vizflow._cells import Cells, Dim, Units, Where, is_cube
-from vizflow._look import unit_of
+from vizflow._cells import Cells, Dim, Units, Where, integer_kind, is_cube
+from vizflow._look import check_units, unit_of
 from vizflow._states import LeafSpec, StateSpec
 from vizflow.cube import Cube
 from vizflow.errors import ConfigError, SchemaError, near_names, translated
@@ -47,6 +47,8 @@ def measure(
         if metric not in cube.metrics:
             hint = near_names(metric, cube.metrics).replace("the columns are", "there are")
             raise SchemaError(f"there is no metric {metric!r}; {hint}", column=metric)
+    plan = cube.plan
+    check_units(units, [*metrics, *plan.metrics, *plan.derived, *plan.group_by, DATE])
     view = cube.brush({name: tuple(v) if isinstance(v, tuple) else list(v) for name, v in (where or {}).items()})
     count = count_metric(cube)
     out: pl.DataFrame | None = None
@@ -85,7 +87,7 @@ def _dim(cube: Cube, name: str, units: Units | None) -> Dim:
         return Dim(name, "date")
     dim = cube.dims[name]
     if dim.values.dtype.is_integer():
-        return Dim(name, "bin" if dim.width is not None or name.endswith("_bin") else "integer", dim.width, unit)
+        return Dim(name, integer_kind(name, dim.width, units), dim.width, unit)
     return Dim(name, "date" if dim.values.dtype == pl.Date else "category", None, unit)
 
 

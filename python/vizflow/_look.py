@@ -6,11 +6,11 @@ Not for data: nothing here knows a frame.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vizflow.errors import ConfigError
+from vizflow.errors import ConfigError, near_names
 
 SANS = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", Arial, sans-serif'
 
@@ -84,6 +84,16 @@ def unit_of(name: str, units: Mapping[str, str | tuple[str, float]] | None) -> U
     ):
         return Unit(str(given[0]), float(given[1]))
     raise ConfigError(f'units[{name!r}] is {given!r}; a name such as "bp", or (name, factor), is accepted')
+
+
+def check_units(units: Mapping[str, Any] | None, known: Iterable[str]) -> None:
+    """Refuse units of what is not there; a unit of ``alpha`` is that of ``alpha_bin``."""
+    names = list(dict.fromkeys(name for name in known if not name.startswith("__")))
+    there = {*names, *(name.removesuffix("_bin") for name in names)}
+    for name in units or {}:
+        if name not in there and f"{name}_bin" not in there:
+            hint = near_names(str(name), names).replace("the columns are", "there are")
+            raise ConfigError(f"units: there is no {name!r}; {hint}")
 
 
 def palette(dark: bool) -> dict[str, Any]:

@@ -145,7 +145,7 @@ def _report(cfg: Config, output: Path, dates: Sequence[str], write: Callable[[st
 
     # A forecast is judged once a row: behind FIFO, a row that closes three lots would count three times.
     marked, matched = through("clock, mid", "forward returns"), through("clock, mid", "FIFO", "forward returns")
-    alpha = reports.alpha(cfg, "alpha1", dates=dates, prepare=marked, symbol_col="ukey", title="Demo: alpha1")
+    alpha = reports.alpha(cfg, "alpha1", dates=dates, prepare=marked, title="Demo: alpha1")
     trades = reports.trades(cfg, alpha="alpha1", dates=dates, prepare=matched, title="Demo: fills")
     try:
         paths = [alpha.save(output / "alpha.html"), trades.save(output / "trades.html")]

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from vizflow import _cube_cells
-from vizflow._cells import Units, is_cube
-from vizflow._look import Unit, unit_of
+from vizflow._cells import Units, integer_kind, is_cube
+from vizflow._look import Unit, check_units, unit_of
 from vizflow.cube import Cube
 from vizflow.errors import ConfigError
 from vizflow.explore.engine import Axis
@@ -23,13 +23,14 @@ class CubeSource:
     """See `vizflow.explore.engine.Source`."""
 
     def __init__(self, cube: Cube, *, units: Units | None, title: str) -> None:
+        check_units(units, [*cube.metrics, *cube.dims])
         self.cube = cube
         self.title = title
         self.dates = tuple(cube.dates)
         self.metrics = tuple(cube.metrics)
         self.units: Mapping[str, Unit] = {name: unit_of(name, units) for name in cube.metrics}
         self.count = _cube_cells.count_metric(cube)
-        self.axes = tuple(_axis(name, dim, unit_of(name, units)) for name, dim in cube.dims.items())
+        self.axes = tuple(_axis(name, dim, units) for name, dim in cube.dims.items())
         if not self.axes:
             raise ConfigError("the cube has no dimensions to look along; aggregate by some group_by columns")
 
@@ -54,11 +55,10 @@ class CubeSource:
         return self.cube.brush(where) if where else self.cube
 
 
-def _axis(name: str, dim: Any, unit: Unit) -> Axis:
+def _axis(name: str, dim: Any, units: Units | None) -> Axis:
     keys = tuple(dim.values.to_list())
-    whole = dim.values.dtype.is_integer()
-    kind = "bin" if whole and (dim.width is not None or name.endswith("_bin")) else "integer" if whole else "category"
-    return Axis(name, kind, keys, dim.width, unit)
+    kind = integer_kind(name, dim.width, units) if dim.values.dtype.is_integer() else "category"
+    return Axis(name, kind, keys, dim.width, unit_of(name, units))
 
 
 def _name(source: Any) -> str:

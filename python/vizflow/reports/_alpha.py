@@ -6,20 +6,22 @@ many as it has rows. So both sources go through the same lines.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import polars as pl
 
 from vizflow import viz
 from vizflow._cells import Cells, Units, from_sums, t_quantile
-from vizflow._look import Unit, unit_of
+from vizflow._look import Unit, check_units, unit_of
 from vizflow._plans import require
+from vizflow.config import Config
 from vizflow.errors import ConfigError, DataError, translated
 from vizflow.reports import _partials
 from vizflow.reports._days import Prepare, choose, days
+from vizflow.reports._fills import finite
 from vizflow.reports._report import Report, Section
 
 __all__ = ["alpha"]
@@ -42,7 +44,7 @@ def alpha(
     quantiles: int = 10,
     every: float = 300,
     count: str = "count",
-    symbol_col: str = "symbol",
+    symbol_col: str | None = None,
     time_col: str = "elapsed_seconds",
     date_col: str = "date",
     units: Units | None = None,
@@ -72,9 +74,11 @@ def alpha(
     count
         Of partials: the metric that counts rows.
     symbol_col, time_col
-        For the turnover; where they are missing it is left out, and the report says so.
+        For the turnover; where they are missing it is left out, and the report says so. The symbol, left out, is the
+        Config's, else ``"symbol"``.
     units
-        How returns are shown; left out, basis points.
+        How ``"return"`` is shown; left out, basis points. Of partials, left out, as they stand:
+        ``{"return": "bp"}`` says that the bins are of fractions, ``{"return": ("bp", 1)}`` of basis points.
     title
         Heading; left out, made of the forecast's name.
 
@@ -95,7 +99,8 @@ def alpha(
     -----
     IC is Pearson's correlation over a day's rows in which both are there; rank IC is Spearman's, ties at their mean
     rank. Hit rate is the share of rows with the same sign, among those where neither is zero. Coverage is the share of
-    rows in which both are there. Null and NaN are never taken for zero. From partials, values are bins' centres: each
+    rows in which both are there. Null is never taken for zero; NaN, infinities, and 1e300 and more (a vendor's "no
+    value") are left out and counted in ``notes``. From partials, values are bins' centres: each
     number is exact for the binned data.
 
     Examples
@@ -106,6 +111,12 @@ def alpha(
     >>> report.frame.select("horizon", "rows", "coverage", "ic", "rank_ic", "hit_rate").row(0)
     (60, 8, 0.75, 1.0, 1.0, 1.0)
     """
+    if not isinstance(alpha, str):
+        raise ConfigError(
+            f"alpha is {alpha!r}; one column's name is accepted. For several, make a report each: "
+            "{name: vf.reports.alpha(source, name) for name in names}"
+        )
+    check_units(units, ["return"])
     if isinstance(quantiles, bool) or not isinstance(quantiles, int) or not 2 <= quantiles <= 1000:
         raise ConfigError(f"quantiles is {quantiles!r}; a whole number from 2 to 1000 is accepted")
     if not every > 0:
@@ -114,10 +125,17 @@ def alpha(
     by_date: list[dict[str, Any]] = []
     by_quantile: list[pl.DataFrame] = []
     turnovers: list[pl.DataFrame] = []
+    bad: dict[str, int] = {}
+    if symbol_col is None:
+        symbol_col = source.col("symbol") if isinstance(source, Config) else "symbol"
+    unit = unit_of("return", units) if units else Unit("bp", 1e4)
     if _partials.is_cube_like(source):
         for date, horizon, points in _partials.alpha_points(source, alpha, returns, count, dates):
             _measure(date, horizon, points, quantiles, by_date, by_quantile)
         notes.append("Computed from partials: forecast and returns are taken at their bins' centres.")
+        if not units:
+            unit = Unit()
+            notes.append("Returns are shown as the partials hold them; units={'return': …} says what they are.")
         missing = "partials do not know which symbols are in a group; turnover needs day files"
     else:
         missing = ""
@@ -135,10 +153,11 @@ def alpha(
                 extra = []
             with translated():
                 rows = lf.select(
-                    number(alpha).alias("__a"),
-                    *(number(name).alias(f"__r{i}") for i, name in enumerate(horizons.values())),
+                    pl.col(alpha).cast(pl.Float64).alias("__a"),
+                    *(pl.col(name).cast(pl.Float64).alias(f"__r{i}") for i, name in enumerate(horizons.values())),
                     *(pl.col(name).alias(f"__{what}") for name, what in zip(extra, ("symbol", "time"), strict=False)),
                 ).collect(engine="streaming").rechunk()  # fmt: skip
+            rows = _finite(rows, {"__a": alpha, **{f"__r{i}": name for i, name in enumerate(horizons.values())}}, bad)
             for index, horizon in enumerate(horizons):
                 points = rows.select(a="__a", r=f"__r{index}", w=pl.lit(1.0))
                 _measure(date, horizon, points, quantiles, by_date, by_quantile)
@@ -148,15 +167,22 @@ def alpha(
         raise DataError("no date holds rows; check the source and dates=")
     frame = pl.DataFrame(by_date, schema=_SCHEMA)
     turnover = pl.concat(turnovers) if turnovers and not missing else None
-    return _report(frame, pl.concat(by_quantile), turnover, missing, alpha, quantiles, every, units, title, notes)
+    notes += [f"{name}: {count:,} values are not finite numbers; they are left out." for name, count in bad.items()]
+    return _report(frame, pl.concat(by_quantile), turnover, missing, alpha, quantiles, every, unit, title, notes)
 
 
 # ---- a day ------------------------------------------------------------------------------------------------------
 
 
-def number(name: str) -> pl.Expr:
-    """Read a column as numbers, NaN as null."""
-    return pl.col(name).cast(pl.Float64).fill_nan(None)
+def _finite(rows: pl.DataFrame, names: Mapping[str, str], bad: dict[str, int]) -> pl.DataFrame:
+    """Make null of what is no number, and count it by column."""
+    for column, name in names.items():
+        values = rows[column]
+        clean = rows.select(finite(pl.col(column)))[column]
+        if count := clean.null_count() - values.null_count():
+            bad[name] = bad.get(name, 0) + count
+            rows = rows.with_columns(clean)
+    return rows
 
 
 def horizons_of(
@@ -230,12 +256,15 @@ def correlation(x: pl.Series, y: pl.Series, w: pl.Series) -> float | None:
     total = _total(w)
     if len(w) < 2 or total <= 0:
         return None
+    # Squares of what is near the ends of the range would be infinite or zero.
+    x, y = (side / (float(side.abs().max() or 0) or 1.0) for side in (x, y))  # type: ignore[arg-type]
     dx, dy = x - _total(x * w) / total, y - _total(y * w) / total
     xx, yy, xy = _total(dx * dx * w), _total(dy * dy * w), _total(dx * dy * w)
     # What rounding leaves of a constant is no variance.
     if xx <= 1e-24 * _total(x * x * w) or yy <= 1e-24 * _total(y * y * w):
         return None
-    return float(max(-1.0, min(1.0, xy / (xx * yy) ** 0.5)))
+    found = xy / (xx * yy) ** 0.5 if xx * yy > 0 else math.nan
+    return max(-1.0, min(1.0, found)) if math.isfinite(found) else None
 
 
 def _groups(points: pl.DataFrame, quantiles: int) -> pl.DataFrame:
@@ -341,12 +370,11 @@ def _report(
     alpha: str,
     quantiles: int,
     every: float,
-    units: Units | None,
+    unit: Unit,
     title: str | None,
     notes: list[str],
 ) -> Report:
     frame, groups = (keyed(f).sort("date", "horizon") for f in (frame, groups))
-    unit = unit_of("return", units) if units and "return" in units else Unit("bp", 1e4)
     returned = dict.fromkeys(("mean return", "spread", "cumulative"), (unit.name, unit.scale))
     shown: Units = {**returned, "horizon": "s", "hit_rate": "%", "coverage": "%"}
     known = frame["date"].unique().sort()
@@ -359,7 +387,11 @@ def _report(
     if not several:
         notes.append("One date: no errors and no t-values can be told.")
     turned = {"top_turnover": "%", "bottom_turnover": "%"}
-    line = partial(viz.line, units=shown)
+
+    def line(cells: Any, x: str, metrics: str | list[str], **more: Any) -> Any:
+        there = {name: said for name, said in shown.items() if isinstance(cells, Cells) or name in cells.columns}
+        return viz.line(cells, x, metrics, units=there, **more)
+
     name = alpha.removesuffix("_bin")
     sections = [
         Section(
@@ -383,7 +415,8 @@ def _report(
         ),
         Section(
             "spread", "Spread, added up",
-            f"Mean return of the top less that of the bottom group, added up over dates ({unit.name}, before costs).",
+            "Mean return of the top less that of the bottom group, added up over dates "
+            f"({unit.name or 'as stored'}, before costs).",
             summed.select("date", "horizon", "spread", "cumulative"),
             lambda f: line(f, "date", "cumulative", by="horizon", title=""),
         ),

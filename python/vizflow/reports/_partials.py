@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from vizflow._look import Unit
 from vizflow.cube import Cube
 from vizflow.errors import ConfigError, SchemaError, near_names
 from vizflow.reports._days import paths_of
+from vizflow.reports._fills import Sides
 
 if TYPE_CHECKING:
     from vizflow.reports._trades import Parts
@@ -116,9 +118,8 @@ class Names:
     count: str
     buckets: int
     every: float
-    buy: Sequence[str]
-    sell: Sequence[str]
-    exits: Sequence[str]
+    sides: Sides
+    exits: Sides | None
 
 
 def trade_sums(
@@ -131,19 +132,25 @@ def trade_sums(
     """Fill the report's parts from a cube's dimensions and metrics."""
     cube = _cube(source, dates, None)
     _need(cube, [names.side], [] if names.count == ROWS else [names.count], "trades report")
-    horizons = horizon_columns(markouts, cube.metrics, "markouts")
+    marked = [name for name in cube.metrics if re.fullmatch(r"markout_[\d.]+", name)]
+    horizons = horizon_columns(marked if markouts is None and marked else markouts, cube.metrics, "markouts")
     _need(cube, [], list(horizons.values()), "markouts")
-    parts.notes.append("Computed from partials: markouts are their metrics, signed as those are.")
-    sides = {
-        "Buy": [v for v in cube.dims[names.side].values.to_list() if v is not None and str(v) in names.buy],
-        "Sell": [v for v in cube.dims[names.side].values.to_list() if v is not None and str(v) in names.sell],
-    }
+    returned = bool(horizons) and all(name.startswith("ret") for name in horizons.values())
+    parts.measures.add("return" if returned else "markout")
+    parts.from_partials, parts.horizons = True, len(horizons)
+    parts.note(f"Computed from partials: {parts.measure}s are their metrics, signed as those are.")
+    parts.note(
+        f"Rows are what the partials' {names.count!r} counts: behind FIFOMatch these are pieces of fills, not fills."
+    )
+    held = cube.dims[names.side].values.to_list()
+    sides = {side: names.sides.holding(side, held) for side in ("Buy", "Sell")}
     both = [*sides["Buy"], *sides["Sell"]]
     if not both:
         shown = ", ".join(repr(v) for v in cube.dims[names.side].values.to_list()[:12])
         raise ConfigError(
             f"side: dimension {names.side!r} holds none of the sides; it holds {shown}: name buy= and sell="
         )
+    _leave_out(cube, names, both, parts)
     fills = cube.brush({names.side: both})
     _sizes_of(fills, names, sides, parts)
     _markouts_of(fills, names, sides, horizons, parts)
@@ -154,8 +161,22 @@ def trade_sums(
         parts.add("pnl_dates", frame.select(DATE, lots=names.count, pnl=names.pnl))
     else:
         parts.missing["pnl_dates"] = f"the partials have no metric {names.pnl!r}, the sum of realised profit"
+    parts.missing["spread"] = "partials do not keep quotes; day files do"
     parts.missing["pnl"] = "partials do not keep single lots; day files do"
     parts.missing["sizes"] = "partials do not keep single fills; day files do"
+
+
+def _leave_out(cube: Cube, names: Names, both: Sequence[Any], parts: Parts) -> None:
+    """Count what has neither side, by value."""
+    extra = [name for name in (names.qty, names.pnl) if name in cube.metrics]
+    frame = _cube_cells.cells(cube, [DATE, names.side], [names.count, *extra])
+    for row in frame.iter_rows(named=True):
+        value = row[names.side]
+        if value not in both:
+            parts.left_out.append({
+                "date": row[DATE], "reason": "neither side", "side": None if value is None else str(value),
+                "rows": row[names.count], "quantity": row.get(names.qty), "pnl": row.get(names.pnl),
+            })  # fmt: skip
 
 
 def _sizes_of(fills: Cube, names: Names, sides: Mapping[str, list[Any]], parts: Parts) -> None:
@@ -177,7 +198,7 @@ def _markouts_of(
     units = {"horizon": "s"}
     found = [_cells_of(fills.brush({names.side: v}), horizons, names, side=s) for s, v in sides.items() if v]
     dims = (Dim("horizon", "integer", None, Unit("s")), Dim("side", "category"))
-    parts.cells["markouts"] = Cells(pl.concat(found), dims, ("markout",))
+    parts.cells["markouts"] = Cells(pl.concat(found), dims, (parts.measure,))
     for row in _cells_of(fills, horizons, names, side="both").iter_rows(named=True):
         parts.both[str(row["horizon"])] = (row["value_0"], row["coverage_0"])
     if names.alpha is None:
@@ -193,7 +214,7 @@ def _markouts_of(
             if values
         ]
         if part:
-            parts.cells[f"alpha_{side.lower()}"] = Cells(pl.concat(part), dims, ("markout",))
+            parts.cells[f"alpha_{side.lower()}"] = Cells(pl.concat(part), dims, (parts.measure,))
 
 
 def _cells_of(view: Cube, horizons: Mapping[float, str], names: Names, **key: Any) -> pl.DataFrame:
@@ -230,21 +251,21 @@ def _holding_of(cube: Cube, names: Names, parts: Parts) -> None:
     if dim is None:
         parts.missing["holding"] = f"the partials have no dimension {names.holding!r} or {names.holding + '_bin'!r}"
         return
-    exits = [v for v in cube.dims[names.side].values.to_list() if v is not None and str(v) in names.exits]
+    held = cube.dims[names.side].values.to_list()
+    exits = names.sides.holding("Sell", held) if names.exits is None else names.exits.holding("Buy", held)
+    buys = pl.Series(names.sides.holding("Buy", held), dtype=cube.dims[names.side].values.dtype)
     weight = names.qty if names.qty in cube.metrics else names.count
     metrics = list(dict.fromkeys([names.count, weight]))
     cells = _cube_cells.cells(cube.brush({names.side: exits}), [DATE, names.side, dim], metrics).drop_nulls(dim)
     seconds = _centre(cube, dim)
-    side = (
-        pl.when(pl.col(names.side).cast(pl.String).is_in(list(names.buy))).then(pl.lit("Buy")).otherwise(pl.lit("Sell"))
-    )
+    side = pl.when(pl.col(names.side).is_in(buys.implode())).then(pl.lit("Buy")).otherwise(pl.lit("Sell"))
     parts.add(
         "holding",
         cells.select(
             DATE,
             side.alias("side"),
             holding_bin(seconds).alias("bin"),
-            rows=names.count,
+            lots=names.count,
             notional=pl.col(weight).cast(pl.Float64),
             seconds=seconds * pl.col(weight),
         ),
@@ -261,5 +282,5 @@ def _profile_of(fills: Cube, names: Names, horizons: Mapping[float, str], parts:
     frame = _cube_cells.measure(fills, [dim], {metric: metric}, where=None, units=None, clusters=True).frame
     if not horizons:
         frame = frame.with_columns(pl.lit(None, pl.Float64).alias("value_0"))
-    parts.cells["profile"] = Cells(frame.rename({dim: "slice"}), (Dim("slice", "integer"),), ("markout",))
+    parts.cells["profile"] = Cells(frame.rename({dim: "slice"}), (Dim("slice", "integer"),), (parts.measure,))
     parts.slice = fills.dims[dim].width or 1.0

@@ -62,6 +62,7 @@ class Report:
     sections: list[Section]
     notes: list[str] = field(default_factory=list)
     units: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    tall: bool = False  # few rows of many measures: shown with a column a row
 
     @property
     def frames(self) -> dict[str, pl.DataFrame]:
@@ -110,7 +111,7 @@ class Report:
             "ABOUT": html.escape(self.about),
             "THEMES": _variables(),
             "STYLE": (_HERE / "page.css").read_text(encoding="utf-8"),
-            "SUMMARY": table(self.frame, self.units, caption="Summary"),
+            "SUMMARY": table(self.frame, self.units, caption="Summary", tall=self.tall),
             "NOTES": f'<ul class="notes">{notes}</ul>' if notes else "",
             "SECTIONS": blocks,
             "VERSION": html.escape(_core.version),
@@ -132,28 +133,39 @@ class Report:
         )
 
     def _repr_html_(self) -> str:
-        return table(self.frame, self.units, caption=self.title)
+        return table(self.frame, self.units, caption=self.title, tall=self.tall)
 
     def __repr__(self) -> str:
         there = ", ".join(self.frames)
         return f"Report({self.title!r}: {there})\n{self.frame}"
 
 
-def table(frame: pl.DataFrame, units: Mapping[str, tuple[str, float]] | None = None, *, caption: str = "") -> str:
-    """Give a frame as an HTML table, numbers to the right."""
+def table(
+    frame: pl.DataFrame,
+    units: Mapping[str, tuple[str, float]] | None = None,
+    *,
+    caption: str = "",
+    tall: bool = False,
+) -> str:
+    """Give a frame as an HTML table, numbers to the right; tall: turned, its first column the head."""
     units = units or {}
     numeric = [dtype.is_numeric() for dtype in frame.dtypes]
-    head = "".join(
-        f'<th scope="col"{" class=n" if right else ""}>{html.escape(_heading(name, units))}</th>'
+    columns = [
+        [_figure(value, units.get(name)) if right else html.escape(_words(value)) for value in frame[name].to_list()]
         for name, right in zip(frame.columns, numeric, strict=True)
-    )
-    rows = []
-    for row in frame.iter_rows():
-        cells = "".join(
-            f"<td class=n>{_figure(value, units.get(name))}</td>" if right else f"<td>{html.escape(_words(value))}</td>"
-            for value, right, name in zip(row, numeric, frame.columns, strict=True)
-        )
-        rows.append(f"<tr>{cells}</tr>")
+    ]
+    heads = [html.escape(_heading(name, units)) for name in frame.columns]
+    if tall:
+        first, *rest = columns
+        head = f'<th scope="col">{heads[0]}</th>' + "".join(f'<th scope="col" class=n>{name}</th>' for name in first)
+        rows = [f'<tr><th scope="row">{name}</th>{"".join(f"<td class=n>{v}</td>" for v in values)}</tr>'
+                for name, values in zip(heads[1:], rest, strict=True)]  # fmt: skip
+    else:
+        head = "".join(f'<th scope="col"{" class=n" if right else ""}>{name}</th>'
+                       for name, right in zip(heads, numeric, strict=True))  # fmt: skip
+        marks = [" class=n" if right else "" for right in numeric]
+        rows = [f"<tr>{''.join(f'<td{m}>{v}</td>' for m, v in zip(marks, row, strict=True))}</tr>"
+                for row in zip(*columns, strict=True)]  # fmt: skip
     title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 

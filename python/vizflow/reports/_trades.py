@@ -14,28 +14,37 @@ import polars as pl
 
 from vizflow import _look, viz
 from vizflow._cells import Cells, Units, from_sums
-from vizflow._look import Unit, unit_of
-from vizflow.errors import ConfigError, DataError, translated
+from vizflow._look import Unit, check_units, unit_of
+from vizflow._sides import BUY, SELL
+from vizflow.config import Config
+from vizflow.errors import ConfigError, DataError
 from vizflow.ops import aggregate
 from vizflow.reports import _partials
-from vizflow.reports._alpha import horizons_of, keyed, number
+from vizflow.reports._alpha import horizons_of, keyed
 from vizflow.reports._days import Prepare, choose, days
+from vizflow.reports._fills import FILL, Day, Options, Sides, read
 from vizflow.reports._report import Report, Section
 
 __all__ = ["trades"]
 
-BUY, SELL = ("B", "b", "Buy", "BUY", "buy", "1"), ("S", "s", "Sell", "SELL", "sell", "-1")
 HOT = 3.0
 _HOLDING = [1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200]
+_PIECES = (
+    f"rows are pieces of fills and there is no column {FILL!r} that tells fills apart; FIFOMatch(extras=True) adds it, "
+    "or name fill_col="
+)
 _SUMS = ["rows", "rows_valid", "weight", "weight_valid", "total"]
 
 
 def trades(
     source: Any,
     *,
-    side: str = "orderSide",
+    side: str | None = None,
     qty: str = "matched_qty",
     price: str = "fillPrice",
+    mid: str = "mid",
+    bid: str = "BidPrice1",
+    ask: str = "AskPrice1",
     markouts: Sequence[str] | Mapping[float, str] | None = None,
     signed: bool = False,
     alpha: str | None = None,
@@ -46,9 +55,9 @@ def trades(
     time_col: str = "elapsed_seconds",
     every: float = 900,
     fill_col: str | None = None,
-    buy: Sequence[Any] = BUY,
-    sell: Sequence[Any] = SELL,
-    exit_side: Sequence[Any] | None = None,
+    buy: Any = BUY,
+    sell: Any = SELL,
+    exit_side: Any = None,
     dates: Sequence[str] | None = None,
     prepare: Prepare | None = None,
     count: str = "count",
@@ -56,106 +65,142 @@ def trades(
     units: Units | None = None,
     title: str | None = None,
 ) -> Report:
-    """Report on fills: markouts by side and forecast, holding periods, realised profit, sizes, profile, hot dates.
+    """Report on fills: markouts by side and forecast, spread, holding periods, realised profit, sizes, profile, dates.
 
     Parameters
     ----------
     source
         Day files, a frame with a `date_col`, a mapping of dates to frames, or a `Config` with `dates` and perhaps
-        `prepare`; as in `vizflow.reports.alpha`. Rows are fills, or pieces of fills as `FIFOMatch` gives them. Or a
+        `prepare`; as in `vizflow.reports.alpha`. Rows are fills, or the pieces of fills that `FIFOMatch` makes. Or a
         `Cube` or partials: then `side`, `alpha`, `holding`, `time_col` are dimensions and `markouts`, `pnl`, `qty`,
         `count` metrics, and what they cannot tell is left out and said.
     side
-        Column of the side. Rows of neither side (quotes, cancels) are not fills and are left out.
+        Column of the side; left out, the Config's ``side``, else ``"orderSide"``. Rows of neither side (quotes,
+        cancels) are no fills: they are left out and counted by value in ``frames["left_out"]``.
     qty, price
-        Size and price of a row; their product weighs the markouts.
+        Size and price of a row; their product weighs the markouts. A price that is not finite, not above zero, or of
+        1e300 and more is none.
+    mid
+        Column of the price that the returns are of, at the time of the fill. Without it no markout can be told, and
+        the mean signed return is given, under that name. The fill price's own column, where returns are of that.
+    bid, ask
+        Best quotes at the time of the fill, for the spread capture; where they are missing it is left out.
     markouts
-        Columns of the price's return after the fill, ``["return_60"]``, or ``{60: "ret_1m"}``; else each ``return_*``.
+        Columns of the mid's return after the fill, ``["return_60"]``, or ``{60: "ret_1m"}``; else each ``return_*``.
+        Fractions, as `forward_return` gives them.
     signed
-        The markouts already carry the side's sign. Otherwise a sell's are turned round: above zero is always good.
+        Those returns already carry the side's sign.
     alpha
-        Column of a forecast, for markouts in `buckets` groups of equally many rows each day.
+        Column of a forecast, for markouts in `buckets` groups of equally many fills each day.
     buckets
         How many.
     holding, closed, pnl
-        What `FIFOMatch` adds (``pnl`` with ``extras=True``), read on exit rows. Sections without a column are left out.
+        What `FIFOMatch` adds (``pnl`` with ``extras=True``), read on exit pieces: those whose ``matched_exit_id`` is
+        their own ``fill_id``; without these columns, those that have a profit; without profits, sells. Sections without
+        a column are left out.
     time_col, every
         Elapsed seconds, and the slices of the day's profile.
     fill_col
-        What tells fills apart; with it pieces of one fill are added up before sizes are counted.
+        What tells a day's fills apart: pieces of one fill are one fill, of their summed size. Left out, ``"fill_id"``
+        (``FIFOMatch(extras=True)`` gives it) where it is there. Without it pieces cannot be counted as fills: then
+        ``rows`` counts pieces, sizes and profile are left out, and the report says so.
     buy, sell
-        Values of the side. Text is compared with the column's values as text.
+        Values of the side: a value or a list of text, numbers or Booleans. Case does not matter; ``1`` is also ``"1"``
+        and 1.0. Left out, the usual names, 1 and 2 (FIX), 1 and -1; of a Boolean column, true and false.
     exit_side
-        Sides whose rows close lots; left out, `sell`. With shorts: both, and rows from ``FIFOMatch(rows="lots")``.
-    dates, prepare, count, date_col, units, title
+        Only exit pieces of these sides close lots.
+    dates, prepare, count, date_col, title
         As in `vizflow.reports.alpha`.
+    units
+        How ``"markout"`` (or ``"return"``) is shown; left out, basis points. Metrics of partials are shown as they
+        stand, unless this says what they are: ``{"markout": "bp"}`` for fractions, ``{"markout": ("bp", 1)}`` for basis
+        points.
 
     Returns
     -------
     Report
-        ``frame``: a row per side and one for both: ``side, rows, quantity, notional, markout_{h}, coverage_{h}, …``.
-        ``frames``: ``markouts, alpha, holding, pnl, pnl_dates, sizes, profile, dates``.
+        ``frame``: a row per side and one for both: ``side, rows, pieces, quantity, notional, spread_cost,
+        spread_capture, markout_{h}, coverage_{h}, …, holding, pnl, won``; ``rows`` counts fills.
+        ``frames``: ``markouts, alpha_buy, alpha_sell, spread, holding, pnl, pnl_dates, sizes, profile, dates,
+        left_out``.
 
     Raises
     ------
     SchemaError
         A column is missing that nothing can be told without: side, quantity, price.
     DataError
-        No row carries either side; the values found are shown.
+        No row carries either side (the values found are shown), a return is -1 or less, `fill_col` has nulls, or only
+        some days have the mid.
+    ConfigError
+        A side's value stands on both sides, or `units` names nothing that is shown.
 
     Notes
     -----
-    A markout is the mean of the signed return weighted by notional, over the rows that have one; its coverage is those
-    rows' share of the notional. A missing markout is never taken for zero.
+    *Signs.* Above zero is good for whoever traded, on both sides.
+
+    A *markout* is measured against the fill price: ``sign * (mid at t + h / fill price - 1)``, the mid at t + h being
+    ``mid * (1 + return_h)``. It is the mean weighted by notional over the fills that have one; its coverage is their
+    share of the notional. The *spread cost* is the same at the time of the fill, ``sign * (mid / fill price - 1)``:
+    below zero is what crossing the spread cost. A markout less its spread cost is what the mid did. The *spread
+    capture* is the money gained against the mid as a share of half the quoted spread: -1 bought every time at the
+    ask, +1 at the bid. What is missing is never taken for zero.
 
     Examples
     --------
+    A buy ten basis points above a mid that does not move, and a sale at the mid:
+
     >>> import polars as pl, vizflow as vf
     >>> day = pl.DataFrame({
-    ...     "orderSide": ["Buy", "Buy", "Sell", "Sell"], "matched_qty": [100] * 4, "fillPrice": [1.0] * 4,
-    ...     "return_60": [0.001, 0.001, None, None],
+    ...     "orderSide": ["Buy", "Sell"], "matched_qty": [100] * 2, "fillPrice": [10.01, 10.0], "mid": [10.0] * 2,
+    ...     "return_60": [0.0, None],
     ... })
     >>> report = vf.reports.trades({"20240102": day})
-    >>> report.frame.select("side", "markout_60", "coverage_60").rows()
-    [('Buy', 0.001, 1.0), ('Sell', None, 0.0), ('both', 0.001, 0.5)]
+    >>> report.frame.select("side", pl.col("spread_cost", "markout_60").round(5), "coverage_60").rows()[:2]
+    [('Buy', -0.001, -0.001, 1.0), ('Sell', 0.0, None, 0.0)]
     """
     if isinstance(buckets, bool) or not isinstance(buckets, int) or not 2 <= buckets <= 20:
         raise ConfigError(f"buckets is {buckets!r}; a whole number from 2 to 20 is accepted")
     if not every > 0:
         raise ConfigError(f"every is {every!r}; a positive number of seconds is accepted")
+    side = side or (source.columns.get("side", "orderSide") if isinstance(source, Config) else "orderSide")
+    sides = Sides(buy, sell, usual=buy is BUY and sell is SELL)
+    exits = None if exit_side is None else Sides(exit_side, names=("exit_side", ""))
     parts = Parts()
-    closing = _texts(exit_side) if exit_side is not None else _texts(sell)
     if _partials.is_cube_like(source):
-        names = _partials.Names(
-            side, alpha, holding, time_col, qty, pnl, count, buckets, every, _texts(buy), _texts(sell), closing
-        )
+        names = _partials.Names(side, alpha, holding, time_col, qty, pnl, count, buckets, every, sides, exits)
         _partials.trade_sums(source, names, markouts, dates, parts)
     else:
-        options = _Options(
-            side, qty, price, markouts, signed, alpha, buckets, holding, closed, pnl, time_col, every, fill_col,
-            _texts(buy), _texts(sell), closing,
+        options = Options(
+            side, qty, price, mid, bid, ask, markouts, signed, alpha, buckets, holding, closed, pnl, time_col, every,
+            fill_col, sides, exits,
         )  # fmt: skip
-        found: set[str] = set()
+        found: set[Any] = set()
         for date, lf in days(source, dates=dates, prepare=prepare, date_col=date_col):
             _day(date, lf, options, parts, found)
-        if not parts.frames:
-            raise DataError("no date holds rows; check the source and dates=")
-        if not any(frame["rows"].sum() for frame in parts.frames["dates"]):
-            shown = ", ".join(sorted(map(repr, found))[:12]) or "none"
-            raise DataError(
-                f"no row carries a side of {list(buy)} or {list(sell)}; the values of {side!r} are: {shown}",
-                column=side,
-            )
+        _check_days(parts, options, buy, sell, found)
     return _report(parts, alpha, units, title, parts.slice or every)
 
 
-class _Options:
-    """What `trades` was given, checked."""
+def _check_days(parts: Parts, o: Options, buy: Any, sell: Any, found: set[Any]) -> None:
+    if not parts.frames:
+        raise DataError("no date holds rows; check the source and dates=")
+    if not any(frame["rows"].sum() for frame in parts.frames["dates"]):
+        shown = ", ".join(sorted(map(repr, found))[:12]) or "none"
+        raise DataError(
+            f"no row carries a side of {list(_listed(buy))} or {list(_listed(sell))}; the values of {o.side!r} are: "
+            f"{shown}",
+            column=o.side,
+        )
+    if len(parts.measures) > 1:
+        raise DataError(
+            f"some days have a column {o.mid!r} and others do not: markouts of some, returns of others; "
+            "add it to all, or name one that is in none with mid=",
+            column=o.mid,
+        )
 
-    def __init__(self, *values: Any) -> None:
-        (self.side, self.qty, self.price, self.markouts, self.signed, self.alpha, self.buckets, self.holding,
-         self.closed,
-         self.pnl, self.time, self.every, self.fill, self.buy, self.sell, self.exits) = values  # fmt: skip
+
+def _listed(given: Any) -> Sequence[Any]:
+    return given if isinstance(given, (list, tuple)) else [given]
 
 
 class Parts:
@@ -167,7 +212,35 @@ class Parts:
         self.both: dict[str, tuple[float | None, float | None]] = {}  # by horizon: markout and coverage of both sides
         self.missing: dict[str, str] = {}
         self.notes: list[str] = []
+        self.left_out: list[dict[str, Any]] = []
+        self.measures: set[str] = set()  # "markout", or "return" where the mid is not known
+        self.from_partials = False
+        self.horizons = 0
+        self.pieces = False  # rows count pieces, which cannot be told to be fills
         self.slice: float | None = None  # seconds of the profile's slices, where the partials say
+
+    def note(self, text: str) -> None:
+        """Add a note, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def tell_pieces(self, day: Day) -> None:
+        """Say where rows may not be fills."""
+        if not day.told:
+            self.pieces = True
+            self.note(f"Rows are counted, not fills: {_PIECES}.")
+        elif "fill" not in day.have and day.have & {"closed", "holding"}:
+            self.note(f"There is no column {FILL!r}: each row is counted as a fill. Of pieces, name fill_col=.")
+
+    @property
+    def rows(self) -> str:
+        """What is counted."""
+        return "rows" if self.from_partials else "pieces of fills" if self.pieces else "fills"
+
+    @property
+    def measure(self) -> str:
+        """What the horizons' numbers are."""
+        return next(iter(self.measures), "markout")
 
     def add(self, name: str, frame: pl.DataFrame) -> None:
         self.frames.setdefault(name, []).append(frame)
@@ -176,74 +249,74 @@ class Parts:
         return pl.concat(self.frames[name], how="vertical_relaxed") if self.frames.get(name) else pl.DataFrame()
 
 
-def _texts(values: Sequence[Any]) -> list[str]:
-    return [str(value) for value in ([values] if isinstance(values, (str, int)) else values)]
-
-
 # ---- a day ------------------------------------------------------------------------------------------------------
 
 
-def _day(date: str, lf: pl.LazyFrame, o: _Options, parts: Parts, found: set[str]) -> None:
+def _day(date: str, lf: pl.LazyFrame, o: Options, parts: Parts, found: set[Any]) -> None:
     schema = lf.collect_schema()
     choose(schema, [o.side], "side")
     choose(schema, [o.qty], "qty")
     choose(schema, [o.price], "price")
-    returns = horizons_of(o.markouts, schema, "markouts", needed=False)
-    text = pl.col(o.side).cast(pl.String)
-    optional = {
-        "alpha": o.alpha,
-        "holding": o.holding,
-        "closed": o.closed,
-        "pnl": o.pnl,
-        "time": o.time,
-        "fill": o.fill,
-    }
     if o.alpha is not None:
         choose(schema, [o.alpha], "alpha")
-    if o.fill is not None:
-        choose(schema, [o.fill], "fill_col")
-    have = {what: name for what, name in optional.items() if name is not None and name in schema}
-    with translated():
-        rows = lf.select(
-            text.alias("raw"),
-            pl.when(text.is_in(o.buy)).then(pl.lit("Buy")).when(text.is_in(o.sell)).then(pl.lit("Sell")).alias("side"),
-            number(o.qty).alias("qty"),
-            (number(o.qty) * number(o.price)).alias("notional"),
-            *(number(name).alias(f"return_{i}") for i, name in enumerate(returns.values())),
-            *(pl.col(name).alias(what) for what, name in have.items()),
-        ).collect(engine="streaming").rechunk()  # fmt: skip
-    found.update(value for value in rows["raw"].unique().to_list() if value is not None)
-    fills = rows.filter(pl.col("side").is_not_null() & pl.col("qty").is_not_null())
-    for what in ("time", "holding"):
-        if what in have:
-            fills = fills.with_columns(_seconds(fills[what]).alias(what))
-    sign = pl.lit(1.0) if o.signed else pl.when(pl.col("side") == "Buy").then(1.0).otherwise(-1.0)
-    fills = fills.with_columns(pl.lit(date).alias("date"), sign.alias("sign"))
-    unpriced = fills["notional"].null_count()
-    if unpriced:
-        parts.notes.append(
-            f"{date}: {unpriced:,} fills have no price; they count as rows and quantity, but carry no weight."
-        )
-    parts.add("dates", _by_date(rows.height, date, fills))
-    sums = {"rows": pl.len(), "quantity": pl.col("qty").sum(), "notional": pl.col("notional").sum()}
+    returns = horizons_of(o.markouts, schema, "markouts", needed=False)
+    day = read(date, lf, returns, o)
+    found.update(day.found)
+    if bool in map(type, day.found) and o.sides.usual:
+        parts.note(f"{o.side!r} is Boolean: true was taken for a buy, false for a sell; buy= and sell= say otherwise.")
+    parts.tell_pieces(day)
+    fills, measure = _measured(day, returns, o)
+    parts.measures.add(measure)
+    parts.left_out += day.left_out
+    parts.add("dates", _by_date(day))
+    sums = {"rows": pl.len(), "pieces": pl.col("pieces").sum(), "quantity": pl.col("qty").sum(),
+            "notional": pl.col("notional").sum()}  # fmt: skip
     parts.add("sides", aggregate(fills, ["date", "side"], sums).collect())
-    _markouts(fills, returns, o, have, parts)
-    _exits(fills.filter(pl.col("raw").is_in(o.exits)), o, have, parts)
-    _sizes(fills, have, parts)
-    _profile(fills, returns, o, have, parts)
+    _spread(fills, day.have, o, parts)
+    _markouts(fills, returns, o, day.have, parts)
+    _exits(day.exits, o, day.have, parts)
+    if day.told:
+        _sizes(fills, parts)
+        _profile(fills, returns, o, day.have, parts)
+    else:
+        parts.missing["sizes"] = parts.missing["profile"] = _PIECES
 
 
-def _seconds(values: pl.Series) -> pl.Series:
-    if values.dtype == pl.Duration:
-        return values.dt.total_nanoseconds() / 1e9
-    return values.cast(pl.Float64)
+def _measured(day: Day, returns: Mapping[float, str], o: Options) -> tuple[pl.DataFrame, str]:
+    """Give fills with what they made at each horizon, signed: against their price where the mid is known."""
+    values = []
+    for index in range(len(returns)):
+        ret = pl.col(f"return_{index}") * (pl.col("sign") if o.signed else 1.0)
+        if "mid" in day.have:
+            ret = pl.col("mid") * (1 + ret) / pl.col("price") - 1
+        values.append((pl.col("sign") * ret).alias(f"value_{index}"))
+    return day.fills.with_columns(values), "markout" if "mid" in day.have else "return"
 
 
-def _by_date(height: int, date: str, fills: pl.DataFrame) -> pl.DataFrame:
+def _by_date(day: Day) -> pl.DataFrame:
+    fills = day.fills
     return pl.DataFrame({
-        "date": [date], "input_rows": [height], "rows": [fills.height], "quantity": [float(fills["qty"].sum())],
-        "notional": [float(fills["notional"].sum())],
+        "date": [day.date], "input_rows": [day.height], "rows": [fills.height], "pieces": [int(fills["pieces"].sum())],
+        "quantity": [float(fills["qty"].sum())], "notional": [float(fills["notional"].sum())],
     })  # fmt: skip
+
+
+def _spread(fills: pl.DataFrame, have: set[str], o: Options, parts: Parts) -> None:
+    """Add the sums of spread cost and capture: what a fill's price was better than the mid, and of half the spread."""
+    if "mid" not in have:
+        parts.missing["spread"] = f"there is no column {o.mid!r}"
+        return
+    better = pl.col("sign") * (pl.col("mid") - pl.col("price")) * pl.col("qty")
+    known = better.is_not_null()
+    half, of_half = pl.lit(None, pl.Float64), pl.lit(None, pl.Float64)
+    if {"bid", "ask"} <= have:
+        half = (pl.col("ask") - pl.col("bid")) / 2 * pl.col("qty")
+        booked = known & (pl.col("ask") > pl.col("bid"))
+        half, of_half = pl.when(booked).then(half), pl.when(booked).then(better)
+    frame = fills.with_columns(better=better, weight=pl.when(known).then(pl.col("notional")), half=half,
+                               of_half=of_half)  # fmt: skip
+    sums = {name: pl.col(name).sum() for name in ("better", "weight", "half", "of_half")}
+    parts.add("spread", aggregate(frame, ["date", "side"], sums).collect())
 
 
 def _sums(value: pl.Expr) -> dict[str, pl.Expr]:
@@ -259,21 +332,19 @@ def _sums(value: pl.Expr) -> dict[str, pl.Expr]:
     }
 
 
-def _markouts(
-    fills: pl.DataFrame, returns: Mapping[float, str], o: _Options, have: Mapping[str, str], parts: Parts
-) -> None:
+def _markouts(fills: pl.DataFrame, returns: Mapping[float, str], o: Options, have: set[str], parts: Parts) -> None:
     if not returns:
         why = "there is no column return_*; add forward_return to the pipeline, or name markouts="
         parts.missing["markouts"] = parts.missing["alpha"] = why
         return
     if "alpha" in have:
-        n = pl.col("alpha").cast(pl.Float64).fill_nan(None)
+        n = pl.col("alpha")
         place = ((n.rank("average") - 0.5) / n.count() * o.buckets).floor().cast(pl.Int64).clip(0, o.buckets - 1) + 1
         fills = fills.with_columns(bucket=place)
     else:
         parts.missing["alpha"] = "name the forecast's column with alpha="
     for index, horizon in enumerate(returns):
-        value = pl.col(f"return_{index}") * pl.col("sign")
+        value = pl.col(f"value_{index}")
         for name, keys in (("markouts", ["date", "side"]), ("alpha", ["date", "side", "bucket"])):
             if name == "alpha" and "alpha" not in have:
                 continue
@@ -281,19 +352,16 @@ def _markouts(
             parts.add(name, cells.select(pl.lit(horizon).alias("horizon"), pl.all()))
 
 
-def _exits(exits: pl.DataFrame, o: _Options, have: Mapping[str, str], parts: Parts) -> None:
-    is_closed = pl.col("closed").fill_null(False) if "closed" in have else pl.lit(True)
+def _exits(exits: pl.DataFrame, o: Options, have: set[str], parts: Parts) -> None:
     if "holding" in have:
-        held = exits.filter(is_closed & pl.col("holding").is_not_null())
-        keyed = held.with_columns(bin=holding_bin(pl.col("holding")))
-        sums = {"rows": pl.len(), "notional": pl.col("notional").sum(),
+        keyed = exits.filter(pl.col("holding").is_not_null()).with_columns(bin=holding_bin(pl.col("holding")))
+        sums = {"lots": pl.len(), "notional": pl.col("notional").sum(),
                 "seconds": (pl.col("holding") * pl.col("notional")).sum()}  # fmt: skip
         parts.add("holding", aggregate(keyed, ["date", "side", "bin"], sums).collect())
     else:
         parts.missing["holding"] = f"there is no column {o.holding!r}; FIFOMatch adds it"
     if "pnl" in have:
-        lots = exits.filter(is_closed).with_columns(pnl=pl.col("pnl").cast(pl.Float64).fill_nan(None))
-        lots = lots.filter(pl.col("pnl").is_not_null()).with_columns(bin=_profit_bin(pl.col("pnl")))
+        lots = exits.filter(pl.col("pnl").is_not_null()).with_columns(bin=_profit_bin(pl.col("pnl")))
         parts.add("pnl", aggregate(lots, ["date", "bin"], {"lots": pl.len(), "pnl": pl.col("pnl").sum()}).collect())
         sums = {
             "lots": pl.len(), "pnl": pl.col("pnl").sum(), "won": (pl.col("pnl") > 0).cast(pl.Int64).sum(),
@@ -326,55 +394,122 @@ def profit_edge(number: int) -> float:
     return size if number > 0 else -size
 
 
-def _sizes(fills: pl.DataFrame, have: Mapping[str, str], parts: Parts) -> None:
-    sized = fills
-    if "fill" in have:
-        sums = {"qty": pl.col("qty").sum(), "notional": pl.col("notional").sum()}
-        sized = aggregate(fills, ["date", "side", "fill"], sums).collect()
-    at = pl.col("qty").log(2).floor().cast(pl.Int64)
-    keyed = sized.filter(pl.col("qty") > 0).with_columns(bin=at)
+def _sizes(fills: pl.DataFrame, parts: Parts) -> None:
+    keyed = fills.filter(pl.col("qty") > 0).with_columns(bin=pl.col("qty").log(2).floor().cast(pl.Int64))
     sums = {"rows": pl.len(), "notional": pl.col("notional").sum()}
     parts.add("sizes", aggregate(keyed, ["date", "side", "bin"], sums).collect())
 
 
-def _profile(
-    fills: pl.DataFrame, returns: Mapping[float, str], o: _Options, have: Mapping[str, str], parts: Parts
-) -> None:
+def _profile(fills: pl.DataFrame, returns: Mapping[float, str], o: Options, have: set[str], parts: Parts) -> None:
     if "time" not in have:
         parts.missing["profile"] = f"there is no column {o.time!r}; parse_time adds it"
         return
     keyed = fills.with_columns(slice=(pl.col("time") / o.every).floor().cast(pl.Int64))
-    value = pl.col("return_0") * pl.col("sign") if returns else pl.lit(None, pl.Float64) * pl.col("sign")
+    value = pl.col("value_0") if returns else pl.lit(None, pl.Float64) * pl.col("sign")
     parts.add("profile", aggregate(keyed, ["date", "slice"], _sums(value)).collect())
 
 
 # ---- all days ---------------------------------------------------------------------------------------------------
 
 
+def _unit(parts: Parts, units: Units | None) -> Unit:
+    """Find the unit of markouts: fractions shown in basis points, or what partials hold as they hold it."""
+    check_units(units, [parts.measure])
+    if units:
+        return unit_of(parts.measure, units)
+    if not parts.from_partials:
+        return Unit("bp", 1e4)
+    if parts.horizons:
+        parts.note(
+            f"{parts.measure.capitalize()}s are shown as the partials hold them; "
+            f"units={{{parts.measure!r}: 'bp'}} says that they are fractions, ('bp', 1) that they are basis points."
+        )
+    return Unit()
+
+
 def _report(parts: Parts, alpha: str | None, units: Units | None, title: str | None, every: float) -> Report:
-    unit = unit_of("return", units) if units and "return" in units else Unit("bp", 1e4)
+    what = parts.measure
+    unit = _unit(parts, units)
     pair = (unit.name, unit.scale)
-    shown: Units = {"markout": pair, "horizon": "s"}
+    shown: Units = {what: pair, "horizon": "s"}
     frames = {name: parts.get(name) for name in parts.frames}
     _add_cells(parts, frames, shown)
     by_date = _hot(frames["dates"])
     known = by_date["date"]
     hot = by_date.filter(pl.col("hot"))["date"].to_list()
-    notes = list(parts.notes)
+    notes = [*parts.notes, *_told(parts)]
     if hot:
-        notes.append(f"Hot dates (more than {HOT:g} times the median rows): {', '.join(hot)}.")
+        notes.append(f"Hot dates (more than {HOT:g} times the median {parts.rows}): {', '.join(hot)}.")
+    summary = _summary(parts, frames)
+    said: dict[str, tuple[str, float]] = dict.fromkeys(("won", "coverage", "spread_capture"), ("%", 100.0))
+    said |= {"horizon": ("s", 1.0), "holding": ("s", 1.0), what: pair, "error": pair, "spread_cost": pair}
+    said |= {name: pair for name in summary.columns if name.startswith(f"{what}_")}
+    said |= {name: ("%", 1e2) for name in summary.columns if name.startswith("coverage_")}
+    about = f"{known.len():,} dates, {known[0]} to {known[-1]}; {by_date['rows'].sum():,} {parts.rows}"
+    sections = _sections(parts, frames, by_date, alpha, shown, unit, every)
+    return Report(title or "Trades report", about, summary, sections, notes, units=said, tall=True)
+
+
+def _told(parts: Parts) -> list[str]:
+    """Word what was left out, summed over dates."""
+    if not parts.left_out:
+        return []
+    frame = _left_out(parts)
+    out = []
+    for (reason,), part in frame.group_by("reason", maintain_order=True):
+        values = ", ".join(f"{'null' if side is None else side}: {rows:,}" for side, rows in
+                           part.select("side", "rows").head(8).iter_rows())  # fmt: skip
+        more = f", and {part.height - 8} more values" if part.height > 8 else ""
+        profit = part["pnl"].drop_nulls().sum() if part["pnl"].count() else 0
+        said = f"; their profits add up to {profit:,.6g}" if profit else ""
+        out.append(f"{str(reason).capitalize()}: {part['rows'].sum():,} rows (by side, {values}{more}){said}.")
+    return out
+
+
+def _left_out(parts: Parts) -> pl.DataFrame:
+    schema: dict[str, Any] = {"date": pl.String, "reason": pl.String, "side": pl.String, "rows": pl.Int64}
+    frame = pl.DataFrame(parts.left_out, schema={**schema, "quantity": pl.Float64, "pnl": pl.Float64})
+    sums = [pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name) for name in ("quantity", "pnl")]
+    return (
+        frame.group_by("reason", "side", maintain_order=True)
+        .agg(pl.col("date").n_unique().alias("dates"), pl.col("rows").sum(), *sums)
+        .sort("reason", "rows", descending=[False, True])
+    )
+
+
+def _sections(
+    parts: Parts,
+    frames: Mapping[str, pl.DataFrame],
+    by_date: pl.DataFrame,
+    alpha: str | None,
+    shown: Units,
+    unit: Unit,
+    every: float,
+) -> list[Section]:
+    what, rows = parts.measure, parts.rows
     line = partial(viz.line, units=shown, title="")
-    sections = [
-        _of_cells(parts, "markouts", "Markout by side",
-                  "Mean return after the fill, signed so that above zero is good, weighted by notional over the fills "
-                  "that have one; bands of 95 %, clustered by date.",
-                  lambda cells: line(cells, "horizon", "markout", by="side")),
+    against = {
+        "markout": "Mid after the fill against the fill price, weighted by notional",
+        "return": "Mean return after the fill, weighted by notional; no markout, as the fills' mid is not there",
+    }[what]
+    if parts.from_partials:
+        against = f"The partials' metric, a {what} as they define it,"
+    left_out = _left_out(parts) if parts.left_out else pl.DataFrame()
+    return [
+        _of_cells(parts, "markouts", f"{what.capitalize()} by side",
+                  f"{against} over the {rows} that have one; above zero is good for the trader on both sides; bands of "
+                  "95 %, clustered by date.",
+                  lambda cells: line(cells, "horizon", what, by="side")),
         *(
-            _of_cells(parts, f"alpha_{name}", f"Markout of {name}s by forecast",
-                      f"Groups of equally many fills by {alpha}, lowest first.",
-                      lambda cells: line(cells, "horizon", "markout", by="bucket"))
+            _of_cells(parts, f"alpha_{name}", f"{what.capitalize()} of {name}s by forecast",
+                      f"Groups of equally many {rows} by {alpha}, lowest first.",
+                      lambda cells: line(cells, "horizon", what, by="bucket"))
             for name in ("buy", "sell")
         ),
+        _of_sums(parts, frames, "spread", "Spread cost and capture",
+                 "Cost: mid against the fill price at the fill, below zero was paid. Capture: the same in money as a "
+                 "share of half the quoted spread; -100 % bought at the ask and sold at the bid, +100 % the other way.",
+                 None, _spread_table),
         _of_sums(parts, frames, "holding", "Holding period", "Share of the closed notional by how long it was held.",
                  _holding_figure),
         _of_sums(parts, frames, "pnl", "Realised profit per lot",
@@ -382,18 +517,27 @@ def _report(parts: Parts, alpha: str | None, units: Units | None, title: str | N
         _of_sums(parts, frames, "pnl_dates", "Realised profit by date", "Per date, and added up.", _pnl_dates_figure),
         _of_sums(parts, frames, "sizes", "Fill sizes",
                  "By quantity, in powers of two: share of the fills and of the notional.", _sizes_figure),
-        _of_cells(parts, "profile", "The day's profile", "Fills by time of the trading day, and their markout.",
-                  partial(_profile_figure, every=every, unit=unit, what="around" if parts.slice else "from")),
-        Section("dates", "Hot dates", f"Fills by date; more than {HOT:g} times the median is hot.", by_date,
-                _dates_figure),
+        _of_cells(parts, "profile", "The day's profile",
+                  f"{rows.capitalize()} by time of the trading day, and their {what}.",
+                  partial(_profile_figure, every=every, unit=unit, what="around" if parts.slice else "from",
+                          count=rows, measure=what)),
+        Section("dates", "Hot dates", f"{rows.capitalize()} by date; more than {HOT:g} times the median is hot.",
+                by_date, partial(_dates_figure, count=rows)),
+        Section("left_out", "Left out", "What is not in the numbers above, or not in all of them, by the side's value.",
+                left_out, None, "" if left_out.height else "nothing was left out"),
     ]  # fmt: skip
-    summary = _summary(parts, frames)
-    said: dict[str, tuple[str, float]] = dict.fromkeys(("won", "coverage"), ("%", 100.0))
-    said |= {"horizon": ("s", 1.0), "holding": ("s", 1.0), "markout": pair, "error": pair}
-    said |= {name: pair for name in summary.columns if name.startswith("markout_")}
-    said |= {name: ("%", 1e2) for name in summary.columns if name.startswith("coverage_")}
-    about = f"{known.len():,} dates, {known[0]} to {known[-1]}; {by_date['rows'].sum():,} fills or pieces of fills"
-    return Report(title or "Trades report", about, summary, sections, notes, units=said)
+
+
+def _spread_table(frame: pl.DataFrame) -> pl.DataFrame:
+    """Give spread cost and capture by date and side."""
+    return frame.sort("date", "side").select("date", "side", *_spread_values(pl.col))
+
+
+def _spread_values(of: Callable[[str], pl.Expr]) -> list[pl.Expr]:
+    return [
+        pl.when(of("weight") > 0).then(of("better") / of("weight")).alias("spread_cost"),
+        pl.when(of("half") > 0).then(of("of_half") / of("half")).alias("spread_capture"),
+    ]
 
 
 def _add_cells(parts: Parts, frames: Mapping[str, pl.DataFrame], units: Units) -> None:
@@ -401,7 +545,7 @@ def _add_cells(parts: Parts, frames: Mapping[str, pl.DataFrame], units: Units) -
 
     def mean(frame: pl.DataFrame, *by: str) -> Cells:
         sums = {name: name for name in _SUMS}
-        return from_sums(frame, by, "markout", **sums, units=units)
+        return from_sums(frame, by, parts.measure, **sums, units=units)
 
     if "markouts" in frames:
         parts.cells["markouts"] = mean(keyed(frames["markouts"]), "horizon", "side")
@@ -419,8 +563,8 @@ def _of_cells(parts: Parts, name: str, title: str, text: str, draw: Callable[[Ce
     if cells is None or not cells.frame.height:
         why = parts.missing.get(name.partition("_")[0]) or parts.missing.get(name) or "no rows have what it needs"
         return Section(name, title, text, pl.DataFrame(), None, why)
-    plain = {"n": "rows", "valid_0": "rows_valid", "value_0": "markout", "coverage_0": "coverage", "error_0": "error",
-             "dates_0": "dates"}  # fmt: skip
+    plain = {"n": "rows", "valid_0": "rows_valid", "value_0": parts.measure, "coverage_0": "coverage",
+             "error_0": "error", "dates_0": "dates"}  # fmt: skip
     frame = cells.frame.select(*(dim.name for dim in cells.dims), *(pl.col(k).alias(v) for k, v in plain.items()))
     return Section(name, title, text, frame, lambda _: draw(cells))
 
@@ -431,12 +575,13 @@ def _of_sums(
     name: str,
     title: str,
     text: str,
-    draw: Callable[[pl.DataFrame], Any],
+    draw: Callable[[pl.DataFrame], Any] | None,
+    made: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
 ) -> Section:
     frame = frames.get(name, pl.DataFrame())
     if not frame.height:
         return Section(name, title, text, frame, None, parts.missing.get(name) or "no rows have what it needs")
-    return Section(name, title, text, frame.sort(frame.columns[:3]), draw)
+    return Section(name, title, text, frame.sort(frame.columns[:3]) if made is None else made(frame), draw)
 
 
 def _hot(frame: pl.DataFrame) -> pl.DataFrame:
@@ -454,7 +599,10 @@ def _summary(parts: Parts, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     for name in ("Buy", "Sell", "both"):
         row: dict[str, Any] = {"side": name}
         size = _of_side(frames.get("sides", pl.DataFrame()), name)
-        row |= {what: size[what].sum() for what in ("rows", "quantity", "notional") if what in size.columns}
+        row |= {what: size[what].sum() for what in ("rows", "pieces", "quantity", "notional") if what in size.columns}
+        spread = _of_side(frames.get("spread", pl.DataFrame()), name)
+        if spread.height:
+            row |= spread.select(*_spread_values(lambda what: pl.col(what).sum())).row(0, named=True)
         for horizon in horizons:
             row |= _markout_of(parts, frames, name, horizon)
         held = _of_side(frames.get("holding", pl.DataFrame()), name)
@@ -467,7 +615,9 @@ def _summary(parts: Parts, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
             if "won" in won.columns:
                 row["won"] = float(won["won"].sum()) / float(won["lots"].sum()) if won["lots"].sum() else None
         out.append(row)
-    return pl.DataFrame(out, infer_schema_length=None)
+    columns = list(dict.fromkeys(name for row in out for name in row))
+    frame = pl.DataFrame([{name: row.get(name) for name in columns} for row in out], infer_schema_length=None)
+    return frame.with_columns(pl.col(pl.Null).cast(pl.Float64))
 
 
 def _of_side(frame: pl.DataFrame, side: str) -> pl.DataFrame:
@@ -487,7 +637,7 @@ def _markout_of(parts: Parts, frames: Mapping[str, pl.DataFrame], side: str, hor
     else:
         cell = parts.cells["markouts"].frame.filter((pl.col("side") == side) & (pl.col("horizon") == horizon))
         found = cell.select("value_0", "coverage_0").row(0) if cell.height else (None, None)
-    return {f"markout_{horizon}": found[0], f"coverage_{horizon}": found[1]}
+    return {f"{parts.measure}_{horizon}": found[0], f"coverage_{horizon}": found[1]}
 
 
 # ---- figures ----------------------------------------------------------------------------------------------------
@@ -558,23 +708,25 @@ def _sizes_figure(frame: pl.DataFrame) -> Any:
     return bars(names, series, "quantity, from", "share [%]")
 
 
-def _profile_figure(cells: Cells, *, every: float, unit: Unit, what: str) -> Any:
+def _profile_figure(cells: Cells, *, every: float, unit: Unit, what: str, count: str, measure: str) -> Any:
     frame = cells.frame.filter(pl.col("slice").is_not_null())
     slices = list(range(frame["slice"].min(), frame["slice"].max() + 1))  # type: ignore[arg-type, operator]
     names = [f"{s * every / 60:g}" for s in slices]
     rows = dict(frame.select("slice", "n").iter_rows())
     total = frame["n"].sum()
-    figure = bars(names, {"fills": [100 * rows.get(s, 0) / total if total else 0.0 for s in slices]},
-                  f"trading minutes since the open, {what}", "share of fills [%]")  # fmt: skip
+    figure = bars(names, {count: [100 * rows.get(s, 0) / total if total else 0.0 for s in slices]},
+                  f"trading minutes since the open, {what}", f"share of {count} [%]")  # fmt: skip
     values = dict(frame.select("slice", "value_0").iter_rows())
     if any(v is not None for v in values.values()):
-        _add_markouts(figure, names, [values.get(s) for s in slices], unit)
+        _add_markouts(figure, names, [values.get(s) for s in slices], unit, measure)
     return figure
 
 
-def _add_markouts(figure: Any, names: Sequence[str], values: Sequence[float | None], unit: Unit) -> None:
+def _add_markouts(
+    figure: Any, names: Sequence[str], values: Sequence[float | None], unit: Unit, measure: str
+) -> None:
     go = viz.need("plotly.graph_objects")
-    label = unit.label("markout")
+    label = unit.label(measure)
     figure.data[0].update(marker_color=_look.LIGHT["line"], showlegend=True)
     figure.add_trace(
         go.Scatter(
@@ -606,10 +758,10 @@ def _add_markouts(figure: Any, names: Sequence[str], values: Sequence[float | No
     )
 
 
-def _dates_figure(frame: pl.DataFrame) -> Any:
+def _dates_figure(frame: pl.DataFrame, *, count: str) -> Any:
     shown = frame["date"].to_list()
     names = [f"{d[:4]}-{d[4:6]}-{d[6:]}" for d in shown]
-    figure = bars(names, {"fills": frame["rows"].to_list()}, "", "fills")
+    figure = bars(names, {count: frame["rows"].to_list()}, "", count)
     colours = [_look.LIGHT["bad"] if hot else _look.LIGHT["series"][0] for hot in frame["hot"]]
     figure.data[0].update(marker_color=colours)
     figure.update_xaxes(nticks=8)

@@ -105,7 +105,7 @@ def test_every_metric_is_what_reduce_gives(engine: Engine, partials: Path, metri
 
 
 def test_panels_ignore_the_filters_on_their_own_axes(engine: Engine, partials: Path) -> None:
-    where = {"a_bin": [-1, 1], "k": [0, 1], "side": ["B", "∅"]}
+    where = {"a_bin": [-1, 1], "k": ["0", "1"], "side": ["B", "∅"]}
     panels = asked(engine, metric="n", x="a_bin", y="k", where=where, dates=["20240103", "20240104"])
     cube = vf.Cube.from_partials(partials)
     days, sides = ("20240103", "20240104"), ["B", None]
@@ -540,14 +540,14 @@ def test_trades_of_partials(fills: Path) -> None:
         assert row["markout_60"] == pytest.approx((there["return_60"] * there["matched_qty"]).sum() / weight, rel=1e-9)
         assert row["coverage_60"] == pytest.approx(weight / mine["matched_qty"].sum(), rel=1e-12)
     sells = day.filter(pl.col("orderSide") == "Sell")
-    held = report.frames["holding"].group_by("bin").agg(pl.col("rows").sum())
+    held = report.frames["holding"].group_by("bin").agg(pl.col("lots").sum())
     assert dict(held.iter_rows()) == {
         4: sells.filter(pl.col("holding_period") == 30).height, 5: sells.filter(pl.col("holding_period") == 90).height,
         8: sells.filter(pl.col("holding_period") == 900).height,
     }  # fmt: skip
     assert report.frames["profile"]["rows"].sum() == day.filter(pl.col("orderSide") != "Cancel").height
     assert report.frames["pnl_dates"].height == 4
-    assert {s.name for s in report.sections if s.missing} == {"pnl", "sizes"}
+    assert {s.name for s in report.sections if s.missing} == {"pnl", "sizes", "spread"}
     assert set(report.frames["alpha_buy"]["bucket"]) == {1, 2, 3}
     assert all(figure.data for figure in report.figures.values())
     with raises(ConfigError, "holds none of the sides"):

@@ -188,8 +188,9 @@ def fills(seed: int, n: int = 500) -> pl.DataFrame:
     for k in range(n):
         side = rng.choice(["Buy", "Sell", "Cancel", None])
         closed = rng.random() < 0.8
+        price = round(rng.uniform(5, 15), 2)
         out.append({
-            "orderSide": side, "matched_qty": rng.randrange(1, 60) * 100, "fillPrice": round(rng.uniform(5, 15), 2),
+            "orderSide": side, "matched_qty": rng.randrange(1, 60) * 100, "fillPrice": price, "mid": price * (1 + rng.gauss(0, 3e-4)),
             "elapsed_seconds": rng.uniform(0, 14_400), "return_60": None if rng.random() < 0.3 else rng.gauss(0, 1e-3),
             "return_300": rng.gauss(0, 1e-3), "alpha": rng.gauss(0, 1), "is_closed": closed,
             "holding_period": rng.expovariate(1 / 600) if closed else None, "fill": k // 2,
@@ -202,7 +203,8 @@ def test_markouts_by_side_are_signed_weighted_and_counted() -> None:
     days = {date: fills(i) for i, date in enumerate(DATES)}
     report = vf.reports.trades(days, alpha="alpha")
     members = [row for frame in days.values() for row in frame.iter_rows(named=True)]
-    for got in report.frame.iter_rows(named=True):
+    turned = vf.reports.trades(days, signed=True).frame.rows(named=True)
+    for got, other in zip(report.frame.iter_rows(named=True), turned, strict=True):
         mine = [
             r
             for r in members
@@ -210,15 +212,18 @@ def test_markouts_by_side_are_signed_weighted_and_counted() -> None:
         ]
         assert got["rows"] == len(mine)
         for h in (60, 300):
-            known = [(r[f"return_{h}"] * (1 if r["orderSide"] == "Buy" else -1), r["matched_qty"] * r["fillPrice"])
-                     for r in mine if r[f"return_{h}"] is not None]  # fmt: skip
-            weight = math.fsum(w for _, w in known)
+            known = [r for r in mine if r[f"return_{h}"] is not None]
+            weights = [r["matched_qty"] * r["fillPrice"] for r in known]
             total = math.fsum(r["matched_qty"] * r["fillPrice"] for r in mine)
-            assert got[f"markout_{h}"] == pytest.approx(math.fsum(v * w for v, w in known) / weight, rel=1e-10)
-            assert got[f"coverage_{h}"] == pytest.approx(weight / total, rel=1e-12)
-    turned = vf.reports.trades(days, signed=True).frame
-    assert turned["markout_60"][0] == report.frame["markout_60"][0]
-    assert turned["markout_60"][1] == pytest.approx(-report.frame["markout_60"][1])
+            for found, signed in ((got, False), (other, True)):
+                made = []
+                for r in known:
+                    sign = 1 if r["orderSide"] == "Buy" else -1
+                    later = r["mid"] * (1 + r[f"return_{h}"] * (sign if signed else 1))
+                    made.append(sign * (later / r["fillPrice"] - 1))
+                mean = math.fsum(v * w for v, w in zip(made, weights, strict=True)) / math.fsum(weights)
+                assert found[f"markout_{h}"] == pytest.approx(mean, rel=1e-9)
+                assert found[f"coverage_{h}"] == pytest.approx(math.fsum(weights) / total, rel=1e-12)
 
 
 def test_forecast_buckets_hold_equally_many_fills_each_day() -> None:
@@ -230,15 +235,15 @@ def test_forecast_buckets_hold_equally_many_fills_each_day() -> None:
 
 
 def test_holding_counts_closed_exits_once() -> None:
-    frame = fills(4)
+    frame = fills(4).drop("realized_pnl")  # exits are told by the side
     report = vf.reports.trades({"20240102": frame})
     closed = [r for r in frame.iter_rows(named=True) if r["orderSide"] == "Sell" and r["is_closed"]]
     held = report.frames["holding"]
-    assert held["rows"].sum() == len(closed)
+    assert held["lots"].sum() == len(closed)
     short = [r for r in closed if r["holding_period"] < 1]
-    assert held.filter(pl.col("bin") == 0)["rows"].sum() == len(short)
+    assert held.filter(pl.col("bin") == 0)["lots"].sum() == len(short)
     minute = [r for r in closed if 60 <= r["holding_period"] < 120]
-    assert held.filter(pl.col("bin") == 5)["rows"].sum() == len(minute)
+    assert held.filter(pl.col("bin") == 5)["lots"].sum() == len(minute)
     mean = math.fsum(r["holding_period"] * r["matched_qty"] * r["fillPrice"] for r in closed) / math.fsum(
         r["matched_qty"] * r["fillPrice"] for r in closed
     )
@@ -277,9 +282,10 @@ def test_what_is_not_there_is_left_out_and_said() -> None:
     frame = fills(1).select("orderSide", "matched_qty", "fillPrice")
     report = vf.reports.trades({"20240102": frame})
     missing = {s.name: s.missing for s in report.sections if s.missing}
-    assert set(missing) == {"markouts", "alpha_buy", "alpha_sell", "holding", "pnl", "pnl_dates", "profile"}
+    absent = {"markouts", "alpha_buy", "alpha_sell", "spread", "holding", "pnl", "pnl_dates", "profile"}
+    assert set(missing) == absent
     assert "FIFOMatch(extras=True)" in missing["pnl"]
-    assert set(report.frames) == {"sizes", "dates"}
+    assert set(report.frames) == {"sizes", "dates", "left_out"}
     assert "forward_return" in missing["markouts"]
 
 
@@ -295,15 +301,15 @@ def test_fills_without_a_price_are_counted_and_weigh_nothing() -> None:
         {"orderSide": ["Buy", "Buy"], "matched_qty": [1, 1], "fillPrice": [2.0, None], "return_60": [1.0, 5.0]}
     )
     report = vf.reports.trades({"20240102": frame})
-    assert report.frame["markout_60"][0] == 1.0
-    assert report.notes[0].startswith("20240102: 1 fills have no price")
+    assert report.frame["return_60"][0] == 1.0
+    assert report.notes[0].startswith("No price: counted, without weight: 1 rows (by side, Buy: 1)")
 
 
 def test_sides_that_are_not_known_are_refused_with_those_that_are_there() -> None:
-    frame = pl.DataFrame({"orderSide": ["long", "short"], "matched_qty": [1, 1], "fillPrice": [1.0, 1.0]})
-    with raises(DataError, "'long', 'short'"):
+    frame = pl.DataFrame({"orderSide": ["up", "down"], "matched_qty": [1, 1], "fillPrice": [1.0, 1.0]})
+    with raises(DataError, "'down', 'up'"):
         vf.reports.trades({"20240102": frame})
-    assert vf.reports.trades({"20240102": frame}, buy=["long"], sell=["short"]).frame["rows"].to_list() == [1, 1, 2]
+    assert vf.reports.trades({"20240102": frame}, buy=["up"], sell=["down"]).frame["rows"].to_list() == [1, 1, 2]
     numbers = frame.with_columns(orderSide=pl.Series([1, -1]))
     assert vf.reports.trades({"20240102": numbers}).frame["rows"].to_list() == [1, 1, 2]
     with raises(SchemaError, "side: there is no column"):
@@ -324,7 +330,7 @@ def reports() -> list[vf.reports.Report]:
 
 def test_figures_are_there_for_every_section(reports: list[vf.reports.Report]) -> None:
     for report in reports:
-        assert list(report.figures) == [s.name for s in report.sections if not s.missing]
+        assert list(report.figures) == [s.name for s in report.sections if s.draw and not s.missing]
         assert all(figure.data for figure in report.figures.values())
 
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from vizflow import _core, _partial
 from vizflow._plans import column_type, plugin
-from vizflow._stream import is_in_memory, is_replayable
+from vizflow._stream import has_cheap_head, is_in_memory
 from vizflow.errors import ConfigError, SchemaError
 from vizflow.market import Day, Market, check_day
 
@@ -194,7 +194,7 @@ def is_doubtful(frame: pl.LazyFrame, read: Reading, market: Market) -> bool:
     """
     if read.doubt == "none":
         return False
-    if not is_in_memory(frame) and not (_partial.is_noting() and is_replayable(frame)):
+    if not is_in_memory(frame) and not (_partial.is_noting() and has_cheap_head(frame)):
         return read.doubt == "text"
     head = frame.select(read.expr).head(_HEAD).collect().to_series()
     try:

@@ -96,17 +96,26 @@ def is_replayable(frame: pl.LazyFrame) -> bool:
 
     A wrong yes costs an error (the replay is checked), a wrong no costs memory.
     """
-    for line in frame.explain(optimized=False).splitlines():
+    return _is_cheap(frame.explain(optimized=False))
+
+
+def _is_cheap(plan: str) -> bool:
+    for line in plan.splitlines():
         node = _NODE.match(line)
         if node is not None and node.group(1) is not None and _CHEAP.fullmatch(node.group(1)) is None:
             return False
     return True
 
 
+def has_cheap_head(frame: pl.LazyFrame) -> bool:
+    """Tell whether the first rows of a plan cost little: of one that is replayable, or would be but for a CSV."""
+    return _is_cheap(frame.explain(optimized=False).replace("Csv SCAN", "Ipc SCAN"))
+
+
 def is_in_memory(frame: pl.LazyFrame) -> bool:
     """Tell whether a plan reads nothing but a frame in memory, row by row, and calls no Python."""
     text = frame.explain(optimized=False)
-    return " SCAN" not in text and "python" not in text.lower() and is_replayable(frame)
+    return " SCAN" not in text and "python" not in text.lower() and _is_cheap(text)
 
 
 # ---- what a step has learnt, kept while an outer step reads it twice --------------------------------------------

@@ -300,6 +300,12 @@ static void test_iso(void) {
     }
     int32_t day;
     struct vf__last_date last = {.length = 0};
+    const char *const dates[] = {"2024-10-01 09:30", "2024-10-02 09:30", "20241003 09:30", "2024-10-02T09:30", "09:30"};
+    const int32_t days[] = {19997, 19998, 19999, 19998, VF__NO_DAY};
+    for (size_t i = 0; i < 5; i++) {
+        CHECK_I64(vf__time_from_text((const uint8_t *)dates[i], strlen(dates[i]), &last, &day), t);
+        CHECK_I64(day, days[i]);
+    }
     CHECK_I64(vf__time_from_text((const uint8_t *)"09:30\0", 6, &last, &day), -1);
     CHECK_I64(vf__time_from_text((const uint8_t *)"\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8\xf7", 9, &last, &day), -1);
 }
@@ -844,6 +850,14 @@ static void test_clocks_that_change(void) {
         CHECK_F64(one("l", midnight / S - 1, &options), -4);
         CHECK_F64(one("l", midnight / S + lengths[d] * 3600, &options), -4);
     }
+    const struct vf_session short_night = {0, H(1, 30)}; /* until the second 01:30, on the day that has two */
+    options.sessions = &short_night;
+    options.day = 200;
+    int64_t midnight = 200 * VF_DAY_NS - H(9, 0);
+    CHECK_F64(one("l", (midnight + H(2, 10)) / S, &options), 7800); /* 01:10 again */
+    CHECK_F64(one("l", (midnight + H(2, 30)) / S, &options), 9000);
+    CHECK_F64(one("l", (midnight + H(2, 31)) / S, &options), -3);
+    options.sessions = markets[CRYPTO].sessions;
     CHECK_F64(one("l", 900 * VF_DAY_NS / S, &options), -2);
     CHECK_F64(one("l", INT64_C(86400) * 40000, &options), -2);
     struct vf_column out;

@@ -322,9 +322,14 @@ def test_text_that_is_never_a_time_is_an_error_in_both_engines(engine: Any) -> N
         vf.parse_time(frame, "CN", "t").collect(engine=engine)
 
 
-def test_a_run_over_stamps_of_a_wrong_unit_is_an_error_and_no_empty_day(tmp_path: Path) -> None:
-    vf.save(pl.DataFrame({"t": [EPOCH * 1000] * 3, "price": [1.0, 2, 3]}), tmp_path / "in" / "20230103.feather")
-    config = vf.Config(input_dir=tmp_path / "in", output_dir=tmp_path / "out")
+@pytest.mark.parametrize("kind", ["feather", "parquet", "csv"])
+def test_a_run_over_stamps_of_a_wrong_unit_is_an_error_and_no_empty_day(kind: str, tmp_path: Path) -> None:
+    frame = pl.DataFrame({"t": [EPOCH * 1000] * 3, "price": [1.0, 2, 3]})
+    (tmp_path / "in").mkdir()
+    write = {"feather": frame.write_ipc, "parquet": frame.write_parquet, "csv": frame.write_csv}[kind]
+    write(tmp_path / "in" / f"20230103.{kind}")
+    pattern = f"{{date}}.{kind}"
+    config = vf.Config(input_dir=tmp_path / "in", output_dir=tmp_path / "out", input_pattern=pattern)
 
     def pipeline(df: pl.LazyFrame, ctx: vf.Context) -> pl.LazyFrame:
         df = vf.parse_time(df, ctx.market, "t", unit="HHMMSSmmm").filter(pl.col("elapsed_seconds").is_not_null())

@@ -376,7 +376,7 @@ static enum vf_status learn_rows(struct vf_fifo *fifo, struct vf__fifo_readers *
 }
 
 enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *batch, struct vf_error *err) {
-    struct vf__fifo_readers readers;
+    struct vf__fifo_readers readers = {0};
     struct vf__fifo_problem problems[VF__FIFO_ROLES];
     enum vf_status status = learning(fifo, err);
     if (status == VF_OK && batch == NULL)

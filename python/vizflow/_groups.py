@@ -58,6 +58,7 @@ class Groups:
     moments: bool = False
     said: dt.date | None = None
     whole: bool = False
+    spelt: bool = False  # days are read as dates, since the other frame spells them otherwise
 
     @property
     def names(self) -> list[str]:
@@ -91,7 +92,8 @@ class Reading:
             days = pl.repeat(groups.said, batch.height, dtype=pl.Date, eager=True)
             keys.append((days if groups.date is None else self._checked(batch[groups.date])).alias(groups.date or DATE))
         elif groups.date is not None:
-            keys.append(days_of(batch[groups.date]))
+            days = batch[groups.date]
+            keys.append(as_dates(days, self._row) if groups.spelt else days_of(days))
         self._row += batch.height
         return keys or [pl.repeat(True, batch.height, eager=True)]
 
@@ -169,7 +171,8 @@ def paired(
         pair.append(Groups(tuple(columns), day, what))
     mine, theirs = pair
     if (mine.date is None) == (theirs.date is None):
-        return mine, theirs
+        spelt = mine.date is not None and _kind(left[mine.date]) != _kind(right[mine.date])
+        return replace(mine, spelt=spelt), replace(theirs, spelt=spelt)
     has, lacks = (own, other) if theirs.date is None else (other, own)
     if date is None:
         raise SchemaError(
@@ -180,6 +183,13 @@ def paired(
         )
     said = check_day(date)
     return replace(mine, said=said, whole=True), replace(theirs, said=said)
+
+
+def _kind(dtype: pl.DataType) -> str:
+    """Tell what a day's column is spelt in; of one kind they are compared as they are."""
+    if isinstance(dtype, (pl.String, pl.Categorical, pl.Enum)):
+        return "text"
+    return "integer" if dtype.is_integer() else "date" if isinstance(dtype, pl.Datetime) else str(dtype).lower()
 
 
 def days_of(column: pl.Series) -> pl.Series:

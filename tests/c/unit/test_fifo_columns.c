@@ -501,6 +501,29 @@ static void test_two_keys(void) {
     CHECK_I64(check_error.row, 4);
     CHECK_I64(check_error.count, 1);
     vf_fifo_close(fifo);
+    /* lots by two keys: a null is told of its own column, lengths must be the same, a lot is of its own day */
+    CHECK_OK(vf_fifo_open(NULL, &options, &fifo, &check_error));
+    CHECK_STATUS(vf_fifo_inventory(fifo, keys, 2, batch.quantity, NULL, &check_error), VF_ERROR_DATA);
+    CHECK(strcmp(check_error.column, "date") == 0);
+    CHECK_I64(check_error.row, 4);
+    CHECK_STATUS(vf_fifo_inventory(fifo, NULL, 2, batch.quantity, NULL, &check_error), VF_ERROR_ARGUMENT);
+    keys[1] = *check_series(&c[1], "tdD", "date", 5, NULL, date, NULL);
+    CHECK_STATUS(vf_fifo_inventory(fifo, keys, 2, batch.quantity, NULL, &check_error), VF_ERROR_ARGUMENT);
+    CHECK(strcmp(check_error.column, "date") == 0);
+    keys[0] = *check_series(&c[0], "l", "symbol", 1, NULL, symbol, NULL);
+    keys[1] = *check_series(&c[1], "tdD", "date", 1, NULL, date + 5, NULL);
+    struct check_column held;
+    CHECK_OK(vf_fifo_inventory(fifo, keys, 2, check_series(&held, "l", "qty", 1, NULL, quantity, NULL), NULL,
+                               &check_error));
+    keys[0] = *check_series(&c[0], "l", "symbol", 6, NULL, symbol, NULL);
+    keys[1] = *check_series(&c[1], "tdD", "date", 6, NULL, date, NULL);
+    CHECK_OK(vf_fifo_update(fifo, &batch, &check_error));
+    CHECK_OK(vf_fifo_match(fifo, &check_error));
+    CHECK_OK(vf_fifo_emit(fifo, &batch, 0, 6, options.columns, NULL, &out, &check_error));
+    for (int64_t k = 0; k < 6; k++)
+        CHECK_I64(check_bool(&out, k), closed[k] || k == 5);
+    vf_column_release(&out);
+    vf_fifo_close(fifo);
     batch.n_keys = 0; /* one instrument */
     CHECK_OK(vf_fifo_open(NULL, &options, &fifo, &check_error));
     CHECK_OK(vf_fifo_update(fifo, &batch, &check_error));

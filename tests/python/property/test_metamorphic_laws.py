@@ -17,7 +17,7 @@ import math
 import random
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,7 @@ class World:
     cut: str = ""  # how the frames are handed over
     price_scale: float = 1.0
     by: Any = "symbol"
+    said: dict[str, Any] = field(default_factory=dict)
 
     def feed(self, name: str) -> Any:
         """Give a frame as the operation is handed it."""
@@ -263,8 +264,9 @@ def nights(world: World) -> pl.LazyFrame:
 
 
 def closes(world: World) -> pl.LazyFrame:
-    table = world.quotes.group_by("date", "symbol", "who").agg(close=pl.col("price").cast(pl.Float64).max())
-    return vf.mark_to_close(world.feed("rows"), symbol_col=world.by, close=table)
+    keys = [name for name in ("date", "symbol", "who") if name in world.quotes.columns]
+    table = world.quotes.group_by(keys).agg(close=pl.col("price").cast(pl.Float64).max())
+    return vf.mark_to_close(world.feed("rows"), symbol_col=world.by, close=table, **world.said)
 
 
 def bars(world: World) -> pl.LazyFrame:
@@ -329,22 +331,23 @@ OPERATIONS: dict[str, Operation] = {
     "forward_return forward": returned(method="forward", tolerance=4),
     "forward_return nearest": returned(method="nearest"),
     "forward_return prices": Operation(
-        lambda w: vf.forward_return(w.feed("rows"), [2, 7], "price", "t", w.by, prices=w.feed("quotes"))
+        lambda w: vf.forward_return(w.feed("rows"), [2, 7], "price", "t", w.by, prices=w.feed("quotes"), **w.said)
     ),
     "merge_forward": Operation(
-        lambda w: vf.merge_forward(w.feed("rows"), w.feed("quotes"), ["price", "qty"], [-3, 0, 3], "t", w.by),
+        lambda w: vf.merge_forward(w.feed("rows"), w.feed("quotes"), ["price", "qty"], [-3, 0, 3], "t", w.by, **w.said),
         tuple((f"{name}_{h}", kind) for name, kind in (("price", "p"), ("qty", "q")) for h in (-3, 0, 3)),
     ),
     "merge_forward strict": Operation(
         lambda w: vf.merge_forward(
             w.feed("rows"), w.feed("quotes"), ["qty"], [0, 3], "t", w.by,
             strict=True, past_last="keep", method="nearest",
+            **w.said,
         ),
         (("qty_0", "q"), ("qty_3", "q")),
     ),
     "mark_to_close": Operation(lambda w: vf.mark_to_close(w.feed("rows"), "price", "t", w.by)),
     "mark_to_close prices": Operation(
-        lambda w: vf.mark_to_close(w.feed("rows"), "price", "t", w.by, prices=w.feed("quotes"))
+        lambda w: vf.mark_to_close(w.feed("rows"), "price", "t", w.by, prices=w.feed("quotes"), **w.said)
     ),
     "mark_to_close close": Operation(closes),
     "overnight_return": Operation(nights),
@@ -401,6 +404,31 @@ def test_a_day_without_its_column_is_the_same_day(name: str, data: st.DataObject
     one = world.map(lambda frame: frame.filter(pl.col("date") == first))
     bare = one.map(lambda frame: frame.drop("date"))
     assert_frame_equal(answer(operation, one), answer(operation, bare), check_exact=True)
+
+
+LOOK_UPS = [
+    "forward_return prices",
+    "merge_forward",
+    "merge_forward strict",
+    "mark_to_close prices",
+    "mark_to_close close",
+]
+
+
+@pytest.mark.parametrize("name", LOOK_UPS)
+@settings(max_examples=EXAMPLES)
+@given(data=st.data())
+def test_a_day_that_is_said_is_a_day_that_is_there(name: str, data: st.DataObject) -> None:
+    operation, world = OPERATIONS[name], data.draw(worlds())
+    day = world.rows["date"][0]
+    one = replace(world, rows=world.rows.filter(pl.col("date") == day))
+    if not world.quotes["date"].is_in([day]).any():
+        return  # an error: nothing is of that day
+    said = {"date": spelt_day(day)}
+    bare = replace(one, rows=one.rows.drop("date"), said=said)
+    assert_frame_equal(answer(operation, bare), answer(operation, one), check_exact=True)
+    quiet = replace(one, quotes=one.quotes.filter(pl.col("date") == day).drop("date"), said=said)
+    assert_frame_equal(answer(operation, quiet), answer(operation, one), check_exact=True)
 
 
 # ---- b: symbols ------------------------------------------------------------------------------------------------------

@@ -320,6 +320,20 @@ def test_the_day_that_is_said_is_met_in_any_spelling(name: str, spell: str) -> N
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_days_of_two_spellings_meet(name: str) -> None:
+    text = pl.col("date").dt.strftime("%Y%m%d")
+    number = text.cast(pl.Int64)
+    moment = pl.col("date").cast(pl.Datetime("us")).dt.offset_by("9h")
+    for mine, theirs in ((text, number), (pl.col("date"), text), (number, moment), (moment, pl.col("date"))):
+        trades = TRADE.with_columns(date=TUE).with_columns(mine.alias("date"))
+        found = look_ups(trades, QUOTES.with_columns(theirs.alias("date")))[name]()
+        assert found.to_list() == [pytest.approx(0.1)]
+    wrong = QUOTES.with_columns(date=pl.Series(["2 Jan", "3 Jan"]))
+    with raises(vf.DataError, "no dates", column="date", row=0, count=2):
+        look_ups(TRADE.with_columns(date=TUE), wrong)[name]()
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_look_up_takes_several_names_or_one_instrument(name: str) -> None:
     quotes = pl.concat(
         [QUOTES.with_columns(venue=pl.lit("x")), QUOTES.with_columns(venue=pl.lit("y"), price=50.0, close=50.0)]

@@ -51,6 +51,7 @@ struct vf__match_input {
     size_t n_lots;
     bool is_float;
     enum vf_excess on_excess;
+    bool forward; /* times are another column than sort: they are first checked not to fall along it */
 };
 
 struct vf__match_tally {
@@ -62,10 +63,12 @@ struct vf__match_tally {
     int64_t n_zero;
     int64_t n_no_trade;
     uint32_t first_over; /* row, or VF__MATCH_NONE */
+    int64_t n_back;      /* rows earlier than the one before in their symbol's order */
+    uint32_t first_back; /* row, or VF__MATCH_NONE */
 };
 
 /* Matches every symbol's rows in order of (sort, row), and writes what each row gives over the cells, which *out goes on
-   using. Under VF_EXCESS_RAISE nothing is changed where tally->n_over is not 0 afterwards; nor where memory was refused. */
+   using. Under VF_EXCESS_RAISE nothing is changed where tally->n_over is not 0 afterwards; nor where memory was refused, nor where tally->n_back is not 0. */
 enum vf_status vf__match_run(const struct vf_context *ctx, const struct vf__match_input *in, struct vf__tapes *out,
                              struct vf__match_tally *tally, struct vf_error *err);
 

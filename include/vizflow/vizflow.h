@@ -422,8 +422,8 @@ VF_API enum vf_status vf_mid(const struct vf_context *ctx, const struct vf_serie
 
 /* ---- match: first in, first out ---- */
 
-/* The kinds of value a side may be named by. Text is compared to string columns (and dictionaries of them),
-   integers to integer and boolean columns. */
+/* The kinds of value a side may be named by. Text is compared to string columns (and dictionaries of them), large and small
+   letters of ASCII being the same; integers to integer, float and boolean columns. */
 struct vf_side {
     const char *text; /* NULL: `integer` counts */
     size_t length;
@@ -481,6 +481,7 @@ struct vf_fifo_options {
     enum vf_excess on_excess;
     unsigned columns; /* which columns emit will be asked for: what is not needed is not kept. They decide nothing
                          else: the pieces are the same */
+    bool rests;       /* what is held at the end is kept for vf_fifo_rests: 16 bytes a trade row and lot more */
 };
 
 /* The columns of one batch of rows. `keys` separate what does not mix (symbol, or date and symbol): as in vf_mark_batch,
@@ -495,8 +496,8 @@ struct vf_fifo_batch {
     const struct vf_series *sort; /* integer, float, date, time, timestamp, duration */
     const struct vf_series *time;
     const struct vf_series *side;
-    const struct vf_series *quantity; /* integer or float */
-    const struct vf_series *price;
+    const struct vf_series *quantity; /* integer, float, or decimal of 128 bits */
+    const struct vf_series *price;    /* the same; decimals are taken as the closest double */
 };
 
 struct vf_fifo;
@@ -512,7 +513,9 @@ VF_API void vf_fifo_close(struct vf_fifo *fifo);
    those of the rows: a lot is there for the rows of its keys alone. A
    negative quantity is a short lot and needs VF_EXCESS_OPEN_SHORT; a group with lots of both signs is refused. Zero
    is no lot. Their matched_entry_id and holding_period are null, is_closed is true; what is left of them at the end
-   is not given, since no input row stands for it. `price` may be NULL. Errors name the row of the inventory.
+   is not given by vf_fifo_emit, since no input row stands for it: vf_fifo_rests does. The quantity may be of another type
+   than the rows' where it is a value of theirs (2.0 for integers, 0.5 for decimals of a place), and of floats is the
+   closest. `price` may be NULL. Errors name the row of the inventory.
    VF_ERROR_DATA for a null key, a quantity that is null, NaN, infinite or of the wrong sign; VF_ERROR_STATE after an
    update; VF_ERROR_OVERFLOW for more lots than vf_fifo_update says. */
 VF_API enum vf_status vf_fifo_inventory(struct vf_fifo *fifo, const struct vf_series *keys, size_t n_keys,
@@ -529,8 +532,13 @@ VF_API enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_
    order of `sort` within its group: no holding period is negative;
    when rows exist but none carries a listed side (the message shows the values found); when the times are so far
    apart that a holding period might not fit; and under VF_EXCESS_RAISE. The object is then as it was.
-   A zero quantity is a piece of its own with quantity 0, not closed. Integers are exact; of floats, a rest below 1e-9
-   of its row's quantity is zero.
+   A zero quantity is a piece of its own with quantity 0, not closed.
+   Integers and decimals are exact. Floats: where every quantity of a symbol, inventory included, is a decimal of at most 9
+   places within an ulp of the column's type, and they fit int64 in units of the last of these places, they are matched in
+   such units, and pieces are the closest floats: 0.1 and 0.2 close 0.3, and 1e-8 is a lot. (Where digits go on to the
+   float's last, as those of 1/3 in 4 bytes, a rest below an ulp of the larger of lot and exit that is also below any
+   quantity there is is zero.) Else rests are kept to two doubles, and one below 4 ulps, in the column's type, of the larger
+   of lot and exit is zero.
    These failures are VF_ERROR_DATA, times too far apart VF_ERROR_OVERFLOW. VF_ERROR_STATE when no batch was learnt, not
    even an empty one, and when the rows were matched already.
    Memory: 20 bytes a trade row, 28 where holding periods are asked for, and 8 a row with prices; after it the same, and
@@ -540,10 +548,20 @@ VF_API enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_
    its rows are out of order. */
 VF_API enum vf_status vf_fifo_match(struct vf_fifo *fifo, struct vf_error *err);
 
-/* After vf_fifo_match: a sentence where a side looks misspelt, which is no error, since a day may have one side only: no
-   row carries an entry side (or none an exit side), and some have a side that is not listed and begins with the letter
-   of one that is, as "Buy" and "b" do for "B". Else, and before, NULL. It lives as long as the object. */
+/* After vf_fifo_match: a sentence where sides look misspelt or forgotten, which is no error, since a day may have one side
+   only and rows that are no trades: no row carries an entry side (or none an exit side), and some have a side that is not
+   listed and begins with the letter of one that is; or rows have a side that is not listed and looks like one ("Buy" beside
+   a listed "B"; 5, FIX's short sale, beside 1 and 2): then with these values and how many rows have each. Else, and before,
+   NULL. It lives as long as the object. */
 VF_API const char *vf_fifo_doubt(const struct vf_fifo *fifo);
+
+/* After vf_fifo_match, where options.rests: what is held at the end, as columns of out[5]: row (uint32, the row that opened
+   the lot; null for inventory), lot (uint32, the inventory's row of all that were given; null for a row's lot), qty (what
+   is left, type of the quantity column), short (boolean: the exit side opened it), price (float64; null where there is
+   none, or where the options name no price column). Symbols in the order in which they were seen first, inventory's before
+   all others, oldest lot first within one. May be called again. VF_ERROR_STATE before, and without options.rests. */
+VF_API enum vf_status vf_fifo_rests(struct vf_fifo *fifo, struct vf_column *out, struct vf_error *err);
+#define VF_FIFO_N_REST_COLUMNS 5
 
 /* Rows learnt, and pieces that they have: -1 before vf_fifo_match. */
 VF_API int64_t vf_fifo_rows_in(const struct vf_fifo *fifo);
@@ -755,7 +773,7 @@ VF_API enum vf_status vf_price_return(const struct vf_context *ctx, const struct
 
 /* +1 (side.entry) or -1 as int64. A value that is none of the sides is VF_ERROR_DATA with count, first row and the
    values found; null stays null, or is such a value where nulls_fail. Columns as vf_fifo_batch.side.
-   VF_ERROR_ARGUMENT unless both sides have a value, and each is given once. */
+   VF_ERROR_ARGUMENT unless both sides have a value, and none has one of the other's. */
 VF_API enum vf_status vf_side_sign(const struct vf_context *ctx, const struct vf_series *side,
                                    const struct vf_side *sides, size_t n_sides, bool nulls_fail,
                                    struct vf_column *out, struct vf_error *err);

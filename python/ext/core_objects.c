@@ -33,15 +33,15 @@ static bool read_side(PyObject *item, struct vf_side *side) {
 }
 
 static PyObject *fifo_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"sides", "rows", "on_excess", "columns", "n_threads", NULL};
+    static char *names[] = {"sides", "rows", "on_excess", "columns", "n_threads", "rests", NULL};
     struct vf_side sides[SIDES_MAX];
     struct vf_fifo_options options = {.sides = sides};
     struct vf_error err = {0};
     PyObject *list;
-    int rows, on_excess;
+    int rows, on_excess, rests = 0;
     unsigned columns, n_threads;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OiiII", names, &list, &rows, &on_excess, &columns,
-                                     &n_threads))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OiiII|p", names, &list, &rows, &on_excess, &columns,
+                                     &n_threads, &rests))
         return NULL;
     Py_ssize_t n = length_of(list, "side values", SIDES_MAX);
     if (n < 0) return NULL;
@@ -55,6 +55,7 @@ static PyObject *fifo_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     options.rows = (enum vf_fifo_rows)rows;
     options.on_excess = (enum vf_excess)on_excess;
     options.columns = columns;
+    options.rests = rests != 0;
     struct vf_context ctx = extension_context(n_threads);
     struct fifo_object *self = allocate_object(type);
     if (self == NULL) return NULL;
@@ -175,6 +176,20 @@ static PyObject *fifo_replayed(PyObject *self, PyObject *unused) {
     return none_or_error(status, &err);
 }
 
+PyDoc_STRVAR(fifo_rests_doc, "rests($self, /)\n--\n\nWhat is held at the end: (row, lot, qty, short, price).");
+
+static PyObject *fifo_rests(PyObject *self, PyObject *unused) {
+    struct vf_fifo *fifo = ((struct fifo_object *)self)->fifo;
+    struct vf_column out[VF_FIFO_N_REST_COLUMNS] = {{{0}, {0}}};
+    struct vf_error err = {0};
+    enum vf_status status;
+    (void)unused;
+    Py_BEGIN_ALLOW_THREADS;
+    status = vf_fifo_rests(fifo, out, &err);
+    Py_END_ALLOW_THREADS;
+    return columns_or_error(self, status, out, VF_FIFO_N_REST_COLUMNS, &err);
+}
+
 static PyObject *fifo_rewind(PyObject *self, PyObject *unused) {
     (void)unused;
     vf_fifo_rewind(((struct fifo_object *)self)->fifo);
@@ -191,6 +206,7 @@ static PyMethodDef fifo_methods[] = {{"inventory", fifo_inventory, METH_O, fifo_
                                      {"match", fifo_match, METH_NOARGS, fifo_match_doc},
                                      {"emit", fifo_emit, METH_VARARGS, fifo_emit_doc},
                                      {"replayed", fifo_replayed, METH_NOARGS, fifo_replayed_doc},
+                                     {"rests", fifo_rests, METH_NOARGS, fifo_rests_doc},
                                      {"rewind", fifo_rewind, METH_NOARGS, "Start the replay again."},
                                      {"rows_out", fifo_rows_out, METH_NOARGS, "Rows that emit gives in all."},
                                      {NULL, NULL, 0, NULL}};

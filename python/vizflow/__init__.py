@@ -23,6 +23,7 @@ from vizflow.errors import (
     UnlistedSideWarning,
 )
 from vizflow.io import load, save, scan
+from vizflow.lots import closing_lots
 from vizflow.market import CN, CRYPTO, HK, HKEX_NORTHBOUND, KR, US, Market, Session
 from vizflow.ops import aggregate, bin, forward_return, mid, near_integer, parse_time, time_report
 from vizflow.quantiles import Edges, qbin, qbin_edges
@@ -67,6 +68,7 @@ __all__ = [
     "bin",
     "calendar",
     "check",
+    "closing_lots",
     "cluster",
     "daily",
     "demo",

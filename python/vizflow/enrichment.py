@@ -17,6 +17,7 @@ import polars as pl
 from vizflow import _core
 from vizflow._groups import Groups, Names, days_of, groups_of
 from vizflow._plans import Frame, as_lazy, column_type, require, require_new, threads
+from vizflow._sides import SideValue, check_sides
 from vizflow._stream import two_pass
 from vizflow.errors import ConfigError, DataError, SchemaError, UnlistedSideWarning, translated
 
@@ -24,7 +25,6 @@ __all__ = ["Enricher", "FIFOMatch", "State", "TagCondition", "TagRule", "TagRunn
 
 Rows: TypeAlias = Literal["both", "exits", "lots"]
 Excess: TypeAlias = Literal["unclosed", "open_short", "raise"]
-SideValue: TypeAlias = "str | int | bool"
 
 
 class State:
@@ -212,18 +212,21 @@ class FIFOMatch(TagRule):
     ----------
     side_col, qty_col, time_col, price_col
         Columns. `time_col` is what ``holding_period`` is measured in; the Enricher's `sort_by` orders the rows. Side:
-        string, categorical, integer or boolean. Quantity: integer, or float where a rest below 1e-9 of its row's
-        quantity is zero.
+        string, categorical, enum, number or Boolean. Quantity: integer, decimal, or float (see Notes). Price: any
+        number.
     entry_side, exit_side
-        The value, or a list of values, that marks an entry and an exit. A row with another side, or null, is no trade
-        and passes through.
+        The value, or a list of values, that marks an entry and an exit: text for strings, categoricals and enums, whole
+        numbers and Booleans for columns of these; 1.0 is 1, and the case of letters does not matter. A row with another
+        side, or null, is no trade and passes through.
     rows
         ``"both"``: as above. ``"exits"``: an entry stays one row, with its closed part. ``"lots"``: only matched exit
         pieces, unmatched exits and open rests; no row is passed through.
     extras
         Add ``matched_exit_id`` (UInt32 row number), ``entry_price``, ``exit_price``, ``close_markout``
-        (exit / entry - 1, negated for a lot that the exit side opened) and ``realized_pnl`` ((exit - entry) * quantity,
-        signed alike, on the exit leg only, so that its sum counts a match once).
+        (exit / entry - 1, negated for a lot that the exit side opened), ``realized_pnl`` ((exit - entry) * quantity,
+        signed alike, on the exit leg only, so that its sum counts a match once) and ``fill_id`` (on every row: the row
+        number, or `id_col`'s value, of the input row that the piece is of, so that fills can be counted and not pieces;
+        an input that has a column ``fill_id`` keeps its own).
     on_excess
         What an exit beyond the inventory is: ``"unclosed"`` (a piece with ``is_closed`` false), ``"open_short"`` (its
         rest opens a lot of the opposite direction) or ``"raise"``.
@@ -233,7 +236,7 @@ class FIFOMatch(TagRule):
         one too: they are held at the open of that day alone. Lots without one are those of the rows' only day; several
         days are then an error.
     id_col
-        Column whose values ``matched_entry_id`` takes, in place of row numbers.
+        Column whose values ``matched_entry_id``, ``matched_exit_id`` and ``fill_id`` take, in place of row numbers.
 
     Notes
     -----
@@ -242,11 +245,18 @@ class FIFOMatch(TagRule):
     piece; of an open piece, the open size), ``holding_period`` (exit time - entry time on both legs; null when open)
     and ``is_closed`` (true matched, false unclosed, null no trade).
 
+    Integers and decimals are matched exactly. Floats: where every quantity of a symbol, opening lots included, is a
+    decimal of at most nine places within one unit in the last place of its type, they are matched in whole units of
+    that decimal place, so 0.1 and 0.2 are closed by 0.3, and 0.00000001 is a lot; ``matched_qty`` is the closest float.
+    Other floats (1/3, say) are matched as they are, rests kept to twice their precision, and a rest below four units in
+    the last place of the larger of lot and exit is nothing.
+
     Errors name the column, the count and the first row: a negative, NaN or null quantity, a null time, symbol or
     ``date`` on a trade row; where ``holding_period`` is asked for, a trade whose `time_col` is earlier than that of the
     trade before it in the order of `sort_by`: no holding period is negative. When no row carries either side, that is
-    an error that shows the sides found; when none carries one of the two, and some carry a side that is not listed and
-    begins alike (``"Buy"`` or ``"b"`` for ``"B"``), it is an `UnlistedSideWarning` that does, on collecting.
+    an error that shows the sides found. Rows whose side is not listed and looks like one (``"Buy"`` where ``"B"`` is, 5
+    where 1 and 2 are) pass as no trades with an `UnlistedSideWarning` on collecting, which names the values and counts
+    the rows; so do, where no row carries one of the two sides, values that begin like one that is listed for it.
 
     Examples
     --------
@@ -273,7 +283,7 @@ class FIFOMatch(TagRule):
     """
 
     output_columns: Sequence[str] = ["matched_entry_id", "matched_qty", "holding_period", "is_closed"]
-    extra_columns = ("matched_exit_id", "entry_price", "exit_price", "close_markout", "realized_pnl")
+    extra_columns = ("matched_exit_id", "entry_price", "exit_price", "close_markout", "realized_pnl", "fill_id")
 
     def __init__(
         self,
@@ -294,7 +304,7 @@ class FIFOMatch(TagRule):
         self.qty_col = qty_col
         self.time_col = time_col
         self.price_col = price_col
-        self.sides = _check_sides(entry_side, exit_side)
+        self.sides = check_sides(entry_side, exit_side)
         self.rows = _choice("rows", rows, _ROWS)
         self.on_excess = _choice("on_excess", on_excess, _EXCESS)
         self.opening = opening
@@ -308,8 +318,9 @@ class FIFOMatch(TagRule):
 
 _ROWS = {"both": 0, "exits": 1, "lots": 2}
 _EXCESS = {"unclosed": 0, "open_short": 1, "raise": 2}
+_FILL = "fill_id"
 # Bits of enum vf_fifo_column, lowest first.
-_FIFO_COLUMNS = (*FIFOMatch.output_columns, *FIFOMatch.extra_columns)
+_FIFO_COLUMNS = tuple(name for name in (*FIFOMatch.output_columns, *FIFOMatch.extra_columns) if name != _FILL)
 _NEEDS_PRICE = {"entry_price", "exit_price", "close_markout", "realized_pnl"}
 
 
@@ -317,24 +328,6 @@ def _choice(option: str, value: str, accepted: Mapping[str, int]) -> str:
     if value not in accepted:
         raise ConfigError(f"{option} is {value!r}; {', '.join(map(repr, accepted))} are accepted")
     return value
-
-
-def _check_sides(entry: Any, exit_: Any) -> list[tuple[SideValue, bool]]:
-    sides: list[tuple[SideValue, bool]] = []
-    for option, value, is_entry in (("entry_side", entry, True), ("exit_side", exit_, False)):
-        values = list(value) if isinstance(value, (list, tuple, set, frozenset)) else [value]
-        if not values:
-            raise ConfigError(f"{option} names no value")
-        for one in values:
-            if not isinstance(one, (str, int)):
-                raise ConfigError(
-                    f"{option}: {one!r} is {type(one).__name__}; strings, integers and bools are accepted"
-                )
-            sides.append((one, is_entry))
-    both = {value for value, is_entry in sides if is_entry} & {value for value, is_entry in sides if not is_entry}
-    if both:
-        raise ConfigError(f"entry_side and exit_side share the value {both.pop()!r}")
-    return sides
 
 
 class Enricher:
@@ -447,19 +440,26 @@ class Enricher:
         added = _fifo_schema(rule, schema)
         require_new(schema, added, "FIFOMatch")
         groups = self._groups(lf)
-        opening = None if rule.opening is None else _Opening(rule.opening, groups, self.date_col)
+        opening = self._opening(rule, groups)
         types = {**schema, **added}
         return two_pass(
             lf,
-            lambda wanted: _FifoStep(
-                rule, groups, self.sort_by, opening, [c for c in rule.output_columns if c in wanted]
-            ),
+            lambda wanted: _FifoStep(rule, groups, self.sort_by, opening(), list(added), wanted),
             schema={name: types[name] for name in names or types},
             added=list(added),
             name="FIFOMatch",
             one_to_one=False,
             rebuild=None if rule.rows == "lots" else lambda frame, names: self._run_fifo(frame, rule, names),
         )
+
+    def _opening(self, rule: FIFOMatch, groups: Groups) -> Callable[[], _Opening | None]:
+        """Give what makes the opening lots of one reading; wrong columns are told at once."""
+
+        def make() -> _Opening | None:
+            return None if rule.opening is None else _Opening(rule.opening, groups, self.date_col)
+
+        make()
+        return make
 
     # ---- Python rules ----
 
@@ -480,9 +480,9 @@ def _is_python(rule: TagRule) -> bool:
 
 def _fifo_schema(rule: FIFOMatch, schema: pl.Schema) -> dict[str, pl.DataType]:
     quantity, time = schema[rule.qty_col], schema[rule.time_col]
-    if not quantity.is_numeric() or quantity.is_decimal():
+    if not quantity.is_numeric():
         raise SchemaError(
-            f"qty_col {rule.qty_col!r} is {quantity}; integers and floats are accepted", column=rule.qty_col
+            f"qty_col {rule.qty_col!r} is {quantity}; integers, floats and decimals are accepted", column=rule.qty_col
         )
     identity = pl.UInt32() if rule.id_col is None else schema[rule.id_col]
     types: dict[str, pl.DataType] = {
@@ -491,8 +491,10 @@ def _fifo_schema(rule: FIFOMatch, schema: pl.Schema) -> dict[str, pl.DataType]:
         "holding_period": _difference(time, rule.time_col),
         "is_closed": pl.Boolean(),
         "matched_exit_id": identity,
+        _FILL: identity,
     }
-    return {name: types.get(name, pl.Float64()) for name in rule.output_columns}
+    names = [name for name in rule.output_columns if name != _FILL or name not in schema]
+    return {name: types.get(name, pl.Float64()) for name in names}
 
 
 def _difference(dtype: pl.DataType, name: str) -> pl.DataType:
@@ -509,6 +511,9 @@ def _difference(dtype: pl.DataType, name: str) -> pl.DataType:
     raise SchemaError(
         f"time_col {name!r} is {dtype}; numbers, Datetime, Time, Date and Duration are accepted", column=name
     )
+
+
+_ANY_DAY = pl.Series([0], dtype=pl.Int32)
 
 
 class _Opening:
@@ -531,6 +536,7 @@ class _Opening:
         self._lots = lots.select(list(dict.fromkeys([*self.keys.names, "qty", "price"])))
         self._of: set[Any] = set()  # days of the lots
         self._seen: dict[Any, None] = {}  # days of the rows
+        self.lots: pl.DataFrame | None = None  # once they are read
 
     @property
     def waits(self) -> bool:
@@ -555,16 +561,21 @@ class _Opening:
             row=row + at,
         )
 
-    def columns(self, dtype: pl.DataType | None) -> list[pl.Series]:
+    def day(self) -> Any:
+        """Give the rows' only day, None where no row has one."""
+        return next(iter(self._seen), None)
+
+    def columns(self, dtype: pl.DataType) -> list[pl.Series]:
         """Give (quantity, price, key, ...); lots without a day are of the rows' only one, a column of this type."""
         with translated():
-            lots = self._lots.collect(engine="streaming")
+            lots = self.lots = self._lots.collect(engine="streaming")
         keys = self.keys.reading().keys(lots)
         if self.keys.date is not None:
             self._of = set(keys[-1].drop_nulls().unique().to_list())
-        elif self._date is not None and self._seen:
+        elif self._date is not None:  # no row has a day: then any is another one
             keys = keys if self.keys.symbols else []
-            keys.append(days_of(pl.Series(self._date, [next(iter(self._seen))], dtype)).new_from_index(0, lots.height))
+            day = pl.Series(self._date, [next(iter(self._seen))], dtype) if self._seen else _ANY_DAY.cast(dtype)
+            keys.append(days_of(day.alias(self._date)).new_from_index(0, lots.height))
         return [lots["qty"], lots["price"], *keys]
 
     def check(self) -> None:
@@ -584,13 +595,23 @@ class _FifoStep:
     """`FIFOMatch` for `two_pass`."""
 
     def __init__(
-        self, rule: FIFOMatch, groups: Groups, sort_by: str, opening: _Opening | None, columns: list[str]
+        self,
+        rule: FIFOMatch,
+        groups: Groups,
+        sort_by: str,
+        opening: _Opening | None,
+        added: list[str],
+        wanted: Sequence[str],
+        *,
+        rests: bool = False,
     ) -> None:
+        columns = [name for name in added if name in wanted]
         price = rule.price_col if _NEEDS_PRICE.intersection(columns) else None
         time = rule.time_col if rule.time_col != sort_by else None
         self._order = [sort_by, time, rule.side_col, rule.qty_col, price]
-        self._added = rule.output_columns
+        self._added = added
         self._given = columns
+        self._fill = rule.id_col if _FILL in columns else None
         self._id_col = rule.id_col if {"matched_entry_id", "matched_exit_id"}.intersection(columns) else None
         self._ids: list[pl.Series] = []
         self._groups = groups
@@ -598,14 +619,15 @@ class _FifoStep:
         self._begun = opening is None
         self._waiting: list[pl.DataFrame] = []
         self._row = 0
-        names = [*(name for name in self._order if name is not None), *groups.names]
-        self.columns = list(dict.fromkeys([*names, *([self._id_col] if self._id_col else [])]))
+        names = (*self._order, *groups.names, self._id_col, self._fill)
+        self.columns = list(dict.fromkeys(name for name in names if name is not None))
         self._fifo = _core.Fifo(
             sides=rule.sides,
             rows=_ROWS[rule.rows],
             on_excess=_EXCESS[rule.on_excess],
             columns=_mask(columns),
             n_threads=threads(),
+            rests=rests,
         )
 
     def covers(self, wanted: Sequence[str]) -> bool:
@@ -615,10 +637,11 @@ class _FifoStep:
         values = [None if name is None else batch[name] for name in self._order]
         return [*values, *self._groups.reading().keys(batch)]
 
-    def _begin(self, dtype: pl.DataType | None) -> None:
+    def _begin(self, schema: pl.Schema) -> None:
         """Give the lots, and the rows that waited for them."""
         assert self._opening is not None
-        self._fifo.inventory(self._opening.columns(dtype))
+        date = self._groups.date
+        self._fifo.inventory(self._opening.columns(pl.Null() if date is None else schema[date]))
         self._begun = True
         for batch in self._waiting:
             self._fifo.update(self._keys(batch))
@@ -629,7 +652,7 @@ class _FifoStep:
             self._opening.see(batch, self._row)
             self._row += batch.height
             if not self._begun and not self._opening.waits:
-                self._begin(None if self._groups.date is None else batch.schema[self._groups.date])
+                self._begin(batch.schema)
         if self._begun:
             self._fifo.update(self._keys(batch))
         else:
@@ -640,9 +663,7 @@ class _FifoStep:
     def learnt(self) -> None:
         if self._opening is not None:
             if not self._begun:  # no row has a day, and the lots have none either
-                self._begun = True
-                for batch in self._waiting:
-                    self._fifo.update(self._keys(batch))
+                self._begin(self._waiting[0].schema)
             self._opening.check()
         doubt = self._fifo.match()
         if doubt is not None:
@@ -651,19 +672,35 @@ class _FifoStep:
             self._ids = [pl.concat(self._ids, rechunk=True)]
 
     def emit(self, batch: pl.DataFrame, row: int, wanted: list[str]) -> Callable[[], pl.DataFrame]:
-        match = [name for name in self._given if name in wanted]
+        match = [name for name in self._given if name in wanted and name != _FILL]
         columns, counts = self._fifo.emit(row, batch.height, _mask(match), self._keys(batch))
         found = {name: pl.Series(name, column) for name, column in zip(match, columns, strict=True)}
-        return lambda: self._expanded(batch, found, counts, wanted)
+        passed = [batch[name] for name in wanted if name not in self._given]
+        if _FILL in self._given and _FILL in wanted:
+            passed.append(self._fills(batch, row))
+        return lambda: self._expanded(passed, batch.height, found, counts, wanted)
+
+    def compare(self, batch: pl.DataFrame, row: int) -> None:
+        """Read a batch again for nothing but to see that it is the same."""
+        self._fifo.emit(row, batch.height, 0, self._keys(batch))
+
+    def rests(self) -> list[pl.Series]:
+        """Give what is held at the end: row, lot, qty, short, price; see vf_fifo_rests."""
+        return [pl.Series(column) for column in self._fifo.rests()]
+
+    def _fills(self, batch: pl.DataFrame, row: int) -> pl.Series:
+        """Give what the rows of a batch are called."""
+        if self._fill is not None:
+            return batch[self._fill].alias(_FILL)
+        return pl.int_range(row, row + batch.height, eager=True, dtype=pl.UInt32).alias(_FILL)
 
     def _expanded(
-        self, batch: pl.DataFrame, found: Mapping[str, pl.Series], counts: bytes, wanted: list[str]
+        self, passed: list[pl.Series], n: int, found: Mapping[str, pl.Series], counts: bytes, wanted: list[str]
     ) -> pl.DataFrame:
         out = dict(found)
-        passed = [batch[name] for name in wanted if name not in out]
         nested = [series for series in passed if _is_gathered(series.dtype)]
         plain = [series for series in passed if not _is_gathered(series.dtype)]
-        index = [pl.int_range(batch.height, eager=True, dtype=pl.UInt32)] if nested else []
+        index = [pl.int_range(n, eager=True, dtype=pl.UInt32)] if nested else []
         columns = _core.expand([*plain, *index], counts, threads())
         out |= {series.name: pl.Series(series.name, column) for series, column in zip(plain, columns, strict=False)}
         if nested:
@@ -688,4 +725,4 @@ def _is_gathered(dtype: pl.DataType) -> bool:
 
 
 def _mask(columns: Sequence[str]) -> int:
-    return sum(1 << _FIFO_COLUMNS.index(name) for name in columns)
+    return sum(1 << _FIFO_COLUMNS.index(name) for name in columns if name != _FILL)

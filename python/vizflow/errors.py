@@ -88,7 +88,7 @@ class SchemaChangeWarning(UserWarning):
 
 
 class UnlistedSideWarning(UserWarning):
-    """A listed side looks misspelt: no row carries it, and some carry one that begins alike; see `FIFOMatch`."""
+    """Rows carry a side that is not listed and looks like one, and so pass as no trades; see `FIFOMatch`."""
 
 
 _BY_STATUS: dict[str, type[Error]] = {

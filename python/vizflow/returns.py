@@ -9,13 +9,14 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Literal, TypeAlias, overload
+from typing import Any, Literal, overload
 
 import polars as pl
 
 from vizflow import _core, io
 from vizflow._groups import Groups, Names, Reading, as_dates, check_key, groups_of, key_names, paired
 from vizflow._plans import Frame, as_lazy, column_type, plugin, require, require_new, threads
+from vizflow._sides import SideValue, check_sides
 from vizflow._stream import BATCH_ROWS, batches, is_replayable, source, two_pass
 from vizflow.config import Config, check_date
 from vizflow.errors import CalendarRangeError, ConfigError, DataError, SchemaError, StorageError, translated
@@ -24,7 +25,6 @@ from vizflow.ops import ELAPSED, Method, TimeUnit, _before_end, _day_end, _left,
 
 __all__ = ["daily", "mark_to_close", "merge_forward", "overnight_return", "sign_by_side"]
 
-SideValue: TypeAlias = "str | int | bool"
 
 _METHODS = {"backward": 0, "forward": 1, "nearest": 2}
 _SECOND = 1_000_000_000
@@ -872,7 +872,8 @@ def sign_by_side(
     side_col
         The frame's column.
     buy, sell
-        A value, or a list of values: text for strings, categoricals and enums, integers and booleans for such columns.
+        A value, or a list of values: text for strings, categoricals and enums, in any case; whole numbers and Booleans
+        for columns of these, 1.0 being 1.
     nulls
         ``"raise"``: a null is an error like any other value. ``"null"``: it stays null.
 
@@ -906,9 +907,9 @@ def sign_by_side(
     lf = as_lazy(side)
     schema = lf.collect_schema()
     dtype = column_type(schema, side_col, "side_col")
-    if dtype.is_float() or dtype.is_nested() or dtype.is_temporal() or dtype.is_decimal():
+    if dtype.is_nested() or dtype.is_temporal() or dtype.is_decimal():
         raise SchemaError(
-            f"side_col {side_col!r} is {dtype}; strings, integers and booleans are accepted", column=side_col
+            f"side_col {side_col!r} is {dtype}; strings, numbers and Booleans are accepted", column=side_col
         )
     require_new(schema, ["sign"], "sign_by_side")
     return lf.with_columns(plugin("side_sign", [pl.col(side_col)], whole=True, **options).alias("sign"))
@@ -917,24 +918,11 @@ def sign_by_side(
 def _sign_options(buy: Any, sell: Any, nulls: str) -> dict[str, Any]:
     if nulls not in ("raise", "null"):
         raise ConfigError(f"nulls is {nulls!r}; 'raise' or 'null' is accepted")
-    texts: list[tuple[str, int]] = []
-    integers: list[tuple[int, int]] = []
-    for option, given, sign in (("buy", buy, 1), ("sell", sell, -1)):
-        values = list(given) if isinstance(given, (list, tuple, set, frozenset)) else [given]
-        if not values:
-            raise ConfigError(f"{option} names no value; a side's value, or a list of them, is needed")
-        for value in values:
-            if isinstance(value, str) and "\0" not in value:
-                texts.append((value, sign))
-            elif isinstance(value, int) and -(2**63) <= value < 2**63:
-                integers.append((int(value), sign))
-            else:
-                raise ConfigError(f"{option}: {value!r} is no side; text, integers and booleans are accepted")
-    seen: dict[Any, int] = {}
-    for value, sign in [*texts, *integers]:
-        if seen.setdefault(value, sign) != sign:
-            raise ConfigError(f"buy and sell share the value {value!r}")
-    texts, integers = list(dict.fromkeys(texts)), list(dict.fromkeys(integers))
+    sides = check_sides(buy, sell, ("buy", "sell"))
+    texts = [(value, 1 if is_buy else -1) for value, is_buy in sides if isinstance(value, str)]
+    integers = [(value, 1 if is_buy else -1) for value, is_buy in sides if not isinstance(value, str)]
+    if any("\0" in text for text, _ in texts):
+        raise ConfigError("text with a NUL character is no side; other text, whole numbers and Booleans are accepted")
     return {
         "texts": "".join(f"{text}\0" for text, _ in texts),
         "integers": [value for value, _ in integers],

@@ -204,6 +204,7 @@ static enum vf__value_kind value_kind(const struct vf__type *type) {
     case VF__TEXT:
         return VF__VALUE_TEXT;
     case VF__NULL:
+    case VF__DECIMAL: /* never read here */
         break;
     }
     return VF__VALUE_NULL;

@@ -132,6 +132,7 @@ static enum vf__cube_value value_is(const struct vf__type *type) {
         return VF__CUBE_FLOAT;
     case VF__TEXT:
     case VF__NULL:
+    case VF__DECIMAL: /* never read here */
         break;
     }
     return VF__CUBE_UNKNOWN;

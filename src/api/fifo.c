@@ -2,6 +2,7 @@
    Not for decoding batches (fifo_rows.c), sides (fifo_side.c) or giving columns (fifo_emit.c). */
 #include "api/fifo.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -64,6 +65,7 @@ enum vf_status vf_fifo_open(const struct vf_context *ctx, const struct vf_fifo_o
     fifo->rows = options->rows;
     fifo->on_excess = options->on_excess;
     fifo->columns = options->columns;
+    fifo->rests_kept = options->rests;
     fifo->rows_out = -1;
     vf__pieces_init(&fifo->pieces, &context, vf__fifo_timed(fifo), (fifo->columns & VF_FIFO_PNL) != 0);
     vf__chains_init(&fifo->cells, &context, vf__match_stride(vf__fifo_timed(fifo)));
@@ -84,7 +86,7 @@ done:
 static void drop_lots(struct vf_fifo *fifo) {
     const struct vf_context *ctx = &fifo->ctx;
     drop(ctx, &fifo->lot_group, sizeof(uint32_t));
-    drop(ctx, &fifo->lot_amount, sizeof(uint64_t));
+    drop(ctx, &fifo->lot_amount, sizeof(struct vf__fifo_lot));
     drop(ctx, &fifo->lot_price, sizeof(double));
 }
 
@@ -93,6 +95,8 @@ void vf_fifo_close(struct vf_fifo *fifo) {
     struct vf_context ctx = fifo->ctx;
     drop_lots(fifo);
     drop(&ctx, &fifo->price, sizeof(double));
+    drop(&ctx, &fifo->large, sizeof(struct vf__u128));
+    vf__free(&ctx, fifo->rests.data, fifo->rests.room, sizeof *fifo->rests.data);
     drop(&ctx, &fifo->view_slots, sizeof(uint32_t));
     drop(&ctx, &fifo->views, sizeof(struct vf__view));
     drop(&ctx, &fifo->group, sizeof(uint32_t));
@@ -112,7 +116,7 @@ static void remember(struct vf__fifo_known *known, const struct vf__reader *read
     known->known = true;
     (void)snprintf(known->name, sizeof known->name, "%s", reader->name);
     known->type = reader->type;
-    known->format = reader->type.format[0];
+    (void)snprintf(known->format, sizeof known->format, "%s", reader->type.format);
     known->type.format = NULL;
 }
 
@@ -133,19 +137,22 @@ struct lots {
 
 static enum vf_status check_lots(struct vf_fifo *fifo, struct lots *lots, const struct vf_series *price,
                                  struct vf_error *err) {
+    const struct vf__type *quantity = &lots->quantity.type;
     lots->n = lots->quantity.n_rows;
-    if (!vf__type_is_number(&lots->quantity.type))
+    if (!vf__type_is_number(quantity) && quantity->kind != VF__DECIMAL)
         return vf__fail(err, VF_ERROR_TYPE, lots->quantity.name, -1,
-                        "inventory: quantities must be integers or floats");
-    if (fifo->lot_quantity.known && fifo->lot_quantity.type.kind != lots->quantity.type.kind)
+                        "inventory: quantities must be integers, floats or decimals");
+    if (fifo->lot_quantity.known && (fifo->lot_quantity.type.kind != quantity->kind ||
+                                     fifo->lot_quantity.type.scale != quantity->scale))
         return vf__fail(err, VF_ERROR_TYPE, lots->quantity.name, -1, "inventory: other types than before");
     lots->has_price = price != NULL && (fifo->columns & VF__FIFO_PRICES) != 0;
-    if (lots->has_price && !vf__type_is_number(&lots->price.type) && lots->price.type.kind != VF__NULL)
+    if (lots->has_price && !vf__type_is_number(&lots->price.type) && lots->price.type.kind != VF__DECIMAL &&
+        lots->price.type.kind != VF__NULL)
         return vf__fail(err, VF_ERROR_TYPE, lots->price.name, -1, "inventory: prices must be numbers");
     if ((lots->n_keys > 0 && lots->keys[0].n_rows != lots->n) || (price != NULL && lots->price.n_rows != lots->n))
         return vf__fail(err, VF_ERROR_ARGUMENT, lots->quantity.name, -1,
                         "inventory: the columns do not have the same number of rows");
-    if (lots->n > (int64_t)(VF__MATCH_MAX_ROWS - fifo->n_lots))
+    if (lots->n > (int64_t)(VF__MATCH_MAX_ROWS - fifo->n_lot_rows))
         return vf__fail(err, VF_ERROR_OVERFLOW, NULL, -1, "more than %u rows and lots", VF__MATCH_MAX_ROWS);
     return VF_OK;
 }
@@ -156,34 +163,34 @@ static enum vf_status bad_lot(const struct vf__reader *reader, int64_t row, cons
                     reader->name, (long long)row, what);
 }
 
-/* One lot's amount as sign and magnitude; 0 for none. */
-static enum vf_status read_amount(struct lots *lots, int64_t row, bool shorts, uint64_t *out,
+/* One lot's amount, of any type. */
+static enum vf_status read_amount(struct lots *lots, int64_t row, bool shorts, struct vf__fifo_lot *out,
                                   struct vf_error *err) {
     struct vf__reader *reader = &lots->quantity;
-    bool is_float = reader->type.kind == VF__FLOAT, negative;
+    const struct vf__decimals decimals = {.magnitude = &out->magnitude, .negative = &(uint8_t){0}};
     double number = 0;
     int64_t integer = 0;
     const double *numbers = &number;
     const int64_t *integers = &integer;
     uint8_t buffer;
     const uint8_t *valid;
-    enum vf_status status = is_float
-                                ? vf__read_f64(reader, row, 1, &number, &buffer, &numbers, &valid, err)
-                                : vf__read_i64(reader, row, 1, &integer, &buffer, &integers, &valid, err);
+    bool is_float = reader->type.kind == VF__FLOAT, is_decimal = reader->type.kind == VF__DECIMAL;
+    enum vf_status status = is_decimal ? vf__read_decimals(reader, row, 1, &decimals, &buffer, &valid, err)
+                            : is_float ? vf__read_f64(reader, row, 1, &number, &buffer, &numbers, &valid, err)
+                                       : vf__read_i64(reader, row, 1, &integer, &buffer, &integers, &valid, err);
     if (status != VF_OK) return status;
     number = *numbers, integer = *integers;
     if (valid != NULL && !valid[0]) return bad_lot(reader, row, "the quantity is null", err);
     if (is_float && !isfinite(number)) return bad_lot(reader, row, "the quantity is not finite", err);
     if (integer == INT64_MIN) return bad_lot(reader, row, "the quantity is beyond int64", err);
-    negative = is_float ? number < 0 : integer < 0;
-    if (negative && !shorts)
+    out->is_short = is_decimal ? decimals.negative[0] != 0 : is_float ? number < 0 : integer < 0;
+    if (out->is_short && !shorts)
         return bad_lot(reader, row,
                        "a negative quantity is a short lot, which needs on_excess=\"open_short\"", err);
     if (is_float)
-        memcpy(out, &number, sizeof *out);
-    else
-        *out = (uint64_t)(negative ? -integer : integer);
-    *out = (*out & ~VF__EXIT_SIDE) | (negative ? VF__EXIT_SIDE : 0);
+        out->magnitude = (struct vf__u128){.low = vf__as_bits(fabs(number))};
+    else if (!is_decimal)
+        out->magnitude = (struct vf__u128){.low = (uint64_t)(integer < 0 ? -integer : integer)};
     return VF_OK;
 }
 
@@ -191,13 +198,13 @@ static enum vf_status read_amount(struct lots *lots, int64_t row, bool shorts, u
 static enum vf_status check_directions(const struct vf_fifo *fifo, const struct lots *lots, size_t n_lots,
                                        struct vf_error *err) {
     const uint32_t *group = fifo->lot_group.data;
-    const uint64_t *amount = fifo->lot_amount.data;
+    const struct vf__fifo_lot *amount = fifo->lot_amount.data;
     size_t n_groups = vf__keyed_count(&fifo->groups);
     uint8_t *sides = vf__zalloc(&fifo->ctx, n_groups, 1);
     enum vf_status status = VF_OK;
     if (sides == NULL) return vf__fail_memory(err, n_groups);
     for (size_t k = 0; k < n_lots && status == VF_OK; k++) {
-        sides[group[k]] |= amount[k] & VF__EXIT_SIDE ? 2 : 1;
+        sides[group[k]] |= amount[k].is_short ? 2 : 1;
         if (sides[group[k]] == 3)
             status =
                 vf__fail(err, VF_ERROR_DATA, lots->quantity.name, -1,
@@ -222,7 +229,7 @@ static enum vf_status bad_key(struct lots *lots, int64_t row, struct vf_error *e
 static enum vf_status read_lots(struct vf_fifo *fifo, struct lots *lots, size_t *n_lots,
                                 struct vf_error *err) {
     uint32_t *group = fifo->lot_group.data;
-    uint64_t *amount = fifo->lot_amount.data;
+    struct vf__fifo_lot *amount = fifo->lot_amount.data;
     double *price = fifo->lot_price.data;
     size_t at = fifo->n_lots;
     for (int64_t row = 0; row < lots->n; row++) {
@@ -238,7 +245,8 @@ static enum vf_status read_lots(struct vf_fifo *fifo, struct lots *lots, size_t 
         if (status != VF_OK) return status;
         if (group[at] == VF__NO_KEY) return bad_key(lots, row, err);
         price[at] = lots->has_price && (valid == NULL || valid[0]) ? *numbers : (double)NAN;
-        if ((amount[at] & ~VF__EXIT_SIDE) != 0) at++;
+        amount[at].row = (uint32_t)(fifo->n_lot_rows + (size_t)row);
+        if ((amount[at].magnitude.low | amount[at].magnitude.high) != 0) at++;
     }
     *n_lots = at;
     return VF_OK;
@@ -254,13 +262,13 @@ enum vf_status vf_fifo_inventory(struct vf_fifo *fifo, const struct vf_series *k
         return vf__fail(err, VF_ERROR_STATE, NULL, -1, "inventory must be given before the first rows");
     status = vf__fifo_keys_open(fifo, keys, n_keys, &lots.keys, err);
     if (status != VF_OK) return status;
-    if (status == VF_OK) status = vf__reader_open(&lots.quantity, quantity, err);
-    if (status == VF_OK && price != NULL) status = vf__reader_open(&lots.price, price, err);
+    status = vf__reader_open_decimal(&lots.quantity, quantity, err);
+    if (status == VF_OK && price != NULL) status = vf__reader_open_decimal(&lots.price, price, err);
     if (status == VF_OK) status = check_lots(fifo, &lots, price, err);
     if (status != VF_OK) goto done;
     size_t room = fifo->n_lots + (size_t)lots.n + 1, n_lots = fifo->n_lots;
     status = vf__fifo_grow(&fifo->ctx, &fifo->lot_group, room, sizeof(uint32_t), err);
-    if (status == VF_OK) status = vf__fifo_grow(&fifo->ctx, &fifo->lot_amount, room, sizeof(uint64_t), err);
+    if (status == VF_OK) status = vf__fifo_grow(&fifo->ctx, &fifo->lot_amount, room, sizeof(struct vf__fifo_lot), err);
     if (status == VF_OK) status = vf__fifo_grow(&fifo->ctx, &fifo->lot_price, room, sizeof(double), err);
     if (status == VF_OK) status = vf__fifo_keys_prepare(fifo, lots.keys, n_keys, err);
     if (status == VF_OK) status = read_lots(fifo, &lots, &n_lots, err);
@@ -268,6 +276,7 @@ enum vf_status vf_fifo_inventory(struct vf_fifo *fifo, const struct vf_series *k
     if (status != VF_OK) goto done;
     fifo->n_lots = n_lots;
     vf__keyed_settle(&fifo->groups, lots.keys);
+    fifo->n_lot_rows += (size_t)lots.n;
     remember(&fifo->lot_quantity, &lots.quantity);
 done:
     vf__fifo_keys_close(fifo, lots.keys, n_keys);
@@ -389,6 +398,7 @@ enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *
     struct vf__replay_point point = vf__replay_here(&fifo->replay);
     struct vf__side_seen seen = fifo->sides.seen;
     int64_t n_trades = fifo->n_trades;
+    size_t n_large = fifo->n_large;
     struct vf__fifo_wide wide = fifo->wide;
     memcpy(problems, fifo->problems, sizeof problems);
     fifo->sides.dictionary = NULL;
@@ -398,6 +408,7 @@ enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *
         vf__replay_back(&fifo->replay, &point);
         fifo->sides.seen = seen;
         fifo->n_trades = n_trades;
+        fifo->n_large = n_large;
         fifo->wide = wide;
         memcpy(fifo->problems, problems, sizeof problems);
         goto done;
@@ -446,18 +457,6 @@ static enum vf_status check_sides(const struct vf_fifo *fifo, struct vf_error *e
                     text);
 }
 
-static void doubt_sides(struct vf_fifo *fifo) {
-    static const char *const names[] = {[VF__SIDE_ENTRY] = "entry", [VF__SIDE_EXIT] = "exit"};
-    for (uint8_t side = VF__SIDE_ENTRY; side <= VF__SIDE_EXIT; side++) {
-        if ((fifo->sides.seen.carried & side) != 0 || !vf__sides_alike(&fifo->sides, side)) continue;
-        char text[400];
-        vf__sides_describe(&fifo->sides, text, sizeof text);
-        (void)snprintf(fifo->doubt, sizeof fifo->doubt, "no row of column \"%.60s\" carries a listed %s side; %s",
-                       fifo->known[VF__FIFO_SIDE].name, names[side], text);
-        return;
-    }
-}
-
 struct span {
     int64_t least, most;
     uint32_t row; /* of the most */
@@ -495,27 +494,71 @@ static enum vf_status check_times(const struct vf_fifo *fifo, struct vf_error *e
         fifo->known[VF__FIFO_TIME].name, (long long)span.least, (long long)span.most, (long long)span.row);
 }
 
+static enum vf_status unfit_lot(const struct vf_fifo *fifo, const struct vf__fifo_lot *lot, struct vf_error *err) {
+    const struct vf__fifo_known *from = &fifo->lot_quantity, *to = &fifo->known[VF__FIFO_QUANTITY];
+    double x;
+    memcpy(&x, &lot->magnitude.low, sizeof x);
+    if (!vf__fifo_is_float(from)) x = vf__decimal_double(lot->magnitude, from->type.scale);
+    return vf__fail(err, VF_ERROR_DATA, from->name, lot->row,
+                    "inventory column \"%s\", row %lld: %s is not %s, and column \"%s\" is %s", from->name,
+                    (long long)lot->row, vf__number(x).text,
+                    to->type.kind == VF__DECIMAL ? "a decimal of so many places and digits" : "an integer", to->name,
+                    vf__type_name(&to->type));
+}
+
+/* Units of 10^-from as units of 10^-to. False: they are no whole ones, or beyond 128 bits. */
+static bool rescale(struct vf__u128 *units, int32_t from, int32_t to) {
+    for (; from < to; from++)
+        if (!vf__u128_times_ten(units)) return false;
+    for (; from > to; from--)
+        if (vf__u128_over_ten(units) != 0) return false;
+    return (units->high >> 63) == 0;
+}
+
+/* The decimal of `scale` places that a float is the closest one to. */
+static bool float_as_decimal(double x, int32_t scale, struct vf__u128 *out) {
+    unsigned place;
+    uint64_t units;
+    if (!vf__units_of(x, false, &place, &units)) return false;
+    *out = (struct vf__u128){.low = units};
+    return rescale(out, (int32_t)place, scale);
+}
+
+/* A lot's quantity as a row's would be. */
+static enum vf_status convert_lot(struct vf_fifo *fifo, const struct vf__fifo_lot *lot, uint64_t *out,
+                                  struct vf_error *err) {
+    enum vf__amounts from = vf__fifo_amounts(&fifo->lot_quantity), to = vf__fifo_amounts(&fifo->known[VF__FIFO_QUANTITY]);
+    int32_t from_scale = fifo->lot_quantity.type.scale, to_scale = fifo->known[VF__FIFO_QUANTITY].type.scale;
+    struct vf__u128 units = lot->magnitude;
+    double x;
+    memcpy(&x, &units.low, sizeof x);
+    if (vf__amounts_float(to)) {
+        if (!vf__amounts_float(from)) x = vf__decimal_double(units, from_scale);
+        if (to == VF__AMOUNTS_SINGLE) x = (double)(float)x;
+        if (!(x <= DBL_MAX)) return unfit_lot(fifo, lot, err);
+        *out = vf__as_bits(x);
+        return VF_OK;
+    }
+    if (vf__amounts_float(from) && to == VF__AMOUNTS_WHOLE) {
+        if (!(x < 0x1p63) || x != floor(x)) return unfit_lot(fifo, lot, err);
+        *out = (uint64_t)x;
+        return VF_OK;
+    }
+    if (vf__amounts_float(from) ? !float_as_decimal(x, to_scale, &units) : !rescale(&units, from_scale, to_scale))
+        return unfit_lot(fifo, lot, err);
+    if (to == VF__AMOUNTS_DECIMAL) return vf__fifo_decimal(fifo, units, out, err);
+    if (units.high != 0 || units.low > (uint64_t)INT64_MAX) return unfit_lot(fifo, lot, err);
+    *out = units.low;
+    return VF_OK;
+}
+
 /* The lots' quantities in the type of the rows', and their prices behind the rows'. */
 static enum vf_status convert_lots(struct vf_fifo *fifo, uint64_t *out, struct vf_error *err) {
-    bool from_float = vf__fifo_is_float(&fifo->lot_quantity);
-    bool to_float = vf__fifo_is_float(&fifo->known[VF__FIFO_QUANTITY]);
-    const uint64_t *amount = fifo->lot_amount.data;
+    const struct vf__fifo_lot *lots = fifo->lot_amount.data;
     for (size_t k = 0; k < fifo->n_lots; k++) {
-        uint64_t side = amount[k] & VF__EXIT_SIDE, magnitude = amount[k] & ~VF__EXIT_SIDE;
-        double x;
-        if (from_float && !to_float) {
-            memcpy(&x, &magnitude, sizeof x);
-            if (!(x < 0x1p63) || x != floor(x))
-                return vf__fail(err, VF_ERROR_DATA, fifo->lot_quantity.name, -1,
-                                "inventory column \"%s\": %s is not an integer, and column \"%s\" is %s",
-                                fifo->lot_quantity.name, vf__number(x).text, fifo->known[VF__FIFO_QUANTITY].name,
-                                vf__type_name(&fifo->known[VF__FIFO_QUANTITY].type));
-            magnitude = (uint64_t)x;
-        } else if (!from_float && to_float) {
-            x = (double)magnitude;
-            memcpy(&magnitude, &x, sizeof x);
-        }
-        out[k] = side | magnitude;
+        enum vf_status status = convert_lot(fifo, &lots[k], &out[k], err);
+        if (status != VF_OK) return status;
+        out[k] |= lots[k].is_short ? VF__EXIT_SIDE : 0;
         if (fifo->price.data != NULL)
             ((double *)fifo->price.data)[(size_t)fifo->n_rows + k] = ((double *)fifo->lot_price.data)[k];
     }
@@ -550,30 +593,40 @@ static enum vf_status check_forward(const struct vf_fifo *fifo, const struct vf_
 }
 
 static enum vf_status match(struct vf_fifo *fifo, const uint64_t *lot_quantity, struct vf_error *err) {
-    bool is_float = vf__fifo_is_float(&fifo->known[VF__FIFO_QUANTITY]);
+    enum vf__amounts amounts = vf__fifo_amounts(&fifo->known[VF__FIFO_QUANTITY]);
+    bool is_float = vf__amounts_float(amounts);
     bool narrow = !fifo->wide.quantities && vf__match_narrow(lot_quantity, fifo->n_lots, is_float);
     bool few = (fifo->columns & ~(unsigned)(VF_FIFO_QTY | VF_FIFO_CLOSED)) == 0;
     const struct vf__match_input in = {.cells = &fifo->cells,
-                                       .form = {.timed = vf__fifo_timed(fifo), .narrow = narrow, .bare = narrow && few},
+                                       .form = {.timed = vf__fifo_timed(fifo),
+                                                .narrow = narrow,
+                                                .bare = narrow && few,
+                                                .units = is_float && !narrow},
                                        .rows = fifo->rows,
                                        .n_rows = (uint32_t)fifo->n_rows,
                                        .lot_group = fifo->lot_group.data,
                                        .lot_quantity = lot_quantity,
                                        .n_lots = fifo->n_lots,
-                                       .is_float = is_float,
+                                       .amounts = amounts,
+                                       .large = fifo->large.data,
+                                       .n_large = fifo->n_large,
                                        .on_excess = fifo->on_excess,
-                                       .forward = fifo->time_apart && vf__fifo_timed(fifo)};
+                                       .forward = fifo->time_apart && vf__fifo_timed(fifo),
+                                       .rests = fifo->rests_kept};
     struct vf__match_tally tally;
     enum vf_status status = vf__chains_reach(&fifo->cells, vf__keyed_count(&fifo->groups), err);
-    if (status == VF_OK) status = vf__match_run(&fifo->ctx, &in, &fifo->tapes, &tally, err);
+    if (status == VF_OK) status = vf__match_run(&fifo->ctx, &in, &fifo->tapes, &fifo->rests, &tally, err);
     if (status == VF_OK) status = check_forward(fifo, &tally, err);
     if (status == VF_OK) status = check_excess(fifo, &tally, err);
     if (status != VF_OK) {
         vf__tapes_release(&fifo->tapes);
+        vf__free(&fifo->ctx, fifo->rests.data, fifo->rests.room, sizeof *fifo->rests.data);
+        fifo->rests = (struct vf__rests){0};
         return status;
     }
     fifo->rows_out = vf__match_pieces(&tally, fifo->rows);
-    drop_lots(fifo);
+    if (!fifo->rests_kept) drop_lots(fifo);
+    drop(&fifo->ctx, &fifo->large, sizeof(struct vf__u128));
     fifo->matched = true;
     return VF_OK;
 }
@@ -587,13 +640,15 @@ enum vf_status vf_fifo_match(struct vf_fifo *fifo, struct vf_error *err) {
     if (status == VF_OK) status = check_sides(fifo, err);
     if (status == VF_OK) status = check_times(fifo, err);
     if (status != VF_OK) return status;
-    size_t n_lots = fifo->n_lots;
+    size_t n_lots = fifo->n_lots, n_large = fifo->n_large;
     uint64_t *lot_quantity = vf__alloc(&fifo->ctx, n_lots, sizeof *lot_quantity);
     if (lot_quantity == NULL) return vf__fail_memory(err, n_lots * sizeof *lot_quantity);
     status = convert_lots(fifo, lot_quantity, err);
     if (status == VF_OK) status = match(fifo, lot_quantity, err);
     vf__free(&fifo->ctx, lot_quantity, n_lots, sizeof *lot_quantity);
-    if (status == VF_OK) doubt_sides(fifo);
+    if (status == VF_OK)
+        vf__sides_doubt(&fifo->sides, fifo->known[VF__FIFO_SIDE].name, fifo->doubt, sizeof fifo->doubt);
+    if (status != VF_OK) fifo->n_large = n_large;
     return status;
 }
 

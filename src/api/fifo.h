@@ -4,6 +4,7 @@
 #define VF_API_FIFO_H
 
 #include "arrow/keyed.h"
+#include "api/side.h"
 #include "arrow/read.h"
 #include "base/replay.h"
 #include "base/turns.h"
@@ -32,13 +33,22 @@ struct vf__side_pattern {
 #define VF__SEEN 8
 #define VF__SEEN_BYTES 28
 
-/* What rows carried: which sides, and, while one is missing, the first distinct values that are not listed, null being one
-   of them. Kept together, so that a batch that fails takes all of it back. */
-struct vf__side_seen {
-    uint8_t carried; /* bits of enum vf__side_code */
+/* Distinct values, as a message shows them. */
+struct vf__side_values {
     size_t n;
     uint8_t length[VF__SEEN];
     char text[VF__SEEN][VF__SEEN_BYTES];
+};
+
+/* What rows carried: which sides; while one is missing, the first distinct values that are not listed, null being one
+   of them; and of values that are not listed and look like a side, the first, and how many rows have each and any.
+   Kept together, so that a batch that fails takes all of it back. */
+struct vf__side_seen {
+    uint8_t carried; /* bits of enum vf__side_code */
+    struct vf__side_values others, alike;
+    uint8_t nothing[4][16]; /* views of short texts that look like no side: cancels, as a rule */
+    size_t n_nothing;
+    int64_t rows[VF__SEEN], n_alike;
 };
 
 struct vf__sides {
@@ -62,6 +72,7 @@ bool vf__sides_readable(const struct vf__type *type);
 struct vf__side_room {
     struct vf__text text[VF__FIFO_BLOCK];
     int64_t values[VF__FIFO_BLOCK];
+    double numbers[VF__FIFO_BLOCK];
     uint8_t valid[VF__FIFO_BLOCK];
 };
 enum vf_status vf__sides_read(struct vf__sides *sides, struct vf__reader *reader, int64_t row, int64_t n,
@@ -71,8 +82,10 @@ enum vf_status vf__sides_read(struct vf__sides *sides, struct vf__reader *reader
 void vf__sides_note(struct vf__sides *sides, struct vf__reader *reader, int64_t row, int64_t n,
                     struct vf__side_room *room, const uint8_t *codes);
 
-/* Whether a value that was seen begins with the letter of one that is listed for this side, in any case. */
-bool vf__sides_alike(const struct vf__sides *sides, uint8_t side);
+/* A sentence, or "": no row carries one of the sides and some value begins like one that is listed for it, or values that
+   are not listed look like sides. */
+void vf__sides_doubt(const struct vf__sides *sides, const char *column, char *out, size_t size);
+void vf__side_describe(const struct vf__side_pattern *p, char *out, size_t size);
 
 /* "listed: entry "B", exit "S"; found: "Buy", "Sell"", or "also found" beside listed ones. */
 void vf__sides_describe(const struct vf__sides *sides, char *out, size_t size);
@@ -89,12 +102,14 @@ enum vf__fifo_role {
     VF__FIFO_ROLES
 };
 
+#define VF__FIFO_FORMAT 16 /* "d:38,-38,128" is the longest */
+
 /* What a column was when it was first seen. */
 struct vf__fifo_known {
     bool known;
     char name[128];
     struct vf__type type; /* without `format` */
-    char format;          /* of numbers: the Arrow letter */
+    char format[VF__FIFO_FORMAT]; /* of numbers: Arrow's */
 };
 
 /* Trade rows that a column makes unusable. */
@@ -106,6 +121,14 @@ struct vf__fifo_problem {
 /* What was learnt of values: times so far from 0 that a difference might overflow, quantities that take 8 bytes. */
 struct vf__fifo_wide {
     bool times, quantities;
+};
+
+/* An amount of the inventory: magnitude in lot_quantity's own form (of floats: the bits of a double), and the row of all
+   that were given. */
+struct vf__fifo_lot {
+    struct vf__u128 magnitude;
+    uint32_t row;
+    bool is_short;
 };
 
 struct vf__fifo_array {
@@ -132,6 +155,9 @@ struct vf__fifo_scratch {
     uint64_t words[VF__FIFO_BLOCK];
     int64_t time[VF__FIFO_BLOCK]; /* where it only has to be there */
     double price[VF__FIFO_BLOCK];
+    struct vf__u128 magnitude[VF__FIFO_BLOCK]; /* of decimals, with their words for the replay */
+    uint8_t negative[VF__FIFO_BLOCK];
+    uint64_t amount[VF__FIFO_BLOCK];
     struct vf__fifo_hand hands[2];
 };
 
@@ -140,9 +166,9 @@ struct vf_fifo {
     enum vf_fifo_rows rows;
     enum vf_excess on_excess;
     unsigned columns;
-    bool matched;
+    bool matched, rests_kept;
     struct vf__sides sides;
-    char doubt[512]; /* empty for none */
+    char doubt[768]; /* empty for none */
     struct vf__fifo_known known[VF__FIFO_ROLES];
     struct vf__fifo_problem problems[VF__FIFO_ROLES];
     struct vf__keyed groups;
@@ -160,9 +186,12 @@ struct vf_fifo {
     struct vf__fifo_array price; /* double: of all rows, then of the lots */
     struct vf__fifo_wide wide;
 
-    size_t n_lots;
-    struct vf__fifo_array lot_group, lot_amount,
-        lot_price; /* uint32, uint64 in lot_quantity's type, double */
+    struct vf__fifo_array large; /* struct vf__u128: decimals beyond 62 bits */
+    size_t n_large;
+
+    size_t n_lots, n_lot_rows; /* those of a quantity, and all that were given */
+    struct vf__fifo_array lot_group, lot_amount, lot_price; /* uint32, struct vf__fifo_lot, double */
+    struct vf__rests rests;
 
     int64_t rows_out;
     struct vf__tapes tapes;       /* over the cells */
@@ -227,6 +256,14 @@ enum vf_status vf__fifo_decode(struct vf_fifo *fifo, struct vf__fifo_readers *re
 int64_t vf__fifo_time_scale(const struct vf__type *type);
 
 bool vf__fifo_is_float(const struct vf__fifo_known *known);
+enum vf__amounts vf__fifo_amounts(const struct vf__fifo_known *known);
+struct vf__amount_form vf__fifo_amount_form(const struct vf_fifo *fifo);
+
+/* A quantity without its side, as pieces and rests have it, to place i of a column of the quantity's type. */
+void vf__fifo_put_quantity(const struct vf_fifo *fifo, uint64_t quantity, void *values, size_t i);
+
+/* A decimal as the word that cells and lots have for it: itself, or its place in fifo->large. */
+enum vf_status vf__fifo_decimal(struct vf_fifo *fifo, struct vf__u128 magnitude, uint64_t *out, struct vf_error *err);
 enum vf_status vf__fifo_grow(const struct vf_context *ctx, struct vf__fifo_array *array, size_t count,
                              size_t size, struct vf_error *err);
 

@@ -23,6 +23,28 @@ static double seconds(int64_t ns) {
     return (double)(ns / second) + (double)(ns % second) / 1e9;
 }
 
+void vf__fifo_put_quantity(const struct vf_fifo *fifo, uint64_t quantity, void *values, size_t i) {
+    const struct vf__fifo_known *known = &fifo->known[VF__FIFO_QUANTITY];
+    uint32_t width = known->type.width;
+    uint8_t *at = (uint8_t *)values + i * width;
+    if (known->type.kind == VF__DECIMAL) {
+        const struct vf__amount_form form = vf__fifo_amount_form(fifo);
+        const struct vf__u128 units = vf__amount_u128(&form, quantity);
+        memcpy(at, &units.low, sizeof units.low);
+        memcpy(at + sizeof units.low, &units.high, sizeof units.high);
+    } else if (known->type.kind == VF__FLOAT && width == 4) {
+        double x;
+        memcpy(&x, &quantity, sizeof x);
+        float narrow = (float)x;
+        memcpy(at, &narrow, sizeof narrow);
+    } else {
+        const uint8_t one = (uint8_t)quantity; /* a piece is no larger than its row: it fits, signed or not */
+        const uint16_t two = (uint16_t)quantity;
+        const uint32_t four = (uint32_t)quantity;
+        memcpy(at, width == 1 ? (const void *)&one : width == 2 ? (const void *)&two : width == 4 ? (const void *)&four : &quantity, width);
+    }
+}
+
 #define NARROW(type)                                                                                         \
     do {                                                                                                     \
         type *narrow = (type *)values + place;                                                               \
@@ -40,12 +62,9 @@ static void fill_quantity(const struct emit *emit, const struct vf__pieces *piec
     }
     uint64_t quantity[VF__PIECES];
     vf__pieces_quantity(pieces, quantity, valid);
-    if (vf__fifo_is_float(known)) {
-        for (size_t i = 0; i < n; i++) {
-            double x;
-            memcpy(&x, &quantity[i], sizeof x);
-            ((float *)values)[(size_t)place + i] = (float)x;
-        }
+    if (known->type.kind == VF__DECIMAL || vf__fifo_is_float(known)) {
+        for (size_t i = 0; i < n; i++)
+            vf__fifo_put_quantity(emit->fifo, quantity[i], values, (size_t)place + i);
     } else if (known->type.width == 1) {
         NARROW(uint8_t); /* a piece is no larger than its row: it fits, signed or not */
     } else if (known->type.width == 2) {
@@ -74,7 +93,7 @@ static void fill_holding(const struct emit *emit, const struct vf__pieces *piece
 static void fill_block(const struct emit *emit, const struct vf__pieces *p, int64_t place) {
     const double *price = emit->fifo->price.data;
     uint32_t n_rows = (uint32_t)emit->fifo->n_rows;
-    bool is_float = vf__fifo_is_float(&emit->fifo->known[VF__FIFO_QUANTITY]);
+    const struct vf__amount_form form = vf__fifo_amount_form(emit->fifo);
     for (int c = 0; c < VF_FIFO_N_COLUMNS; c++) {
         if ((emit->columns >> c & 1) == 0) continue;
         void *values = emit->values[c];
@@ -105,7 +124,7 @@ static void fill_block(const struct emit *emit, const struct vf__pieces *p, int6
             vf__pieces_markout(p, emit->n_prices, price, (double *)values + place, valid);
             break;
         default:
-            vf__pieces_pnl(p, emit->n_prices, price, is_float, (double *)values + place, valid);
+            vf__pieces_pnl(p, emit->n_prices, price, &form, (double *)values + place, valid);
             break;
         }
     }
@@ -142,7 +161,7 @@ static void column_format(const struct vf_fifo *fifo, int c, char *format, uint3
         *width = 4;
         break;
     case VF_FIFO_QTY:
-        format[0] = fifo->known[VF__FIFO_QUANTITY].format;
+        memcpy(format, fifo->known[VF__FIFO_QUANTITY].format, sizeof fifo->known[VF__FIFO_QUANTITY].format);
         *width = fifo->known[VF__FIFO_QUANTITY].type.width;
         break;
     case VF_FIFO_CLOSED:
@@ -169,7 +188,7 @@ static enum vf_status make_columns(struct emit *emit, struct vf_column *made, st
     size_t at = 0;
     for (int c = 0; c < VF_FIFO_N_COLUMNS; c++) {
         if ((emit->columns >> c & 1) == 0) continue;
-        char format[4];
+        char format[VF__FIFO_FORMAT];
         uint32_t width;
         column_format(emit->fifo, c, format, &width);
         enum vf_status status = vf__column_new(&emit->fifo->ctx, format, column_names[c], emit->total, width,

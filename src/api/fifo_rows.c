@@ -12,6 +12,20 @@ bool vf__fifo_is_float(const struct vf__fifo_known *known) {
     return known->type.kind == VF__FLOAT;
 }
 
+enum vf__amounts vf__fifo_amounts(const struct vf__fifo_known *known) {
+    if (known->type.kind == VF__DECIMAL) return VF__AMOUNTS_DECIMAL;
+    if (known->type.kind != VF__FLOAT) return VF__AMOUNTS_WHOLE;
+    return known->type.width == 4 ? VF__AMOUNTS_SINGLE : VF__AMOUNTS_DOUBLE;
+}
+
+struct vf__amount_form vf__fifo_amount_form(const struct vf_fifo *fifo) {
+    enum vf__amounts amounts = vf__fifo_amounts(&fifo->known[VF__FIFO_QUANTITY]);
+    return (struct vf__amount_form){.is_whole = amounts == VF__AMOUNTS_WHOLE,
+                                    .is_float = vf__amounts_float(amounts),
+                                    .scale = fifo->known[VF__FIFO_QUANTITY].type.scale,
+                                    .large = fifo->tapes.large};
+}
+
 int64_t vf__fifo_time_scale(const struct vf__type *type) {
     return type->kind == VF__DATE && type->width == 4 ? VF_DAY_NS / 1000 : 1;
 }
@@ -24,9 +38,9 @@ static bool role_takes(enum vf__fifo_role role, const struct vf__type *type) {
     case VF__FIFO_SIDE:
         return vf__sides_readable(type);
     case VF__FIFO_QUANTITY:
-        return vf__type_is_number(type);
+        return vf__type_is_number(type) || type->kind == VF__DECIMAL;
     case VF__FIFO_PRICE:
-        return vf__type_is_number(type) || type->kind == VF__NULL;
+        return vf__type_is_number(type) || type->kind == VF__DECIMAL || type->kind == VF__NULL;
     case VF__FIFO_KEYS:
     case VF__FIFO_ROLES:
         break;
@@ -41,11 +55,11 @@ static const char *role_wants(enum vf__fifo_role role) {
     case VF__FIFO_TIME:
         return "holding periods need a number, date, time, timestamp or duration";
     case VF__FIFO_SIDE:
-        return "the side must be a string, integer or boolean column";
+        return "the side must be a string, number or boolean column";
     case VF__FIFO_QUANTITY:
-        return "the quantity must be an integer or float column";
+        return "the quantity must be an integer, float or decimal column";
     case VF__FIFO_PRICE:
-        return "the price must be an integer or float column";
+        return "the price must be an integer, float or decimal column";
     case VF__FIFO_KEYS:
     case VF__FIFO_ROLES:
         break;
@@ -57,9 +71,8 @@ static const char *role_wants(enum vf__fifo_role role) {
 static bool same_type(enum vf__fifo_role role, const struct vf__type *a, const struct vf__type *b) {
     bool loose = role == VF__FIFO_SIDE || role == VF__FIFO_PRICE;
     if (a->kind == VF__TEXT && b->kind == VF__TEXT) return true;
-    if (loose && vf__type_is_number(a) && vf__type_is_number(b))
-        return role == VF__FIFO_PRICE || a->kind != VF__FLOAT;
-    return a->kind == b->kind && a->width == b->width && a->ns == b->ns;
+    if (loose && vf__type_is_number(a) && vf__type_is_number(b)) return true;
+    return a->kind == b->kind && a->width == b->width && a->ns == b->ns && a->scale == b->scale;
 }
 
 static enum vf_status check_type(const struct vf__fifo_known *known, enum vf__fifo_role role,
@@ -99,7 +112,9 @@ static enum vf_status open_role(struct vf_fifo *fifo, struct vf__fifo_readers *r
                                 enum vf__fifo_role role, const struct vf_series *series,
                                 struct vf_error *err) {
     struct vf__reader *reader = &readers->reader[role];
-    enum vf_status status = vf__reader_open(reader, series, err);
+    bool decimals = role == VF__FIFO_QUANTITY || role == VF__FIFO_PRICE;
+    enum vf_status status =
+        decimals ? vf__reader_open_decimal(reader, series, err) : vf__reader_open(reader, series, err);
     if (status == VF_OK) status = check_type(&fifo->known[role], role, reader, err);
     if (status != VF_OK) return status;
     readers->used[role] = true;
@@ -262,30 +277,77 @@ static bool sign_quantities(const double *numbers, const int64_t *integers, cons
     return all;
 }
 
+enum vf_status vf__fifo_decimal(struct vf_fifo *fifo, struct vf__u128 magnitude, uint64_t *out, struct vf_error *err) {
+    *out = magnitude.low;
+    if (magnitude.high == 0 && magnitude.low < VF__LARGE) return VF_OK;
+    enum vf_status status = vf__fifo_grow(&fifo->ctx, &fifo->large, fifo->n_large + 1, sizeof magnitude, err);
+    if (status != VF_OK) return status;
+    ((struct vf__u128 *)fifo->large.data)[fifo->n_large] = magnitude;
+    *out = fifo->n_large++ | VF__LARGE;
+    return VF_OK;
+}
+
+/* Decimals as words, and scratch->amount: what stands for them in the replay. *all: each can be used. */
+static enum vf_status decimal_quantities(struct vf_fifo *fifo, struct vf__reader *reader, int64_t row, int64_t n,
+                                         uint64_t *out, bool learn, bool *all, struct vf_error *err) {
+    struct vf__fifo_scratch *s = fifo->scratch;
+    const struct vf__decimals decimals = {.magnitude = s->magnitude, .negative = s->negative};
+    const uint8_t *there;
+    enum vf_status status = vf__read_decimals(reader, row, n, &decimals, s->valid, &there, err);
+    *all = there == NULL;
+    for (int64_t i = 0; status == VF_OK && i < n; i++) {
+        struct vf__u128 magnitude = s->magnitude[i];
+        uint8_t code = s->codes[i];
+        s->valid[i] = !s->negative[i] && (there == NULL || there[i]);
+        *all &= s->valid[i];
+        out[i] = s->amount[i] = 0;
+        if (code == VF__SIDE_NONE) continue;
+        s->amount[i] = magnitude.low ^ magnitude.high * UINT64_C(0x9fb21c651e98df25) ^ side_bits[code];
+        out[i] = side_bits[code];
+        if (!learn || !s->valid[i]) continue;
+        status = vf__fifo_decimal(fifo, magnitude, &out[i], err);
+        out[i] |= side_bits[code];
+    }
+    return status;
+}
+
+/* The first quantity that cannot be used, and how many. */
+static enum vf_status note_quantities(struct vf_fifo *fifo, struct vf__reader *reader, int64_t row, int64_t row_in,
+                                      int64_t n, struct vf_error *err) {
+    struct vf__fifo_scratch *s = fifo->scratch;
+    struct vf__fifo_problem *problem = &fifo->problems[VF__FIFO_QUANTITY];
+    int64_t before = problem->count;
+    const uint8_t *there;
+    const double *number;
+    double buffer;
+    note_problem(problem, s->codes, s->valid, n, row_in, "null");
+    if (before > 0) return VF_OK;
+    enum vf_status status = vf__read_f64(reader, row + problem->first - row_in, 1, &buffer, s->valid, &number, &there, err);
+    if (status == VF_OK) problem->what = what_is_wrong(there == NULL || there[0], *number);
+    return status;
+}
+
 static enum vf_status read_quantities(struct vf_fifo *fifo, struct vf__reader *reader, int64_t row,
                                       int64_t row_in, int64_t n, uint64_t *out, bool learn,
                                       struct vf_error *err) {
     struct vf__fifo_scratch *s = fifo->scratch;
-    bool is_float = reader->type.kind == VF__FLOAT;
+    bool is_float = reader->type.kind == VF__FLOAT, all;
     const double *numbers = NULL;
     const int64_t *integers = NULL;
-    const uint8_t *there;
-    enum vf_status status = is_float
-                                ? vf__read_f64(reader, row, n, s->numbers, s->valid, &numbers, &there, err)
-                                : vf__read_i64(reader, row, n, s->values, s->valid, &integers, &there, err);
-    if (status != VF_OK) return status;
-    bool all = sign_quantities(numbers, integers, s->codes, there, n, s->valid, out);
+    const uint8_t *there = NULL;
+    enum vf_status status;
+    if (reader->type.kind == VF__DECIMAL) {
+        status = decimal_quantities(fifo, reader, row, n, out, learn, &all, err);
+        if (status != VF_OK) return status;
+    } else {
+        status = is_float ? vf__read_f64(reader, row, n, s->numbers, s->valid, &numbers, &there, err)
+                          : vf__read_i64(reader, row, n, s->values, s->valid, &integers, &there, err);
+        if (status != VF_OK) return status;
+        all = sign_quantities(numbers, integers, s->codes, there, n, s->valid, out);
+    }
     if (learn && !fifo->wide.quantities) fifo->wide.quantities = !vf__match_narrow(out, (size_t)n, is_float);
     if (all || !learn || !any_missing(s->codes, s->valid, n)) return VF_OK;
-    struct vf__fifo_problem *problem = &fifo->problems[VF__FIFO_QUANTITY];
-    int64_t before = problem->count, k;
-    note_problem(problem, s->codes, s->valid, n, row_in, "null");
-    if (before > 0) return VF_OK;
-    k = problem->first - row_in;
-    status = vf__read_valid(reader, row + k, 1, s->valid, &there, err);
-    if (status == VF_OK)
-        problem->what = what_is_wrong(there == NULL || there[0], is_float ? numbers[k] : (double)integers[k]);
-    return status;
+    return note_quantities(fifo, reader, row, row_in, n, err);
 }
 
 static enum vf_status read_prices(struct vf_fifo *fifo, struct vf__reader *reader, int64_t row, int64_t n,
@@ -381,6 +443,7 @@ enum vf_status vf__fifo_decode(struct vf_fifo *fifo, struct vf__fifo_readers *re
     if (status == VF_OK && target->price != NULL)
         status = read_prices(fifo, &readers->reader[VF__FIFO_PRICE], row, n, target->price, err);
     if (status != VF_OK) return status;
+    if (readers->reader[VF__FIFO_QUANTITY].type.kind == VF__DECIMAL) words.quantity = s->amount;
     if (holding && words.time == NULL) words.time = target->sort;
     if (holding && learn)
         fifo->wide.times |=

@@ -1,5 +1,5 @@
-/* Which side a row is on: patterns against text, integers and booleans, a block at a time.
-   Not for what a side does. */
+/* Which side a row is on: patterns against text, numbers and booleans, a block at a time. The case of ASCII letters does
+   not matter. Not for what a side does, nor for what looks like one and is not listed: fifo_doubt.c. */
 #include "api/fifo.h"
 
 #include <stdio.h>
@@ -13,7 +13,10 @@ static void make_view(struct vf__side_pattern *p) {
     uint32_t length = (uint32_t)p->length;
     memcpy(view, &length, 4);
     memset(mask, 0xff, 4 + p->length);
-    if (p->length > 0) memcpy(view + 4, p->text, p->length);
+    for (size_t i = 0; i < p->length; i++) { /* the bit that tells large letters from small ones is not looked at */
+        if (vf__is_letter(p->text[i])) mask[4 + i] = 0xdf;
+        view[4 + i] = p->text[i] & mask[4 + i];
+    }
     memcpy(&p->low, view, 8);
     memcpy(&p->high, view + 8, 8);
     memcpy(&p->low_mask, mask, 8);
@@ -23,10 +26,10 @@ static void make_view(struct vf__side_pattern *p) {
 static bool same_value(const struct vf__side_pattern *a, const struct vf__side_pattern *b) {
     if ((a->text == NULL) != (b->text == NULL)) return false;
     if (a->text == NULL) return a->integer == b->integer;
-    return a->length == b->length && memcmp(a->text, b->text, a->length) == 0;
+    return vf__same_letters(a->text, a->length, b->text, b->length);
 }
 
-static void describe_pattern(const struct vf__side_pattern *p, char *out, size_t size) {
+void vf__side_describe(const struct vf__side_pattern *p, char *out, size_t size) {
     if (p->text == NULL)
         (void)snprintf(out, size, "%lld", (long long)p->integer);
     else
@@ -53,9 +56,9 @@ static enum vf_status add_pattern(struct vf__sides *sides, const struct vf_conte
     for (size_t k = 0; k + 1 < sides->n; k++) {
         if (!same_value(&sides->patterns[k], &p) || sides->patterns[k].code == p.code) continue;
         char text[64];
-        describe_pattern(&p, text, sizeof text);
-        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "side %s is listed both as entry and as exit",
-                        text);
+        vf__side_describe(&p, text, sizeof text);
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1,
+                        "side %s is listed both as entry and as exit (the case of letters does not matter)", text);
     }
     return VF_OK;
 }
@@ -89,7 +92,7 @@ void vf__sides_release(struct vf__sides *sides, const struct vf_context *ctx) {
 }
 
 bool vf__sides_readable(const struct vf__type *type) {
-    return type->kind == VF__TEXT || vf__type_is_integer(type) || type->kind == VF__BOOL ||
+    return type->kind == VF__TEXT || vf__type_is_number(type) || type->kind == VF__BOOL ||
            type->kind == VF__NULL;
 }
 
@@ -111,7 +114,7 @@ static void match_views(const struct vf__sides *sides, const uint8_t *views, int
             uint64_t low, high;
             memcpy(&low, views + 16 * i, 8);
             memcpy(&high, views + 16 * i + 8, 8);
-            codes[i] |= ((low ^ p.low) | ((high & p.high_mask) ^ p.high)) == 0 ? p.code : 0;
+            codes[i] |= (((low & p.low_mask) ^ p.low) | ((high & p.high_mask) ^ p.high)) == 0 ? p.code : 0;
         }
     }
 }
@@ -161,8 +164,7 @@ static enum vf_status read_views(const struct vf__sides *sides, struct vf__reade
 static uint8_t code_of_text(const struct vf__sides *sides, const struct vf__text *text) {
     for (size_t k = 0; k < sides->n; k++) {
         const struct vf__side_pattern *p = &sides->patterns[k];
-        if (p->text != NULL && p->length == text->length && memcmp(p->text, text->data, p->length) == 0)
-            return p->code;
+        if (p->text != NULL && vf__same_letters(p->text, p->length, text->data, text->length)) return p->code;
     }
     return VF__SIDE_NONE;
 }
@@ -190,6 +192,21 @@ static enum vf_status read_integers(const struct vf__sides *sides, struct vf__re
         for (int64_t i = 0; p.text == NULL && i < n; i++)
             codes[i] |= values[i] == p.integer ? p.code : 0;
     }
+    for (int64_t i = 0; valid != NULL && i < n; i++)
+        codes[i] = (uint8_t)(codes[i] & -valid[i]);
+    return VF_OK;
+}
+
+static enum vf_status read_floats(const struct vf__sides *sides, struct vf__reader *reader, int64_t row, int64_t n,
+                                  struct vf__side_room *room, uint8_t *codes, struct vf_error *err) {
+    const double *values;
+    const uint8_t *valid;
+    enum vf_status status = vf__read_f64(reader, row, n, room->numbers, room->valid, &values, &valid, err);
+    if (status != VF_OK) return status;
+    memset(codes, 0, (size_t)n);
+    for (size_t k = 0; k < sides->n; k++)
+        for (int64_t i = 0; sides->patterns[k].text == NULL && i < n; i++)
+            codes[i] |= vf__same_number(values[i], sides->patterns[k].integer) ? sides->patterns[k].code : 0;
     for (int64_t i = 0; valid != NULL && i < n; i++)
         codes[i] = (uint8_t)(codes[i] & -valid[i]);
     return VF_OK;
@@ -283,106 +300,10 @@ static bool read_dictionary(struct vf__sides *sides, struct vf__reader *reader, 
 enum vf_status vf__sides_read(struct vf__sides *sides, struct vf__reader *reader, int64_t row, int64_t n,
                               struct vf__side_room *room, uint8_t *codes, struct vf_error *err) {
     const struct vf__type *type = &reader->type;
+    if (type->kind == VF__FLOAT) return read_floats(sides, reader, row, n, room, codes, err);
     if (type->kind != VF__TEXT) return read_integers(sides, reader, row, n, room, codes, err);
     if (type->dictionary && read_dictionary(sides, reader, row, n, room, codes)) return VF_OK;
     if (!type->dictionary && type->layout == VF__VIEWS && !sides->any_long)
         return read_views(sides, reader, row, n, room, codes, err);
     return read_texts(sides, reader, row, n, room, codes, err);
-}
-
-/* ---- what was seen ---------------------------------------------------------------------------------------------------- */
-
-static void note(struct vf__side_seen *seen, const char *text, size_t length) {
-    if (length > VF__SEEN_BYTES)
-        for (length = VF__SEEN_BYTES; length > 0 && ((uint8_t)text[length] & 0xc0) == 0x80;)
-            length--; /* never cut a character of UTF-8 */
-    for (size_t k = 0; k < seen->n; k++)
-        if (seen->length[k] == length && memcmp(seen->text[k], text, length) == 0) return;
-    if (seen->n == VF__SEEN) return;
-    seen->length[seen->n] = (uint8_t)length;
-    if (length > 0) memcpy(seen->text[seen->n], text, length);
-    seen->n++;
-}
-
-static void note_text(struct vf__side_seen *seen, const struct vf__text *text) {
-    char quoted[VF__SEEN_BYTES + 8];
-    size_t length = text->length < VF__SEEN_BYTES + 4 ? text->length : VF__SEEN_BYTES + 4;
-    quoted[0] = '"';
-    memcpy(quoted + 1, text->data, length);
-    quoted[length + 1] = '"';
-    note(seen, quoted, length + 2);
-}
-
-void vf__sides_note(struct vf__sides *sides, struct vf__reader *reader, int64_t row, int64_t n,
-                    struct vf__side_room *room, const uint8_t *codes) {
-    struct vf__side_seen *seen = &sides->seen;
-    const int64_t *values = NULL;
-    const uint8_t *valid;
-    bool text = reader->type.kind == VF__TEXT, unlisted = false;
-    if (seen->carried == (VF__SIDE_ENTRY | VF__SIDE_EXIT)) return;
-    for (int64_t i = 0; i < n; i++) {
-        seen->carried |= codes[i];
-        unlisted |= codes[i] == VF__SIDE_NONE;
-    }
-    if (!unlisted || seen->n == VF__SEEN) return;
-    enum vf_status status =
-        text ? vf__read_text(reader, row, n, room->text, room->valid, &valid, NULL)
-             : vf__read_i64(reader, row, n, room->values, room->valid, &values, &valid, NULL);
-    for (int64_t i = 0; status == VF_OK && i < n && seen->n < VF__SEEN; i++) {
-        char number[24];
-        if (codes[i] != VF__SIDE_NONE) continue;
-        if (valid != NULL && !valid[i]) {
-            note(seen, "null", 4);
-        } else if (text) {
-            note_text(seen, &room->text[i]);
-        } else {
-            int length = snprintf(number, sizeof number, "%lld", (long long)values[i]);
-            note(seen, number, (size_t)length);
-        }
-    }
-}
-
-static unsigned lower(uint8_t letter) {
-    return letter >= 'A' && letter <= 'Z' ? letter + 32u : letter;
-}
-
-bool vf__sides_alike(const struct vf__sides *sides, uint8_t side) {
-    for (size_t i = 0; i < sides->n; i++) {
-        const struct vf__side_pattern *p = &sides->patterns[i];
-        if (p->code != side || p->text == NULL || p->length == 0) continue;
-        for (size_t k = 0; k < sides->seen.n; k++) { /* texts are in quotes */
-            const char *text = sides->seen.text[k];
-            if (text[0] == '"' && lower((uint8_t)text[1]) == lower(p->text[0])) return true;
-        }
-    }
-    return false;
-}
-
-static void append(char *out, size_t size, const char *text, size_t length) {
-    size_t have = strlen(out);
-    if (length >= size - have) length = size - have - 1;
-    memcpy(out + have, text, length);
-    out[have + length] = '\0';
-}
-
-static void append_text(char *out, size_t size, const char *text) {
-    append(out, size, text, strlen(text));
-}
-
-void vf__sides_describe(const struct vf__sides *sides, char *out, size_t size) {
-    out[0] = '\0';
-    append_text(out, size, "listed:");
-    for (size_t k = 0; k < sides->n && k < 8; k++) {
-        char text[64];
-        describe_pattern(&sides->patterns[k], text, sizeof text);
-        append_text(out, size, k > 0 ? ", " : " ");
-        append_text(out, size, sides->patterns[k].code == VF__SIDE_ENTRY ? "entry " : "exit ");
-        append_text(out, size, text);
-    }
-    append_text(out, size, sides->seen.carried == 0 ? "; found:" : "; also found:");
-    for (size_t k = 0; k < sides->seen.n; k++) {
-        append_text(out, size, k > 0 ? ", " : " ");
-        append(out, size, sides->seen.text[k], sides->seen.length[k]);
-    }
-    if (sides->seen.n == VF__SEEN) append_text(out, size, ", ...");
 }

@@ -1,10 +1,12 @@
 /* Element-wise helpers of returns over Arrow columns: the return between two prices, and the sign of a side.
    Not for looking prices up: src/api/asof.c and src/api/daily.c do. */
+#include "api/side.h"
 #include "arrow/build.h"
 #include "arrow/read.h"
 #include "mark/daily.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 enum { BLOCK = VF__SIZED(2048, 8, 16384), SHOWN = 6, SHOWN_BYTES = 40 };
@@ -71,6 +73,12 @@ struct signs {
     size_t n_shown;
 };
 
+static double float_of(const struct signs *s, uint32_t id) {
+    double x;
+    memcpy(&x, &s->values.values[id], sizeof x);
+    return x;
+}
+
 static int8_t sign_of(const struct signs *s, uint32_t id) {
     for (size_t i = 0; i < s->n_sides; i++) {
         const struct vf_side *side = &s->sides[i];
@@ -78,8 +86,9 @@ static int8_t sign_of(const struct signs *s, uint32_t id) {
         if (s->values.bytes) {
             size_t length;
             const uint8_t *text = vf__keys_text(&s->values, id, &length);
-            same = side->text != NULL && side->length == length &&
-                   (length == 0 || memcmp(side->text, text, length) == 0);
+            same = side->text != NULL && vf__same_letters((const uint8_t *)side->text, side->length, text, length);
+        } else if (s->reader.type.kind == VF__FLOAT) {
+            same = side->text == NULL && vf__same_number(float_of(s, id), side->integer);
         } else {
             same = side->text == NULL && (uint64_t)side->integer == s->values.values[id];
         }
@@ -108,6 +117,25 @@ static void note_bad(struct signs *s, uint32_t id, int64_t row) {
     if (s->n_shown < SHOWN) s->shown[s->n_shown++] = id;
 }
 
+/* One key for both zeros, and one for every NaN. */
+static uint64_t number_key(double x) {
+    return vf__as_bits(x == x ? x + 0.0 : (double)NAN);
+}
+
+static enum vf_status float_keys(struct signs *s, int64_t row, int64_t n, uint32_t *ids, struct vf_error *err) {
+    double buffer[BLOCK];
+    uint8_t valid_buffer[BLOCK];
+    const double *numbers;
+    const uint8_t *valid;
+    enum vf_status status = vf__read_f64(&s->reader, row, n, buffer, valid_buffer, &numbers, &valid, err);
+    for (int64_t i = 0; status == VF_OK && i < n; i++) {
+        ids[i] = VF__NO_KEY;
+        if (valid == NULL || valid[i])
+            status = vf__keys_add(&s->values, number_key(numbers[i]), &ids[i], err);
+    }
+    return status;
+}
+
 static enum vf_status sign_block(struct signs *s, int64_t row, int64_t *values, uint8_t *validity,
                                  struct vf_error *err) {
     uint32_t ids[BLOCK];
@@ -115,6 +143,8 @@ static enum vf_status sign_block(struct signs *s, int64_t row, int64_t *values, 
     enum vf_status status = VF_OK;
     if (s->reader.type.kind == VF__NULL)
         memset(ids, 0xff, sizeof ids);
+    else if (s->reader.type.kind == VF__FLOAT)
+        status = float_keys(s, row, n, ids, err);
     else
         status = vf__read_keys(&s->reader, row, n, &s->values, ids, err);
     if (status == VF_OK) status = know_values(s, err);
@@ -137,6 +167,9 @@ static size_t show_value(const struct signs *s, uint32_t id, char *out) {
         const uint8_t *text = vf__keys_text(&s->values, id, &length);
         n = snprintf(out, SHOWN_BYTES, "'%.*s'", length > 24 ? 24 : (int)length,
                      text != NULL ? (const char *)text : "");
+    } else if (s->reader.type.kind == VF__FLOAT) {
+        double x = float_of(s, id);
+        n = snprintf(out, SHOWN_BYTES, "%s", x == x ? vf__number(x).text : "NaN");
     } else {
         n = snprintf(out, SHOWN_BYTES, "%" PRId64, (int64_t)s->values.values[id]);
     }
@@ -172,17 +205,17 @@ static enum vf_status check_sides(const struct signs *s, struct vf_error *err) {
             const struct vf_side *a = &s->sides[i], *b = &s->sides[j];
             bool same = a->text == NULL || b->text == NULL
                             ? a->text == NULL && b->text == NULL && a->integer == b->integer
-                            : a->length == b->length && memcmp(a->text, b->text, a->length) == 0;
-            if (same)
-                return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "side values %zu and %zu are the same",
-                                j + 1, i + 1);
+                            : vf__same_letters((const uint8_t *)a->text, a->length, (const uint8_t *)b->text, b->length);
+            if (same && a->entry != b->entry)
+                return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1,
+                                "side values %zu and %zu are the same (the case of letters does not matter)", j + 1, i + 1);
         }
     }
     if (!plus || !minus)
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "both sides need a value: +1 and -1");
-    if (s->reader.type.kind == VF__FLOAT || vf__type_is_temporal(&s->reader.type))
+    if (vf__type_is_temporal(&s->reader.type))
         return vf__fail(err, VF_ERROR_TYPE, s->reader.name, -1,
-                        "column \"%s\" is %s; as a side, a string, integer or boolean is accepted",
+                        "column \"%s\" is %s; as a side, a string, number or boolean is accepted",
                         s->reader.name, vf__type_name(&s->reader.type));
     return VF_OK;
 }

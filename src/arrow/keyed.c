@@ -24,6 +24,8 @@ enum vf__meaning vf__meaning_of(const struct vf__type *type) {
         return type->zoned ? VF__MEANS_ZONED : VF__MEANS_NAIVE;
     case VF__DURATION:
         return VF__MEANS_LENGTH;
+    case VF__DECIMAL:
+        break;
     }
     return VF__MEANS_NOTHING;
 }

@@ -61,13 +61,14 @@ static int64_t chunk_nulls(const struct vf__type *type, const struct ArrowArray 
     return nulls_of(type, array);
 }
 
-enum vf_status vf__reader_open(struct vf__reader *reader, const struct vf_series *series,
-                               struct vf_error *err) {
+static enum vf_status open_reader(struct vf__reader *reader, const struct vf_series *series, bool decimals,
+                                  struct vf_error *err) {
     *reader = (struct vf__reader){.series = series};
     if (series == NULL)
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "a column that the operation needs was not given");
     reader->name = vf__schema_name(series->schema);
-    enum vf_status status = vf__type_parse(series->schema, &reader->type, err);
+    enum vf_status status = decimals ? vf__type_parse_decimal(series->schema, &reader->type, err)
+                                     : vf__type_parse(series->schema, &reader->type, err);
     if (status == VF_OK && series->chunks == NULL && series->n_chunks > 0)
         return malformed(reader->name, "the chunks are missing", err);
     for (size_t c = 0; status == VF_OK && c < series->n_chunks; c++) {
@@ -80,6 +81,16 @@ enum vf_status vf__reader_open(struct vf__reader *reader, const struct vf_series
         reader->n_nulls = nulls < 0 || reader->n_nulls < 0 ? -1 : reader->n_nulls + nulls;
     }
     return status;
+}
+
+enum vf_status vf__reader_open(struct vf__reader *reader, const struct vf_series *series,
+                               struct vf_error *err) {
+    return open_reader(reader, series, false, err);
+}
+
+enum vf_status vf__reader_open_decimal(struct vf__reader *reader, const struct vf_series *series,
+                                       struct vf_error *err) {
+    return open_reader(reader, series, true, err);
 }
 
 enum vf_status vf__readers_open(struct vf__reader *readers, const struct vf_series *keys, size_t n_keys,
@@ -219,6 +230,17 @@ static void widen_i64(const struct vf__type *type, const struct ArrowArray *a, i
     }
 }
 
+/* The decimal at position `at`: its magnitude; true where it is below zero. */
+static bool decimal_at(const struct ArrowArray *a, int64_t at, struct vf__u128 *out) {
+    const uint8_t *from = (const uint8_t *)a->buffers[1] + (size_t)at * 16;
+    uint64_t word[2];
+    memcpy(word, from, sizeof word);
+    *out = (struct vf__u128){.low = word[0], .high = word[1]};
+    if ((out->high >> 63) == 0) return false;
+    *out = vf__u128_sub((struct vf__u128){0}, *out);
+    return true;
+}
+
 static void widen_f64(const struct vf__type *type, const struct ArrowArray *a, int64_t at, int64_t n,
                       double *out) {
     if (type->kind == VF__FLOAT) {
@@ -231,6 +253,15 @@ static void widen_f64(const struct vf__type *type, const struct ArrowArray *a, i
     if (type->kind == VF__BOOL) {
         for (int64_t i = 0; i < n; i++)
             out[i] = vf__bit(a->buffers[1], at + i) ? 1.0 : 0.0;
+        return;
+    }
+    if (type->kind == VF__DECIMAL) {
+        for (int64_t i = 0; i < n; i++) {
+            struct vf__u128 magnitude;
+            bool negative = decimal_at(a, at + i, &magnitude);
+            double x = vf__decimal_double(magnitude, type->scale);
+            out[i] = negative ? -x : x;
+        }
         return;
     }
     bool is_signed = type->kind == VF__INT;
@@ -349,7 +380,7 @@ static enum vf_status read_integers(struct vf__reader *reader, int64_t row, int6
                                     int64_t *value_buffer, uint8_t *valid_buffer, const int64_t **values,
                                     const uint8_t **valid, struct vf_error *err) {
     const struct vf__type *type = &reader->type;
-    if (type->kind == VF__FLOAT || type->kind == VF__TEXT)
+    if (type->kind == VF__FLOAT || type->kind == VF__TEXT || type->kind == VF__DECIMAL)
         return wrong_type(reader, "an integer, boolean or temporal type is needed", err);
     enum vf_status status = check_range(reader, row, n, err);
     if (status != VF_OK) return status;
@@ -414,7 +445,7 @@ enum vf_status vf__read_f64(struct vf__reader *reader, int64_t row, int64_t n, d
                             uint8_t *valid_buffer, const double **values, const uint8_t **valid,
                             struct vf_error *err) {
     const struct vf__type *type = &reader->type;
-    if (!vf__type_is_number(type) && type->kind != VF__BOOL && type->kind != VF__NULL)
+    if (!vf__type_is_number(type) && type->kind != VF__BOOL && type->kind != VF__NULL && type->kind != VF__DECIMAL)
         return wrong_type(reader, "a number is needed", err);
     enum vf_status status = check_range(reader, row, n, err);
     if (status != VF_OK) return status;
@@ -436,6 +467,27 @@ enum vf_status vf__read_f64(struct vf__reader *reader, int64_t row, int64_t n, d
     }
     *valid = any ? valid_buffer : NULL;
     return VF_OK;
+}
+
+enum vf_status vf__read_decimals(struct vf__reader *reader, int64_t row, int64_t n, const struct vf__decimals *out,
+                                 uint8_t *valid_buffer, const uint8_t **valid, struct vf_error *err) {
+    if (reader->type.kind != VF__DECIMAL) return wrong_type(reader, "a decimal is needed", err);
+    enum vf_status status = check_range(reader, row, n, err);
+    bool any = false;
+    struct piece p;
+    for (int64_t done = 0; status == VF_OK && done < n; done += p.n) {
+        p = next_piece(reader, row + done, n - done);
+        any |= piece_valid(&reader->type, &p, valid_buffer + done);
+        for (int64_t i = 0; i < p.n; i++) {
+            struct vf__u128 *magnitude = &out->magnitude[done + i];
+            out->negative[done + i] = decimal_at(p.array, p.array->offset + p.start + i, magnitude);
+            if (valid_buffer[done + i]) continue;
+            *magnitude = (struct vf__u128){0};
+            out->negative[done + i] = 0;
+        }
+    }
+    if (status == VF_OK) *valid = any ? valid_buffer : NULL;
+    return status;
 }
 
 enum vf_status vf__read_valid(struct vf__reader *reader, int64_t row, int64_t n, uint8_t *valid_buffer,

@@ -4,6 +4,7 @@
 #define VF_ARROW_READ_H
 
 #include "arrow/type.h"
+#include "base/decimal.h"
 #include "base/keys.h"
 
 /* A checked series and a place in it. Errors carry the row within the series, in err->row only: a caller that reads
@@ -31,6 +32,10 @@ enum vf_status vf__values_check(const char *name, const struct ArrowArray *array
 enum vf_status vf__reader_open(struct vf__reader *reader, const struct vf_series *series,
                                struct vf_error *err);
 
+/* The same of a column that may be of decimals too. */
+enum vf_status vf__reader_open_decimal(struct vf__reader *reader, const struct vf_series *series,
+                                       struct vf_error *err);
+
 /* Opens n_keys + n_values readers, of keys and then of values; every column has n_rows rows, or VF_ERROR_ARGUMENT. */
 enum vf_status vf__readers_open(struct vf__reader *readers, const struct vf_series *keys, size_t n_keys,
                                 const struct vf_series *values, size_t n_values, int64_t n_rows,
@@ -46,10 +51,19 @@ enum vf_status vf__read_i64(struct vf__reader *reader, int64_t row, int64_t n, i
                             uint8_t *valid_buffer, const int64_t **values, const uint8_t **valid,
                             struct vf_error *err);
 
-/* Any number (integers past 2^53 are rounded), boolean as 0 and 1. */
+/* Any number (integers past 2^53 and decimals are rounded to the closest double), boolean as 0 and 1. */
 enum vf_status vf__read_f64(struct vf__reader *reader, int64_t row, int64_t n, double *value_buffer,
                             uint8_t *valid_buffer, const double **values, const uint8_t **valid,
                             struct vf_error *err);
+
+/* Decimals as they are: magnitudes, without the point, and which are below zero. What stands at a
+   null is zero. */
+struct vf__decimals {
+    struct vf__u128 *magnitude;
+    uint8_t *negative;
+};
+enum vf_status vf__read_decimals(struct vf__reader *reader, int64_t row, int64_t n, const struct vf__decimals *out,
+                                 uint8_t *valid_buffer, const uint8_t **valid, struct vf_error *err);
 
 struct vf__text {
     const uint8_t *data;

@@ -1,6 +1,8 @@
 /* Reads Arrow format strings; see type.h. Not for building them. */
 #include "arrow/type.h"
 
+#include <stdio.h>
+
 const char *vf__schema_name(const struct ArrowSchema *schema) {
     return schema != NULL && schema->name != NULL ? schema->name : "";
 }
@@ -76,6 +78,28 @@ static bool parse_temporal(const char *f, struct vf__type *type) {
     }
 }
 
+/* "d:precision,scale", or that and ",bits": 128, or 0 with another width. */
+static int64_t parse_decimal(const char *f, struct vf__type *type) {
+    int precision, scale, bits = 128;
+    if (sscanf(f, "d:%4d,%4d,%4d", &precision, &scale, &bits) < 2) return 0;
+    if (bits != 128 || precision < 1 || precision > 38 || scale < -38 || scale > 38) return bits;
+    type->kind = VF__DECIMAL;
+    type->width = 16;
+    type->scale = scale;
+    return bits;
+}
+
+enum vf_status vf__type_parse_decimal(const struct ArrowSchema *schema, struct vf__type *type, struct vf_error *err) {
+    if (schema == NULL || schema->format == NULL || schema->dictionary != NULL || schema->format[0] != 'd')
+        return vf__type_parse(schema, type, err);
+    *type = (struct vf__type){.format = schema->format};
+    int64_t bits = parse_decimal(schema->format, type);
+    if (type->kind == VF__DECIMAL) return VF_OK;
+    return vf__fail(err, VF_ERROR_TYPE, vf__schema_name(schema), -1,
+                    "column \"%s\" has Arrow type '%s'; decimals of 128 bits are read, not of %lld: cast it first",
+                    vf__schema_name(schema), schema->format, (long long)bits);
+}
+
 enum vf_status vf__type_parse(const struct ArrowSchema *schema, struct vf__type *type, struct vf_error *err) {
     *type = (struct vf__type){0};
     if (schema == NULL || schema->format == NULL)
@@ -143,6 +167,8 @@ const char *vf__type_name(const struct vf__type *type) {
         return type->zoned ? "Datetime with time zone" : "Datetime";
     case VF__DURATION:
         return "Duration";
+    case VF__DECIMAL:
+        return "Decimal";
     }
     return "?";
 }

@@ -15,7 +15,8 @@ enum vf__kind {
     VF__DATE,  /* width 4: days; 8: milliseconds */
     VF__TIME,
     VF__TIMESTAMP,
-    VF__DURATION
+    VF__DURATION,
+    VF__DECIMAL /* width 16; only of readers that were opened for it */
 };
 
 enum vf__text_layout { VF__OFFSETS32, VF__OFFSETS64, VF__VIEWS };
@@ -27,6 +28,7 @@ struct vf__type {
     bool utf8;                   /* of texts: utf8 rather than binary */
     int64_t ns;                  /* of times: nanoseconds a unit (days: VF_DAY_NS) */
     bool zoned;                  /* of timestamps */
+    int32_t scale;               /* of decimals: digits behind the point */
     bool dictionary;             /* the rest describes the dictionary's values; index_* its keys */
     uint32_t index_width;
     bool index_signed;
@@ -35,6 +37,9 @@ struct vf__type {
 
 /* VF_ERROR_TYPE with the column's name for types the library does not know, VF_ERROR_ARROW for no schema. */
 enum vf_status vf__type_parse(const struct ArrowSchema *schema, struct vf__type *type, struct vf_error *err);
+
+/* As vf__type_parse, and decimals of 128 bits. */
+enum vf_status vf__type_parse_decimal(const struct ArrowSchema *schema, struct vf__type *type, struct vf_error *err);
 
 bool vf__type_is_integer(const struct vf__type *type); /* int or uint */
 bool vf__type_is_number(const struct vf__type *type);  /* and float */

@@ -4,8 +4,10 @@
 #define VF_MATCH_FIFO_H
 
 #include "base/chains.h"
+#include "base/decimal.h"
 #include "base/keys.h"
 #include "match/tape.h"
+#include "match/units.h"
 
 #define VF__MATCH_NONE UINT32_MAX
 
@@ -15,6 +17,9 @@
 /* A quantity is its magnitude (the bits of an int64 >= 0 or of a double >= 0, which order alike) under a sign bit:
    in a row, set for the exit side; in a record, set when the exit side opened the lot. */
 #define VF__EXIT_SIDE (UINT64_C(1) << 63)
+
+/* A decimal of 2^62 units or more is this and its place among those that are; see struct vf__match_input.large. */
+#define VF__LARGE (UINT64_C(1) << 62)
 
 /* A trade row as it is learnt. */
 struct vf__trade {
@@ -49,9 +54,23 @@ struct vf__match_input {
     const uint32_t *lot_group;
     const uint64_t *lot_quantity;
     size_t n_lots;
-    bool is_float;
+    enum vf__amounts amounts;
+    const struct vf__u128 *large; /* decimals beyond 62 bits, by place */
+    size_t n_large;
     enum vf_excess on_excess;
     bool forward; /* times are another column than sort: they are first checked not to fall along it */
+    bool rests; /* are to be kept */
+};
+
+/* What is left of a lot at the end; opener and quantity as in a record. */
+struct vf__rest {
+    uint32_t opener;
+    uint64_t quantity;
+};
+
+struct vf__rests {
+    struct vf__rest *data; /* by group, oldest first within one */
+    size_t n, room;
 };
 
 struct vf__match_tally {
@@ -68,9 +87,12 @@ struct vf__match_tally {
 };
 
 /* Matches every symbol's rows in order of (sort, row), and writes what each row gives over the cells, which *out goes on
-   using. Under VF_EXCESS_RAISE nothing is changed where tally->n_over is not 0 afterwards; nor where memory was refused, nor where tally->n_back is not 0. */
+   using; *rests, where they are to be kept, is the caller's to free. How floats are matched is decided symbol by symbol, of
+   all its quantities: as whole units of a decimal place where each is one (units.h), else to two doubles, and then less
+   than 4 ulps of the larger of lot and exit is nothing. Under VF_EXCESS_RAISE nothing is changed where tally->n_over is
+   not 0 afterwards; nor where memory was refused, nor where tally->n_back is not 0. */
 enum vf_status vf__match_run(const struct vf_context *ctx, const struct vf__match_input *in, struct vf__tapes *out,
-                             struct vf__match_tally *tally, struct vf_error *err);
+                             struct vf__rests *rests, struct vf__match_tally *tally, struct vf_error *err);
 
 /* Whether all of n quantities, signed or not, are whole and below 2^31. */
 bool vf__match_narrow(const uint64_t *quantity, size_t n, bool is_float);

@@ -9,6 +9,7 @@
 
 void vf__tapes_release(struct vf__tapes *tapes) {
     if (tapes->spill != NULL) vf__free(&tapes->ctx, tapes->spill, tapes->spill_bytes + VF__SLAB_PAD, 1);
+    if (tapes->large != NULL) vf__free(&tapes->ctx, tapes->large, tapes->large_room, sizeof *tapes->large);
     if (tapes->tape != NULL) vf__free(&tapes->ctx, tapes->tape, tapes->n, sizeof *tapes->tape);
     *tapes = (struct vf__tapes){0};
 }
@@ -360,17 +361,22 @@ void vf__pieces_markout(const struct vf__pieces *pieces, size_t n_prices, const 
     vf__pack_bits(flags, pieces->n, valid);
 }
 
-void vf__pieces_pnl(const struct vf__pieces *pieces, size_t n_prices, const double *price, bool is_float,
-                    double *out, uint8_t *valid) {
+double vf__amount_double(const struct vf__amount_form *form, uint64_t magnitude) {
+    double x;
+    if (form->is_float) {
+        memcpy(&x, &magnitude, sizeof x);
+        return x;
+    }
+    return vf__decimal_double(vf__amount_u128(form, magnitude), form->scale);
+}
+
+void vf__pieces_pnl(const struct vf__pieces *pieces, size_t n_prices, const double *price,
+                    const struct vf__amount_form *form, double *out, uint8_t *valid) {
     uint8_t flags[VF__PIECES];
     for (size_t i = 0; i < pieces->n; i++) {
         double from = price_at(price, n_prices, pieces->opener[i]), to = price_at(price, n_prices, pieces->closer[i]);
         uint64_t magnitude = pieces->quantity[i] & ~VF__EXIT_SIDE;
-        double quantity;
-        if (is_float)
-            memcpy(&quantity, &magnitude, sizeof quantity);
-        else
-            quantity = (double)(int64_t)magnitude;
+        double quantity = form->is_whole ? (double)(int64_t)magnitude : vf__amount_double(form, magnitude);
         double pnl = (to - from) * quantity;
         flags[i] = pieces->closer[i] == pieces->row[i] && isfinite(pnl);
         out[i] = !flags[i] ? 0 : pieces->quantity[i] & VF__EXIT_SIDE ? -pnl : pnl;

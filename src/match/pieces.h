@@ -46,12 +46,24 @@ void vf__pieces_holding(const struct vf__pieces *pieces, uint32_t n_rows, int64_
 /* Magnitudes as they are (8 bytes), and which are there. */
 void vf__pieces_quantity(const struct vf__pieces *pieces, uint64_t *out, uint8_t *valid);
 
+/* What a piece's quantity is: a whole number, the bits of a double, or a decimal, which may be one of `large`. */
+struct vf__amount_form {
+    bool is_whole, is_float;
+    int32_t scale;
+    const struct vf__u128 *large;
+};
+static inline struct vf__u128 vf__amount_u128(const struct vf__amount_form *form, uint64_t magnitude) {
+    if ((magnitude & VF__LARGE) != 0 && form->large != NULL) return form->large[magnitude & ~VF__LARGE];
+    return (struct vf__u128){.low = magnitude};
+}
+double vf__amount_double(const struct vf__amount_form *form, uint64_t magnitude);
+
 /* Prices (NaN: none) by row or inventory lot. */
 void vf__pieces_price(const struct vf__pieces *pieces, size_t n_prices, const double *price, bool closer,
                       double *out, uint8_t *valid);
 void vf__pieces_markout(const struct vf__pieces *pieces, size_t n_prices, const double *price, double *out,
                         uint8_t *valid);
-void vf__pieces_pnl(const struct vf__pieces *pieces, size_t n_prices, const double *price, bool is_float,
-                    double *out, uint8_t *valid);
+void vf__pieces_pnl(const struct vf__pieces *pieces, size_t n_prices, const double *price,
+                    const struct vf__amount_form *form, double *out, uint8_t *valid);
 
 #endif

@@ -12,6 +12,7 @@
 #define VF_MATCH_TAPE_H
 
 #include "base/chains.h"
+#include "base/decimal.h"
 
 #define VF__TAPE_WIDE UINT32_MAX
 #define VF__TAPE_FEW UINT32_C(0xffff)
@@ -21,6 +22,7 @@
 /* What stands in a piece. */
 struct vf__form {
     bool timed, narrow, bare;
+    bool units; /* of floats that are not narrow: the match is in units, and what is written is not */
 };
 
 struct vf__tape {
@@ -37,6 +39,8 @@ struct vf__tapes {
     size_t stride; /* of the cells */
     struct vf__tape *tape; /* by group */
     size_t n;
+    struct vf__u128 *large; /* decimals beyond 62 bits that pieces name */
+    size_t large_room;
     uint8_t *spill; /* blocks of tapes that are longer than their cells */
     size_t spill_bytes;
 };

@@ -37,10 +37,10 @@ static struct {
 static const char *const names[] = {"A", "BB", "", "a symbol longer than twelve"};
 
 static double take_quantity(struct bytes *b) {
-    static const double odd[] = {0, 5e-324, 1e-300, 1.7e308, 1e9, 999999999, 0.25, 0.1, 0.2, 0.3, 1e-9, 2e-9, 1e18, 3, 1, 0.7};
+    static const double odd[] = {0, 0x1p-20, 0x3p-20, 0x1p-9, 1e9, 999999999, 0.25, 0.125, 0.5, 0.75, 1e6, 2.5, 16, 3, 1, 7};
     uint8_t kind = take_byte(b);
     if (ask.integers) return kind % 8 == 7 ? (double)(take_word(b, 8) >> 11) : kind % 8 == 6 ? 0 : (double)(kind % 40);
-    if (kind < 128) return (double)(kind % 32) / 10;
+    if (kind < 128) return (double)(kind % 32) / 16;
     if (kind < 192) return (double)(kind % 64) / 8;
     return odd[kind % 16] * (kind >= 224 ? 3 : 1);
 }
@@ -130,10 +130,6 @@ static bool bad_quantity(const struct row *row) {
     return row->no_quantity || !(row->quantity >= 0) || row->quantity > 1.7976931348623157e308;
 }
 
-static double rest_of(double left, double whole) {
-    return !ask.integers && left < 1e-9 * whole ? 0 : left;
-}
-
 static void found(int64_t of, bool opens, const struct lot *lot, int64_t closer, double quantity, bool on_entry) {
     struct piece p = {.entry = lot != NULL ? lot->number : -1,
                       .exit = closer,
@@ -174,8 +170,8 @@ static void match_row(int64_t i, struct lot *open, size_t *n_open) {
         double take = lot->left < left ? lot->left : left;
         if (lot->number >= 0) found(lot->number, true, lot, i, take, true);
         found(i, false, lot, i, take, false);
-        lot->left = rest_of(lot->left - take, fabs(lot->row->quantity));
-        left = rest_of(left - take, row->quantity);
+        lot->left = lot->left - take; /* exact: all are multiples of 2^-20 below 2^30 */
+        left = left - take;
     }
     own.left = left;
     if (left > 0 && (shorts || !is_exit))
@@ -542,7 +538,7 @@ static void refused_update(struct vf_fifo *fifo, struct bytes *b) {
     if (take_chance(b, 2))
         batch.quantity = &number_column("qty", rows, n + (n < n_rows ? 1 : -1), false, n)->series;
     else
-        batch.side = &number_column("side", rows, n, true, n)->series;
+        batch.side = &number_column("side", rows, n + (n < n_rows ? 1 : -1), true, n)->series;
     enum vf_status status = vf_fifo_update(fifo, &batch, &err);
     check_error(status, &err);
     REQUIRE(status == VF_ERROR_ARGUMENT || status == VF_ERROR_TYPE);

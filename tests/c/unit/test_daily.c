@@ -245,13 +245,25 @@ static void test_side_sign(void) {
     CHECK_STATUS(vf_side_sign(NULL, text, sides, 2, false, &out, &check_error), VF_ERROR_DATA);
     CHECK(check_error.row == 2 && strstr(check_error.message, "'Sell'") != NULL);
     CHECK_STATUS(vf_side_sign(NULL, text, sides, 1, false, &out, &check_error), VF_ERROR_ARGUMENT);
-    sides[1] = sides[0];
+    const struct vf_side again[4] = {sides[0], sides[1], sides[2], {.text = "SELL", .length = 4}};
+    CHECK_OK(vf_side_sign(NULL, text, again, 4, false, &out, &check_error)); /* twice on one side is once */
+    CHECK_I64(check_i64(&out, 2), -1);
+    vf_column_release(&out);
+    sides[1] = (struct vf_side){.text = "b", .length = 1};
     CHECK_STATUS(vf_side_sign(NULL, text, sides, 3, false, &out, &check_error), VF_ERROR_ARGUMENT);
     const struct vf_series *number = check_series(&c, "l", "side", 3, NULL, numbers, NULL);
     struct vf_side whole[3] = {{.integer = 1, .entry = true}, {.integer = -1}, {.text = "5", .length = 1}};
     CHECK_STATUS(vf_side_sign(NULL, number, whole, 3, false, &out, &check_error), VF_ERROR_DATA);
     CHECK(check_error.row == 2 && strstr(check_error.message, "found: 5") != NULL);
-    CHECK_STATUS(vf_side_sign(NULL, check_series(&c, "g", "side", 3, NULL, numbers, NULL), whole, 2, false,
+    static const double floats[3] = {1, -1, -NAN};
+    const struct vf_series *real = check_series(&c, "g", "side", 3, NULL, floats, NULL);
+    CHECK_STATUS(vf_side_sign(NULL, real, whole, 2, false, &out, &check_error), VF_ERROR_DATA);
+    CHECK(check_error.row == 2 && strstr(check_error.message, "found: NaN") != NULL);
+    real = check_series(&c, "g", "side", 2, NULL, floats, NULL);
+    CHECK_OK(vf_side_sign(NULL, real, whole, 2, false, &out, &check_error));
+    CHECK(check_i64(&out, 0) == 1 && check_i64(&out, 1) == -1);
+    vf_column_release(&out);
+    CHECK_STATUS(vf_side_sign(NULL, check_series(&c, "tsn:", "side", 3, NULL, numbers, NULL), whole, 2, false,
                               &out, &check_error),
                  VF_ERROR_TYPE);
 }

@@ -19,6 +19,7 @@ struct day {
     const int64_t *lot_symbol;
     const double *lot_quantity;
     const double *lot_price;
+    double unit; /* quantities are whole multiples of 1 / unit; 0: of 1 */
 };
 
 struct ask {
@@ -148,7 +149,7 @@ static enum vf_status run(const struct day *day, const struct ask *ask, struct p
 
 struct lot {
     int64_t row; /* -1 - k: inventory lot k */
-    double left, whole;
+    double left;
     bool is_short;
 };
 
@@ -195,15 +196,20 @@ static void found(int64_t of_row, bool open_leg, int64_t opener, int64_t closer,
     n_founds++;
 }
 
-static double rest_of(double left, double whole, bool integers) {
-    return !integers && left < 1e-9 * whole ? 0 : left;
+/* In the oracle quantities are counted in units. */
+static double units(double quantity) {
+    return the_day->unit > 0 ? rint(quantity * the_day->unit) : quantity;
+}
+
+static double from_units(double n) {
+    return the_day->unit > 0 ? n / the_day->unit : n;
 }
 
 static void oracle_trade(struct lot *queue, int64_t *head, int64_t *tail, int64_t row,
                          const struct ask *ask) {
     bool is_exit = the_day->side[row] == 2;
-    double whole = the_day->quantity[row], left = whole;
-    if (whole == 0) {
+    double left = units(the_day->quantity[row]);
+    if (left == 0) {
         found(row, false, is_exit ? INT64_MIN : row, is_exit ? row : INT64_MIN, 0, false);
         founds[n_founds - 1].piece.closed = 0;
         founds[n_founds - 1].open_leg = false;
@@ -214,17 +220,17 @@ static void oracle_trade(struct lot *queue, int64_t *head, int64_t *tail, int64_
     while (!adds && left > 0 && *head < *tail) {
         struct lot *lot = &queue[*head];
         double take = lot->left < left ? lot->left : left;
-        if (lot->row >= 0) found(lot->row, true, lot->row, row, take, lot->is_short);
-        found(row, false, lot->row, row, take, lot->is_short);
-        lot->left = rest_of(lot->left - take, lot->whole, ask->integers);
-        left = rest_of(left - take, whole, ask->integers);
+        if (lot->row >= 0) found(lot->row, true, lot->row, row, from_units(take), lot->is_short);
+        found(row, false, lot->row, row, from_units(take), lot->is_short);
+        lot->left -= take;
+        left -= take;
         if (lot->left == 0) (*head)++;
     }
     if (left == 0) return;
     if (adds || ask->on_excess == VF_EXCESS_OPEN_SHORT)
-        queue[(*tail)++] = (struct lot){.row = row, .left = left, .whole = whole, .is_short = is_exit};
+        queue[(*tail)++] = (struct lot){.row = row, .left = left, .is_short = is_exit};
     else
-        found(row, false, INT64_MIN, row, left, false);
+        found(row, false, INT64_MIN, row, from_units(left), false);
 }
 
 static int by_row(const void *a, const void *b) {
@@ -267,7 +273,7 @@ static int64_t shape(enum vf_fifo_rows rows, struct piece *out) {
                                           .pnl = NAN};
         }
         if (f->piece.closed == 1)
-            out[summary].quantity += f->piece.quantity;
+            out[summary].quantity = from_units(units(out[summary].quantity) + units(f->piece.quantity));
         else
             out[summary].closed = 0;
     }
@@ -291,8 +297,7 @@ static int64_t oracle(const struct day *day, const struct ask *ask, struct piece
         for (int64_t k = 0; k < day->n_lots; k++)
             if (day->lot_symbol[k] == day->symbol[i] && day->lot_quantity[k] != 0)
                 queue[tail++] = (struct lot){.row = -1 - k,
-                                             .left = fabs(day->lot_quantity[k]),
-                                             .whole = fabs(day->lot_quantity[k]),
+                                             .left = units(fabs(day->lot_quantity[k])),
                                              .is_short = day->lot_quantity[k] < 0};
         for (int64_t j = i; j < day->n; j++) {
             if (day->symbol[j] != day->symbol[i] || (day->side[j] != 1 && day->side[j] != 2)) continue;
@@ -306,7 +311,7 @@ static int64_t oracle(const struct day *day, const struct ask *ask, struct piece
             oracle_trade(queue, &head, &tail, rows[k], ask);
         for (; head < tail; head++)
             if (queue[head].row >= 0)
-                found(queue[head].row, true, queue[head].row, INT64_MIN, queue[head].left,
+                found(queue[head].row, true, queue[head].row, INT64_MIN, from_units(queue[head].left),
                       queue[head].is_short);
     }
     qsort(founds, (size_t)n_founds, sizeof *founds, by_row);
@@ -499,23 +504,30 @@ static void test_zero_quantities(void) {
     }
 }
 
-/* 0.3 - 0.1 - 0.2 leaves 2.8e-17, which is nothing; a billionth and more is something. */
+/* 0.3 - 0.1 - 0.2 leaves 2.8e-17, which is nothing; what is a lot of its own is something, however small. */
 static void test_fractions(void) {
     static const int64_t side[4] = {1, 2, 2, 2}, time[4] = {1, 2, 3, 4};
     static const double quantity[4] = {0.3, 0.1, 0.2, 0.5};
     struct day day = {
-        .n = 4, .symbol = ones, .side = side, .time = time, .quantity = quantity, .price = prices};
+        .n = 4, .symbol = ones, .side = side, .time = time, .quantity = quantity, .price = prices, .unit = 10};
     struct ask ask = {.n_threads = 1, .batch = 5, .slice = 5};
     check_lines(&day, &ask,
-                LINES({0, 0, 0.1, 1, 1}, {0, 0, 0.3 - 0.1, 2, 1}, {1, 0, 0.1, 1, 1}, {2, 0, 0.3 - 0.1, 2, 1},
-                      {3, -1, 0.5, -1, 0}));
+                LINES({0, 0, 0.1, 1, 1}, {0, 0, 0.2, 2, 1}, {1, 0, 0.1, 1, 1}, {2, 0, 0.2, 2, 1}, {3, -1, 0.5, -1, 0}));
     static const double billion[4] = {1e9, 999999999, 0.25, 0.25};
     day.quantity = billion;
+    day.unit = 4;
     check_lines(&day, &ask,
-                LINES({0, 0, 999999999, 1, 1}, {0, 0, 0.25, 2, 1}, {1, 0, 999999999, 1, 1},
-                      {2, 0, 0.25, 2, 1}, {3, -1, 0.25, -1, 0}));
+                LINES({0, 0, 999999999, 1, 1}, {0, 0, 0.25, 2, 1}, {0, 0, 0.25, 3, 1}, {0, 0, 0.5, -1, 0},
+                      {1, 0, 999999999, 1, 1}, {2, 0, 0.25, 2, 1}, {3, 0, 0.25, 3, 1}));
+    static const double last[4] = {1.0, 0.9, 0.09999999, 1e-8};
+    day.quantity = last;
+    day.unit = 1e8;
+    check_lines(&day, &ask,
+                LINES({0, 0, 0.9, 1, 1}, {0, 0, 0.09999999, 2, 1}, {0, 0, 1e-8, 3, 1}, {1, 0, 0.9, 1, 1},
+                      {2, 0, 0.09999999, 2, 1}, {3, 0, 1e-8, 3, 1}));
     static const double tiny[4] = {5e-324, 5e-324, 1e-300, 1.7e308};
     day.quantity = tiny;
+    day.unit = 0;
     check_lines(
         &day, &ask,
         LINES({0, 0, 5e-324, 1, 1}, {1, 0, 5e-324, 1, 1}, {2, -1, 1e-300, -1, 0}, {3, -1, 1.7e308, -1, 0}));
@@ -582,10 +594,11 @@ static struct day random_day(int64_t n, int64_t n_symbols, int flavour) {
                         .n_lots = held ? 40 : 0,
                         .lot_symbol = r_lot_symbol,
                         .lot_quantity = r_lot_quantity,
-                        .lot_price = r_lot_price};
+                        .lot_price = r_lot_price,
+                        .unit = fractions ? 10 : 0};
 }
 
-/* Pieces of a trade row add up to its quantity, except for what the 1e-9 rule drops. */
+/* Pieces of a trade row add up to its quantity, up to rounding. */
 static void check_sums(const struct day *day, int64_t n) {
     int64_t k = 0;
     for (int64_t row = 0; row < day->n; row++) {
@@ -887,9 +900,86 @@ static void test_side_types(void) {
     check_spec_quantities(&out);
     vf_column_release(&out);
     static const double floats[7] = {1, 1, 2, 2, 1, 0, 2};
+    static const int32_t days[7] = {1, 1, 2, 2, 1, 0, 2};
     spec_columns(&c);
     (void)check_series(&c.side, "g", "side", 7, NULL, floats, NULL);
+    CHECK_OK(match_columns(&c, plain_sides, 2, VF_FIFO_QTY, &out));
+    check_spec_quantities(&out);
+    vf_column_release(&out);
+    (void)check_series(&c.side, "tdD", "side", 7, NULL, days, NULL);
     CHECK_STATUS(match_columns(&c, plain_sides, 2, VF_FIFO_QTY, &out), VF_ERROR_TYPE);
+}
+
+/* Decimals of 128 bits, tenths of the specification's quantities; other widths are refused. */
+static void test_decimals(void) {
+    int64_t words[14] = {0};
+    struct columns c;
+    struct vf_column out;
+    for (int i = 0; i < 7; i++)
+        words[2 * i] = (int64_t)spec_quantity[i] * 10;
+    spec_columns(&c);
+    (void)check_series(&c.quantity, "d:12,1", "qty", 7, NULL, words, NULL);
+    CHECK_OK(match_columns(&c, plain_sides, 2, VF_FIFO_QTY, &out));
+    CHECK(strcmp(out.schema.format, "d:12,1") == 0);
+    const int64_t *got_words = out.array.buffers[1];
+    static const int64_t tenths[11] = {1000, 200, 300, 1000, 200, 300, 500, 100, 300, 0, 100};
+    for (int i = 0; i < 11; i++) {
+        CHECK_I64(got_words[2 * i], tenths[i]);
+        CHECK_I64(got_words[2 * i + 1], 0);
+    }
+    vf_column_release(&out);
+    static const char *const others[4] = {"d:50,1,256", "d:9,1,32", "d:0,0", "d:12"};
+    for (int i = 0; i < 4; i++) {
+        (void)check_series(&c.quantity, others[i], "qty", 7, NULL, words, NULL);
+        CHECK_STATUS(match_columns(&c, plain_sides, 2, VF_FIFO_QTY, &out), VF_ERROR_TYPE);
+    }
+}
+
+/* What is held: of two lots of 4 and 6 and a purchase of 10, twelve are sold; and of a symbol without rows. */
+static void test_rests(void) {
+    static const int64_t held_symbol[4] = {1, 2, 1, 3}, held[4] = {4, 7, 6, 0}, symbol[2] = {1, 1}, time[2] = {1, 2};
+    static const int64_t side[2] = {1, 2}, quantity[2] = {10, 12};
+    static const double price[2] = {20, 21}, held_price[4] = {10, 11, 12, 13};
+    struct vf_fifo_options options = {
+        .sides = plain_sides, .n_sides = 2, .columns = VF_FIFO_ENTRY_PRICE, .rests = true};
+    struct check_column c[6];
+    struct vf_column out[VF_FIFO_N_REST_COLUMNS];
+    struct vf_fifo *fifo = NULL;
+    memset(out, 0x5a, sizeof out);
+    CHECK_OK(vf_fifo_open(NULL, &options, &fifo, &check_error));
+    CHECK_OK(vf_fifo_inventory(fifo, check_series(&c[0], "l", "symbol", 4, NULL, held_symbol, NULL),
+                               check_series(&c[1], "l", "qty", 4, NULL, held, NULL),
+                               check_series(&c[2], "g", "price", 4, NULL, held_price, NULL), &check_error));
+    struct vf_fifo_batch batch = {.symbol = check_series(&c[0], "l", "symbol", 2, NULL, symbol, NULL),
+                                  .sort = check_series(&c[1], "l", "t", 2, NULL, time, NULL),
+                                  .side = check_series(&c[2], "l", "side", 2, NULL, side, NULL),
+                                  .quantity = check_series(&c[3], "l", "qty", 2, NULL, quantity, NULL),
+                                  .price = check_series(&c[4], "g", "price", 2, NULL, price, NULL)};
+    CHECK_OK(vf_fifo_update(fifo, &batch, &check_error));
+    CHECK_STATUS(vf_fifo_rests(fifo, out, &check_error), VF_ERROR_STATE);
+    CHECK_OK(vf_fifo_match(fifo, &check_error));
+    CHECK_STATUS(vf_fifo_rests(fifo, NULL, &check_error), VF_ERROR_ARGUMENT);
+    for (int again = 0; again < 2; again++) {
+        CHECK_OK(vf_fifo_rests(fifo, out, &check_error));
+        CHECK_I64(out[0].array.length, 2);
+        CHECK_I64(((const uint8_t *)out[1].array.buffers[0])[0] & 3, 2);
+        CHECK_I64(((const uint32_t *)out[0].array.buffers[1])[0], 0); /* row 0: 8 of 10 */
+        CHECK_I64(((const uint32_t *)out[1].array.buffers[1])[1], 1); /* the second lot, whole */
+        CHECK_I64(((const int64_t *)out[2].array.buffers[1])[0], 8);
+        CHECK_I64(((const int64_t *)out[2].array.buffers[1])[1], 7);
+        CHECK_I64(((const uint8_t *)out[3].array.buffers[1])[0], 0);
+        CHECK_F64(((const double *)out[4].array.buffers[1])[0], 20);
+        CHECK_F64(((const double *)out[4].array.buffers[1])[1], 11);
+        for (int i = 0; i < VF_FIFO_N_REST_COLUMNS; i++)
+            vf_column_release(&out[i]);
+    }
+    vf_fifo_close(fifo);
+    options.rests = false;
+    CHECK_OK(vf_fifo_open(NULL, &options, &fifo, &check_error));
+    CHECK_OK(vf_fifo_update(fifo, &batch, &check_error));
+    CHECK_OK(vf_fifo_match(fifo, &check_error));
+    CHECK_STATUS(vf_fifo_rests(fifo, out, &check_error), VF_ERROR_STATE);
+    vf_fifo_close(fifo);
 }
 
 static void test_quantity_types(void) {
@@ -1242,6 +1332,8 @@ int main(void) {
     test_laws();
     test_side_types();
     test_quantity_types();
+    test_decimals();
+    test_rests();
     test_time_types();
     test_symbol_types();
     test_bad_values();

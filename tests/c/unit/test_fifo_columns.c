@@ -861,7 +861,7 @@ static const char *doubt_of(const char *const given[3]) {
     static const struct vf_side listed[3] = {{.text = "Buy", .length = 3, .entry = true},
                                              {.text = "Sell", .length = 4},
                                              {.integer = 3}};
-    static char text[512];
+    static char text[1024];
     const struct vf_fifo_options options = {.sides = listed, .n_sides = 3, .columns = VF_FIFO_QTY};
     struct check_column c[4];
     struct vf_fifo *fifo = NULL;
@@ -888,13 +888,17 @@ static const char *doubt_of(const char *const given[3]) {
 static void test_a_side_that_looks_misspelt(void) {
     CHECK(strcmp(doubt_of((const char *const[3]){"b", "Sell", "Cancel"}),
                  "no row of column \"side\" carries a listed entry side; listed: entry \"Buy\", exit \"Sell\", exit 3; "
-                 "also found: \"b\", \"Cancel\"") == 0);
-    CHECK(strstr(doubt_of((const char *const[3]){NULL, "SELL", "Buy"}),
-                 "a listed exit side; listed: entry \"Buy\", exit \"Sell\", exit 3; also found: null, \"SELL\"") != NULL);
-    CHECK(strcmp(doubt_of((const char *const[3]){"Buy", "Sell", "b"}), "") == 0);
+                 "also found: \"b\", \"Cancel\"; not listed, and like a side: \"b\" (1 row)") == 0);
+    CHECK(strcmp(doubt_of((const char *const[3]){NULL, "Sells", "Buy"}),
+                 "no row of column \"side\" carries a listed exit side; listed: entry \"Buy\", exit \"Sell\", exit 3; "
+                 "also found: null, \"Sells\"") == 0);
+    CHECK(strcmp(doubt_of((const char *const[3]){"Buy", "Sell", "b"}),
+                 "column \"side\": 1 row has a side that is not listed, and passes as no trade: \"b\" (1 row); listed: "
+                 "entry \"Buy\", exit \"Sell\", exit 3; list them too, or filter such rows out") == 0);
+    CHECK(strcmp(doubt_of((const char *const[3]){"BUY", "sell", "Cancel"}), "") == 0); /* case does not matter */
     CHECK(strcmp(doubt_of((const char *const[3]){"Buy", "Buy", "Cancel"}), "") == 0); /* a day may have one side */
     CHECK(strcmp(doubt_of((const char *const[3]){"Sell", NULL, ""}), "") == 0);
-    CHECK(strcmp(doubt_of((const char *const[3]){"Buy", NULL, "b"}), "") == 0); /* like the side that is there */
+    CHECK(strstr(doubt_of((const char *const[3]){"S ", "Buy", "S "}), "\"S \" (2 rows)") != NULL);
 }
 
 int main(void) {

@@ -74,14 +74,16 @@ def duckdb_mid(case: Case) -> pl.DataFrame:
 
 def make_sign(rng: Rng) -> Case:
     units = _units(rng)
-    kind = rng.choice(["text", "category", "enum", "integer", "boolean"])
+    kind = rng.choice(["text", "category", "enum", "integer", "boolean", "float"])
     if kind == "boolean":
         buy, sell, other = [True], [False], []
     elif kind == "integer":
         buy, sell, other = rng.choice([([1], [-1, 2], [7]), ([48], [49], [0]), ([0], [1], [-(2**31)])])
+    elif kind == "float":
+        buy, sell, other = rng.choice([([1], [-1, 2.0], [7.5, math.inf]), ([48.0], [49], [0.0])])
     else:
         buy, sell, other = rng.choice(
-            [(["B"], ["S"], ["C"]), (["B", "Buy"], ["S", "Sell", ""], ["b"]), (["买入"], ["卖出, a long name"], ["B"])]
+            [(["B"], ["S"], ["C"]), (["B", "Buy"], ["S", "Sell", ""], ["bx"]), (["买入"], ["卖出, a long name"], ["B"])]
         )
     nulls = rng.choice(["raise", "null"])
     bad = rng.random() < 0.3
@@ -94,15 +96,20 @@ def make_sign(rng: Rng) -> Case:
     )
     dtype: Any = {
         "category": pl.Categorical, "enum": pl.Enum(list(dict.fromkeys([*known, *other]))) if kind == "enum" else None,
-        "integer": rng.choice([pl.Int32, pl.Int64]), "boolean": pl.Boolean, "text": pl.String,
+        "integer": rng.choice([pl.Int32, pl.Int64]), "float": rng.choice([pl.Float32, pl.Float64]),
+        "boolean": pl.Boolean, "text": pl.String,
     }[kind]  # fmt: skip
+    spelt = rng.choice([str, str.lower, str.upper])  # the case of letters does not matter
+    buy, sell = ([spelt(side) if isinstance(side, str) else side for side in listed] for listed in (buy, sell))
     options = {"buy": buy[0] if len(buy) == 1 else buy, "sell": sell, "nulls": nulls}
     return shapes.case_of(rng, {"rows": _frame(units, pl.Series("side", values, dtype=dtype))}, options)
 
 
 def _sides(case: Case) -> tuple[list[Any], list[Any]]:
     buy, sell = case.options["buy"], case.options["sell"]
-    return buy if isinstance(buy, list) else [buy], sell if isinstance(sell, list) else [sell]
+    both = (buy if isinstance(buy, list) else [buy], sell if isinstance(sell, list) else [sell])
+    folded = [[side.lower() if isinstance(side, str) else side for side in listed] for listed in both]
+    return folded[0], folded[1]
 
 
 def ours_sign(case: Case) -> pl.DataFrame:
@@ -118,7 +125,8 @@ def python_sign(case: Case) -> pl.DataFrame:
     values: list[int | None] = []
     wrong = []
     for row, side in enumerate(case["rows"]["side"]):
-        values.append(1 if side in buy else -1 if side in sell else None)
+        one = side.lower() if isinstance(side, str) else side
+        values.append(1 if one in buy else -1 if one in sell else None)
         if values[-1] is None and (side is not None or case.options["nulls"] == "raise"):
             wrong.append(row)
     if wrong:
@@ -128,14 +136,13 @@ def python_sign(case: Case) -> pl.DataFrame:
 
 def polars_sign(case: Case) -> pl.DataFrame:
     buy, sell = _sides(case)
-    side = (
-        pl.col("side").cast(pl.String) if case["rows"].schema["side"] in (pl.Categorical, pl.Enum) else pl.col("side")
-    )
-    dtype = pl.String if isinstance(buy[0], str) else case["rows"].schema["side"]
+    text = isinstance(buy[0], str)
+    side = pl.col("side").cast(pl.String).str.to_lowercase() if text else pl.col("side")
+    dtype = pl.String if text else case["rows"].schema["side"]
     sign = (
-        pl.when(side.is_in(pl.Series(buy, dtype=dtype).implode()))
+        pl.when(side.is_in(pl.Series(buy).cast(dtype).implode()))
         .then(1)
-        .when(side.is_in(pl.Series(sell, dtype=dtype).implode()))
+        .when(side.is_in(pl.Series(sell, strict=False).cast(dtype).implode()))
         .then(-1)
         .cast(pl.Int64)
     )
@@ -151,9 +158,11 @@ def duckdb_sign(case: Case) -> pl.DataFrame:
         return ", ".join(f"'{v}'" if isinstance(v, str) else str(v) for v in values)
 
     buy, sell = _sides(case)
+    side = "lower(side)" if isinstance(buy[0], str) else "side"
     query = f"""
     SELECT "row", {UNIT}, side IS NULL AS missing,
-           CAST(CASE WHEN side IN ({listed(buy)}) THEN 1 WHEN side IN ({listed(sell)}) THEN -1 END AS BIGINT) AS sign
+           CAST(CASE WHEN {side} IN ({listed(buy)}) THEN 1
+                     WHEN {side} IN ({listed(sell)}) THEN -1 END AS BIGINT) AS sign
     FROM own ORDER BY "row"
     """
     out = ask(query, own=physical(case["rows"]).with_row_index("row"))

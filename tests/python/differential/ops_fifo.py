@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import random
+from fractions import Fraction
 from typing import Any
 
 import polars as pl
@@ -19,7 +20,8 @@ from differential.core import UNIT, Case, Operation, refusable, refused
 from differential.plain import nanoseconds, ns_expr, physical
 from differential.shapes import NOBODY, NS
 from differential.sql import ask
-from oracle.fifo_oracle import ExcessError, fifo_oracle
+from oracle.fifo_oracle import ExcessError, fifo_oracle, is_side
+from oracle.quantities import Dust, decimal_of, exact, nearest
 
 Rng = random.Random
 _PIECES = ["matched_entry_id", "matched_qty", "holding_period", "is_closed", "matched_exit_id", "entry_price"]
@@ -27,14 +29,16 @@ _PIECES += ["exit_price", "close_markout", "realized_pnl"]
 _EXACT_SUM = 2.0**52
 
 SIDES: list[tuple[Any, Any, list[Any], Any]] = [
-    ("B", "S", [None, "C", "", "b"], pl.String),
+    ("B", "S", [None, "C", "", "x"], pl.String),
     ("B", "S", [None, "C"], pl.Categorical),
     ("B", "S", [None, "C"], pl.Enum(["S", "C", "B"])),
-    (["B", "Buy, at a long name"], ["S", "Sell"], [None, "buy"], pl.String),
+    (["B", "Buy, at a long name"], ["S", "Sell"], [None, "purchase"], pl.String),
     (1, -1, [None, 0], pl.Int8),
     ([48, 1], 49, [None, 50], pl.Int64),
     (1, 2, [None, 0], pl.UInt8),
     (True, False, [None], pl.Boolean),
+    (1, -1, [None, 0.0, 1.5, math.nan], pl.Float64),
+    (1.0, [2.0, 5], [None, 0.0, math.inf], pl.Float32),
 ]
 
 
@@ -57,14 +61,16 @@ def make(rng: Rng) -> Case:
         shapes.price_series(rng, "price", units),
     )
     options: dict[str, Any] = {
-        "entry_side": entry,
-        "exit_side": exit_,
+        "entry_side": _spelt(rng, entry),
+        "exit_side": _spelt(rng, exit_),
         "rows": rng.choice(["both", "both", "exits", "lots"]),
         "on_excess": rng.choice(["unclosed", "unclosed", "open_short", "open_short", "raise"]),
         "sort_by": "t",
         "id_col": None,
         "by": rng.choice(["symbol", ["symbol"], ["symbol", "date"]]) if who.days > 1 else "symbol",
     }
+    if options["rows"] == "exits" and not _adds_up(frame["qty"]):
+        options["rows"] = "both"  # a sum of rounded pieces
     if rng.random() < 0.15:
         order = _whole_times(rng, "order", units, rng.choice([pl.Int64, pl.Float64, pl.Time]), span, trades)
         frame = frame.with_columns(order)
@@ -81,6 +87,21 @@ def make(rng: Rng) -> Case:
         frames["opening"] = _opening(rng, who, frame, options)
     options.pop("opening", None)
     return shapes.case_of(rng, frames, options)
+
+
+def _spelt(rng: Rng, listed: Any) -> Any:
+    """List texts in another case, now and then: it does not matter."""
+    if isinstance(listed, list):
+        return [_spelt(rng, one) for one in listed]
+    return rng.choice([str.lower, str.upper, str.title, str, str])(listed) if isinstance(listed, str) else listed
+
+
+def _adds_up(qty: pl.Series) -> bool:
+    """Tell whether quantities are whole, decimals, or floats of which a sum rounds to the closest of the exact one."""
+    if not qty.dtype.is_float():
+        return True
+    single = qty.dtype == pl.Float32
+    return all(decimal_of(q, single=single) for q in qty.drop_nulls().drop_nans() if q > 0)
 
 
 def _list(value: Any) -> list[Any]:
@@ -127,30 +148,38 @@ def _forward(frame: pl.DataFrame, trades: pl.Series) -> pl.DataFrame:
 
 
 def _quantities(rng: Rng, units: list[int], trades: pl.Series) -> pl.Series:
-    kind = rng.choice(["whole", "whole", "eighths", "float", "extreme"])
+    kind = rng.choice(["whole", "whole", "eighths", "places", "places", "float", "extreme"])
     if kind == "whole":
         dtype = rng.choice([pl.Int64, pl.Int64, pl.Int32, pl.UInt32, pl.UInt16, pl.Float64, pl.UInt64, pl.Int8])
         top = 120 if dtype == pl.Int8 else 10**6
         source: Any = lambda rng: (lambda draw: lambda: min(draw(), top))(shapes.quantities(rng))  # noqa: E731
     elif kind == "eighths":
-        dtype = rng.choice([pl.Float64, pl.Float64, pl.Float32])
+        dtype = rng.choice([pl.Float64, pl.Float64, pl.Float32, pl.Decimal(18, 3), pl.Decimal(38, 20)])
         source = lambda rng: lambda: rng.randint(0, 400) / 8  # noqa: E731
+    elif kind == "places":
+        dtype = rng.choice([pl.Float64, pl.Float64, pl.Float32, pl.Decimal(38, 9)])
+        ten = 10.0 ** rng.choice([1, 2, 3, 8, 9])
+        source = lambda rng: lambda: rng.randint(0, rng.choice([20, 10**6])) / ten  # noqa: E731
     elif kind == "float":
         dtype = pl.Float64
-        source = lambda rng: lambda: rng.choice([rng.uniform(0, 1e6), 0.1, 0.2, 0.3, 1e-9, 1e6])  # noqa: E731
+        source = lambda rng: lambda: rng.choice([rng.uniform(0, 1e6), 0.1, 0.2, 0.3, 1e-9, 1e6, 1e6 / 3])  # noqa: E731
     else:
         dtype = rng.choice([pl.Int64, pl.UInt64])
         source = lambda rng: lambda: rng.choice([1, 2**40, 2**53 + 1, 2**60, 2**63 - 1])  # noqa: E731
     values = shapes.each(rng, units, source)
-    odd = {True: [-1, None], False: [None]}[dtype.is_signed_integer()] if dtype.is_integer() else [None, math.nan, -1.0]
+    odd = {True: [-1, None], False: [None]}[dtype.is_signed_integer()] if dtype.is_integer() else [None, -1.0]
+    odd += [math.nan] if dtype.is_float() else []
     values = [
         value if trade or rng.random() < 0.5 else rng.choice(odd) for value, trade in zip(values, trades, strict=True)
     ]
-    return pl.Series("qty", values, dtype=pl.Float64 if dtype == pl.Float32 else dtype).cast(dtype)
+    floating = dtype == pl.Float32 or isinstance(dtype, pl.Decimal)
+    return pl.Series("qty", values, dtype=pl.Float64 if floating else dtype).cast(dtype)
 
 
 def _opening(rng: Rng, who: shapes.Instruments, frame: pl.DataFrame, options: dict[str, Any]) -> pl.DataFrame:
-    floats = frame.schema["qty"].is_float()
+    kind = frame.schema["qty"]
+    floats = kind.is_float() or kind.is_decimal()
+    held_type = pl.Float64() if floats else pl.Int64()
     short = options["on_excess"] == "open_short" and rng.random() < 0.5
     traded = set(frame[UNIT].unique()) if who.days > 1 else set(range(who.count))  # lots of other days are refused
     units = [unit for unit in range(who.count) for _ in range(rng.choice([0, 0, 1, 1, 2, 3])) if unit in traded]
@@ -165,8 +194,12 @@ def _opening(rng: Rng, who: shapes.Instruments, frame: pl.DataFrame, options: di
     columns = [
         pl.Series(UNIT, units, dtype=pl.Int64),
         symbols,
+<<<<<<< HEAD
         *days,
         pl.Series("qty", qty, dtype=pl.Float64 if floats else pl.Int64),
+=======
+        pl.Series("qty", qty, dtype=pl.Float64 if floats else pl.Int64).cast(kind if kind.is_decimal() else held_type),
+>>>>>>> wip/lots
         pl.Series("price", [rng.choice([None, math.nan, 0.0, 10.0, 12.5]) for _ in units], dtype=pl.Float64),
     ]
     return pl.DataFrame(columns)
@@ -284,8 +317,15 @@ def python(case: Case) -> pl.DataFrame:
         dict(zip(("symbol", "side", "qty", "t", "price"), one, strict=True)) for one in zip(*columns, strict=True)
     ]
     lots = [] if "opening" not in case.frames else case["opening"].select(UNIT, "qty", "price").rows()
+<<<<<<< HEAD
     if _falls(case):
         return refused("DataError")
+=======
+    single, dust = rows.schema["qty"] == pl.Float32, {}
+    if rows.schema["qty"].is_float():
+        sides = _list(case.options["entry_side"]) + _list(case.options["exit_side"])
+        dust = _made_exact([trade for trade in trades if is_side(trade["side"], sides)], lots, single=single)
+>>>>>>> wip/lots
     try:
         pieces = fifo_oracle(
             trades,
@@ -294,6 +334,7 @@ def python(case: Case) -> pl.DataFrame:
             rows=case.options.get("rows", "both"),
             on_excess=case.options.get("on_excess", "unclosed"),
             opening=lots,
+            dust=dust,
         )
     except ExcessError:
         return refused("DataError")
@@ -309,6 +350,8 @@ def python(case: Case) -> pl.DataFrame:
         if names is not None:
             piece["matched_entry_id"] = None if entry is None else names[entry]
             piece["matched_exit_id"] = None if exit_ is None else names[exit_]
+        if isinstance(piece["matched_qty"], Fraction):
+            piece["matched_qty"] = nearest(piece["matched_qty"], single=single)
         for name, values in out.items():
             values.append(piece[name])
     holding = _holding_type(dtype)
@@ -325,6 +368,21 @@ def python(case: Case) -> pl.DataFrame:
     ]
     frame = pl.DataFrame(columns)
     return frame.select(rows[UNIT].gather(frame["row"]).alias(UNIT), *frame.columns)
+
+
+def _made_exact(trades: list[dict[str, Any]], lots: list[Any], *, single: bool) -> dict[Any, Dust]:
+    """Make the floats of trades and lots the fractions they stand for, symbol by symbol."""
+    dust: dict[Any, Dust] = {}
+    for symbol in {trade["symbol"] for trade in trades}:
+        own = [trade for trade in trades if trade["symbol"] == symbol]
+        held = [i for i, lot in enumerate(lots) if lot[0] == symbol]
+        amounts = [*(trade["qty"] for trade in own), *(abs(lots[i][1]) for i in held)]
+        values, dust[symbol] = exact(amounts, single=single)
+        for trade, value in zip(own, values, strict=False):
+            trade["qty"] = value
+        for i, value in zip(held, values[len(own) :], strict=True):
+            lots[i] = (symbol, -value if lots[i][1] < 0 else value, lots[i][2])
+    return dust
 
 
 def _keys(frame: pl.DataFrame) -> list[Any]:
@@ -357,17 +415,22 @@ def _closed_form_takes(case: Case) -> bool:
     if rows.height and int(rows[UNIT].value_counts()["count"].max()) > 300:  # type: ignore[arg-type]
         return False
     trade = rows.filter(_is_side(case, "entry_side") | _is_side(case, "exit_side"))["qty"].cast(pl.Float64)
-    grid = 1024.0 if rows.schema["qty"].is_float() else 1.0
+    grid = 1024.0 if _is_fractional(rows) else 1.0
     held = case["opening"]["qty"].cast(pl.Float64).abs().sum() if "opening" in case.frames else 0.0
     exact = bool(((trade * grid) == (trade * grid).round()).all())
     return exact and (float(trade.sum()) + held) * grid < _EXACT_SUM
 
 
+def _is_fractional(rows: pl.DataFrame) -> bool:
+    return rows.schema["qty"].is_float() or rows.schema["qty"].is_decimal()
+
+
 def _is_side(case: Case, option: str) -> pl.Expr:
     values = _list(case.options[option])
     dtype = case["rows"].schema["side"]
-    side = pl.col("side").cast(pl.String) if isinstance(values[0], str) else pl.col("side")
-    listed = pl.Series(values, dtype=pl.String if isinstance(values[0], str) else dtype)
+    text = isinstance(values[0], str)
+    side = pl.col("side").cast(pl.String).str.to_lowercase() if text else pl.col("side")
+    listed = pl.Series([value.lower() for value in values], dtype=pl.String) if text else pl.Series(values).cast(dtype)
     return side.is_in(listed.implode()).fill_null(False)
 
 
@@ -383,10 +446,14 @@ def _falling(case: Case) -> bool:
 def polars(case: Case) -> pl.DataFrame | None:
     if not _closed_form_takes(case):
         return None
+<<<<<<< HEAD
     if case.options.get("sort_by", "t") != "t" and _falling(case):
         return refused("DataError")
     kind = case["rows"].schema["qty"]
     number = pl.Float64 if kind.is_float() else pl.Int64
+=======
+    number = pl.Float64 if _is_fractional(case["rows"]) else pl.Int64
+>>>>>>> wip/lots
     rows = case["rows"].with_row_index("row")
     order = case.options.get("sort_by", "t")
     price = pl.col("price").cast(pl.Float64)
@@ -566,9 +633,14 @@ SELECT * FROM pieces ORDER BY "row", phase, step
 def duckdb(case: Case) -> pl.DataFrame | None:
     if not _closed_form_takes(case):
         return None
+<<<<<<< HEAD
     if case.options.get("sort_by", "t") != "t" and _falling(case):
         return refused("DataError")
     number = "DOUBLE" if case["rows"].schema["qty"].is_float() else "HUGEINT"
+=======
+    number = "DOUBLE" if _is_fractional(case["rows"]) else "HUGEINT"
+    qty = pl.col("qty").cast(pl.Float64) if number == "DOUBLE" else pl.col("qty")
+>>>>>>> wip/lots
     order = case.options.get("sort_by", "t")
     price = pl.col("price").cast(pl.Float64)
     own = (
@@ -579,13 +651,13 @@ def duckdb(case: Case) -> pl.DataFrame | None:
             "row",
             is_entry=_is_side(case, "entry_side"),
             is_exit=_is_side(case, "exit_side"),
-            qty=pl.col("qty"),
+            qty=qty,
             moment=ns_expr(order, case["rows"].schema[order]),
             price=pl.when(price.is_not_nan()).then(price),
         )
     )
     schema = {UNIT: pl.Int64, "qty": pl.Int64, "price": pl.Float64}
-    held = physical(case["opening"]) if "opening" in case.frames else pl.DataFrame(schema=schema)
+    held = physical(case["opening"].with_columns(qty)) if "opening" in case.frames else pl.DataFrame(schema=schema)
     held = held.with_row_index("place").select(
         UNIT, "qty", "place", price=pl.when(pl.col("price").is_not_nan()).then(pl.col("price"))
     )

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from oracle.quantities import Dust
 
 COLUMNS = (
     "row",
@@ -23,8 +25,6 @@ COLUMNS = (
     "close_markout",
     "realized_pnl",
 )
-
-DUST = 1e-9
 
 
 class ExcessError(ValueError):
@@ -41,20 +41,18 @@ class _Lot:
         self.short = short
 
 
-def _is_side(value: Any, listed: Any) -> bool:
+def is_side(value: Any, listed: Any) -> bool:
     values = listed if isinstance(listed, (list, tuple, set, frozenset)) else [listed]
-    return any(type(v) is type(value) and v == value for v in values)
+    return any(_side(v) == _side(value) for v in values if isinstance(v, str) == isinstance(value, str))
+
+
+def _side(value: Any) -> Any:
+    """The case of ASCII letters does not matter."""
+    return value.encode().lower() if isinstance(value, str) else value
 
 
 def _price(value: Any) -> float | None:
     return None if value is None or math.isnan(value) else float(value)
-
-
-def _without_dust(left: Any, whole: Any) -> Any:
-    """A rest below a billionth of its row's quantity is nothing; integers are exact."""
-    if isinstance(left, float) and left < DUST * whole:
-        return 0.0
-    return left
 
 
 def _piece(row: int, **values: Any) -> dict[str, Any]:
@@ -96,8 +94,9 @@ def _unmatched(row: int, price: Any, qty: Any) -> dict[str, Any]:
 class _Book:
     """One symbol's day. ``closing[row]`` and ``opening[row]`` are the pieces of a row, in match order."""
 
-    def __init__(self, lots: Iterable[_Lot], on_excess: str) -> None:
+    def __init__(self, lots: Iterable[_Lot], on_excess: str, dust: Dust | None) -> None:
         self.queue = deque(lots)
+        self.dust = dust
         self.on_excess = on_excess
         self.closing: dict[int, list[dict[str, Any]]] = {}
         self.opening: dict[int, list[dict[str, Any]]] = {}
@@ -117,8 +116,8 @@ class _Book:
             pieces.append(_matched(number, lot, number, row, take, exit_leg=True))
             if lot.row is not None:
                 self.opening[lot.row].append(_matched(lot.row, lot, number, row, take, exit_leg=False))
-            left = _without_dust(left - take, qty)
-            lot.left = _without_dust(lot.left - take, lot.whole)
+            left = self.rest(left - take, lot.whole, qty)
+            lot.left = self.rest(lot.left - take, lot.whole, qty)
             if not lot.left:
                 self.queue.popleft()
         if not left:
@@ -131,6 +130,10 @@ class _Book:
             raise ExcessError(msg)
         else:
             pieces.append(_unmatched(number, price, left))
+
+    def rest(self, left: Any, lot: Any, row: Any) -> Any:
+        """What is left, unless that is nothing."""
+        return left * 0 if self.dust is not None and self.dust(left, lot, row) else left
 
     def end(self) -> None:
         for lot in self.queue:
@@ -165,7 +168,12 @@ def _shape(number: int, book: _Book, rows: str) -> list[dict[str, Any]]:
 
 
 def _books(
-    trades: list[dict[str, Any]], entry: Any, exit_: Any, on_excess: str, opening: Iterable[tuple[Any, ...]]
+    trades: list[dict[str, Any]],
+    entry: Any,
+    exit_: Any,
+    on_excess: str,
+    opening: Iterable[tuple[Any, ...]],
+    dust: Mapping[Any, Dust],
 ) -> dict[Any, _Book]:
     lots: dict[Any, list[_Lot]] = {}
     for symbol, qty, *price in opening:
@@ -178,15 +186,15 @@ def _books(
         row = trades[number]
         symbol = row["symbol"]
         if symbol not in books:
-            books[symbol] = _Book(lots.get(symbol, []), on_excess)
-        books[symbol].trade(number, row, is_exit=_is_side(row["side"], exit_))
+            books[symbol] = _Book(lots.get(symbol, []), on_excess, dust.get(symbol))
+        books[symbol].trade(number, row, is_exit=is_side(row["side"], exit_))
     for book in books.values():
         book.end()
     return books
 
 
 def _trades(row: dict[str, Any], entry: Any, exit_: Any) -> bool:
-    return _is_side(row["side"], entry) or _is_side(row["side"], exit_)
+    return is_side(row["side"], entry) or is_side(row["side"], exit_)
 
 
 def fifo_oracle(
@@ -197,6 +205,7 @@ def fifo_oracle(
     rows: str = "both",
     on_excess: str = "unclosed",
     opening: Iterable[tuple[Any, ...]] = (),
+    dust: Mapping[Any, Dust] = {},
 ) -> list[dict[str, Any]]:
     """
     Match rows first in, first out.
@@ -207,13 +216,15 @@ def fifo_oracle(
         Dicts of ``symbol, side, qty, t`` and, if wanted, ``price``, in input order. Rows are matched in the stable
         order of ``t`` within a symbol. Rows on neither side are no trades; their other values are not looked at.
     entry, exit
-        A side's value, or a list of them. Types count: ``1`` is not ``"1"`` and not ``True``.
+        A side's value, or a list of them. ``1`` is ``1.0`` and ``True``, and not ``"1"``; ``"b"`` is ``"B"``.
     rows
         ``"both"``, ``"exits"`` or ``"lots"``.
     on_excess
         ``"unclosed"``, ``"open_short"`` or ``"raise"``.
     opening
         Tuples of ``(symbol, qty)`` or ``(symbol, qty, price)``, oldest first; a negative quantity is a short lot.
+    dust
+        By symbol: whether a rest, of a lot and a row of such quantities, is nothing; see `oracle.quantities`.
 
     Returns
     -------
@@ -224,7 +235,7 @@ def fifo_oracle(
     if rows not in {"both", "exits", "lots"}:
         msg = f"rows={rows!r}"
         raise ValueError(msg)
-    books = _books(rows_in, entry, exit, on_excess, opening)
+    books = _books(rows_in, entry, exit, on_excess, opening, dust)
     out: list[dict[str, Any]] = []
     for number, row in enumerate(rows_in):
         if _trades(row, entry, exit):

@@ -15,11 +15,11 @@ import vizflow as vf
 from oracle.fifo_oracle import COLUMNS, fifo_oracle
 from support import chunked
 
-pytestmark = pytest.mark.filterwarnings("ignore::vizflow.UnlistedSideWarning")  # of rows with "b" and none with "B"
+pytestmark = pytest.mark.filterwarnings("ignore::vizflow.UnlistedSideWarning")  # of rows with "bx" and none with "B"
 Trade = dict[str, Any]
 SCHEMA = {"symbol": pl.String, "side": pl.String, "qty": pl.Int64, "t": pl.Int64, "price": pl.Float64}
 WHOLE = st.integers(0, 12)
-NO_TRADE = st.sampled_from(["C", None, "", "b"])
+NO_TRADE = st.sampled_from(["C", None, "", "bx"])
 
 
 def rows(quantities: st.SearchStrategy[Any] = WHOLE, *, sides: int = 8) -> st.SearchStrategy[list[Trade]]:

@@ -106,7 +106,7 @@ def test_missing_column_of_the_schema(refuse: Callable[..., None]) -> None:
         ("ticktime", pl.Date),
         ("ukey", pl.Float64),
         ("price", pl.String),
-        ("side", pl.Float64),
+        ("side", pl.Date),
         ("alpha", pl.String),
     ],
 )

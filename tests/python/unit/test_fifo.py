@@ -132,8 +132,8 @@ def test_worked_example_with_ids_of_the_caller() -> None:
 
 def test_types_and_column_order() -> None:
     out = match(extras=True)
-    assert out.columns == [*WORKED.columns, *COLUMNS, *EXTRAS]
-    types = [pl.UInt32, pl.Int64, pl.Int64, pl.Boolean, pl.UInt32, *[pl.Float64] * 4]
+    assert out.columns == [*WORKED.columns, *COLUMNS, *EXTRAS, "fill_id"]
+    types = [pl.UInt32, pl.Int64, pl.Int64, pl.Boolean, pl.UInt32, *[pl.Float64] * 4, pl.UInt32]
     assert out.dtypes == [*WORKED.dtypes, *types]
 
 
@@ -374,7 +374,10 @@ def test_bad_options(options: dict[str, Any], text: str) -> None:
 
 
 def test_one_listed_side_that_no_row_carries_is_doubted() -> None:
-    text = 'no row of column "side" carries a listed entry side; listed: entry "Buy", exit "S"; also found: "B", "C"'
+    text = (
+        'no row of column "side" carries a listed entry side; listed: entry "Buy", exit "S"; also found: "B", "C"; '
+        'not listed, and like a side: "B" (3 rows)'
+    )
     with pytest.warns(UnlistedSideWarning, match=re.escape(text)):
         out = match(entry_side="Buy")
     assert out["is_closed"].drop_nulls().to_list() == [False] * 3  # and yet every exit is there
@@ -473,7 +476,13 @@ def test_missing_by_and_sort_by() -> None:
 
 @pytest.mark.parametrize(
     ("column", "values"),
-    [("qty", ["1"] * 7), ("qty", [True] * 7), ("t", ["1"] * 7), ("side", [1.0] * 7), ("symbol", [1.0] * 7)],
+    [
+        ("qty", ["1"] * 7),
+        ("qty", [True] * 7),
+        ("t", ["1"] * 7),
+        ("side", [dt.date(2024, 1, 2)] * 7),
+        ("symbol", [1.0] * 7),
+    ],
 )
 def test_wrong_types(column: str, values: list[Any]) -> None:
     with raises(SchemaError, column, column=column):
@@ -501,4 +510,4 @@ def test_by_hand_it_does_not_run() -> None:
 def test_output_columns_as_designed() -> None:
     assert vf.FIFOMatch.output_columns == COLUMNS
     assert vf.FIFOMatch("side", "qty", "t", "price").output_columns == COLUMNS
-    assert vf.FIFOMatch("side", "qty", "t", "price", extras=True).output_columns == COLUMNS + EXTRAS
+    assert vf.FIFOMatch("side", "qty", "t", "price", extras=True).output_columns == [*COLUMNS, *EXTRAS, "fill_id"]

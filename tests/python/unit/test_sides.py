@@ -80,8 +80,8 @@ def test_options_that_are_not_accepted() -> None:
         vf.sign_by_side(df, buy="B", sell="S", nulls="keep")  # type: ignore[call-overload]
     with raises(vf.SchemaError, "no column 'Side'", "'side'", column="Side"):
         vf.sign_by_side(df, "Side", buy="B", sell="S")
-    with raises(vf.SchemaError, "Float64", column="side"):
-        vf.sign_by_side(df.with_columns(side=1.0), buy=1, sell=2)
+    with raises(vf.SchemaError, "Date", column="side"):
+        vf.sign_by_side(df.with_columns(side=pl.date(2024, 1, 2)), buy=1, sell=2)
     with raises(vf.SchemaError, "overwrite", column="sign"):
         vf.sign_by_side(df.with_columns(sign=1), buy="B", sell="S")
 

@@ -270,7 +270,7 @@ enum { FIFO_COLUMNS = VF_FIFO_ENTRY_ID | VF_FIFO_QTY | VF_FIFO_HOLDING | VF_FIFO
 static struct vf_fifo *fifo;
 
 static struct vf_fifo_batch fifo_batch(int64_t first) {
-    return (struct vf_fifo_batch){.symbol = cut(&symbol, first),
+    return (struct vf_fifo_batch){.keys = cut(&symbol, first), .n_keys = 1,
                                   .sort = cut(&second, first),
                                   .time = &second.series,
                                   .side = cut(&side, first),

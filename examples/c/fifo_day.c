@@ -69,7 +69,8 @@ int main(void) {
     const int32_t symbols[ROWS] = {600519, 600519, 600519, 600519, 600519, 600519, 600519};
     struct column symbol, time, side, quantity, price;
     const struct vf_series *when = wrap(&time, "l", "elapsed_seconds", seconds);
-    const struct vf_fifo_batch batch = {.symbol = wrap(&symbol, "i", "symbol", symbols),
+    const struct vf_fifo_batch batch = {.keys = wrap(&symbol, "i", "symbol", symbols),
+                                        .n_keys = 1,
                                         .sort = when,
                                         .time = when,
                                         .side = wrap_text(&side, "order_side", sides_offsets, sides_data),

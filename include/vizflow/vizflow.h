@@ -487,14 +487,16 @@ struct vf_fifo_options {
     bool rests;       /* what is held at the end is kept for vf_fifo_rests: 16 bytes a trade row and lot more */
 };
 
-/* The columns of one batch of rows. `sort` orders rows within a symbol (ties: row order); `time` is what
+/* The columns of one batch of rows. `keys` separate what does not mix (symbol, or date and symbol): as in vf_mark_batch,
+   0 columns mean one instrument. `sort` orders rows within a group (ties: row order); `time` is what
    holding_period is measured in and may be the same column, and then is not kept twice. Float times are seconds,
    rounded to the nanosecond. `time` may be NULL unless holding_period is asked for; `price` unless a price column is:
-   it never affects matching. Types must stay what the first batch had (texts may change layout; integer symbols,
-   sides and prices their width). */
+   it never affects matching. Types must stay what the first batch had (texts may change layout; integer keys,
+   sides and prices their width), and there must be as many keys. */
 struct vf_fifo_batch {
-    const struct vf_series *symbol; /* integer, boolean, string, binary or a dictionary of them */
-    const struct vf_series *sort;   /* integer, float, date, time, timestamp, duration */
+    const struct vf_series *keys; /* integer, boolean, string, binary, temporal type or a dictionary of them */
+    size_t n_keys;
+    const struct vf_series *sort; /* integer, float, date, time, timestamp, duration */
     const struct vf_series *time;
     const struct vf_series *side;
     const struct vf_series *quantity; /* integer, float, or decimal of 128 bits */
@@ -503,22 +505,23 @@ struct vf_fifo_batch {
 
 struct vf_fifo;
 
-/* Opens a day's matching, or many days' of symbols that do not mix. VF_ERROR_ARGUMENT unless both sides have a value,
+/* Opens a matching. VF_ERROR_ARGUMENT unless both sides have a value,
    no value is on both, and the options are known. */
 VF_API enum vf_status vf_fifo_open(const struct vf_context *ctx, const struct vf_fifo_options *options,
                                    struct vf_fifo **out, struct vf_error *err);
 /* Ends the object. NULL is fine. */
 VF_API void vf_fifo_close(struct vf_fifo *fifo);
 
-/* Lots held when the day opens, oldest first within a symbol, before any update; may be called more than once. A
-   negative quantity is a short lot and needs VF_EXCESS_OPEN_SHORT; a symbol with lots of both signs is refused. Zero
+/* Lots held when the day opens, oldest first within a group, before any update; may be called more than once. `keys` are
+   those of the rows: a lot is there for the rows of its keys alone. A
+   negative quantity is a short lot and needs VF_EXCESS_OPEN_SHORT; a group with lots of both signs is refused. Zero
    is no lot. Their matched_entry_id and holding_period are null, is_closed is true; what is left of them at the end
    is not given by vf_fifo_emit, since no input row stands for it: vf_fifo_rests does. The quantity may be of another type
    than the rows' where it is a value of theirs (2.0 for integers, 0.5 for decimals of a place), and of floats is the
    closest. `price` may be NULL. Errors name the row of the inventory.
-   VF_ERROR_DATA for a null symbol, a quantity that is null, NaN, infinite or of the wrong sign; VF_ERROR_STATE after an
+   VF_ERROR_DATA for a null key, a quantity that is null, NaN, infinite or of the wrong sign; VF_ERROR_STATE after an
    update; VF_ERROR_OVERFLOW for more lots than vf_fifo_update says. */
-VF_API enum vf_status vf_fifo_inventory(struct vf_fifo *fifo, const struct vf_series *symbol,
+VF_API enum vf_status vf_fifo_inventory(struct vf_fifo *fifo, const struct vf_series *keys, size_t n_keys,
                                         const struct vf_series *quantity, const struct vf_series *price,
                                         struct vf_error *err);
 
@@ -527,7 +530,9 @@ VF_API enum vf_status vf_fifo_inventory(struct vf_fifo *fifo, const struct vf_se
 VF_API enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *batch, struct vf_error *err);
 
 /* Matches everything that was learnt. Fails, naming column, count and first row, on a negative, NaN, infinite or null
-   quantity, a null time or a null symbol on a trade row (of several columns: the one whose first row comes first);
+   quantity, a null time or a null key on a trade row (of several columns: the one whose first row comes first);
+   where holding periods are asked for, on a trade row whose time is earlier than that of the row before it in the
+   order of `sort` within its group: no holding period is negative;
    when rows exist but none carries a listed side (the message shows the values found); when the times are so far
    apart that a holding period might not fit; and under VF_EXCESS_RAISE. The object is then as it was.
    A zero quantity is a piece of its own with quantity 0, not closed.
@@ -914,13 +919,13 @@ VF_API enum vf_status vf_agg_finish(struct vf_agg *agg, struct vf_column *out, s
 /* States, to be stored and merged: the columns that vf_agg_states gives after the keys, for each leaf in order:
      float SUM, SQUARES, DOT, ADD_PAIR   hi, lo (float64): hi = round(S), lo = round(S - hi), hi + lo rounds to hi
      FIRST, LAST and their merges        value, date (date32; null from FIRST and LAST), row (int64; null: no row)
-     float PRODUCT, MERGE_PRODUCT        hi, lo (float64), e (int64): (hi + lo) * 2^e, 0.5 <= |hi| < 1
+     float PRODUCT, MERGE_PRODUCT        hi, lo (float64), exponent (int64): (hi + lo) * 2^exponent, 0.5 <= |hi| < 1
      LEN, COUNT, NULL_COUNT, MIN, MAX, integer SUM and PRODUCT    what vf_agg_finish gives
-   Named as the leaf, with ".hi", ".lo", ".date", ".row", ".e" behind. MEAN is VF_ERROR_ARGUMENT: it is no state; ask
-   for SUM, LEN and NULL_COUNT. VF_ERROR_STATE before the first update; VF_ERROR_OVERFLOW as in vf_agg_finish. An S
-   past DBL_MAX is an infinite hi, and lo is S / 2^64 then; of NaN and true infinities lo is 0. Sums of pairs are
-   exact before they are rounded to a pair again: merging in any order gives the same bits, and in any tree the same
-   sum but for 2^-105 of it a level. */
+   Named as the leaf, with ".hi", ".lo", ".date", ".row", ".exponent" behind, as in the files. MEAN is
+   VF_ERROR_ARGUMENT: it is no state; ask for SUM, LEN and NULL_COUNT. VF_ERROR_STATE before the first update;
+   VF_ERROR_OVERFLOW as in vf_agg_finish. An S past DBL_MAX is an infinite hi, and lo is S / 2^64 then; of NaN and true
+   infinities lo is 0. Sums of pairs are exact before they are rounded to a pair again: merging in any order gives the
+   same bits, and in any tree the same sum but for 2^-105 of it a level. */
 VF_API enum vf_status vf_agg_states(struct vf_agg *agg, struct vf_column *out, struct vf_error *err);
 /* How many columns that are, keys included; 0 before the first update. */
 VF_API size_t vf_agg_state_columns(const struct vf_agg *agg);

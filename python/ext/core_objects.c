@@ -14,6 +14,7 @@ struct fifo_object {
 };
 
 #define SIDES_MAX 64
+#define FIFO_COLUMNS 5 /* before the keys */
 
 /* (value, is_entry) with value str, bytes, int or bool. Texts stay owned by the tuple. */
 static bool read_side(PyObject *item, struct vf_side *side) {
@@ -67,36 +68,37 @@ static void fifo_dealloc(PyObject *self) {
 }
 
 PyDoc_STRVAR(fifo_inventory_doc,
-             "inventory($self, columns, /)\n--\n\nLots held at the open: (symbol, quantity, price).");
+             "inventory($self, columns, /)\n--\n\nLots held at the open: (quantity, price | None, key, ...).");
 
 static PyObject *fifo_inventory(PyObject *self, PyObject *sequence) {
     struct columns_in in;
     struct vf_error err = {0};
     enum vf_status status;
     if (!columns_in_new(sequence, &in)) return NULL;
-    if (in.n != 3) return refuse_columns(&in, "inventory takes (symbol, quantity, price)");
+    if (in.n < 2 || in.items[0] == NULL) return refuse_columns(&in, "inventory takes (quantity, price, key, ...)");
     Py_BEGIN_ALLOW_THREADS;
-    status = vf_fifo_inventory(((struct fifo_object *)self)->fifo, &in.series[0], &in.series[1],
-                               in.items[2] != NULL ? &in.series[2] : NULL, &err);
+    status = vf_fifo_inventory(((struct fifo_object *)self)->fifo, in.series + 2, in.n - 2, &in.series[0],
+                               in.items[1] != NULL ? &in.series[1] : NULL, &err);
     columns_in_free(&in);
     Py_END_ALLOW_THREADS;
     return none_or_error(status, &err);
 }
 
-/* (symbol, sort, time, side, quantity, price); time None: the sort column; price None: none. */
+/* (sort, time, side, quantity, price, key, ...); time None: the sort column; price None: none. */
 static bool fifo_batch(const struct columns_in *in, struct vf_fifo_batch *batch) {
-    if (in->n != 6) return false;
-    *batch = (struct vf_fifo_batch){.symbol = &in->series[0],
-                                    .sort = &in->series[1],
-                                    .time = in->items[2] != NULL ? &in->series[2] : &in->series[1],
-                                    .side = &in->series[3],
-                                    .quantity = &in->series[4],
-                                    .price = in->items[5] != NULL ? &in->series[5] : NULL};
+    if (in->n < FIFO_COLUMNS || in->items[0] == NULL || in->items[2] == NULL || in->items[3] == NULL) return false;
+    *batch = (struct vf_fifo_batch){.keys = in->series + FIFO_COLUMNS,
+                                    .n_keys = in->n - FIFO_COLUMNS,
+                                    .sort = &in->series[0],
+                                    .time = in->items[1] != NULL ? &in->series[1] : &in->series[0],
+                                    .side = &in->series[2],
+                                    .quantity = &in->series[3],
+                                    .price = in->items[4] != NULL ? &in->series[4] : NULL};
     return true;
 }
 
 PyDoc_STRVAR(fifo_update_doc, "update($self, columns, /)\n--\n\n"
-                              "Learn rows: (symbol, sort, time | None, side, quantity, price | None).");
+                              "Learn rows: (sort, time | None, side, quantity, price | None, key, ...).");
 
 static PyObject *fifo_update(PyObject *self, PyObject *sequence) {
     struct columns_in in;
@@ -104,7 +106,7 @@ static PyObject *fifo_update(PyObject *self, PyObject *sequence) {
     struct vf_error err = {0};
     enum vf_status status;
     if (!columns_in_new(sequence, &in)) return NULL;
-    if (!fifo_batch(&in, &batch)) return refuse_columns(&in, "a batch is (symbol, sort, time, side, quantity, price)");
+    if (!fifo_batch(&in, &batch)) return refuse_columns(&in, "a batch is (sort, time, side, quantity, price, key, ...)");
     Py_BEGIN_ALLOW_THREADS;
     status = vf_fifo_update(((struct fifo_object *)self)->fifo, &batch, &err);
     columns_in_free(&in);

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from vizflow import _core
+from vizflow._groups import Groups
 from vizflow._plans import require, require_new
 from vizflow._stream import source
 from vizflow.errors import ConfigError, DataError, SchemaError, translated
@@ -23,7 +24,7 @@ _SAMPLE_ROWS = 1000
 
 
 def run_rules(
-    lf: pl.LazyFrame, rules: Sequence[TagRule], by: str, sort_by: str, state_class: type[State], *, may_expand: bool
+    lf: pl.LazyFrame, rules: Sequence[TagRule], by: Groups, sort_by: str, state_class: type[State], *, may_expand: bool
 ) -> pl.LazyFrame:
     """Give the lazy frame of rules that share one pass over the rows."""
     schema = lf.collect_schema()
@@ -41,7 +42,7 @@ def run_rules(
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
         passed = [name for name in wanted if name not in types]
         with translated():
-            frame = lf.select(list(dict.fromkeys([by, sort_by, *inputs, *passed]))).collect(engine="streaming")
+            frame = lf.select(list(dict.fromkeys([*by.names, sort_by, *inputs, *passed]))).collect(engine="streaming")
         run = _Run(rules, inputs, by, sort_by, state_class)
         rows, values = run.run(frame)
         if run.expanding >= 0 and not may_expand:
@@ -51,7 +52,7 @@ def run_rules(
             )
         columns = [_typed(name, values[name], types[name], rows) for name in wanted if name in types]
         ordered = pl.DataFrame([rows, *columns]).sort(_ROW, maintain_order=True)
-        yield frame.select(passed or [by])[ordered[_ROW]].hstack(ordered.drop(_ROW)).select(wanted)
+        yield frame.select(passed or [sort_by])[ordered[_ROW]].hstack(ordered.drop(_ROW)).select(wanted)
 
     return source(produce, {**schema, **types}, "rules")
 
@@ -64,7 +65,7 @@ def _inputs(rules: Sequence[TagRule], schema: pl.Schema, added: Sequence[str]) -
 
 
 def _output_types(
-    lf: pl.LazyFrame, rules: Sequence[TagRule], inputs: list[str], by: str, sort_by: str, state_class: type[State]
+    lf: pl.LazyFrame, rules: Sequence[TagRule], inputs: list[str], by: Groups, sort_by: str, state_class: type[State]
 ) -> dict[str, pl.DataType]:
     declared: dict[str, Any] = {}
     for rule in rules:
@@ -76,7 +77,7 @@ def _output_types(
     missing = [name for name in names if name not in declared]
     if missing:
         with translated():
-            sample = lf.select(list(dict.fromkeys([by, sort_by, *inputs]))).head(_SAMPLE_ROWS).collect()
+            sample = lf.select(list(dict.fromkeys([*by.names, sort_by, *inputs]))).head(_SAMPLE_ROWS).collect()
         _, values = _Run(rules, inputs, by, sort_by, state_class).run(sample)
         declared |= {name: _infer(name, values[name]) for name in missing}
     return {name: pl.Series(dtype=declared[name]).dtype for name in names}
@@ -121,7 +122,7 @@ class _Run:
     """One pass of the rules over a frame."""
 
     def __init__(
-        self, rules: Sequence[TagRule], inputs: list[str], by: str, sort_by: str, state_class: type[State]
+        self, rules: Sequence[TagRule], inputs: list[str], by: Groups, sort_by: str, state_class: type[State]
     ) -> None:
         self.rules = rules
         self.inputs = inputs
@@ -131,12 +132,13 @@ class _Run:
         self.expanding = -1
 
     def run(self, frame: pl.DataFrame) -> tuple[pl.Series, Mapping[str, list[Any]]]:
-        """Give the input row of each output row, and the rules' values, symbol by symbol."""
+        """Give the input row of each output row, and the rules' values, day by day and symbol by symbol."""
         names = [name for rule in self.rules for name in rule.output_columns]
         values: tuple[list[Any], ...] = tuple([] for _ in names)
         counts: list[int] = []
         indexed = frame.with_row_index(_ROW)
-        ordered = indexed.sort(self.by, self.sort_by, _ROW, nulls_last=True)
+        keys = {f"__vf_key_{i}": key for i, key in enumerate(self.by.exprs())}
+        ordered = indexed.with_columns(**keys).sort(*keys, self.sort_by, _ROW, nulls_last=True)
         if ordered[self.sort_by].null_count() > 0:
             row = int(indexed.filter(pl.col(self.sort_by).is_null())[_ROW][0])
             raise DataError(
@@ -146,13 +148,15 @@ class _Run:
                 row=row,
                 count=ordered[self.sort_by].null_count(),
             )
-        for group in ordered.partition_by(self.by, maintain_order=True):
+        parts = ordered.partition_by(list(keys), maintain_order=True) if keys else [ordered] if ordered.height else []
+        for group in parts:
             self._symbol(group, values, counts)
         rows = ordered[_ROW].gather(_repeat(pl.Series(counts, dtype=pl.UInt32)))
         return rows, dict(zip(names, values, strict=True))
 
     def _symbol(self, group: pl.DataFrame, values: tuple[list[Any], ...], counts: list[int]) -> None:
-        self.state.reset(group[self.by][0])
+        symbol = tuple(group[name][0] for name in self.by.symbols)
+        self.state.reset(symbol[0] if len(symbol) == 1 else symbol or None)
         for rule in self.rules:
             begin = getattr(rule, "begin", None)
             if begin is not None:

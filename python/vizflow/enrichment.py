@@ -9,15 +9,17 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 import polars as pl
 
 from vizflow import _core
+from vizflow._groups import Groups, Names, days_of, groups_of
 from vizflow._plans import Frame, as_lazy, column_type, require, require_new, threads
 from vizflow._sides import SideValue, check_sides
 from vizflow._stream import two_pass
-from vizflow.errors import ConfigError, SchemaError, UnlistedSideWarning
+from vizflow.errors import ConfigError, DataError, SchemaError, UnlistedSideWarning, translated
 
 __all__ = ["Enricher", "FIFOMatch", "State", "TagCondition", "TagRule", "TagRunning"]
 
@@ -26,7 +28,7 @@ Excess: TypeAlias = Literal["unclosed", "open_short", "raise"]
 
 
 class State:
-    """Base class for a user's state, shared by an Enricher's rules. Reset before each symbol.
+    """Base class for a user's state, shared by an Enricher's rules. Reset before each symbol of each day.
 
     Examples
     --------
@@ -34,7 +36,11 @@ class State:
     """
 
     def reset(self, symbol: Any) -> None:
-        """Forget the symbol before; called before the first row of each."""
+        """Forget the symbol before; called before the first row of each, day by day where the frame has a ``date``.
+
+        `symbol` is the value of the Enricher's `by`: a tuple of values where it names several columns, None where it is
+        None.
+        """
 
 
 class TagRule:
@@ -93,7 +99,7 @@ class TagRule:
         raise NotImplementedError
 
     def finish(self, state: Any) -> None:
-        """Run after the last row of each symbol."""
+        """Run after the last row of each symbol (of each day)."""
 
 
 class TagCondition(TagRule):
@@ -226,7 +232,9 @@ class FIFOMatch(TagRule):
         rest opens a lot of the opposite direction) or ``"raise"``.
     opening
         Frame with the symbol (the Enricher's `by`), ``qty`` and ``price``: lots held at the open, oldest first. A
-        negative quantity is a short lot and needs ``on_excess="open_short"``.
+        negative quantity is a short lot and needs ``on_excess="open_short"``. Where the rows have a ``date``, lots have
+        one too: they are held at the open of that day alone. Lots without one are those of the rows' only day; several
+        days are then an error.
     id_col
         Column whose values ``matched_entry_id``, ``matched_exit_id`` and ``fill_id`` take, in place of row numbers.
 
@@ -243,11 +251,12 @@ class FIFOMatch(TagRule):
     Other floats (1/3, say) are matched as they are, rests kept to twice their precision, and a rest below four units in
     the last place of the larger of lot and exit is nothing.
 
-    Errors name the column, the count and the first row: a negative, NaN or null quantity, a null time or a null symbol
-    on a trade row. When no row carries either side, that is an error that shows the sides found. Rows whose side is
-    not listed and looks like one (``"Buy"`` where ``"B"`` is, 5 where 1 and 2 are) pass as no trades with an
-    `UnlistedSideWarning` on collecting, which names the values and counts the rows; so do, where no row carries one of
-    the two sides, values that begin like one that is listed for it.
+    Errors name the column, the count and the first row: a negative, NaN or null quantity, a null time, symbol or
+    ``date`` on a trade row; where ``holding_period`` is asked for, a trade whose `time_col` is earlier than that of the
+    trade before it in the order of `sort_by`: no holding period is negative. When no row carries either side, that is
+    an error that shows the sides found. Rows whose side is not listed and looks like one (``"Buy"`` where ``"B"`` is, 5
+    where 1 and 2 are) pass as no trades with an `UnlistedSideWarning` on collecting, which names the values and counts
+    the rows; so do, where no row carries one of the two sides, values that begin like one that is listed for it.
 
     Examples
     --------
@@ -329,11 +338,14 @@ class Enricher:
     rules
         Applied as a chain: a rule sees the columns of the rules before it. At most one may expand rows.
     by
-        Column that separates symbols.
+        What separates symbols: a column's name, a list of names, or None for one instrument.
     sort_by
         Column that orders a symbol's rows; equal values keep the input's order.
     state_class
         Class of the state that Python rules share, made once a run and reset before each symbol.
+    date_col
+        Column that separates days, which never mix: every rule works by day and symbol. ``"date"`` need not be there.
+        None: no column of the frame is a day.
 
     Examples
     --------
@@ -343,12 +355,15 @@ class Enricher:
     def __init__(
         self,
         rules: Sequence[TagRule],
-        by: str = "symbol",
+        by: Names = "symbol",
         sort_by: str = "timestamp",
         state_class: type[State] | None = None,
+        *,
+        date_col: str | None = "date",
     ) -> None:
         self.rules = list(rules)
         self.by = by
+        self.date_col = date_col
         self.sort_by = sort_by
         self.state_class = state_class or State
         if not self.rules:
@@ -382,7 +397,7 @@ class Enricher:
             another type.
         """
         lf = as_lazy(df)
-        require(lf.collect_schema(), [self.by], "by")
+        self._groups(lf)
         require(lf.collect_schema(), [self.sort_by], "sort_by")
         for python, group in itertools.groupby(self.rules, key=_is_python):
             rules = list(group)
@@ -392,6 +407,9 @@ class Enricher:
                 for rule in rules:
                     lf = self._run_fifo(lf, rule) if isinstance(rule, FIFOMatch) else self._run_expr(lf, rule)
         return lf
+
+    def _groups(self, lf: pl.LazyFrame) -> Groups:
+        return groups_of(lf.collect_schema(), self.by, self.date_col, "by")
 
     # ---- expressions ----
 
@@ -404,7 +422,7 @@ class Enricher:
         require_new(schema, [name], type(rule).__name__)
         require(schema, expr.meta.root_names(), name)
         dtype = (rule.output_schema or {}).get(name)
-        over = expr.over(self.by, order_by=self.sort_by)
+        over = expr.over(self._groups(lf).exprs() or [pl.lit(True)], order_by=self.sort_by)
         return lf.with_columns((over if dtype is None else over.cast(dtype)).alias(name))
 
     # ---- FIFO ----
@@ -421,11 +439,12 @@ class Enricher:
             column_type(schema, name, option)
         added = _fifo_schema(rule, schema)
         require_new(schema, added, "FIFOMatch")
-        opening = None if rule.opening is None else _opening(rule.opening, self.by)
+        groups = self._groups(lf)
+        opening = self._opening(rule, groups)
         types = {**schema, **added}
         return two_pass(
             lf,
-            lambda wanted: _FifoStep(rule, self.by, self.sort_by, opening, list(added), wanted),
+            lambda wanted: _FifoStep(rule, groups, self.sort_by, opening(), list(added), wanted),
             schema={name: types[name] for name in names or types},
             added=list(added),
             name="FIFOMatch",
@@ -433,13 +452,22 @@ class Enricher:
             rebuild=None if rule.rows == "lots" else lambda frame, names: self._run_fifo(frame, rule, names),
         )
 
+    def _opening(self, rule: FIFOMatch, groups: Groups) -> Callable[[], _Opening | None]:
+        """Give what makes the opening lots of one reading; wrong columns are told at once."""
+
+        def make() -> _Opening | None:
+            return None if rule.opening is None else _Opening(rule.opening, groups, self.date_col)
+
+        make()
+        return make
+
     # ---- Python rules ----
 
     def _run_python(self, lf: pl.LazyFrame, rules: list[TagRule]) -> pl.LazyFrame:
         from vizflow._rules import run_rules
 
         may_expand = not any(isinstance(rule, FIFOMatch) for rule in self.rules)
-        return run_rules(lf, rules, self.by, self.sort_by, self.state_class, may_expand=may_expand)
+        return run_rules(lf, rules, self._groups(lf), self.sort_by, self.state_class, may_expand=may_expand)
 
 
 def _is_python(rule: TagRule) -> bool:
@@ -485,10 +513,82 @@ def _difference(dtype: pl.DataType, name: str) -> pl.DataType:
     )
 
 
-def _opening(frame: Frame, by: str) -> pl.LazyFrame:
-    lots = as_lazy(frame)
-    require(lots.collect_schema(), [by, "qty", "price"], "opening")
-    return lots.select(by, "qty", "price")
+_ANY_DAY = pl.Series([0], dtype=pl.Int32)
+
+
+class _Opening:
+    """Lots held at the open, and the days that they are of."""
+
+    def __init__(self, frame: Frame, groups: Groups, date_col: str | None) -> None:
+        lots = as_lazy(frame)
+        schema = lots.collect_schema()
+        require(schema, [*groups.symbols, "qty", "price"], "opening")
+        dated = date_col is not None and date_col in schema and date_col not in groups.symbols
+        if dated and groups.date is None:
+            raise SchemaError(
+                f"opening has the column {date_col!r}, which keeps days apart, and the rows have none: which of them "
+                f"the lots are for would be a guess; add {date_col!r} to the rows, or drop it from opening where "
+                "the rows are of the lots' one day",
+                column=date_col,
+            )
+        self.keys = replace(groups, date=date_col if dated else None, what="opening")
+        self._date = groups.date
+        self._lots = lots.select(list(dict.fromkeys([*self.keys.names, "qty", "price"])))
+        self._of: set[Any] = set()  # days of the lots
+        self._seen: dict[Any, None] = {}  # days of the rows
+        self.lots: pl.DataFrame | None = None  # once they are read
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is not known yet of which day the lots are."""
+        return self._date is not None and self.keys.date is None and not self._seen
+
+    def see(self, batch: pl.DataFrame, row: int) -> None:
+        """Note the days of the next rows, which may be one only where the lots have none."""
+        if self._date is None:
+            return
+        days = days_of(batch[self._date])
+        self._seen |= dict.fromkeys(days.drop_nulls().unique(maintain_order=True).to_list())
+        if self.keys.date is not None or len(self._seen) < 2:
+            return
+        first = next(iter(self._seen))
+        other = (days != first).fill_null(False)
+        at = int(other.arg_max() or 0)
+        raise DataError(
+            f"opening has no column {self._date!r}, and the rows hold more than one day: {first}, and {days[at]} in "
+            f"row {row + at}; give opening the column {self._date!r}, the day at whose open each lot is held",
+            column=self._date,
+            row=row + at,
+        )
+
+    def day(self) -> Any:
+        """Give the rows' only day, None where no row has one."""
+        return next(iter(self._seen), None)
+
+    def columns(self, dtype: pl.DataType) -> list[pl.Series]:
+        """Give (quantity, price, key, ...); lots without a day are of the rows' only one, a column of this type."""
+        with translated():
+            lots = self.lots = self._lots.collect(engine="streaming")
+        keys = self.keys.reading().keys(lots)
+        if self.keys.date is not None:
+            self._of = set(keys[-1].drop_nulls().unique().to_list())
+        elif self._date is not None:  # no row has a day: then any is another one
+            keys = keys if self.keys.symbols else []
+            day = pl.Series(self._date, [next(iter(self._seen))], dtype) if self._seen else _ANY_DAY.cast(dtype)
+            keys.append(days_of(day.alias(self._date)).new_from_index(0, lots.height))
+        return [lots["qty"], lots["price"], *keys]
+
+    def check(self) -> None:
+        """Raise where lots are of a day that no row is of: they would be left out unseen."""
+        lost = sorted(self._of - set(self._seen), key=str)
+        if lost:
+            raise DataError(
+                f"opening holds lots of {len(lost)} days that no row is of, the first is {lost[0]}; filter opening to "
+                f"the rows' days, or drop its column {self._date!r} where the rows are of one day and the lots held at "
+                "its open",
+                column=self._date,
+                count=len(lost),
+            )
 
 
 class _FifoStep:
@@ -497,9 +597,9 @@ class _FifoStep:
     def __init__(
         self,
         rule: FIFOMatch,
-        by: str,
+        groups: Groups,
         sort_by: str,
-        opening: pl.LazyFrame | None,
+        opening: _Opening | None,
         added: list[str],
         wanted: Sequence[str],
         *,
@@ -508,15 +608,19 @@ class _FifoStep:
         columns = [name for name in added if name in wanted]
         price = rule.price_col if _NEEDS_PRICE.intersection(columns) else None
         time = rule.time_col if rule.time_col != sort_by else None
-        self._order = [by, sort_by, time, rule.side_col, rule.qty_col, price]
+        self._order = [sort_by, time, rule.side_col, rule.qty_col, price]
         self._added = added
         self._given = columns
         self._fill = rule.id_col if _FILL in columns else None
         self._id_col = rule.id_col if {"matched_entry_id", "matched_exit_id"}.intersection(columns) else None
         self._ids: list[pl.Series] = []
-        self.columns = list(
-            dict.fromkeys(name for name in (*self._order, self._id_col, self._fill) if name is not None)
-        )
+        self._groups = groups
+        self._opening = opening
+        self._begun = opening is None
+        self._waiting: list[pl.DataFrame] = []
+        self._row = 0
+        names = (*self._order, *groups.names, self._id_col, self._fill)
+        self.columns = list(dict.fromkeys(name for name in names if name is not None))
         self._fifo = _core.Fifo(
             sides=rule.sides,
             rows=_ROWS[rule.rows],
@@ -525,22 +629,42 @@ class _FifoStep:
             n_threads=threads(),
             rests=rests,
         )
-        if opening is not None:
-            lots = opening.collect()
-            self._fifo.inventory([lots[by], lots["qty"], lots["price"]])
 
     def covers(self, wanted: Sequence[str]) -> bool:
         return all(name in self._given for name in wanted if name in self._added)
 
     def _keys(self, batch: pl.DataFrame) -> list[pl.Series | None]:
-        return [None if name is None else batch[name] for name in self._order]
+        values = [None if name is None else batch[name] for name in self._order]
+        return [*values, *self._groups.reading().keys(batch)]
+
+    def _begin(self, schema: pl.Schema) -> None:
+        """Give the lots, and the rows that waited for them."""
+        assert self._opening is not None
+        date = self._groups.date
+        self._fifo.inventory(self._opening.columns(pl.Null() if date is None else schema[date]))
+        self._begun = True
+        for batch in self._waiting:
+            self._fifo.update(self._keys(batch))
+        self._waiting = []
 
     def learn(self, batch: pl.DataFrame) -> None:
-        self._fifo.update(self._keys(batch))
+        if self._opening is not None:
+            self._opening.see(batch, self._row)
+            self._row += batch.height
+            if not self._begun and not self._opening.waits:
+                self._begin(batch.schema)
+        if self._begun:
+            self._fifo.update(self._keys(batch))
+        else:
+            self._waiting.append(batch)
         if self._id_col is not None:
             self._ids.append(batch[self._id_col])
 
     def learnt(self) -> None:
+        if self._opening is not None:
+            if not self._begun:  # no row has a day, and the lots have none either
+                self._begin(self._waiting[0].schema)
+            self._opening.check()
         doubt = self._fifo.match()
         if doubt is not None:
             warnings.warn(doubt, UnlistedSideWarning, stacklevel=2)

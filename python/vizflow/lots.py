@@ -11,7 +11,7 @@ import polars as pl
 
 from vizflow._plans import Frame, as_lazy, column_type
 from vizflow._stream import BATCH_ROWS, _collected, _learn, gathered, is_replayable, rows, source
-from vizflow.enrichment import Enricher, FIFOMatch, _fifo_schema, _FifoStep, _opening
+from vizflow.enrichment import Enricher, FIFOMatch, _fifo_schema, _FifoStep, _Opening
 from vizflow.errors import ConfigError, SchemaError
 
 __all__ = ["closing_lots"]
@@ -36,16 +36,18 @@ def closing_lots(
         The day's `FIFOMatch`, its `opening` included, or the `Enricher` that has it: then rules before it run first,
         and `by` and `sort_by` are the Enricher's. How it gives rows (`rows`, `extras`, `id_col`) does not matter here.
     by
-        Column that separates symbols, or a list of such; ``"symbol"`` unless given. Only with a bare rule.
+        Column that separates symbols, or a list of such; ``"symbol"`` unless given. Only with a bare rule. A frame with
+        a column ``date`` has closing lots of each day.
     sort_by
         Column that orders a symbol's rows; the rule's `time_col` unless given. Only with a bare rule.
 
     Returns
     -------
     LazyFrame
-        Columns `by`, ``qty`` (type of the quantity column, Int64 of unsigned ones; what is left, below zero for a short
-        lot) and ``price`` (Float64, the price at which the lot was opened; null where it had none). A row per lot,
-        oldest first within a symbol; symbols of the opening lots first, then the others in the order of their first
+        Columns `by`, the frame's ``date`` where it has one (the day at whose end the lot is held: drop it to open the
+        next day with), ``qty`` (type of the quantity column, Int64 of unsigned ones; what is left, below zero for a
+        short lot) and ``price`` (Float64, the price at which the lot was opened; null where it had none). A row per
+        lot, oldest first within a symbol; symbols of the opening lots first, then the others in the order of their first
         trade. The work is done when it is collected; the input is read twice.
 
     Raises
@@ -81,11 +83,13 @@ def closing_lots(
     assert isinstance(fifo, FIFOMatch)
     lf = as_lazy(df)
     if place > 0:
-        lf = Enricher(enricher.rules[:place], enricher.by, enricher.sort_by, enricher.state_class).run(lf)
-    keys = [enricher.by] if isinstance(enricher.by, str) else list(enricher.by)
+        before = enricher.rules[:place], enricher.by, enricher.sort_by, enricher.state_class
+        lf = Enricher(*before, date_col=enricher.date_col).run(lf)
+    groups = enricher._groups(lf)
+    make_opening = enricher._opening(fifo, groups)
+    keys = groups.names
     schema = lf.collect_schema()
     for name, option in (
-        *((key, "by") for key in keys),
         (enricher.sort_by, "sort_by"),
         (fifo.side_col, "side_col"),
         (fifo.qty_col, "qty_col"),
@@ -104,9 +108,8 @@ def closing_lots(
     }
 
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
-        opening = None if fifo.opening is None else _opening(fifo.opening, enricher.by).collect()
-        lots = None if opening is None else opening.lazy()
-        step = _FifoStep(fifo, enricher.by, enricher.sort_by, lots, [_PRICE], [_PRICE], rests=True)
+        opening = make_opening()
+        step = _FifoStep(fifo, groups, enricher.sort_by, opening, [_PRICE], [_PRICE], rests=True)
         again = lf if is_replayable(lf) else _collected(lf, step.columns)
         _learn([step], again)
         rests = pl.DataFrame(dict(zip(("row", "lot", "qty", "short", "price"), step.rests(), strict=True)))
@@ -120,7 +123,7 @@ def closing_lots(
 
 def _enricher(rule: FIFOMatch | Enricher, by: str | Sequence[str] | None, sort_by: str | None) -> Enricher:
     if isinstance(rule, FIFOMatch):
-        return Enricher([rule], by or "symbol", sort_by or rule.time_col)  # type: ignore[arg-type]
+        return Enricher([rule], by or "symbol", sort_by or rule.time_col)
     if not isinstance(rule, Enricher):
         raise ConfigError(f"rule is {type(rule).__name__}; a FIFOMatch, or an Enricher that has one, is accepted")
     if by is not None or sort_by is not None:
@@ -129,7 +132,7 @@ def _enricher(rule: FIFOMatch | Enricher, by: str | Sequence[str] | None, sort_b
 
 
 def _named(
-    rests: pl.DataFrame, again: pl.LazyFrame, step: _FifoStep, keys: list[str], opening: pl.DataFrame | None
+    rests: pl.DataFrame, again: pl.LazyFrame, step: _FifoStep, keys: list[str], opening: _Opening | None
 ) -> pl.DataFrame:
     """Add the keys: of rows from a second reading, which is compared with the first, of opening lots from theirs."""
     numbered = rests.with_row_index("__vf_place")
@@ -143,9 +146,12 @@ def _named(
         first, taken = first + batch.height, end
     step.emitted()
     named = [opened.hstack(pl.concat(parts))]
-    if opening is not None:
+    if opening is not None and opening.lots is not None:
         carried = numbered.filter(pl.col("lot").is_not_null())
         types = parts[0].schema
-        values = opening.select(pl.col(key).cast(types[key]) for key in keys)
+        day = pl.lit(opening.day())
+        values = opening.lots.select(
+            (pl.col(key) if key in opening.keys.names else day).cast(types[key]).alias(key) for key in keys
+        )
         named.append(carried.hstack(values[carried["lot"]]))
     return pl.concat(named).sort("__vf_place")

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 import polars as pl
 
 from vizflow import _core, _partial
+from vizflow._groups import Groups, Names, Reading, groups_of, key_names, paired
 from vizflow._metrics import Job, make_job
 from vizflow._plans import Frame, as_lazy, column_type, plugin, require, require_new, threads
 from vizflow._states import frame_of
@@ -326,13 +327,14 @@ def forward_return(
     horizons: Sequence[float],
     price_col: str = "price",
     time_col: str = ELAPSED,
-    symbol_col: str = "symbol",
+    symbol_col: Names = "symbol",
     *,
     method: Method = "backward",
     tolerance: float | None = None,
     end: float | Market | None = None,
     prices: Frame | None = None,
     date: Day | None = None,
+    date_col: str | None = "date",
 ) -> pl.LazyFrame:
     """Add ``return_{h}`` for each horizon: ``p(t + h) / p(t) - 1``.
 
@@ -347,7 +349,8 @@ def forward_return(
     time_col
         Seconds (integer or float), Duration, Time, Datetime or Date.
     symbol_col
-        Instrument. A column ``date``, where the frame has one, separates days too: days never mix.
+        Instrument: a column's name, a list of names, or None for one instrument. A column ``date``, where the frame has
+        one, separates days too: days never mix.
     method
         Which observation is p(t + h): ``"backward"`` the last at or before t + h, ``"forward"`` the first at or after,
         ``"nearest"`` the closest (a tie takes the earlier).
@@ -359,10 +362,13 @@ def forward_return(
         return reaches past the end of a half day; else the market's usual length. ``end=market.seconds`` is its usual
         length on every day.
     prices
-        A second frame, quotes for example, with `symbol_col`, `time_col`, `price_col` (and ``date``), to look up
-        p(t + h) in.
+        A second frame, quotes for example, with `symbol_col`, `time_col`, `price_col`, to look up p(t + h) in. Both
+        frames have the column ``date``, or neither; or `date` says of which day the one without it is.
     date
-        Trading day of all rows of a frame without ``date``, for `end`, a `Market`.
+        Trading day of all rows of a frame without ``date``: for `end`, a `Market`, and to look up in a frame that has
+        the column (or where only `df` has it: each of its rows must then be of that day).
+    date_col
+        Column of the day; ``"date"`` need not be there. None: no column of the frame is a day.
 
     Returns
     -------
@@ -379,7 +385,8 @@ def forward_return(
     ConfigError
         No horizon, one that is not positive, or one given twice; another option not accepted.
     DataError, CalendarRangeError
-        When collected, ``end`` being a `Market`: a ``date`` is not traded, or not known (count and row: the batch's).
+        When collected, ``end`` being a `Market`: a ``date`` is not traded, or not known (count and row: the batch's);
+        or `date` is not the day of the rows that it is said to be (count and row: the batch's).
     ReplayError
         When collected: the input gave other rows when read a second time; ``.collect()`` it first.
 
@@ -394,20 +401,22 @@ def forward_return(
     schema = lf.collect_schema()
     seconds = _check_horizons(horizons)
     names = [f"return_{_spell(h)}" for h in seconds]
-    keys = [symbol_col, *(["date"] if "date" in schema and symbol_col != "date" else [])]
-    _check_observations(schema, price_col, time_col, symbol_col)
+    _check_observations(schema, price_col, time_col)
+    quotes = None if prices is None else as_lazy(prices)
+    if quotes is None:
+        groups, quoted = groups_of(schema, symbol_col, date_col, "symbol_col"), None
+    else:
+        require(quotes.collect_schema(), [price_col, time_col, *key_names(symbol_col, "symbol_col")], "prices")
+        _check_observations(quotes.collect_schema(), price_col, time_col)
+        named = ("symbol_col", "the frame", "prices")
+        groups, quoted = paired(schema, quotes.collect_schema(), symbol_col, date_col, date, named)
     require_new(schema, names, "forward_return")
     if method not in _METHODS:
         raise ConfigError(f"method is {method!r}; 'backward', 'forward' or 'nearest' is accepted")
     number = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool)
     if tolerance is not None and not (number and 0 <= tolerance < 1e9):
         raise ConfigError(f"tolerance is {tolerance!r}; seconds >= 0, or None, are accepted")
-    end_ns, left = _day_end(end, date, schema, time_col, keys)
-    quotes = None
-    if prices is not None:
-        quotes = as_lazy(prices)
-        require(quotes.collect_schema(), [price_col, time_col, *keys], "prices")
-        _check_observations(quotes.collect_schema(), price_col, time_col, symbol_col)
+    end_ns, left = _day_end(end, date, schema, time_col, groups)
     options: dict[str, Any] = {
         "horizons_ns": [round(h * _SECOND) for h in seconds],
         "method": _METHODS[method],
@@ -417,12 +426,12 @@ def forward_return(
         "names": "".join(name + "\0" for name in names).encode(),
         "n_threads": threads(),
     }
-    columns = [time_col, price_col, *keys]
+    columns = [time_col, price_col, *groups.names]
 
     def marked(frame: pl.LazyFrame) -> pl.LazyFrame:
         return two_pass(
             frame,
-            lambda wanted: _MarkStep(columns, names, options, quotes, left),
+            lambda wanted: _MarkStep([time_col, price_col], groups, quoted, names, options, quotes, left),
             schema={**frame.collect_schema(), **dict.fromkeys(names, pl.Float64())},
             added=names,
             name="forward_return",
@@ -437,21 +446,14 @@ def forward_return(
     return under.rebuild(marked(under.frame), [*schema.names(), *names])
 
 
-def _check_observations(schema: pl.Schema, price_col: str, time_col: str, symbol_col: str) -> None:
+def _check_observations(schema: pl.Schema, price_col: str, time_col: str) -> None:
     price = column_type(schema, price_col, "price_col")
     time = column_type(schema, time_col, "time_col")
-    symbol = column_type(schema, symbol_col, "symbol_col")
     if not (price.is_integer() or price.is_float() or price == pl.Null):
         raise SchemaError(f"price_col {price_col!r} is {price}; a number is needed, so cast it first", column=price_col)
     if not (time.is_integer() or time.is_float() or time.is_temporal() or time == pl.Null):
         raise SchemaError(
             f"time_col {time_col!r} is {time}; seconds, Duration, Time, Datetime and Date are accepted", column=time_col
-        )
-    if symbol.is_float() or symbol.is_nested() or symbol.is_decimal():
-        raise SchemaError(
-            f"symbol_col {symbol_col!r} is {symbol}; integers, strings, categoricals, booleans and temporal types are "
-            "accepted",
-            column=symbol_col,
         )
 
 
@@ -476,27 +478,30 @@ def _spell(seconds: float) -> str:
 
 
 def _day_end(
-    end: float | Market | None, date: Day | None, schema: pl.Schema, time_col: str, keys: Sequence[str]
+    end: float | Market | None, date: Day | None, schema: pl.Schema, time_col: str, groups: Groups
 ) -> tuple[int, pl.Expr | None]:
     """Give the end of all rows' days in ns; or, where each row's ``date`` has its own, what is left of it (ns)."""
-    dated = "date" in keys[1:]  # the first is the symbol
+    column = groups.date if groups.said is None else None
     if isinstance(end, Market):
         if isinstance(schema[time_col], (pl.Datetime, pl.Date, pl.Time)):
             raise ConfigError(
                 f"end={end.name} counts trading time from the open, and time_col {time_col!r} is {schema[time_col]}; "
                 "take elapsed_seconds, which parse_time gives, or leave end out"
             )
-        if date is not None and dated:
-            raise ConfigError(f"date={date!r} is given, but the frame has a column 'date'; leave one out")
+        if date is not None and column is not None:
+            raise ConfigError(f"date={date!r} is given, but the frame has a column {column!r}; leave one out")
         if date is not None:
             return end.end_on(date) * _SECOND, None
-        text = end._calendar_text if dated else None
-        if text is None:
+        text = end._calendar_text if column is not None else None
+        if text is None or column is None:
             return end.seconds * _SECOND, None
-        day = _local_day("date", schema["date"], end, f"end={end.name} (end={end.name}.seconds reads no dates): column")
+        day = _local_day(column, schema[column], end, f"end={end.name} (end={end.name}.seconds reads no dates): column")
         return _NO_END, plugin("clock_left_on", [pl.col(time_col), day], calendar=text)
-    if date is not None:
-        raise ConfigError("date says how long a market is traded: give end=, the Market")
+    if date is not None and groups.said is None:
+        raise ConfigError(
+            "date says how long a market is traded (give end=, the Market), or of which day a frame without a column "
+            "of days is where the other has one; here it says nothing: leave it out"
+        )
     if end is None:
         return _NO_END, None
     if isinstance(end, bool) or not isinstance(end, (int, float)) or not math.isfinite(end) or abs(end) > 9e9:
@@ -521,16 +526,20 @@ class _MarkStep:
 
     def __init__(
         self,
-        columns: list[str],
+        values: list[str],
+        groups: Groups,
+        quoted: Groups | None,
         names: list[str],
         options: dict[str, Any],
         quotes: pl.LazyFrame | None,
         left: pl.Expr | None,
     ) -> None:
-        self.columns = list(dict.fromkeys(columns))
+        self.columns = list(dict.fromkeys([*values, *groups.names]))
+        self._groups, self._quoted = groups, quoted
+        self._learnt = groups.reading()
         self._left = left
         self._horizons: dict[str, int] = dict(zip(names, options["horizons_ns"], strict=True))
-        self._order = columns
+        self._values = values
         self._names = names
         self._quotes = quotes
         self._mark = _core.Mark(**options)
@@ -539,16 +548,22 @@ class _MarkStep:
         return True
 
     def learn(self, batch: pl.DataFrame) -> None:
-        self._mark.update([batch[name] for name in self._order])
+        self._mark.update(self._columns(batch, self._learnt))
+
+    def _columns(self, batch: pl.DataFrame, reading: Reading) -> list[pl.Series]:
+        return [*(batch[name] for name in self._values), *reading.keys(batch)]
 
     def learnt(self) -> None:
-        if self._quotes is not None:
-            for batch in batches(self._quotes.select(self.columns)):
-                self._mark.observe([batch[name] for name in self._order])
+        self._learnt.done()
+        if self._quotes is not None and self._quoted is not None:
+            reading = self._quoted.reading()
+            for batch in batches(self._quotes.select(list(dict.fromkeys([*self._values, *self._quoted.names])))):
+                self._mark.observe(self._columns(batch, reading))
+            reading.done()
         self._mark.finish()
 
     def emit(self, batch: pl.DataFrame, row: int, wanted: list[str]) -> Callable[[], pl.DataFrame]:
-        again = [batch[name] for name in self._order]
+        again = self._columns(batch, self._groups.reading(row))
         found = zip(self._names, self._mark.emit(row, batch.height, again), strict=True)
         returns = {name: pl.Series(name, column) for name, column in found if name in wanted}
         return lambda: self._marked(batch, returns, wanted)

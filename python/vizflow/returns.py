@@ -14,6 +14,7 @@ from typing import Any, Literal, overload
 import polars as pl
 
 from vizflow import _core, io
+from vizflow._groups import Groups, Names, Reading, as_dates, check_key, groups_of, key_names, paired
 from vizflow._plans import Frame, as_lazy, column_type, plugin, require, require_new, threads
 from vizflow._sides import SideValue, check_sides
 from vizflow._stream import BATCH_ROWS, batches, is_replayable, source, two_pass
@@ -78,15 +79,6 @@ def _keyed(*, unique: bool) -> _core.Asof:
     )
 
 
-def _check_key(schema: pl.Schema, name: str, option: str) -> None:
-    dtype = column_type(schema, name, option)
-    if dtype.is_float() or dtype.is_nested() or dtype.is_decimal():
-        raise SchemaError(
-            f"{option} {name!r} is {dtype}; integers, strings, categoricals, booleans and temporal types are accepted",
-            column=name,
-        )
-
-
 def _check_price(schema: pl.Schema, name: str, option: str) -> None:
     dtype = column_type(schema, name, option)
     if not (dtype.is_integer() or dtype.is_float() or dtype == pl.Null):
@@ -110,7 +102,7 @@ def overnight_return(
     *,
     daily: Frame | None = None,
     date_col: str = "date",
-    symbol_col: str = "symbol",
+    symbol_col: Names = "symbol",
     open_col: str = "open",
     close_col: str = "close",
     prev_close_col: str | None = None,
@@ -129,7 +121,8 @@ def overnight_return(
         A frame with a row a symbol and date, which holds the prices: `daily` makes one of the days' files. None: `df`
         is such a frame itself.
     date_col, symbol_col
-        Columns that `df` and `daily` share. Dates are Date, or integers or text written YYYYMMDD (ISO text too).
+        Columns that `df` and `daily` share. Dates are Date, or integers or text written YYYYMMDD (ISO text too). The
+        symbol: a column's name, a list of names, or None for one instrument.
     open_col, close_col
         Price columns of `daily`.
     prev_close_col
@@ -196,11 +189,14 @@ def overnight_return(
     schema = lf.collect_schema()
     prices = lf if daily is None else as_lazy(daily)
     price_schema = schema if daily is None else prices.collect_schema()
-    _check_key(schema, symbol_col, "symbol_col")
+    symbols = key_names(symbol_col, "symbol_col")
+    for name in symbols:
+        check_key(schema, name, "symbol_col")
     day = _one_date(date, schema, date_col, daily is not None)
     if day is None:
         _check_dates(schema, date_col, "date_col")
-    _check_key(price_schema, symbol_col, "daily")
+    for name in symbols:
+        check_key(price_schema, name, "daily")
     _check_dates(price_schema, date_col, "daily")
     price_columns = [open_col, close_col if prev_close_col is None else prev_close_col]
     for name in price_columns:
@@ -214,22 +210,25 @@ def overnight_return(
         if "overnight_return" not in wanted:
             yield from batches(lf.select(wanted))
             return
-        keys = [symbol_col, *([date_col] if day is None else [])]
+        keys = [*symbols, *([date_col] if day is None else [])]
         needed = _once(*keys, *(name for name in wanted if name != "overnight_return"))
-        own = [*needed, symbol_col, date_col, *price_columns] if daily is None else needed
+        own = [*needed, *symbols, date_col, *price_columns] if daily is None else needed
         frame = _cheap(lf, own) if daily is None else lf
         held = frame if daily is None else prices
         table = _Nights(
-            _collect(held.select(_once(symbol_col, date_col, *price_columns))),
+            _collect(held.select(_once(*symbols, date_col, *price_columns))),
             days,
-            (symbol_col, date_col, open_col, price_columns[1]),
+            symbols,
+            (date_col, open_col, price_columns[1]),
             adjusted=prev_close_col is not None,
             missing=missing,
         )
         row = 0
         for part in _parts(frame.select(needed)):
-            dates = _as_dates(part[date_col], row) if day is None else pl.repeat(day, part.height, eager=True)
-            yield part.with_columns(table.returns(part[symbol_col], dates).alias("overnight_return")).select(wanted)
+            dates = as_dates(part[date_col], row) if day is None else pl.repeat(day, part.height, eager=True)
+            yield part.with_columns(
+                table.returns([part[name] for name in symbols], dates).alias("overnight_return")
+            ).select(wanted)
             row += part.height
 
     return source(produce, {**schema, "overnight_return": pl.Float64()}, "overnight_return")
@@ -265,25 +264,6 @@ def _check_dates(schema: pl.Schema, name: str, option: str) -> None:
             f"{option}: the column {name!r} is {dtype}; Date, or text or integers written YYYYMMDD, are accepted",
             column=name,
         )
-
-
-def _as_dates(column: pl.Series, row: int = 0) -> pl.Series:
-    """Give a Date column of one that is spelt YYYYMMDD or YYYY-MM-DD; anything else in it is an error."""
-    if column.dtype in (pl.Date, pl.Null):
-        return column.cast(pl.Date)
-    text = column.cast(pl.String).str.replace_all("-", "", literal=True)
-    dates = text.str.to_date("%Y%m%d", strict=False)
-    wrong = (dates.is_null() | (text.str.len_chars() != 8)) & column.is_not_null()
-    if wrong.any():
-        first = int(wrong.arg_true()[0])
-        raise DataError(
-            f"column {column.name!r}: {wrong.sum()} values are no dates, the first in row {row + first} "
-            f"({column[first]!r}); YYYYMMDD is accepted",
-            column=column.name,
-            row=row + first,
-            count=int(wrong.sum()),
-        )
-    return dates
 
 
 def _trading_days(calendar: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
@@ -323,40 +303,43 @@ class _Nights:
         self,
         frame: pl.DataFrame,
         days: pl.DataFrame,
-        columns: tuple[str, str, str, str],
+        symbols: list[str],
+        columns: tuple[str, str, str],
         *,
         adjusted: bool,
         missing: str,
     ) -> None:
-        symbol, date, open_, base = columns
+        date, open_, base = columns
+        keys = [frame[name] for name in symbols]
         self._missing = missing
         self._next: dict[dt.date, dt.date | None] = dict(days.iter_rows())
-        dates = _as_dates(frame[date])
+        dates = as_dates(frame[date])
         self._present = set(dates.drop_nulls().unique().to_list())
         self._checked: set[dt.date] = set()
         self._index = _keyed(unique=True)
         try:
-            self._index.observe([None, frame[symbol], dates])
+            self._index.observe([None, *keys, dates])
             self._index.finish()
         except DataError as error:
             if error.row is None:
                 raise
+            what = ", ".join(f"{key.name} {key[error.row]!r}" for key in keys) or "one instrument"
             raise DataError(
-                f"there are two rows of {symbol} {frame[symbol][error.row]!r} on {dates[error.row]}, the second in row "
+                f"there are two rows of {what} on {dates[error.row]}, the second in row "
                 f"{error.row}; one row a symbol and date is needed: pass daily=, which vf.daily makes of the days' "
                 "files",
-                column=symbol,
+                column=[*symbols, date][0],
                 row=error.row,
             ) from error
         following = dates.to_frame("date").join(days, on="date", how="left", maintain_order="left")["next_date"]
-        then = pl.Series(self._index.find([None, frame[symbol], following])[0])
+        then = pl.Series(self._index.find([None, *keys, following])[0])
         earlier = frame[base].gather(then) if adjusted else frame[base]
         self._returns = _price_return(frame[open_].gather(then), earlier)
 
-    def returns(self, symbols: pl.Series, dates: pl.Series) -> pl.Series:
+    def returns(self, symbols: list[pl.Series], dates: pl.Series) -> pl.Series:
         for date in dates.unique().drop_nulls().sort().to_list():
             self._check(date)
-        return self._returns.gather(pl.Series(self._index.find([None, symbols, dates])[0]))
+        return self._returns.gather(pl.Series(self._index.find([None, *symbols, dates])[0]))
 
     def _check(self, date: dt.date) -> None:
         if date in self._checked:
@@ -397,7 +380,7 @@ def daily(
     *,
     price: str | pl.Expr | None = None,
     volume: str | pl.Expr | None = None,
-    symbol_col: str | None = None,
+    symbol_col: Names = None,
     timestamp_col: str | None = None,
     unit: TimeUnit | None = None,
     grace: float = 0,
@@ -418,7 +401,8 @@ def daily(
         Column or expression to sum; None takes ``config.col("volume")`` where the first file has it, and else gives no
         volume. It must be what was traded, not a running total.
     symbol_col, timestamp_col
-        None takes ``config.col("symbol")`` and ``config.col("timestamp")``.
+        None takes ``config.col("symbol")`` and ``config.col("timestamp")``. Several names of the symbol's columns are a
+        list; ``[]`` is one instrument.
     unit
         How integers spell time, as in `parse_time`.
     grace
@@ -472,7 +456,7 @@ def daily(
     days = _check_days(config, dates)
     market = Market.get(config.market)
     grace_nanoseconds(grace)
-    symbol = symbol_col or config.col("symbol")
+    symbols = [config.col("symbol")] if symbol_col is None else key_names(symbol_col, "symbol_col")
     stamp = timestamp_col or config.col("timestamp")
     if volume is None:
         has = config.col("volume") in io.scan(config.get_file_path(days[0]), schema=config.schema).collect_schema()
@@ -481,13 +465,14 @@ def daily(
     def prepare(date: str) -> pl.LazyFrame:
         lf = io.scan(config.get_file_path(date), schema=config.schema)
         schema = lf.collect_schema()
-        _check_key(schema, symbol, f"{config.get_file_path(date)}: symbol")
+        for symbol in symbols:
+            check_key(schema, symbol, f"{config.get_file_path(date)}: symbol")
         require(schema, [stamp], f"{config.get_file_path(date)}: timestamp")
         lf = lf if where is None else lf.filter(where)
         values = {"__vf_price": _expression(price, config.col("price"), schema, config.get_file_path(date))}
         if volume is not None:
             values["__vf_volume"] = _expression(volume, "", schema, config.get_file_path(date))
-        lf = lf.select(pl.col(symbol), pl.col(stamp).alias("__vf_stamp"), **values)
+        lf = lf.select(*symbols, pl.col(stamp).alias("__vf_stamp"), **values)
         today = _market_on(market, date)
         lf = parse_time(lf, _span(today, grace), "__vf_stamp", unit=unit).rename({ELAPSED: _WALL})
         return parse_time(lf, today, "__vf_stamp", unit=unit, grace=grace)
@@ -496,7 +481,7 @@ def daily(
     _check_price(first, "__vf_price", "price")
     if volume is not None:
         _check_price(first, "__vf_volume", "volume")
-    out = _daily_schema(first, symbol, volume is not None)
+    out = _daily_schema(first, symbols, volume is not None)
     names = [
         value if isinstance(value, str) else default
         for value, default in ((price, config.col("price")), (volume, config.col("volume")))
@@ -506,10 +491,10 @@ def daily(
         for date in days:
             path = config.get_file_path(date)
             lf = prepare(date)
-            _check_drift(lf.collect_schema(), first, path, symbol)
+            _check_drift(lf.collect_schema(), first, path, symbols)
             with io.reading(path):
                 try:
-                    bars = _one_day(lf, date, symbol, out)
+                    bars = _one_day(lf, date, symbols, out)
                 except DataError as error:
                     text = str(error).replace("__vf_price", names[0]).replace("__vf_volume", names[1])
                     column = {"__vf_price": names[0], "__vf_volume": names[1]}.get(error.column or "", error.column)
@@ -572,19 +557,24 @@ def _span(market: Market, grace: float) -> Market:
     return Market(market.name, [Session(spell(start % _DAY_SECONDS), spell(end))], market.timezone)
 
 
-def _daily_schema(first: pl.Schema, symbol: str, has_volume: bool) -> dict[str, pl.DataType]:
-    out: dict[str, pl.DataType] = {"date": pl.Date(), symbol: first[symbol], **dict.fromkeys(_BAR, pl.Float64())}
+def _daily_schema(first: pl.Schema, symbols: list[str], has_volume: bool) -> dict[str, pl.DataType]:
+    keys = {symbol: first[symbol] for symbol in symbols}
+    out: dict[str, pl.DataType] = {"date": pl.Date(), **keys, **dict.fromkeys(_BAR, pl.Float64())}
     if has_volume:
         out["volume"] = pl.Float64() if first["__vf_volume"].is_float() else pl.Int64()
     out |= {"first_time": first[ELAPSED], "last_time": first[ELAPSED], **dict.fromkeys(_COUNTS, pl.Int64())}
-    names = 2 + len(_BAR) + has_volume + 2 + len(_COUNTS)
+    names = 1 + len(symbols) + len(_BAR) + has_volume + 2 + len(_COUNTS)
     if len(out) < names:
-        raise SchemaError(f"the symbol column {symbol!r} has the name of a column that daily gives; rename it")
+        raise SchemaError(f"a symbol column of {symbols} has the name of a column that daily gives; rename it")
     return out
 
 
-def _check_drift(schema: pl.Schema, first: pl.Schema, path: Any, symbol: str) -> None:
-    for name, option in ((symbol, "symbol"), (ELAPSED, "timestamp"), ("__vf_volume", "volume")):
+def _check_drift(schema: pl.Schema, first: pl.Schema, path: Any, symbols: list[str]) -> None:
+    for name, option in (
+        *((symbol, "symbol") for symbol in symbols),
+        (ELAPSED, "timestamp"),
+        ("__vf_volume", "volume"),
+    ):
         if name not in first:
             continue
         now, then = schema[name], first[name]
@@ -596,25 +586,31 @@ def _check_drift(schema: pl.Schema, first: pl.Schema, path: Any, symbol: str) ->
             )
 
 
-def _one_day(lf: pl.LazyFrame, date: str, symbol: str, out: dict[str, pl.DataType]) -> pl.DataFrame:
+def _one_day(lf: pl.LazyFrame, date: str, symbols: list[str], out: dict[str, pl.DataType]) -> pl.DataFrame:
     has_volume = "volume" in out
     day = _core.Daily(end_ns=_NO_END, returns=False)
-    symbols = [pl.Series(symbol, [], dtype=out[symbol])]
+    groups = Groups(tuple(symbols), None, "the file")
+    keys = [pl.DataFrame(schema={"date": pl.Date(), **{symbol: out[symbol] for symbol in symbols}})]
     for batch in batches(lf):
-        if batch[symbol].null_count() > 0:
-            raise DataError(
-                f"column {symbol!r} has nulls, {batch[symbol].null_count()} in one batch; fill them, or leave "
-                "those rows out with where=",
-                column=symbol,
-                count=batch[symbol].null_count(),
-            )
+        for symbol in symbols:
+            _check_filled(batch[symbol])
         volume = batch["__vf_volume"] if has_volume else None
-        fresh = day.update([batch[ELAPSED], batch[_WALL], batch["__vf_price"], volume, batch[symbol]])
-        symbols.append(batch[symbol].gather(pl.Series(fresh)))
-    columns = {column.name: column for column in (pl.Series(one) for one in day.finish())}
-    columns[symbol] = pl.concat(symbols)
-    columns["date"] = pl.Series("date", [_day(date)], dtype=pl.Date).new_from_index(0, len(columns[symbol]))
-    return pl.DataFrame([columns[name].alias(name).cast(dtype) for name, dtype in out.items()]).sort(symbol)
+        columns = [batch[ELAPSED], batch[_WALL], batch["__vf_price"], volume, *groups.reading().keys(batch)]
+        fresh = pl.Series(day.update(columns))
+        keys.append(batch.select(pl.lit(_day(date)).alias("date"), *symbols)[fresh])
+    bars = pl.DataFrame([pl.Series(one) for one in day.finish()])
+    bars = pl.concat(keys).hstack(bars.drop(symbols, strict=False))
+    return bars.select(pl.col(name).cast(dtype) for name, dtype in out.items()).sort(symbols or "date")
+
+
+def _check_filled(column: pl.Series) -> None:
+    if column.null_count() > 0:
+        raise DataError(
+            f"column {column.name!r} has nulls, {column.null_count()} in one batch; fill them, or leave those rows out "
+            "with where=",
+            column=column.name,
+            count=column.null_count(),
+        )
 
 
 # ---- to the close -----------------------------------------------------------------------------------------------
@@ -624,13 +620,14 @@ def mark_to_close(
     df: Frame,
     price_col: str = "price",
     time_col: str = ELAPSED,
-    symbol_col: str = "symbol",
+    symbol_col: Names = "symbol",
     *,
     close: str | Frame | None = None,
     close_col: str = "close",
     prices: Frame | None = None,
     end: float | Market | None = None,
     date: Day | None = None,
+    date_col: str | None = "date",
 ) -> pl.LazyFrame:
     """Add ``close_return``: ``close of the day / own price - 1``.
 
@@ -643,11 +640,12 @@ def mark_to_close(
     time_col
         Seconds (integer or float), Duration, Time, Datetime or Date. Not read where `close` is given.
     symbol_col
-        Instrument. A column ``date``, where the frame has one, separates days too: days never mix.
+        Instrument: a column's name, a list of names, or None for one instrument. A column ``date``, where the frame has
+        one, separates days too: days never mix.
     close
         What the close is. None: the symbol's last observation, a row with a finite price above 0 and a time; the last
         row wins among equal times. A name: that column of `df`, row by row. A frame: its `close_col`, by symbol (and
-        ``date``, where `df` has one), a row each, such as `daily` gives.
+        ``date``, which both frames have or neither), a row each, such as `daily` gives.
     close_col
         Price column of a `close` frame.
     prices
@@ -657,7 +655,10 @@ def mark_to_close(
         a `Market`, the end of whose day counts, as in `forward_return`: of each row's ``date``, of `date`, or else its
         usual one. Only where `close` is None.
     date
-        Trading day of all rows of a frame without ``date``, for `end`, a `Market`.
+        Trading day of all rows of a frame without ``date``: for `end`, a `Market`, and to look up in a frame that has
+        the column (or where only `df` has it: each of its rows must then be of that day).
+    date_col
+        Column of the day; ``"date"`` need not be there. None: no column of the frame is a day.
 
     Returns
     -------
@@ -689,26 +690,34 @@ def mark_to_close(
     schema = lf.collect_schema()
     _check_price(schema, price_col, "price_col")
     require_new(schema, ["close_return"], "mark_to_close")
-    if close is not None and (prices is not None or end is not None or date is not None):
-        raise ConfigError(
-            "close= says what the close is; prices=, end= and date= are for finding it, so leave them out"
-        )
+    if close is not None and (prices is not None or end is not None):
+        raise ConfigError("close= says what the close is; prices= and end= are for finding it, so leave them out")
     if isinstance(close, str):
+        if date is not None:
+            raise ConfigError("close= says what the close is, row by row; date= says nothing here, so leave it out")
         _check_price(schema, close, "close")
         ratio = plugin("price_return", [pl.col(close), pl.col(price_col)])
         return lf.with_columns(ratio.alias("close_return"))
-    _check_key(schema, symbol_col, "symbol_col")
-    keys = [symbol_col, *(["date"] if "date" in schema and symbol_col != "date" else [])]
+    other = close if close is not None else prices
+    if other is None:
+        groups = quoted = groups_of(schema, symbol_col, date_col, "symbol_col")
+    else:
+        what = "close" if close is not None else "prices"
+        named = ("symbol_col", "the frame", what)
+        require(as_lazy(other).collect_schema(), key_names(symbol_col, "symbol_col"), what)
+        groups, quoted = paired(schema, as_lazy(other).collect_schema(), symbol_col, date_col, date, named)
+    end_ns, left = _day_end(end, date, schema, time_col, groups) if close is None else (_NO_END, None)
     if close is not None:
-        return _marked_to_frame(lf, schema, as_lazy(close), keys, price_col, close_col)
+        if date is not None and groups.said is None:
+            raise ConfigError("date= is for a frame without a column of days, where the other has one; leave it out")
+        return _marked_to_frame(lf, schema, as_lazy(close), groups, quoted, price_col, close_col)
     _check_time(schema, time_col, "time_col")
-    columns = [time_col, price_col, *keys]
-    end_ns, left = _day_end(end, date, schema, time_col, keys)
+    columns = [time_col, price_col]
     out = {**schema, "close_return": pl.Float64()}
     if prices is None:
         return two_pass(
             lf,
-            lambda wanted: _CloseStep(columns, end_ns, left),
+            lambda wanted: _CloseStep(columns, groups, end_ns, left),
             schema=out,
             added=["close_return"],
             name="mark_to_close",
@@ -719,40 +728,46 @@ def mark_to_close(
     require(quote_schema, columns, "prices")
     _check_price(quote_schema, price_col, "prices")
     _check_time(quote_schema, time_col, "prices")
-    quote_left = _day_end(end, date, quote_schema, time_col, keys)[1]
+    quote_left = _day_end(end, date, quote_schema, time_col, quoted)[1]
 
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
         if "close_return" not in wanted:
             yield from batches(lf.select(wanted))
             return
         days = _core.Daily(end_ns=end_ns, returns=False)
-        none = pl.DataFrame(schema={name: quote_schema[name] for name in columns})
-        days.update(_close_columns(none, columns, quote_left))
-        for batch in batches(quotes.select(_once(*columns))):
-            days.update(_close_columns(batch, columns, quote_left))
+        seen, reading = quoted.reading(), groups.reading()
+        held = _once(*columns, *quoted.names)
+        none = pl.DataFrame(schema={name: quote_schema[name] for name in held})
+        days.update(_close_columns(none, columns, seen, quote_left))
+        for batch in batches(quotes.select(held)):
+            days.update(_close_columns(batch, columns, seen, quote_left))
+        seen.done()
         row = 0
-        needed = _once(*columns, *(name for name in wanted if name != "close_return"))
+        needed = _once(*columns, *groups.names, *(name for name in wanted if name != "close_return"))
         for part in _parts(lf.select(needed)):
-            returns = pl.Series(days.returns(row, _close_columns(part, columns, left)))
+            returns = pl.Series(days.returns(row, _close_columns(part, columns, reading, left)))
             yield part.with_columns(returns.alias("close_return")).select(wanted)
             row += part.height
 
     return source(produce, out, "mark_to_close")
 
 
-def _close_columns(batch: pl.DataFrame, columns: list[str], left: pl.Expr | None) -> list[pl.Series | None]:
+def _close_columns(
+    batch: pl.DataFrame, columns: list[str], reading: Reading, left: pl.Expr | None
+) -> list[pl.Series | None]:
     """Order (time, price, key, …) as `_core.Daily` wants it; a price past its day's end is none."""
-    time, price, *keys = columns
+    time, price = columns
     prices = batch[price] if left is None else _before_end(batch[price], _left(batch, left), 0)
-    return [batch[time], None, prices, None, *(batch[key] for key in keys)]
+    return [batch[time], None, prices, None, *reading.keys(batch)]
 
 
 class _CloseStep:
     """`mark_to_close` by the frame's own observations, for `two_pass`."""
 
-    def __init__(self, columns: list[str], end_ns: int, left: pl.Expr | None) -> None:
-        self.columns = _once(*columns)
+    def __init__(self, columns: list[str], groups: Groups, end_ns: int, left: pl.Expr | None) -> None:
+        self.columns = _once(*columns, *groups.names)
         self._order = columns
+        self._groups = groups
         self._left = left
         self._days = _core.Daily(end_ns=end_ns, returns=True)
 
@@ -760,13 +775,14 @@ class _CloseStep:
         return True
 
     def learn(self, batch: pl.DataFrame) -> None:
-        self._days.update(_close_columns(batch, self._order, self._left))
+        self._days.update(_close_columns(batch, self._order, self._groups.reading(), self._left))
 
     def learnt(self) -> None:
         pass
 
     def emit(self, batch: pl.DataFrame, row: int, wanted: list[str]) -> Callable[[], pl.DataFrame]:
-        returns = pl.Series(self._days.returns(row, _close_columns(batch, self._order, self._left)))
+        columns = _close_columns(batch, self._order, self._groups.reading(), self._left)
+        returns = pl.Series(self._days.returns(row, columns))
         return lambda: pl.DataFrame([returns.alias(name) if name == "close_return" else batch[name] for name in wanted])
 
     def emitted(self) -> None:
@@ -774,34 +790,40 @@ class _CloseStep:
 
 
 def _marked_to_frame(
-    lf: pl.LazyFrame, schema: pl.Schema, closes: pl.LazyFrame, keys: list[str], price_col: str, close_col: str
+    lf: pl.LazyFrame,
+    schema: pl.Schema,
+    closes: pl.LazyFrame,
+    groups: Groups,
+    held: Groups,
+    price_col: str,
+    close_col: str,
 ) -> pl.LazyFrame:
     close_schema = closes.collect_schema()
-    require(close_schema, keys, "close")
     _check_price(close_schema, close_col, "close")
 
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
         if "close_return" not in wanted:
             yield from batches(lf.select(wanted))
             return
-        table = _collect(closes.select(_once(*keys, close_col)))
-        index = _keyed(unique=True)
+        table = _collect(closes.select(_once(*held.names, close_col)))
+        index, seen, reading = _keyed(unique=True), held.reading(), groups.reading()
+        keys = seen.keys(table)
+        seen.done()
         try:
-            index.observe([None, *(table[key] for key in keys)])
+            index.observe([None, *keys])
             index.finish()
         except DataError as error:
             if error.row is None:
                 raise
-            what = ", ".join(f"{key} {table[key][error.row]!r}" for key in keys)
-            hint = "" if len(keys) > 1 else " (it may hold several dates, and the frame has no column 'date')"
+            what = ", ".join(f"{key} {table[key][error.row]!r}" for key in held.names) or "one instrument"
             raise DataError(
-                f"close: there are two rows of {what}, the second in row {error.row}{hint}; one row each is needed",
-                column=keys[0],
+                f"close: there are two rows of {what}, the second in row {error.row}; one row each is needed",
+                column=held.names[0] if held.names else close_col,
                 row=error.row,
             ) from error
-        needed = _once(*keys, price_col, *(name for name in wanted if name != "close_return"))
+        needed = _once(*groups.names, price_col, *(name for name in wanted if name != "close_return"))
         for part in _parts(lf.select(needed)):
-            found = pl.Series(index.find([None, *(part[key] for key in keys)])[0])
+            found = pl.Series(index.find([None, *reading.keys(part)])[0])
             returns = _price_return(table[close_col].gather(found), part[price_col])
             yield part.with_columns(returns.alias("close_return")).select(wanted)
 
@@ -918,7 +940,7 @@ def merge_forward(
     columns: Sequence[str],
     horizons: Sequence[float] = (0,),
     time_col: str = ELAPSED,
-    symbol_col: str = "symbol",
+    symbol_col: Names = "symbol",
     *,
     method: Method = "backward",
     tolerance: float | None = None,
@@ -926,6 +948,7 @@ def merge_forward(
     strict: bool = False,
     past_last: Literal["null", "keep"] = "null",
     date: Day | None = None,
+    date_col: str | None = "date",
 ) -> pl.LazyFrame:
     """Add columns of a quote frame as they are at t + h: ``{col}_{h}`` for each of `columns` and `horizons`.
 
@@ -934,8 +957,8 @@ def merge_forward(
     df
         LazyFrame, DataFrame, or an object with ``__arrow_c_stream__``, in any row order.
     quotes
-        Frame to look up in, in any row order, with `time_col`, `symbol_col`, `columns` (and ``date`` where `df` has
-        it). Those columns are held in memory.
+        Frame to look up in, in any row order, with `time_col`, `symbol_col` and `columns`. Those columns are held in
+        memory. Both frames have the column ``date``, or neither; or `date` says of which day the one without it is.
     columns
         Columns of `quotes`, of any type.
     horizons
@@ -944,7 +967,8 @@ def merge_forward(
     time_col
         In both frames: seconds (integer or float), Duration, Time, Datetime or Date.
     symbol_col
-        In both frames: instrument. A column ``date``, where `df` has one, separates days too: days never mix.
+        In both frames: instrument: a column's name, a list of names, or None for one instrument. A column ``date``
+        separates days too: days never mix.
     method
         Which quote: ``"backward"`` the last at or before t + h, ``"forward"`` the first at or after, ``"nearest"`` the
         closest (a tie takes the earlier).
@@ -959,7 +983,10 @@ def merge_forward(
         What h > 0 gives where t + h is past the symbol's last quote: ``"null"``, as `forward_return`, for what comes
         then is not known; or ``"keep"``, the quote that the method finds. For h <= 0 the last quote is known, and kept.
     date
-        Trading day of all rows of a frame without ``date``, for `end`, a `Market`.
+        Trading day of all rows of a frame without ``date``: for `end`, a `Market`, and to look up in a frame that has
+        the column (or where only `df` has it: each of its rows must then be of that day).
+    date_col
+        Column of the day; ``"date"`` need not be there. None: no column of the frames is a day.
 
     Returns
     -------
@@ -998,16 +1025,14 @@ def merge_forward(
     schema, quote_schema = lf.collect_schema(), seen.collect_schema()
     wanted_columns = _check_columns(columns)
     seconds = _check_horizons(horizons)
+    groups, quoted = paired(schema, quote_schema, symbol_col, date_col, date, ("symbol_col", "df", "quotes"))
     for one, option in ((schema, "df"), (quote_schema, "quotes")):
-        _check_key(one, symbol_col, f"symbol_col of {option}")
         _check_time(one, time_col, f"time_col of {option}")
-    keys = [symbol_col, *(["date"] if "date" in schema and symbol_col != "date" else [])]
-    require(quote_schema, [*keys, *wanted_columns], "quotes")
+    require(quote_schema, wanted_columns, "quotes")
     added = {f"{name}_{_seconds(h)}": (name, i) for i, h in enumerate(seconds) for name in wanted_columns}
     require_new(schema, added, "merge_forward")
-    end_ns, left = _day_end(end, date, schema, time_col, keys)
+    end_ns, left = _day_end(end, date, schema, time_col, groups)
     options = _asof_options(seconds, method, tolerance, end_ns, strict, past_last)
-    order = [time_col, *keys]
 
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
         new = [name for name in wanted if name in added]
@@ -1015,14 +1040,15 @@ def merge_forward(
             yield from batches(lf.select(wanted))
             return
         held = _once(*(added[name][0] for name in new))
-        table = _collect(seen.select(_once(*order, *held)))
-        index = _core.Asof(**options)
-        index.observe([table[name] for name in order])
+        table = _collect(seen.select(_once(time_col, *quoted.names, *held)))
+        index, reading, read = _core.Asof(**options), quoted.reading(), groups.reading()
+        index.observe([table[time_col], *reading.keys(table)])
         index.finish()
+        reading.done()
         table = table.select(held).rechunk()
-        needed = _once(*order, *(name for name in wanted if name not in added))
+        needed = _once(time_col, *groups.names, *(name for name in wanted if name not in added))
         for part in _parts(lf.select(needed)):
-            rows = [pl.Series(column) for column in index.find([part[name] for name in order])]
+            rows = [pl.Series(column) for column in index.find([part[time_col], *read.keys(part)])]
             if left is not None:
                 room = _left(part, left)
                 rows = [_before_end(one, room, h) for one, h in zip(rows, options["horizons_ns"], strict=True)]

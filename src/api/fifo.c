@@ -69,6 +69,7 @@ enum vf_status vf_fifo_open(const struct vf_context *ctx, const struct vf_fifo_o
     fifo->rows_out = -1;
     vf__pieces_init(&fifo->pieces, &context, vf__fifo_timed(fifo), (fifo->columns & VF_FIFO_PNL) != 0);
     vf__chains_init(&fifo->cells, &context, vf__match_stride(vf__fifo_timed(fifo)));
+    vf__keyed_init(&fifo->groups, &context);
     vf__replay_init(&fifo->replay, &context);
     status = vf__sides_init(&fifo->sides, &context, options, err);
     if (status != VF_OK) goto done;
@@ -103,7 +104,7 @@ void vf_fifo_close(struct vf_fifo *fifo) {
     vf__chains_release(&fifo->cells);
     vf__tapes_release(&fifo->tapes);
     vf__pieces_release(&fifo->pieces);
-    if (fifo->symbols.ctx.allocator.allocate != NULL) vf__keys_release(&fifo->symbols);
+    vf__keyed_release(&fifo->groups);
     vf__sides_release(&fifo->sides, &ctx);
     vf__replay_release(&fifo->replay);
     vf__free(&ctx, fifo->scratch, 1, sizeof *fifo->scratch);
@@ -125,49 +126,30 @@ static enum vf_status learning(const struct vf_fifo *fifo, struct vf_error *err)
                     "the rows were matched already; open another object for more");
 }
 
-/* The key table is of the kind of the symbols that were taken; those of a call that failed may have been of another. */
-static void keys_for(struct vf_fifo *fifo, const struct vf__reader *symbol) {
-    struct vf__keys *keys = &fifo->symbols;
-    bool made = keys->ctx.allocator.allocate != NULL, text = vf__reader_is_text(symbol);
-    if (made && keys->bytes == text) return;
-    if (made) vf__keys_release(keys);
-    drop(&fifo->ctx, &fifo->view_slots, sizeof(uint32_t));
-    drop(&fifo->ctx, &fifo->views, sizeof(struct vf__view));
-    vf__keys_init(keys, &fifo->ctx, text);
-}
-
 /* ---- inventory ------------------------------------------------------------------------------------------------------ */
 
 struct lots {
-    struct vf__reader symbol, quantity, price;
+    struct vf__reader *keys, quantity, price;
+    size_t n_keys;
     int64_t n;
     bool has_price;
 };
 
-/* Integers and times of one kind are one kind of key, whatever their width. */
-static bool same_keys(const struct vf__type *a, const struct vf__type *b) {
-    if (vf__type_is_integer(a) && vf__type_is_integer(b)) return true;
-    return a->kind == b->kind && a->ns == b->ns;
-}
-
 static enum vf_status check_lots(struct vf_fifo *fifo, struct lots *lots, const struct vf_series *price,
                                  struct vf_error *err) {
-    const struct vf__type *symbol = &lots->symbol.type;
-    lots->n = lots->symbol.n_rows;
     const struct vf__type *quantity = &lots->quantity.type;
-    if (symbol->kind == VF__FLOAT || (!vf__type_is_number(quantity) && quantity->kind != VF__DECIMAL))
-        return vf__fail(err, VF_ERROR_TYPE,
-                        symbol->kind == VF__FLOAT ? lots->symbol.name : lots->quantity.name, -1,
-                        "inventory: symbols must not be floats, and quantities must be integers, floats or decimals");
-    if (fifo->lot_symbol.known && (!same_keys(&fifo->lot_symbol.type, symbol) ||
-                                   fifo->lot_quantity.type.kind != quantity->kind ||
-                                   fifo->lot_quantity.type.scale != quantity->scale))
-        return vf__fail(err, VF_ERROR_TYPE, lots->symbol.name, -1, "inventory: other types than before");
+    lots->n = lots->quantity.n_rows;
+    if (!vf__type_is_number(quantity) && quantity->kind != VF__DECIMAL)
+        return vf__fail(err, VF_ERROR_TYPE, lots->quantity.name, -1,
+                        "inventory: quantities must be integers, floats or decimals");
+    if (fifo->lot_quantity.known && (fifo->lot_quantity.type.kind != quantity->kind ||
+                                     fifo->lot_quantity.type.scale != quantity->scale))
+        return vf__fail(err, VF_ERROR_TYPE, lots->quantity.name, -1, "inventory: other types than before");
     lots->has_price = price != NULL && (fifo->columns & VF__FIFO_PRICES) != 0;
     if (lots->has_price && !vf__type_is_number(&lots->price.type) && lots->price.type.kind != VF__DECIMAL &&
         lots->price.type.kind != VF__NULL)
         return vf__fail(err, VF_ERROR_TYPE, lots->price.name, -1, "inventory: prices must be numbers");
-    if (lots->quantity.n_rows != lots->n || (price != NULL && lots->price.n_rows != lots->n))
+    if ((lots->n_keys > 0 && lots->keys[0].n_rows != lots->n) || (price != NULL && lots->price.n_rows != lots->n))
         return vf__fail(err, VF_ERROR_ARGUMENT, lots->quantity.name, -1,
                         "inventory: the columns do not have the same number of rows");
     if (lots->n > (int64_t)(VF__MATCH_MAX_ROWS - fifo->n_lot_rows))
@@ -217,7 +199,7 @@ static enum vf_status check_directions(const struct vf_fifo *fifo, const struct 
                                        struct vf_error *err) {
     const uint32_t *group = fifo->lot_group.data;
     const struct vf__fifo_lot *amount = fifo->lot_amount.data;
-    size_t n_groups = fifo->symbols.n;
+    size_t n_groups = vf__keyed_count(&fifo->groups);
     uint8_t *sides = vf__zalloc(&fifo->ctx, n_groups, 1);
     enum vf_status status = VF_OK;
     if (sides == NULL) return vf__fail_memory(err, n_groups);
@@ -231,6 +213,16 @@ static enum vf_status check_directions(const struct vf_fifo *fifo, const struct 
     }
     vf__free(&fifo->ctx, sides, n_groups, 1);
     return status;
+}
+
+static enum vf_status bad_key(struct lots *lots, int64_t row, struct vf_error *err) {
+    size_t k = 0;
+    uint8_t buffer;
+    const uint8_t *valid;
+    while (k + 1 < lots->n_keys && vf__read_valid(&lots->keys[k], row, 1, &buffer, &valid, err) == VF_OK &&
+           (valid == NULL || valid[0]))
+        k++;
+    return bad_lot(&lots->keys[k], row, "the key is null", err);
 }
 
 /* Lots go behind the ones there are; none of no quantity. */
@@ -247,11 +239,11 @@ static enum vf_status read_lots(struct vf_fifo *fifo, struct lots *lots, size_t 
         const uint8_t *valid = NULL;
         enum vf_status status =
             read_amount(lots, row, fifo->on_excess == VF_EXCESS_OPEN_SHORT, &amount[at], err);
-        if (status == VF_OK) status = vf__read_keys(&lots->symbol, row, 1, &fifo->symbols, &group[at], err);
+        if (status == VF_OK) status = vf__keyed_read(&fifo->groups, lots->keys, row, 1, &group[at], err);
         if (status == VF_OK && lots->has_price)
             status = vf__read_f64(&lots->price, row, 1, &number, &buffer, &numbers, &valid, err);
         if (status != VF_OK) return status;
-        if (group[at] == VF__NO_KEY) return bad_lot(&lots->symbol, row, "the symbol is null", err);
+        if (group[at] == VF__NO_KEY) return bad_key(lots, row, err);
         price[at] = lots->has_price && (valid == NULL || valid[0]) ? *numbers : (double)NAN;
         amount[at].row = (uint32_t)(fifo->n_lot_rows + (size_t)row);
         if ((amount[at].magnitude.low | amount[at].magnitude.high) != 0) at++;
@@ -260,44 +252,41 @@ static enum vf_status read_lots(struct vf_fifo *fifo, struct lots *lots, size_t 
     return VF_OK;
 }
 
-enum vf_status vf_fifo_inventory(struct vf_fifo *fifo, const struct vf_series *symbol,
+enum vf_status vf_fifo_inventory(struct vf_fifo *fifo, const struct vf_series *keys, size_t n_keys,
                                  const struct vf_series *quantity, const struct vf_series *price,
                                  struct vf_error *err) {
-    struct lots lots = {0};
+    struct lots lots = {.n_keys = n_keys};
     enum vf_status status = learning(fifo, err);
     if (status != VF_OK) return status;
-    if (fifo->known[VF__FIFO_SYMBOL].known)
+    if (fifo->known[VF__FIFO_KEYS].known)
         return vf__fail(err, VF_ERROR_STATE, NULL, -1, "inventory must be given before the first rows");
-    status = vf__reader_open(&lots.symbol, symbol, err);
-    if (status == VF_OK) status = vf__reader_open_decimal(&lots.quantity, quantity, err);
+    status = vf__fifo_keys_open(fifo, keys, n_keys, &lots.keys, err);
+    if (status != VF_OK) return status;
+    status = vf__reader_open_decimal(&lots.quantity, quantity, err);
     if (status == VF_OK && price != NULL) status = vf__reader_open_decimal(&lots.price, price, err);
     if (status == VF_OK) status = check_lots(fifo, &lots, price, err);
-    if (status != VF_OK) return status;
+    if (status != VF_OK) goto done;
     size_t room = fifo->n_lots + (size_t)lots.n + 1, n_lots = fifo->n_lots;
     status = vf__fifo_grow(&fifo->ctx, &fifo->lot_group, room, sizeof(uint32_t), err);
     if (status == VF_OK) status = vf__fifo_grow(&fifo->ctx, &fifo->lot_amount, room, sizeof(struct vf__fifo_lot), err);
     if (status == VF_OK) status = vf__fifo_grow(&fifo->ctx, &fifo->lot_price, room, sizeof(double), err);
-    if (status != VF_OK) return status;
-    keys_for(fifo, &lots.symbol);
-    status = read_lots(fifo, &lots, &n_lots, err);
+    if (status == VF_OK) status = vf__fifo_keys_prepare(fifo, lots.keys, n_keys, err);
+    if (status == VF_OK) status = read_lots(fifo, &lots, &n_lots, err);
     if (status == VF_OK) status = check_directions(fifo, &lots, n_lots, err);
-    if (status != VF_OK) return status;
+    if (status != VF_OK) goto done;
     fifo->n_lots = n_lots;
+    vf__keyed_settle(&fifo->groups, lots.keys);
     fifo->n_lot_rows += (size_t)lots.n;
-    remember(&fifo->lot_symbol, &lots.symbol);
     remember(&fifo->lot_quantity, &lots.quantity);
-    return VF_OK;
+done:
+    vf__fifo_keys_close(fifo, lots.keys, n_keys);
+    return status;
 }
 
 /* ---- update ------------------------------------------------------------------------------------------------------------ */
 
 static enum vf_status check_update(const struct vf_fifo *fifo, const struct vf__fifo_readers *readers,
                                    struct vf_error *err) {
-    const struct vf__reader *symbol = &readers->reader[VF__FIFO_SYMBOL];
-    if (fifo->lot_symbol.known && !same_keys(&fifo->lot_symbol.type, &symbol->type))
-        return vf__fail(err, VF_ERROR_TYPE, symbol->name, -1,
-                        "column \"%s\" is %s and the inventory's symbols are %s", symbol->name,
-                        vf__type_name(&symbol->type), vf__type_name(&fifo->lot_symbol.type));
     if (readers->n_rows > (int64_t)VF__MATCH_MAX_ROWS - (int64_t)fifo->n_lots - fifo->n_rows)
         return vf__fail(err, VF_ERROR_OVERFLOW, NULL, -1, "more than %u rows and inventory lots",
                         VF__MATCH_MAX_ROWS);
@@ -382,7 +371,7 @@ static enum vf_status read_hand(void *arg, size_t which, int64_t row, int64_t n,
         if (status != VF_OK) return status;
         vf__replay_learn(&fifo->replay, fifo->scratch->words, k);
     }
-    hand->n_groups = fifo->symbols.n;
+    hand->n_groups = vf__keyed_count(&fifo->groups);
     return VF_OK;
 }
 
@@ -404,14 +393,14 @@ enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *
     if (status == VF_OK) status = vf__fifo_readers_open(fifo, batch, &readers, err);
     if (status == VF_OK) status = check_update(fifo, &readers, err);
     if (status == VF_OK) status = make_room(fifo, &readers, err);
-    if (status != VF_OK) return status;
+    if (status == VF_OK) status = vf__fifo_keys_prepare(fifo, readers.keys, readers.n_keys, err);
+    if (status != VF_OK) goto done;
     struct vf__replay_point point = vf__replay_here(&fifo->replay);
     struct vf__side_seen seen = fifo->sides.seen;
     int64_t n_trades = fifo->n_trades;
     size_t n_large = fifo->n_large;
     struct vf__fifo_wide wide = fifo->wide;
     memcpy(problems, fifo->problems, sizeof problems);
-    keys_for(fifo, &readers.reader[VF__FIFO_SYMBOL]);
     fifo->sides.dictionary = NULL;
     status = learn_rows(fifo, &readers, err);
     if (status != VF_OK) {
@@ -422,12 +411,17 @@ enum vf_status vf_fifo_update(struct vf_fifo *fifo, const struct vf_fifo_batch *
         fifo->n_large = n_large;
         fifo->wide = wide;
         memcpy(fifo->problems, problems, sizeof problems);
-        return status;
+        goto done;
     }
     fifo->n_rows += readers.n_rows;
-    for (int role = 0; role < VF__FIFO_ROLES; role++)
+    fifo->time_apart |= readers.used[VF__FIFO_TIME] && !readers.time_is_sort;
+    fifo->known[VF__FIFO_KEYS].known = true;
+    vf__keyed_settle(&fifo->groups, readers.keys);
+    for (int role = VF__FIFO_SORT; role < VF__FIFO_ROLES; role++)
         if (readers.used[role]) remember(&fifo->known[role], &readers.reader[role]);
-    return VF_OK;
+done:
+    vf__fifo_readers_close(fifo, &readers);
+    return status;
 }
 
 /* ---- match ------------------------------------------------------------------------------------------------------------- */
@@ -584,6 +578,20 @@ static enum vf_status check_excess(const struct vf_fifo *fifo, const struct vf__
     return status;
 }
 
+static enum vf_status check_forward(const struct vf_fifo *fifo, const struct vf__match_tally *tally,
+                                    struct vf_error *err) {
+    if (tally->n_back == 0) return VF_OK;
+    const char *name = fifo->known[VF__FIFO_TIME].name;
+    enum vf_status status = vf__fail(
+        err, VF_ERROR_DATA, name, tally->first_back,
+        "column \"%s\": %lld trade row%s earlier than the one before in the order of \"%s\", so that a holding period may "
+        "be negative; the first is row %lld; let \"%s\" be the time, sort by \"%s\", or keep days apart by a date column",
+        name, (long long)tally->n_back, tally->n_back == 1 ? " is" : "s are", fifo->known[VF__FIFO_SORT].name,
+        (long long)tally->first_back, fifo->known[VF__FIFO_SORT].name, name);
+    if (err != NULL) err->count = tally->n_back;
+    return status;
+}
+
 static enum vf_status match(struct vf_fifo *fifo, const uint64_t *lot_quantity, struct vf_error *err) {
     enum vf__amounts amounts = vf__fifo_amounts(&fifo->known[VF__FIFO_QUANTITY]);
     bool is_float = vf__amounts_float(amounts);
@@ -603,10 +611,12 @@ static enum vf_status match(struct vf_fifo *fifo, const uint64_t *lot_quantity, 
                                        .large = fifo->large.data,
                                        .n_large = fifo->n_large,
                                        .on_excess = fifo->on_excess,
+                                       .forward = fifo->time_apart && vf__fifo_timed(fifo),
                                        .rests = fifo->rests_kept};
     struct vf__match_tally tally;
-    enum vf_status status = vf__chains_reach(&fifo->cells, fifo->symbols.n, err);
+    enum vf_status status = vf__chains_reach(&fifo->cells, vf__keyed_count(&fifo->groups), err);
     if (status == VF_OK) status = vf__match_run(&fifo->ctx, &in, &fifo->tapes, &fifo->rests, &tally, err);
+    if (status == VF_OK) status = check_forward(fifo, &tally, err);
     if (status == VF_OK) status = check_excess(fifo, &tally, err);
     if (status != VF_OK) {
         vf__tapes_release(&fifo->tapes);
@@ -623,7 +633,7 @@ static enum vf_status match(struct vf_fifo *fifo, const uint64_t *lot_quantity, 
 
 enum vf_status vf_fifo_match(struct vf_fifo *fifo, struct vf_error *err) {
     enum vf_status status = learning(fifo, err);
-    if (status == VF_OK && !fifo->known[VF__FIFO_SYMBOL].known)
+    if (status == VF_OK && !fifo->known[VF__FIFO_KEYS].known)
         status =
             vf__fail(err, VF_ERROR_STATE, NULL, -1, "no batch was learnt: the columns' types are not known");
     if (status == VF_OK) status = check_problems(fifo, err);

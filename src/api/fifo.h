@@ -3,6 +3,7 @@
 #ifndef VF_API_FIFO_H
 #define VF_API_FIFO_H
 
+#include "arrow/keyed.h"
 #include "api/side.h"
 #include "arrow/read.h"
 #include "base/replay.h"
@@ -92,7 +93,7 @@ void vf__sides_describe(const struct vf__sides *sides, char *out, size_t size);
 /* ---- the object ------------------------------------------------------------------------------------------------ */
 
 enum vf__fifo_role {
-    VF__FIFO_SYMBOL,
+    VF__FIFO_KEYS, /* all of them; its problem is that of the key column whose first null comes first */
     VF__FIFO_SORT,
     VF__FIFO_TIME,
     VF__FIFO_SIDE,
@@ -138,7 +139,7 @@ struct vf__fifo_array {
 /* A part of a batch that was decoded and is to be kept. */
 struct vf__fifo_hand {
     int64_t row, n;  /* rows of the batch */
-    size_t n_groups; /* symbols there were when they were decoded */
+    size_t n_groups; /* there were when they were decoded */
     uint64_t quantity[VF__TURN_ROWS];
     int64_t sort[VF__TURN_ROWS];
     int64_t time[VF__TURN_ROWS];
@@ -150,6 +151,7 @@ struct vf__fifo_scratch {
     double numbers[VF__FIFO_BLOCK];
     uint8_t valid[VF__FIFO_BLOCK];
     uint8_t codes[VF__FIFO_BLOCK];
+    uint32_t ids[VF__FIFO_BLOCK]; /* of one key column's values */
     uint64_t words[VF__FIFO_BLOCK];
     int64_t time[VF__FIFO_BLOCK]; /* where it only has to be there */
     double price[VF__FIFO_BLOCK];
@@ -169,14 +171,17 @@ struct vf_fifo {
     char doubt[768]; /* empty for none */
     struct vf__fifo_known known[VF__FIFO_ROLES];
     struct vf__fifo_problem problems[VF__FIFO_ROLES];
-    struct vf__keys symbols;
-    struct vf__fifo_array view_slots, views; /* uint32, struct vf__view: see fifo_symbol.c */
-    struct vf__fifo_known lot_symbol, lot_quantity;
+    struct vf__keyed groups;
+    struct vf__fifo_array view_slots, views; /* uint32, struct vf__view: see fifo_keys.c */
+    size_t view_key;                         /* the key column that they are of */
+    size_t problem_key;                      /* the key column that problems[VF__FIFO_KEYS] is of */
+    bool time_apart;                         /* a time column that is not the sort column was read */
+    struct vf__fifo_known lot_quantity;
     struct vf__fifo_scratch *scratch;
     struct vf__replay replay;
 
     int64_t n_rows, n_trades;
-    struct vf__chains cells;     /* trades by symbol, and then what they give: see match/fifo.h, match/tape.h */
+    struct vf__chains cells;     /* trades by group, and then what they give: see match/fifo.h, match/tape.h */
     struct vf__fifo_array group; /* uint32: of the rows of the batch in hand, to take it back */
     struct vf__fifo_array price; /* double: of all rows, then of the lots */
     struct vf__fifo_wide wide;
@@ -201,8 +206,10 @@ static inline bool vf__fifo_timed(const struct vf_fifo *fifo) {
 /* ---- batches ------------------------------------------------------------------------------------------------------ */
 
 struct vf__fifo_readers {
-    struct vf__reader reader[VF__FIFO_ROLES];
+    struct vf__reader reader[VF__FIFO_ROLES]; /* of VF__FIFO_KEYS none: keys has them */
     bool used[VF__FIFO_ROLES];
+    struct vf__reader *keys;
+    size_t n_keys;
     bool time_is_sort;
     int64_t n_rows;
 };
@@ -212,9 +219,18 @@ struct vf__view {
     uint64_t low, high;
 };
 
-/* As vf__read_keys into fifo->symbols; valid_room is for n bytes. */
-enum vf_status vf__fifo_read_groups(struct vf_fifo *fifo, struct vf__reader *reader, int64_t row, int64_t n,
-                                    uint32_t *group, uint8_t *valid_room, struct vf_error *err);
+/* Opens key columns that must meet those of batches before; *out is released by vf__fifo_keys_close. */
+enum vf_status vf__fifo_keys_open(const struct vf_fifo *fifo, const struct vf_series *keys, size_t n_keys,
+                                  struct vf__reader **out, struct vf_error *err);
+void vf__fifo_keys_close(const struct vf_fifo *fifo, struct vf__reader *keys, size_t n_keys);
+
+/* Tables for opened keys; before the first of them is read. */
+enum vf_status vf__fifo_keys_prepare(struct vf_fifo *fifo, const struct vf__reader *keys, size_t n_keys,
+                                     struct vf_error *err);
+
+/* As vf__keyed_read of n <= VF__FIFO_BLOCK rows. */
+enum vf_status vf__fifo_read_groups(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t row, int64_t n,
+                                    uint32_t *group, struct vf_error *err);
 
 /* Where decoded rows go; time and price NULL where they are not wanted. */
 struct vf__fifo_target {
@@ -228,6 +244,7 @@ struct vf__fifo_target {
 /* Checks that the columns are there, have types that the operation takes and had before, and one length. */
 enum vf_status vf__fifo_readers_open(struct vf_fifo *fifo, const struct vf_fifo_batch *batch,
                                      struct vf__fifo_readers *readers, struct vf_error *err);
+void vf__fifo_readers_close(const struct vf_fifo *fifo, struct vf__fifo_readers *readers);
 
 /* n <= VF__FIFO_BLOCK rows from batch row `row`, which is row `row_in` of all. Words for the replay go to
    scratch->words. learn: problems, trades and seen sides are noted. */

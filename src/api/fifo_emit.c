@@ -220,13 +220,18 @@ static enum vf_status open_again(struct vf_fifo *fifo, const struct vf_fifo_batc
     enum vf_status status = vf__fifo_readers_open(fifo, again, readers, err);
     if (status != VF_OK) return status;
     if (first_row != fifo->replay.next)
-        return vf__fail(err, VF_ERROR_STATE, NULL, first_row,
-                        "rows read again must come in order: row %lld is next, not %lld",
-                        (long long)fifo->replay.next, (long long)first_row);
-    if (readers->n_rows != n)
-        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "%lld rows were asked for and %lld were read again",
-                        (long long)n, (long long)readers->n_rows);
-    return n > fifo->n_rows - first_row ? differs(fifo, fifo->n_rows, err) : VF_OK;
+        status = vf__fail(err, VF_ERROR_STATE, NULL, first_row,
+                          "rows read again must come in order: row %lld is next, not %lld",
+                          (long long)fifo->replay.next, (long long)first_row);
+    else if (readers->n_rows != n)
+        status = vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "%lld rows were asked for and %lld were read again",
+                          (long long)n, (long long)readers->n_rows);
+    else if (n > fifo->n_rows - first_row)
+        status = differs(fifo, fifo->n_rows, err);
+    else
+        status = vf__fifo_keys_prepare(fifo, readers->keys, readers->n_keys, err);
+    if (status != VF_OK) vf__fifo_readers_close(fifo, readers);
+    return status;
 }
 
 /* The groups of a batch's rows, after comparing them. */
@@ -306,6 +311,7 @@ enum vf_status vf_fifo_emit(struct vf_fifo *fifo, const struct vf_fifo_batch *ag
         status = make_columns(&emit, made, err);
         if (status != VF_OK) vf__tapes_unread(&fifo->tapes, fifo->group.data, (size_t)n);
     }
+    vf__fifo_readers_close(fifo, &readers);
     if (status == VF_OK && columns != 0)
         vf__parallel(&fifo->ctx, (size_t)((emit.total + FILL_ROWS - 1) / FILL_ROWS), fill_rows, &emit);
     if (status != VF_OK) {

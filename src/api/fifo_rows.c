@@ -32,8 +32,6 @@ int64_t vf__fifo_time_scale(const struct vf__type *type) {
 
 static bool role_takes(enum vf__fifo_role role, const struct vf__type *type) {
     switch (role) {
-    case VF__FIFO_SYMBOL:
-        return type->kind != VF__FLOAT;
     case VF__FIFO_SORT:
     case VF__FIFO_TIME:
         return vf__type_is_number(type) || vf__type_is_temporal(type) || type->kind == VF__NULL;
@@ -43,6 +41,7 @@ static bool role_takes(enum vf__fifo_role role, const struct vf__type *type) {
         return vf__type_is_number(type) || type->kind == VF__DECIMAL;
     case VF__FIFO_PRICE:
         return vf__type_is_number(type) || type->kind == VF__DECIMAL || type->kind == VF__NULL;
+    case VF__FIFO_KEYS:
     case VF__FIFO_ROLES:
         break;
     }
@@ -51,8 +50,6 @@ static bool role_takes(enum vf__fifo_role role, const struct vf__type *type) {
 
 static const char *role_wants(enum vf__fifo_role role) {
     switch (role) {
-    case VF__FIFO_SYMBOL:
-        return "the symbol must be an integer, boolean, string or temporal column; cast it first";
     case VF__FIFO_SORT:
         return "rows are put in order by a number, date, time, timestamp or duration";
     case VF__FIFO_TIME:
@@ -63,18 +60,18 @@ static const char *role_wants(enum vf__fifo_role role) {
         return "the quantity must be an integer, float or decimal column";
     case VF__FIFO_PRICE:
         return "the price must be an integer, float or decimal column";
+    case VF__FIFO_KEYS:
     case VF__FIFO_ROLES:
         break;
     }
     return "";
 }
 
-/* Texts in any layout, and integers of any width as keys and sides, are the same to the operation. */
+/* Texts in any layout, and integers of any width as sides, are the same to the operation. */
 static bool same_type(enum vf__fifo_role role, const struct vf__type *a, const struct vf__type *b) {
-    bool loose = role == VF__FIFO_SYMBOL || role == VF__FIFO_SIDE || role == VF__FIFO_PRICE;
+    bool loose = role == VF__FIFO_SIDE || role == VF__FIFO_PRICE;
     if (a->kind == VF__TEXT && b->kind == VF__TEXT) return true;
-    if (loose && vf__type_is_number(a) && vf__type_is_number(b))
-        return role != VF__FIFO_SYMBOL || a->kind != VF__FLOAT;
+    if (loose && vf__type_is_number(a) && vf__type_is_number(b)) return true;
     return a->kind == b->kind && a->width == b->width && a->ns == b->ns && a->scale == b->scale;
 }
 
@@ -121,24 +118,28 @@ static enum vf_status open_role(struct vf_fifo *fifo, struct vf__fifo_readers *r
     if (status == VF_OK) status = check_type(&fifo->known[role], role, reader, err);
     if (status != VF_OK) return status;
     readers->used[role] = true;
-    if (role == VF__FIFO_SYMBOL) readers->n_rows = reader->n_rows;
+    const struct vf__reader *first = readers->n_keys > 0 ? readers->keys : &readers->reader[VF__FIFO_SORT];
+    readers->n_rows = first->n_rows;
     if (reader->n_rows != readers->n_rows)
         return vf__fail(err, VF_ERROR_ARGUMENT, reader->name, -1,
                         "column \"%s\" has %lld rows and \"%s\" has %lld", reader->name,
-                        (long long)reader->n_rows, readers->reader[VF__FIFO_SYMBOL].name,
-                        (long long)readers->n_rows);
+                        (long long)reader->n_rows, first->name, (long long)readers->n_rows);
     return VF_OK;
 }
 
-enum vf_status vf__fifo_readers_open(struct vf_fifo *fifo, const struct vf_fifo_batch *batch,
-                                     struct vf__fifo_readers *readers, struct vf_error *err) {
-    *readers = (struct vf__fifo_readers){0};
-    const struct vf_series *series[VF__FIFO_ROLES] = {batch->symbol, batch->sort,     batch->time,
-                                                      batch->side,   batch->quantity, batch->price};
-    static const char *const names[VF__FIFO_ROLES] = {"symbol", "sort", "time", "side", "quantity", "price"};
-    bool needed[VF__FIFO_ROLES] = {true, true, (fifo->columns & VF_FIFO_HOLDING) != 0,
-                                   true, true, (fifo->columns & VF__FIFO_PRICES) != 0};
-    for (int role = 0; role < VF__FIFO_ROLES; role++) {
+void vf__fifo_readers_close(const struct vf_fifo *fifo, struct vf__fifo_readers *readers) {
+    vf__fifo_keys_close(fifo, readers->keys, readers->n_keys);
+    readers->keys = NULL;
+}
+
+static enum vf_status open_roles(struct vf_fifo *fifo, const struct vf_fifo_batch *batch,
+                                 struct vf__fifo_readers *readers, struct vf_error *err) {
+    const struct vf_series *series[VF__FIFO_ROLES] = {NULL,        batch->sort,     batch->time,
+                                                      batch->side, batch->quantity, batch->price};
+    static const char *const names[VF__FIFO_ROLES] = {"", "sort", "time", "side", "quantity", "price"};
+    bool needed[VF__FIFO_ROLES] = {false, true, (fifo->columns & VF_FIFO_HOLDING) != 0,
+                                   true,  true, (fifo->columns & VF__FIFO_PRICES) != 0};
+    for (int role = VF__FIFO_SORT; role < VF__FIFO_ROLES; role++) {
         if (series[role] == NULL && needed[role])
             return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "the batch has no %s column, which is needed",
                             names[role]);
@@ -150,6 +151,15 @@ enum vf_status vf__fifo_readers_open(struct vf_fifo *fifo, const struct vf_fifo_
     readers->time_is_sort = readers->used[VF__FIFO_TIME] &&
                             same_column(&readers->reader[VF__FIFO_SORT], &readers->reader[VF__FIFO_TIME]);
     return VF_OK;
+}
+
+enum vf_status vf__fifo_readers_open(struct vf_fifo *fifo, const struct vf_fifo_batch *batch,
+                                     struct vf__fifo_readers *readers, struct vf_error *err) {
+    *readers = (struct vf__fifo_readers){.n_keys = batch->n_keys};
+    enum vf_status status = vf__fifo_keys_open(fifo, batch->keys, batch->n_keys, &readers->keys, err);
+    if (status == VF_OK) status = open_roles(fifo, batch, readers, err);
+    if (status != VF_OK) vf__fifo_readers_close(fifo, readers);
+    return status;
 }
 
 /* ---- columns ---------------------------------------------------------------------------------------------------- */
@@ -355,6 +365,30 @@ static enum vf_status read_prices(struct vf_fifo *fifo, struct vf__reader *reade
 
 /* ---- rows ------------------------------------------------------------------------------------------------------------ */
 
+/* Trade rows without a key. They count for one column: the one that is null in the first of them. */
+static enum vf_status note_keys(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t row, int64_t row_in,
+                                int64_t n, const uint32_t *group, struct vf_error *err) {
+    struct vf__fifo_scratch *s = fifo->scratch;
+    struct vf__fifo_problem *problem = &fifo->problems[VF__FIFO_KEYS];
+    const uint8_t *valid = NULL;
+    enum vf_status status = VF_OK;
+    int64_t i = 0;
+    while (i < n && (s->codes[i] == VF__SIDE_NONE || group[i] != VF__NO_KEY))
+        i++;
+    if (i == n) return VF_OK; /* of rows that are no trades nothing is asked */
+    for (size_t k = 0; problem->count == 0 && k < readers->n_keys; k++) {
+        status = vf__read_valid(&readers->keys[k], row + i, 1, s->valid, &valid, err);
+        if (status != VF_OK) return status;
+        if (valid == NULL || valid[0]) continue;
+        fifo->problem_key = k;
+        (void)snprintf(fifo->known[VF__FIFO_KEYS].name, sizeof fifo->known->name, "%s", readers->keys[k].name);
+        break;
+    }
+    status = vf__read_valid(&readers->keys[fifo->problem_key], row, n, s->valid, &valid, err);
+    if (status == VF_OK && valid != NULL) note_problem(problem, s->codes, valid, n, row_in, "null");
+    return status;
+}
+
 static enum vf_status read_groups(struct vf_fifo *fifo, struct vf__fifo_readers *readers, int64_t row,
                                   int64_t row_in, int64_t n, uint32_t *group, bool learn,
                                   struct vf_error *err) {
@@ -362,16 +396,13 @@ static enum vf_status read_groups(struct vf_fifo *fifo, struct vf__fifo_readers 
     enum vf_status status =
         vf__sides_read(&fifo->sides, &readers->reader[VF__FIFO_SIDE], row, n, &s->room, s->codes, err);
     if (status != VF_OK) return status;
-    status = vf__fifo_read_groups(fifo, &readers->reader[VF__FIFO_SYMBOL], row, n, group, s->valid, err);
+    status = vf__fifo_read_groups(fifo, readers, row, n, group, err);
     if (status != VF_OK) return status;
     uint32_t trades = 0, missing = 0;
     for (int64_t i = 0; i < n; i++)
         missing |= group[i] == VF__NO_KEY;
-    if (missing != 0 && learn) {
-        for (int64_t i = 0; i < n; i++)
-            s->valid[i] = group[i] != VF__NO_KEY;
-        note_problem(&fifo->problems[VF__FIFO_SYMBOL], s->codes, s->valid, n, row_in, "null");
-    }
+    if (missing != 0 && learn) status = note_keys(fifo, readers, row, row_in, n, group, err);
+    if (status != VF_OK) return status;
     for (int64_t i = 0; i < n; i++) {
         uint32_t trade = s->codes[i] != 0;
         trades += trade;

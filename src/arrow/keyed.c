@@ -133,9 +133,10 @@ size_t vf__keyed_count(const struct vf__keyed *groups) {
     return groups->n_keys == 1 ? last->values.n : last->pairs.n;
 }
 
-/* group[i] becomes the number of the pair (group[i], ids[i]). Neighbours are often the same pair. */
-static enum vf_status combine(struct vf__keys *pairs, const uint32_t *ids, int64_t n, uint32_t *group,
-                              struct vf_error *err) {
+/* Neighbours are often the same pair. */
+enum vf_status vf__keyed_combine(struct vf__keyed *groups, size_t k, const uint32_t *ids, int64_t n,
+                                 uint32_t *group, struct vf_error *err) {
+    struct vf__keys *pairs = &groups->keys[k].pairs;
     uint32_t a = VF__NO_KEY, b = VF__NO_KEY, number = VF__NO_KEY;
     for (int64_t i = 0; i < n; i++) {
         if (group[i] != a || ids[i] != b) {
@@ -152,9 +153,10 @@ static enum vf_status combine(struct vf__keys *pairs, const uint32_t *ids, int64
     return VF_OK;
 }
 
-static enum vf_status read_values(struct vf__reader *reader, int64_t row, int64_t n, struct vf__keys *values,
-                                  uint32_t *ids, struct vf_error *err) {
-    if (reader->type.kind != VF__NULL) return vf__read_keys(reader, row, n, values, ids, err);
+enum vf_status vf__keyed_values(struct vf__keyed *groups, size_t k, struct vf__reader *reader, int64_t row,
+                                int64_t n, uint32_t *ids, struct vf_error *err) {
+    if (reader->type.kind != VF__NULL)
+        return vf__read_keys(reader, row, n, &groups->keys[k].values, ids, err);
     for (int64_t i = 0; i < n; i++)
         ids[i] = VF__NO_KEY;
     return VF_OK;
@@ -167,10 +169,9 @@ enum vf_status vf__keyed_read(struct vf__keyed *groups, struct vf__reader *reade
     for (int64_t done = 0; groups->n_keys > 0 && done < n; done += BLOCK) {
         int64_t m = n - done < BLOCK ? n - done : BLOCK;
         for (size_t k = 0; k < groups->n_keys; k++) {
-            struct vf__keyed_column *key = &groups->keys[k];
             uint32_t *to = k == 0 ? group + done : ids;
-            enum vf_status status = read_values(&readers[k], row + done, m, &key->values, to, err);
-            if (status == VF_OK && k > 0) status = combine(&key->pairs, ids, m, group + done, err);
+            enum vf_status status = vf__keyed_values(groups, k, &readers[k], row + done, m, to, err);
+            if (status == VF_OK && k > 0) status = vf__keyed_combine(groups, k, ids, m, group + done, err);
             if (status != VF_OK) return status;
         }
     }

@@ -58,6 +58,13 @@ void vf__keyed_settle(struct vf__keyed *groups, const struct vf__reader *readers
    with readers of its own. */
 void vf__keyed_freeze(struct vf__keyed *groups);
 
+/* The two steps of vf__keyed_read, for callers with a quicker first one for some columns: numbers of the values of key
+   column k; and, for k > 0, group[i] becomes the number of the pair (group[i], ids[i]). */
+enum vf_status vf__keyed_values(struct vf__keyed *groups, size_t k, struct vf__reader *reader, int64_t row,
+                                int64_t n, uint32_t *ids, struct vf_error *err);
+enum vf_status vf__keyed_combine(struct vf__keyed *groups, size_t k, const uint32_t *ids, int64_t n,
+                                 uint32_t *group, struct vf_error *err);
+
 size_t vf__keyed_count(const struct vf__keyed *groups);
 
 /* A word a row that stands for its keys in a replay check. n <= VF__KEYED_BLOCK. */

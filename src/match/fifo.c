@@ -78,7 +78,8 @@ struct job {
     size_t n_benches, most, most_unsorted, most_units;
     struct vf__rest *rests; /* or NULL: room for as many as each group has trades and lots, from rest_start on */
     size_t *rest_start, *n_rests;
-    bool dry; /* only looked at: nothing is written */
+    bool looking; /* only whether time goes forward */
+    bool dry;     /* only looked at: nothing is written */
     atomic_size_t next, spilt, large; /* group; bytes of the spill; large decimals that are given */
     struct vf__match_tally tallies[MAX_WORKERS];
 };
@@ -573,6 +574,14 @@ static void put_in_order(const struct job *job, const struct bench *bench, const
         items[i] = trades[bench->order[i]];
 }
 
+/* A symbol's trades behind its lots on the bench, in order. */
+static void lay_in_order(const struct job *job, const struct bench *bench, const struct vf__lane *lane,
+                         struct item *items) {
+    struct item *trades = lane->unsorted ? bench->spare : items;
+    if (lane->n > 0) lay_trades(job->in, lane, trades);
+    if (lane->unsorted) put_in_order(job, bench, lane, trades, items);
+}
+
 /* ---- a symbol: its quantities ------------------------------------------------------------------------------------- */
 
 /* Of floats that are whole and below 2^31. */
@@ -633,9 +642,7 @@ static void match_group(struct job *job, const struct bench *bench, size_t group
     const struct vf__lane *lane = &in->cells->lanes[group];
     if (lane->n == 0 && job->rests == NULL) return; /* lots alone give nothing */
     uint32_t n_lots = lay_lots(job, bench, group), n = lane->n;
-    struct item *items = bench->items + n_lots, *trades = lane->unsorted ? bench->spare : items;
-    if (n > 0) lay_trades(in, lane, trades);
-    if (lane->unsorted) put_in_order(job, bench, lane, trades, items);
+    lay_in_order(job, bench, lane, bench->items + n_lots);
     struct walk w = {.items = bench->items,
                      .records = bench->records,
                      .spans = bench->spans,
@@ -651,6 +658,19 @@ static void match_group(struct job *job, const struct bench *bench, size_t group
     write_group(job, bench, &w.amounts, group, n);
 }
 
+/* Counts the trades that are earlier than the one before. */
+static void look_back(const struct job *job, const struct bench *bench, size_t group, struct vf__match_tally *tally) {
+    const struct vf__lane *lane = &job->in->cells->lanes[group];
+    if (lane->n == 0) return;
+    const struct item *items = bench->items;
+    lay_in_order(job, bench, lane, bench->items);
+    for (uint32_t i = 1; i < lane->n; i++) {
+        if (items[i].time >= items[i - 1].time) continue;
+        tally->n_back++;
+        if (items[i].id < tally->first_back) tally->first_back = items[i].id;
+    }
+}
+
 static void match_groups(void *arg, size_t worker) {
     struct job *job = arg;
     size_t n_groups = job->in->cells->n_lanes;
@@ -658,8 +678,12 @@ static void match_groups(void *arg, size_t worker) {
         size_t group = atomic_fetch_add_explicit(&job->next, GROUPS_AT_ONCE, memory_order_relaxed);
         if (group >= n_groups) return;
         size_t end = n_groups - group < GROUPS_AT_ONCE ? n_groups : group + GROUPS_AT_ONCE;
-        for (; group < end; group++)
-            match_group(job, &job->benches[worker], group, &job->tallies[worker]);
+        for (; group < end; group++) {
+            if (job->looking)
+                look_back(job, &job->benches[worker], group, &job->tallies[worker]);
+            else
+                match_group(job, &job->benches[worker], group, &job->tallies[worker]);
+        }
     }
 }
 
@@ -796,7 +820,7 @@ static enum vf_status tapes_new(const struct job *job, struct vf__tapes *tapes, 
 }
 
 static void add_up(const struct job *job, struct vf__match_tally *out) {
-    *out = (struct vf__match_tally){.n_no_trade = job->in->n_rows, .first_over = NONE};
+    *out = (struct vf__match_tally){.n_no_trade = job->in->n_rows, .first_over = NONE, .first_back = NONE};
     for (size_t i = 0; i < job->n_benches; i++) {
         const struct vf__match_tally *t = &job->tallies[i];
         out->n_matched += t->n_matched;
@@ -807,6 +831,8 @@ static void add_up(const struct job *job, struct vf__match_tally *out) {
         out->n_zero += t->n_zero;
         out->n_no_trade += t->n_no_trade;
         if (t->first_over < out->first_over) out->first_over = t->first_over;
+        out->n_back += t->n_back;
+        if (t->first_back < out->first_back) out->first_back = t->first_back;
     }
 }
 
@@ -842,7 +868,7 @@ static void match_all(struct job *job, const struct vf_context *ctx, struct vf__
     atomic_store(&job->next, 0);
     atomic_store(&job->large, 0);
     for (size_t i = 0; i < job->n_benches; i++)
-        job->tallies[i] = (struct vf__match_tally){.first_over = NONE};
+        job->tallies[i] = (struct vf__match_tally){.first_over = NONE, .first_back = NONE};
     vf__parallel(ctx, job->n_benches, match_groups, job);
     add_up(job, tally);
 }
@@ -858,8 +884,15 @@ enum vf_status vf__match_run(const struct vf_context *ctx, const struct vf__matc
     if (status == VF_OK) status = tapes_new(&job, out, ctx, err);
     if (status == VF_OK) status = rests_new(&job, rests, ctx, err);
     if (status == VF_OK) status = benches_new(&job, ctx, err);
-    if (status == VF_OK) match_all(&job, ctx, tally);
-    if (status == VF_OK && job.dry && tally->n_over == 0) { /* nothing to raise: once more, and for good */
+    *tally = (struct vf__match_tally){0};
+    if (status == VF_OK && in->forward) {
+        job.looking = true;
+        match_all(&job, ctx, tally);
+        job.looking = false;
+    }
+    bool forward = tally->n_back == 0;
+    if (status == VF_OK && forward) match_all(&job, ctx, tally);
+    if (status == VF_OK && forward && job.dry && tally->n_over == 0) { /* nothing to raise: once more, and for good */
         job.dry = false;
         match_all(&job, ctx, tally);
     }

@@ -148,7 +148,8 @@ static inline uint64_t day_digest(const struct day_run *r) {
 /* ---- the day ---- */
 
 static struct {
-    int64_t time[DAY_MOST], number[DAY_MOST], qty[DAY_MOST], digits[DAY_MOST], order[DAY_MOST], one[DAY_MOST];
+    int64_t time[DAY_MOST], number[DAY_MOST], qty[DAY_MOST], digits[DAY_MOST], order[DAY_MOST], one[DAY_MOST],
+        held[DAY_MOST];
     double price[DAY_MOST], x[DAY_MOST], y[DAY_MOST], lo[DAY_MOST];
     int32_t date[DAY_MOST], side_at[DAY_MOST + 1], clock_at[DAY_MOST + 1], name_at[DAY_MOST + 1];
     uint32_t counts[DAY_MOST];
@@ -180,6 +181,7 @@ static inline void day_make(uint64_t seed) {
         day.lo[i] = day.y[i] * 0x1p-60;
         day.one[i] = 1;
         day.order[i] = i;
+        day.held[i] = second; /* as time goes, so it does */
         day.date[i] = 19724 + i % 7 / 3; /* 2024-01-02 to -04 */
         day.counts[i] = (uint32_t)(v >> 40 & 3);
         int at = second - 34200 < 7200 ? second : second + 5400; /* not within the break */
@@ -204,14 +206,15 @@ static inline void day_make(uint64_t seed) {
 
 /* Rows [first, first + n) of each column. */
 struct day_rows {
-    struct check_column symbol, number, time, side, qty, price, x, y, lo, date, digits, clock, name, mask, order, one;
+    struct check_column symbol, number, time, side, qty, price, x, y, lo, date, digits, clock, name, mask, order, one,
+        held;
     struct vf_series keys[3];
 };
 
 static inline void day_rows(struct day_rows *c, int64_t first, int64_t n) {
     struct check_column *all[] = {&c->symbol, &c->number, &c->time,   &c->side,  &c->qty,  &c->price,
                                   &c->x,      &c->y,      &c->lo,     &c->date,  &c->digits, &c->clock,
-                                  &c->name,   &c->mask,   &c->order,  &c->one};
+                                  &c->name,   &c->mask,   &c->order,  &c->one,  &c->held};
     (void)check_series(&c->symbol, "vu", "symbol", n, NULL, day.symbol, day.counts /* no buffers of text */);
     (void)check_series(&c->number, "l", "number", n, NULL, day.number, NULL);
     (void)check_series(&c->time, "tDn", "time", n, NULL, day.time, NULL);
@@ -228,6 +231,7 @@ static inline void day_rows(struct day_rows *c, int64_t first, int64_t n) {
     (void)check_series(&c->mask, "b", "mask", n, NULL, day.mask, NULL);
     (void)check_series(&c->order, "l", "order", n, NULL, day.order, NULL);
     (void)check_series(&c->one, "l", "one", n, NULL, day.one, NULL);
+    (void)check_series(&c->held, "l", "held", n, NULL, day.held, NULL);
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         all[i]->array.offset = first;
     c->keys[0] = c->date.series;
@@ -397,10 +401,10 @@ static enum vf_status day_fifo_as(struct day_run *r, enum vf_fifo_rows rows, enu
     uint32_t counts[DAY_MOST];
     DAY_TRY(vf_fifo_open(r->ctx, &o, &fifo, &check_error));
     day_rows(&c, 3, r->n / 20);
-    DAY_TRY(vf_fifo_inventory(fifo, &c.symbol.series, &c.qty.series, &c.price.series, &check_error));
+    DAY_TRY(vf_fifo_inventory(fifo, &c.symbol.series, 1, &c.qty.series, &c.price.series, &check_error));
     for (int first = 0; first < r->n; first += r->cut) {
         day_rows(&c, first, day_part(r, first));
-        struct vf_fifo_batch batch = {&c.symbol.series, &c.time.series, &c.order.series,
+        struct vf_fifo_batch batch = {&c.symbol.series, 1, &c.time.series, &c.held.series,
                                       &c.side.series,   &c.qty.series,  &c.price.series};
         DAY_TRY(vf_fifo_update(fifo, &batch, &check_error));
     }
@@ -412,7 +416,7 @@ static enum vf_status day_fifo_as(struct day_run *r, enum vf_fifo_rows rows, enu
         for (int first = 0; first < r->n; first += r->cut) {
             int n = day_part(r, first);
             day_rows(&c, first, n);
-            struct vf_fifo_batch batch = {&c.symbol.series, &c.time.series, &c.order.series,
+            struct vf_fifo_batch batch = {&c.symbol.series, 1, &c.time.series, &c.held.series,
                                           &c.side.series,   &c.qty.series,  &c.price.series};
             DAY_TRY(vf_fifo_emit(fifo, &batch, first, n, all, counts, out, &check_error));
             for (int i = 0; i < n; i++)

@@ -21,7 +21,7 @@ static void make_rows(void) {
         memcpy(symbol_views + 16 * i + 4, name, name_length);
         symbols[i] = i * 7 % 150;
         times[i] = i % 11 == 0 ? i - 1000 : i; /* some symbols are not in order */
-        whens[i] = i;
+        whens[i] = times[i];
         amounts[i] = 1 + i % 17;
         prices[i] = 10;
         counts[i] = (uint32_t)(i % 4);
@@ -38,7 +38,7 @@ static const struct vf_side sides[3] = {{.text = "B", .length = 1, .entry = true
 static struct vf_fifo_batch batch_of(struct check_column c[6], int64_t first, int64_t n, bool own_time,
                                      bool decimals) {
     return (struct vf_fifo_batch){
-        .symbol = check_series(&c[0], "vu", "symbol", n, NULL, symbol_views + 16 * first, ""),
+        .keys = check_series(&c[0], "vu", "symbol", n, NULL, symbol_views + 16 * first, ""), .n_keys = 1,
         .sort = check_series(&c[1], "l", "t", n, NULL, times + first, NULL),
         .time = own_time ? check_series(&c[2], "l", "when", n, NULL, whens + first, NULL) : &c[1].series,
         .side = check_series(&c[3], "vu", "side", n, NULL, side_views + 16 * first, ""),
@@ -92,9 +92,9 @@ static enum vf_status scenario(const struct vf_context *ctx, uint32_t n_threads,
     const struct vf_series *quantity = decimals ? check_series(&held[1], "d:38,1", "q", 150, NULL, large + 2, NULL)
                                                 : check_series(&held[1], "l", "q", 150, NULL, amounts + 1, NULL);
     const struct vf_series *price = check_series(&held[2], "g", "p", 150, NULL, prices, NULL);
-    step = vf_fifo_inventory(fifo, symbol, quantity, price, &check_error);
+    step = vf_fifo_inventory(fifo, symbol, 1, quantity, price, &check_error);
     status = keep(status, step);
-    if (step != VF_OK) step = vf_fifo_inventory(fifo, symbol, quantity, price, &check_error);
+    if (step != VF_OK) step = vf_fifo_inventory(fifo, symbol, 1, quantity, price, &check_error);
     for (int64_t row = 0; step == VF_OK && row < ROWS; row += 2500) {
         struct vf_fifo_batch batch = batch_of(c, row, 2500, row > 0, decimals);
         step = vf_fifo_update(fifo, &batch, &check_error);

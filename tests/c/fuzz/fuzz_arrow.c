@@ -331,13 +331,13 @@ static void match(struct bytes *b) {
         for (int i = 0; i < 3; i++)
             make(b, rows, i == 0 ? "u" : "l", &lots[i]);
         enum vf_status status =
-            vf_fifo_inventory(fifo, &lots[0].series, &lots[1].series, take_chance(b, 2) ? NULL : &lots[2].series, &err);
+            vf_fifo_inventory(fifo, &lots[0].series, 1, &lots[1].series, take_chance(b, 2) ? NULL : &lots[2].series, &err);
         check_opened(status, lots, 2);
     }
     for (int i = 0; i < 6; i++)
         make(b, rows, take_chance(b, 4) ? day_kinds[take_byte(b) % 12] : usual[i], &made[i]);
     bool timed = (options.columns & VF_FIFO_HOLDING) != 0 || take_chance(b, 2);
-    struct vf_fifo_batch batch = {.symbol = &made[0].series,
+    struct vf_fifo_batch batch = {.keys = &made[0].series, .n_keys = 1,
                                   .sort = &made[1].series,
                                   .time = timed ? take_chance(b, 2) ? &made[1].series : &made[2].series : NULL,
                                   .side = &made[3].series,

@@ -55,7 +55,11 @@ static void take_row(struct bytes *b, struct row *row) {
     *row = (struct row){.symbol = x % 4, .side = x % 64 / 4 < 7 ? ENTRY : x % 64 / 4 < 14 ? EXIT : NO_TRADE};
     if (x >= 252) row->symbol = -1;
     row->sort = y % 16;
-    row->time = ask.own_time ? (int8_t)take_byte(b) : row->sort;
+    row->time = row->sort;
+    if (ask.own_time) {
+        uint8_t z = take_byte(b);
+        row->time = z >= 248 ? (int8_t)(5 * z) : 3 * row->sort - 7; /* mostly it goes as sort does, and must */
+    }
     row->no_sort = y >= 253;
     row->no_time = ask.own_time ? y == 252 : row->no_sort;
     row->no_quantity = y == 251;
@@ -94,7 +98,7 @@ static void take_day(struct bytes *b) {
         for (int64_t i = 0; i < n; i++) {
             rows[n_rows] = rows[i];
             rows[n_rows].sort += 20 * k;
-            rows[n_rows++].time += ask.own_time ? k : 20 * k;
+            rows[n_rows++].time += ask.own_time ? 60 * k : 20 * k;
         }
 }
 
@@ -149,7 +153,7 @@ static void found(int64_t of, bool opens, const struct lot *lot, int64_t closer,
     founds[n_founds++] = (struct found){.of = of, .opens = opens, .piece = p};
 }
 
-static int64_t n_over, first_over;
+static int64_t n_over, first_over, n_back, first_back;
 
 static void match_row(int64_t i, struct lot *open, size_t *n_open) {
     const struct row *row = &rows[i];
@@ -194,8 +198,11 @@ static void match_symbol(int symbol) {
             order[at] = order[at - 1];
         order[at] = i;
     }
-    for (int64_t k = 0; k < n; k++)
+    for (int64_t k = 0; k < n; k++) {
         match_row(order[k], open, &n_open);
+        if (k == 0 || rows[order[k]].time >= rows[order[k - 1]].time) continue;
+        if (n_back++ == 0 || order[k] < first_back) first_back = order[k];
+    }
     for (size_t k = 0; k < n_open; k++)
         if (open[k].number >= 0 && open[k].left > 0) found(open[k].number, true, &open[k], -1, open[k].left, true);
 }
@@ -247,7 +254,7 @@ static void shape_row(int64_t i) {
 static enum vf_status oracle(int64_t *row) {
     bool any_trade = false;
     *row = -1;
-    n_founds = n_wants = n_over = 0;
+    n_founds = n_wants = n_over = n_back = 0;
     for (int64_t i = 0; i < n_rows; i++) {
         const struct row *r = &rows[i];
         if (r->side == NO_TRADE) continue;
@@ -258,6 +265,10 @@ static enum vf_status oracle(int64_t *row) {
     if (*row >= 0 || (n_rows > 0 && !any_trade)) return VF_ERROR_DATA;
     for (int symbol = 0; symbol < 4; symbol++)
         match_symbol(symbol);
+    if (ask.own_time && (ask.columns & VF_FIFO_HOLDING) != 0 && n_back > 0) {
+        *row = first_back;
+        return VF_ERROR_DATA;
+    }
     *row = first_over;
     if (ask.excess == VF_EXCESS_RAISE && n_over > 0) return VF_ERROR_DATA;
     for (int64_t i = 0; i < n_rows; i++)
@@ -412,7 +423,7 @@ static struct vf_fifo_batch make_batch(struct bytes *b, int64_t from, int64_t n)
     const struct row *first = rows + from;
     int layout = (int)take_between(b, 0, 2);
     int64_t cut = take_chance(b, 3) ? take_between(b, 0, n) : n;
-    struct vf_fifo_batch batch = {.symbol = &symbol_column(first, n, layout, cut)->series,
+    struct vf_fifo_batch batch = {.keys = &symbol_column(first, n, layout, cut)->series, .n_keys = 1,
                                   .sort = &time_column("sort", first, n, true, cut)->series,
                                   .side = &side_column(first, n, (layout + 1) % 3, n)->series,
                                   .quantity = &number_column("qty", first, n, false, cut)->series,
@@ -512,7 +523,7 @@ static bool give_inventory(struct vf_fifo *fifo, struct bytes *b) {
     for (int s = 0; s < 4; s++)
         good = good && !(long_lots[s] && short_lots[s]);
     int layout = (int)take_between(b, 0, 2);
-    enum vf_status status = vf_fifo_inventory(fifo, &symbol_column(lots, n_lots, layout, n_lots)->series,
+    enum vf_status status = vf_fifo_inventory(fifo, &symbol_column(lots, n_lots, layout, n_lots)->series, 1,
                                               &number_column("held", lots, n_lots, false, n_lots)->series,
                                               &number_column("cost", lots, n_lots, true, n_lots)->series, &err);
     check_error(status, &err);

@@ -6,7 +6,7 @@
 static const uint64_t want[DAY_N_PARTS] = {
     UINT64_C(0x074368a78cc18659), /* columns */
     UINT64_C(0xb83274b56b9c08fa), /* calendars */
-    UINT64_C(0x52511ea5a904e6c5), /* fifo */
+    UINT64_C(0x656a248417860db8), /* fifo */
     UINT64_C(0x7051577da1d0ae01), /* mark */
     UINT64_C(0x65e6764b3494a9ad), /* asof */
     UINT64_C(0x7bb107ab94841232), /* daily */

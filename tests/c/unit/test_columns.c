@@ -168,7 +168,7 @@ static enum vf_status moment(series s, struct vf_error *err) {
 /* FIFO: symbol, sort, time, side, quantity, price; learnt, or learnt soundly and then replayed. */
 static struct vf_fifo_batch fifo_batch(series s) {
     return (struct vf_fifo_batch){
-        .symbol = s[0], .sort = s[1], .time = s[2], .side = s[3], .quantity = s[4], .price = s[5]};
+        .keys = s[0], .n_keys = 1, .sort = s[1], .time = s[2], .side = s[3], .quantity = s[4], .price = s[5]};
 }
 static series sound(void) {
     static const struct vf_series *pointers[MOST];
@@ -215,8 +215,8 @@ static enum vf_status fifo_replay(series s, struct vf_error *err) {
 }
 static enum vf_status fifo_held(series s, struct vf_error *err) {
     struct vf_fifo *fifo = open_fifo();
-    enum vf_status status = vf_fifo_inventory(fifo, s[0], s[1], s[2], err);
-    if (status != VF_OK) CHECK_OK(vf_fifo_inventory(fifo, sound()[0], sound()[1], sound()[2], &check_error));
+    enum vf_status status = vf_fifo_inventory(fifo, s[0], 1, s[1], s[2], err);
+    if (status != VF_OK) CHECK_OK(vf_fifo_inventory(fifo, sound()[0], 1, sound()[1], sound()[2], &check_error));
     vf_fifo_close(fifo);
     return status;
 }
@@ -464,7 +464,7 @@ static const struct probe {
      false,
      {{"symbol", "g", false},
       {"time", "u", false},
-      {"price", "b", false},
+      {"time", "b", false},
       {"side", NULL, false},
       {"count", "u", false},
       {"price", "u", false}}},
@@ -473,7 +473,7 @@ static const struct probe {
      false,
      {{"symbol", "g", false},
       {"time", "u", false},
-      {"price", "b", false},
+      {"time", "b", false},
       {"side", NULL, false},
       {"count", "u", false},
       {"price", "u", false}}},

@@ -71,7 +71,8 @@ struct batch {
 
 static void make_batch(struct batch *b, const struct day *day, const int64_t *whole, int64_t first,
                        int64_t n) {
-    b->series.symbol = check_series(&b->symbol, "l", "symbol", n, NULL, day->symbol + first, NULL);
+    b->series.keys = check_series(&b->symbol, "l", "symbol", n, NULL, day->symbol + first, NULL);
+    b->series.n_keys = 1;
     b->series.side = check_series(&b->side, "l", "side", n, NULL, day->side + first, NULL);
     b->series.sort = check_series(&b->time, "l", "t", n, NULL, day->time + first, NULL);
     b->series.time = b->series.sort;
@@ -97,7 +98,7 @@ static enum vf_status give_inventory(struct vf_fifo *fifo, const struct day *day
     (void)check_series(&quantity, integers ? "l" : "g", "held", day->n_lots, NULL, amounts, NULL);
     (void)check_series(&price, "g", "cost", day->n_lots, NULL, day->lot_price, NULL);
     enum vf_status status =
-        vf_fifo_inventory(fifo, &symbol.series, &quantity.series, &price.series, &check_error);
+        vf_fifo_inventory(fifo, &symbol.series, 1, &quantity.series, &price.series, &check_error);
     free(whole);
     return status;
 }
@@ -754,7 +755,7 @@ struct columns {
 static enum vf_status match_columns(struct columns *c, const struct vf_side *sides, size_t n_sides,
                                     unsigned bits, struct vf_column *out) {
     struct vf_fifo_options options = {.sides = sides, .n_sides = n_sides, .columns = bits};
-    struct vf_fifo_batch batch = {.symbol = &c->symbol.series,
+    struct vf_fifo_batch batch = {.keys = &c->symbol.series, .n_keys = 1,
                                   .sort = &c->sort.series,
                                   .time = &c->time.series,
                                   .side = &c->side.series,
@@ -1076,8 +1077,10 @@ static void test_time_types(void) {
     struct vf_fifo *fifo = NULL;
     struct check_column when;
     (void)check_series(&c.time, "l", "t", 7, NULL, spec_time, NULL);
+    for (int64_t i = 0; i < 7; i++)
+        days[i] = spec_time[i] + 5;
     (void)check_series(&when, "l", "t", 7, NULL, days, NULL);
-    struct vf_fifo_batch batch = {.symbol = &c.symbol.series,
+    struct vf_fifo_batch batch = {.keys = &c.symbol.series, .n_keys = 1,
                                   .sort = &c.sort.series,
                                   .time = &c.sort.series,
                                   .side = &c.side.series,
@@ -1229,7 +1232,7 @@ static void test_states_and_replay(void) {
     b.quantity.schema.format = "l";
     CHECK_STATUS(vf_fifo_update(fifo, &b.series, &check_error), VF_ERROR_TYPE);
     b.quantity.schema.format = "g";
-    CHECK_STATUS(vf_fifo_inventory(fifo, b.series.symbol, b.series.quantity, NULL, &check_error),
+    CHECK_STATUS(vf_fifo_inventory(fifo, b.series.keys, 1, b.series.quantity, NULL, &check_error),
                  VF_ERROR_STATE);
     CHECK_OK(vf_fifo_match(fifo, &check_error));
     CHECK_STATUS(vf_fifo_match(fifo, &check_error), VF_ERROR_STATE);
@@ -1297,12 +1300,12 @@ static void test_symbols_after_a_refused_call(void) {
         (void)check_series(&whole, "l", "symbol", 2, NULL, numbers, NULL);
         (void)check_series(&lots, "l", "held", 2, NULL, held, NULL);
         struct vf_series *first = text_first ? &texts.series : &whole.series;
-        struct vf_fifo_batch batch = {.symbol = text_first ? &whole.series : &texts.series,
+        struct vf_fifo_batch batch = {.keys = text_first ? &whole.series : &texts.series, .n_keys = 1,
                                       .sort = check_series(&t, "l", "t", 2, NULL, time, NULL),
                                       .side = check_series(&s, "l", "side", 2, NULL, side, NULL),
                                       .quantity = check_series(&q, "l", "qty", 2, NULL, quantity, NULL)};
         CHECK_OK(vf_fifo_open(NULL, &options, &fifo, &check_error));
-        CHECK_STATUS(vf_fifo_inventory(fifo, first, &lots.series, NULL, &check_error), VF_ERROR_DATA);
+        CHECK_STATUS(vf_fifo_inventory(fifo, first, 1, &lots.series, NULL, &check_error), VF_ERROR_DATA);
         CHECK_OK(vf_fifo_update(fifo, &batch, &check_error));
         CHECK_OK(vf_fifo_match(fifo, &check_error));
         CHECK_OK(vf_fifo_emit(fifo, &batch, 0, 2, VF_FIFO_ENTRY_ID, NULL, &out, &check_error));

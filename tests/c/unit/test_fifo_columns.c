@@ -63,7 +63,7 @@ static struct vf_fifo_batch slice_of(struct run *r, int64_t first, int64_t n) {
         all[c]->array.null_count = all[c]->buffers[0] != NULL ? -1 : 0;
         series[c] = r->by_chunks[c] != NULL ? r->by_chunks[c] : &all[c]->series;
     }
-    return (struct vf_fifo_batch){.symbol = series[0],
+    return (struct vf_fifo_batch){.keys = series[0], .n_keys = 1,
                                   .sort = series[1],
                                   .time = series[2],
                                   .side = series[3],
@@ -423,18 +423,18 @@ static void test_symbols(void) {
 
 /* ---- times -------------------------------------------------------------------------------------------------------------- */
 
-/* Rows go by the sort column; the other one only tells how long. */
+/* Rows go by the sort column; the other one only tells how long, and must not fall along it. */
 static void test_two_times(void) {
     static const int64_t one[4] = {5, 5, 5, 5}, side[4] = {2, 1, 1, 2}, sort[4] = {40, 10, 20, 30},
-                         when[4] = {400, 200, 100, 300}, quantity[4] = {1, 1, 1, 1};
+                         when[4] = {400, 100, 100, 300}, falling[4] = {400, 200, 100, 300}, quantity[4] = {1, 1, 1, 1};
     /* by sort: row 1 opens, row 2 opens, row 3 closes row 1, row 0 closes row 2 */
-    static const int64_t entry[4] = {2, 1, 2, 1}, holding[4] = {300, 100, 300, 100};
+    static const int64_t entry[4] = {2, 1, 2, 1}, holding[4] = {300, 200, 300, 200};
     struct check_column c[5];
     struct vf_column out[2];
     const struct vf_fifo_options options = {
         .sides = numbers, .n_sides = 2, .columns = VF_FIFO_ENTRY_ID | VF_FIFO_HOLDING};
     struct vf_fifo *fifo = NULL;
-    struct vf_fifo_batch batch = {.symbol = check_series(&c[0], "l", "symbol", 4, NULL, one, NULL),
+    struct vf_fifo_batch batch = {.keys = check_series(&c[0], "l", "symbol", 4, NULL, one, NULL), .n_keys = 1,
                                   .sort = check_series(&c[1], "l", "sort", 4, NULL, sort, NULL),
                                   .time = check_series(&c[2], "l", "when", 4, NULL, when, NULL),
                                   .side = check_series(&c[3], "l", "side", 4, NULL, side, NULL),
@@ -449,6 +449,63 @@ static void test_two_times(void) {
     }
     vf_column_release(&out[0]);
     vf_column_release(&out[1]);
+    vf_fifo_close(fifo);
+    batch.time = check_series(&c[2], "l", "when", 4, NULL, falling, NULL);
+    CHECK_OK(vf_fifo_open(NULL, &options, &fifo, &check_error));
+    CHECK_OK(vf_fifo_update(fifo, &batch, &check_error));
+    for (int again = 0; again < 2; again++) { /* and stays as it was */
+        CHECK_STATUS(vf_fifo_match(fifo, &check_error), VF_ERROR_DATA);
+        CHECK(strcmp(check_error.column, "when") == 0);
+        CHECK_I64(check_error.row, 2);
+        CHECK_I64(check_error.count, 1);
+    }
+    vf_fifo_close(fifo);
+}
+
+/* Two keys: what differs in either does not mix; a null in one is told of that one. */
+static void test_two_keys(void) {
+    static const int64_t symbol[6] = {7, 7, 7, 8, 8, 7}, side[6] = {1, 1, 2, 2, 1, 2}, sort[6] = {0, 1, 2, 3, 4, 5},
+                         quantity[6] = {1, 1, 1, 1, 1, 1};
+    static const int32_t date[6] = {1, 2, 2, 1, 1, 3};
+    static const uint8_t none[1] = {0x2f}; /* row 4 is null */
+    static const bool closed[6] = {false, true, true, false, false, false};
+    struct check_column c[6];
+    struct vf_column out;
+    struct vf_series keys[2];
+    const struct vf_fifo_options options = {.sides = numbers, .n_sides = 2, .columns = VF_FIFO_CLOSED};
+    struct vf_fifo *fifo = NULL;
+    keys[0] = *check_series(&c[0], "l", "symbol", 6, NULL, symbol, NULL);
+    keys[1] = *check_series(&c[1], "tdD", "date", 6, NULL, date, NULL);
+    struct vf_fifo_batch batch = {.keys = keys,
+                                  .n_keys = 2,
+                                  .sort = check_series(&c[2], "l", "sort", 6, NULL, sort, NULL),
+                                  .side = check_series(&c[3], "l", "side", 6, NULL, side, NULL),
+                                  .quantity = check_series(&c[4], "l", "qty", 6, NULL, quantity, NULL)};
+    CHECK_OK(vf_fifo_open(NULL, &options, &fifo, &check_error));
+    CHECK_OK(vf_fifo_update(fifo, &batch, &check_error));
+    batch.n_keys = 1;
+    CHECK_STATUS(vf_fifo_update(fifo, &batch, &check_error), VF_ERROR_ARGUMENT);
+    batch.n_keys = 2;
+    CHECK_OK(vf_fifo_match(fifo, &check_error));
+    CHECK_OK(vf_fifo_emit(fifo, &batch, 0, 6, options.columns, NULL, &out, &check_error));
+    CHECK_I64(out.array.length, 6);
+    for (int64_t k = 0; k < 6; k++)
+        CHECK_I64(check_bool(&out, k), closed[k]);
+    vf_column_release(&out);
+    vf_fifo_close(fifo);
+    keys[1] = *check_series(&c[1], "tdD", "date", 6, none, date, NULL);
+    CHECK_OK(vf_fifo_open(NULL, &options, &fifo, &check_error));
+    CHECK_OK(vf_fifo_update(fifo, &batch, &check_error));
+    CHECK_STATUS(vf_fifo_match(fifo, &check_error), VF_ERROR_DATA);
+    CHECK(strcmp(check_error.column, "date") == 0);
+    CHECK_I64(check_error.row, 4);
+    CHECK_I64(check_error.count, 1);
+    vf_fifo_close(fifo);
+    batch.n_keys = 0; /* one instrument */
+    CHECK_OK(vf_fifo_open(NULL, &options, &fifo, &check_error));
+    CHECK_OK(vf_fifo_update(fifo, &batch, &check_error));
+    CHECK_OK(vf_fifo_match(fifo, &check_error));
+    CHECK_I64(vf_fifo_rows_out(fifo), 6);
     vf_fifo_close(fifo);
 }
 
@@ -574,7 +631,7 @@ static void test_excess_names_the_first_row(void) {
         struct vf_context ctx = {.n_threads = n_threads};
         struct vf_fifo_options options = {.sides = numbers, .n_sides = 2, .on_excess = VF_EXCESS_RAISE};
         struct vf_fifo *fifo = NULL;
-        struct vf_fifo_batch batch = {.symbol = check_series(&c[0], "l", "symbol", 6, NULL, symbol, NULL),
+        struct vf_fifo_batch batch = {.keys = check_series(&c[0], "l", "symbol", 6, NULL, symbol, NULL), .n_keys = 1,
                                       .sort = check_series(&c[1], "l", "sort", 6, NULL, time, NULL),
                                       .side = check_series(&c[2], "l", "side", 6, NULL, side, NULL),
                                       .quantity = check_series(&c[3], "l", "qty", 6, NULL, quantity, NULL)};
@@ -612,13 +669,13 @@ static enum vf_status close_held(const char *held_as, const void *held, const ch
     struct check_column c[8];
     struct vf_column out;
     struct vf_fifo *fifo = opened(VF_EXCESS_UNCLOSED, VF_FIFO_ENTRY_PRICE);
-    struct vf_fifo_batch batch = {.symbol = check_series(&c[0], "l", "symbol", 1, NULL, symbol, NULL),
+    struct vf_fifo_batch batch = {.keys = check_series(&c[0], "l", "symbol", 1, NULL, symbol, NULL), .n_keys = 1,
                                   .sort = check_series(&c[1], "l", "sort", 1, NULL, time, NULL),
                                   .side = check_series(&c[2], "l", "side", 1, NULL, two, NULL),
                                   .quantity = check_series(&c[3], qty_as, "qty", 1, NULL, qty, NULL),
                                   .price = check_series(&c[4], "g", "price", 1, NULL, at, NULL)};
     CHECK_OK(vf_fifo_inventory(
-        fifo, &c[0].series, check_series(&c[5], held_as, "held", 1, NULL, held, NULL),
+        fifo, &c[0].series, 1, check_series(&c[5], held_as, "held", 1, NULL, held, NULL),
         price_as != NULL ? check_series(&c[6], price_as, "cost", 1, NULL, price, NULL) : NULL, &check_error));
     CHECK_OK(vf_fifo_update(fifo, &batch, &check_error));
     enum vf_status status = vf_fifo_match(fifo, &check_error);
@@ -668,8 +725,8 @@ static void test_inventory_that_is_refused(void) {
     const struct vf_series *good = check_series(&s, "l", "symbol", 3, NULL, symbol, NULL);
     const struct vf_series *price = check_series(&p, "g", "cost", 3, NULL, cost, NULL);
 #define REFUSED(symbol, quantity, price, status)                                                             \
-    CHECK_STATUS(vf_fifo_inventory(fifo, symbol, quantity, price, &check_error), status);                    \
-    CHECK_I64(vf_fifo_inventory(fifo, symbol, quantity, price, NULL), status)
+    CHECK_STATUS(vf_fifo_inventory(fifo, symbol, 1, quantity, price, &check_error), status);                    \
+    CHECK_I64(vf_fifo_inventory(fifo, symbol, 1, quantity, price, NULL), status)
     REFUSED(good, check_series(&q, "l", "held", 3, some, held, NULL), price, VF_ERROR_DATA);
     CHECK_I64(check_error.row, 1);
     CHECK(strstr(check_error.message, "null") != NULL);
@@ -681,7 +738,7 @@ static void test_inventory_that_is_refused(void) {
     CHECK(strstr(check_error.message, "long and short") != NULL);
     (void)check_series(&q, "l", "held", 3, NULL, held, NULL);
     REFUSED(check_series(&s, "l", "symbol", 3, some, symbol, NULL), &q.series, price, VF_ERROR_DATA);
-    CHECK(strstr(check_error.message, "symbol is null") != NULL);
+    CHECK(strstr(check_error.message, "key is null") != NULL);
     REFUSED(check_series(&s, "g", "symbol", 3, NULL, cost, NULL), &q.series, price, VF_ERROR_TYPE);
     CHECK(strcmp(check_error.column, "symbol") == 0);
     (void)check_series(&s, "l", "symbol", 3, NULL, symbol, NULL);
@@ -692,9 +749,9 @@ static void test_inventory_that_is_refused(void) {
     REFUSED(&s.series, &q.series, check_series(&p, "g", "cost", 2, NULL, cost, NULL), VF_ERROR_ARGUMENT);
     REFUSED(&s.series, &q.series, check_series(&p, "b", "cost", 3, NULL, cost, NULL), VF_ERROR_TYPE);
     /* a null cost is none; then more lots, of the same kind only */
-    CHECK_OK(vf_fifo_inventory(fifo, &s.series, &q.series, check_series(&p, "g", "cost", 3, some, cost, NULL),
+    CHECK_OK(vf_fifo_inventory(fifo, &s.series, 1, &q.series, check_series(&p, "g", "cost", 3, some, cost, NULL),
                                &check_error));
-    CHECK_OK(vf_fifo_inventory(fifo, check_series(&s, "i", "symbol", 1, NULL, symbol, NULL),
+    CHECK_OK(vf_fifo_inventory(fifo, check_series(&s, "i", "symbol", 1, NULL, symbol, NULL), 1,
                                check_series(&q, "s", "held", 1, NULL, held, NULL), NULL, &check_error));
     REFUSED(check_series(&s, "tdD", "symbol", 1, NULL, symbol, NULL), &q.series, NULL, VF_ERROR_TYPE);
     REFUSED(check_series(&s, "l", "symbol", 1, NULL, symbol, NULL),
@@ -706,7 +763,7 @@ static void test_inventory_that_is_refused(void) {
     (void)check_series(&r.symbol, "tdD", "symbol", N, NULL, symbols, NULL);
     struct vf_fifo_batch batch = slice_of(&r, 0, 10);
     CHECK_STATUS(vf_fifo_update(fifo, &batch, &check_error), VF_ERROR_TYPE);
-    CHECK(strstr(check_error.message, "inventory's symbols") != NULL);
+    CHECK(strstr(check_error.message, "another kind of key") != NULL);
     CHECK_STATUS(vf_fifo_update(fifo, NULL, &check_error), VF_ERROR_ARGUMENT);
     vf_fifo_close(fifo);
 }
@@ -815,7 +872,7 @@ static const char *doubt_of(const char *const given[3]) {
     for (int64_t i = 0; i < 3; i++)
         if (given[i] == NULL) side_texts.valid[0] = (uint8_t)(side_texts.valid[0] & ~(1u << i));
     as_column(&side_texts, "vu", "side", 3, true, &c[0]);
-    struct vf_fifo_batch batch = {.symbol = check_series(&c[1], "l", "symbol", 3, NULL, symbol, NULL),
+    struct vf_fifo_batch batch = {.keys = check_series(&c[1], "l", "symbol", 3, NULL, symbol, NULL), .n_keys = 1,
                                   .sort = check_series(&c[2], "l", "sort", 3, NULL, time, NULL),
                                   .side = &c[0].series,
                                   .quantity = check_series(&c[3], "l", "qty", 3, NULL, qty, NULL)};
@@ -857,6 +914,7 @@ int main(void) {
     test_chunks();
     test_symbols();
     test_two_times();
+    test_two_keys();
     test_a_time_that_may_be_the_sort_column();
     test_null_prices_are_no_prices();
     test_quantities_that_are_refused();

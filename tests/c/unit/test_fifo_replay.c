@@ -15,7 +15,7 @@ struct columns {
 
 static const struct vf_fifo_batch *rows_in(struct columns *c, const int64_t *symbol, const int64_t *time,
                                            const int64_t *side, const int64_t *amount, int64_t n) {
-    c->batch = (struct vf_fifo_batch){.symbol = check_series(&c->c[0], "l", "symbol", n, NULL, symbol, NULL),
+    c->batch = (struct vf_fifo_batch){.keys = check_series(&c->c[0], "l", "symbol", n, NULL, symbol, NULL), .n_keys = 1,
                                       .sort = check_series(&c->c[1], "l", "t", n, NULL, time, NULL),
                                       .time = check_series(&c->c[1], "l", "t", n, NULL, time, NULL),
                                       .side = check_series(&c->c[2], "l", "side", n, NULL, side, NULL),
@@ -294,7 +294,7 @@ static void test_a_broken_batch_is_forgotten(void) {
         (void)check_series(&keys, "I", "symbol", N, NULL, index, NULL);
         keys.schema.dictionary = &values.schema;
         keys.array.dictionary = &values.array;
-        c.batch.symbol = &keys.series;
+        c.batch.keys = &keys.series;
         CHECK_STATUS(vf_fifo_update(fifo, &c.batch, &check_error), VF_ERROR_ARROW);
         CHECK_I64(check_error.row, where == 0 ? 10 : where == 1 ? 1500 : N - 1);
         CHECK_I64(vf_fifo_rows_in(fifo), 0);
@@ -302,7 +302,7 @@ static void test_a_broken_batch_is_forgotten(void) {
             if (again == 0)
                 CHECK_OK(vf_fifo_update(fifo, rows_of(&c, symbols, 0, N), &check_error));
             else {
-                c.batch.symbol = &keys.series;
+                c.batch.keys = &keys.series;
                 CHECK_STATUS(vf_fifo_update(fifo, &c.batch, &check_error), VF_ERROR_ARROW);
                 CHECK_I64(check_error.row, N + (where == 0 ? 10 : where == 1 ? 1500 : N - 1));
             }
@@ -336,7 +336,7 @@ static void test_times_far_apart(void) {
         struct vf_column out;
         const struct vf_fifo_options options = {.sides = numbers, .n_sides = 2, .columns = VF_FIFO_HOLDING};
         struct vf_fifo *fifo = NULL;
-        struct vf_fifo_batch batch = {.symbol = check_series(&c[0], "l", "symbol", 2, NULL, one, NULL),
+        struct vf_fifo_batch batch = {.keys = check_series(&c[0], "l", "symbol", 2, NULL, one, NULL), .n_keys = 1,
                                       .sort = check_series(&c[1], cases[k].format, "t", 2, NULL, when, NULL),
                                       .time = &c[1].series,
                                       .side = check_series(&c[2], "l", "side", 2, NULL, side, NULL),
@@ -356,7 +356,7 @@ static void test_times_far_apart(void) {
     struct check_column c[4];
     const struct vf_fifo_options options = {.sides = numbers, .n_sides = 2, .columns = VF_FIFO_HOLDING};
     struct vf_fifo *fifo = NULL;
-    struct vf_fifo_batch batch = {.symbol = check_series(&c[0], "l", "symbol", 2, NULL, one, NULL),
+    struct vf_fifo_batch batch = {.keys = check_series(&c[0], "l", "symbol", 2, NULL, one, NULL), .n_keys = 1,
                                   .sort = check_series(&c[1], "l", "t", 2, NULL, when, NULL),
                                   .time = &c[1].series,
                                   .side = check_series(&c[2], "l", "side", 2, NULL, none, NULL),

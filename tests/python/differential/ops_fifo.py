@@ -46,7 +46,7 @@ SIDES: list[tuple[Any, Any, list[Any], Any]] = [
 
 
 def make(rng: Rng) -> Case:
-    who = shapes.instruments(rng, shapes.many(rng, 100, 240), dates=False)
+    who = shapes.instruments(rng, shapes.many(rng, 100, 240))
     frame = who.frame()
     units = frame[UNIT].to_list()
     entry, exit_, others, dtype = rng.choice(SIDES)
@@ -67,6 +67,7 @@ def make(rng: Rng) -> Case:
         "on_excess": rng.choice(["unclosed", "unclosed", "open_short", "open_short", "raise"]),
         "sort_by": "t",
         "id_col": None,
+        "by": rng.choice(["symbol", ["symbol"], ["symbol", "date"]]) if who.days > 1 else "symbol",
     }
     if options["rows"] == "exits" and not _adds_up(frame["qty"]):
         options["rows"] = "both"  # a sum of rounded pieces
@@ -74,6 +75,8 @@ def make(rng: Rng) -> Case:
         order = _whole_times(rng, "order", units, rng.choice([pl.Int64, pl.Float64, pl.Time]), span, trades)
         frame = frame.with_columns(order)
         options["sort_by"] = "order"
+        if rng.random() < 0.8:
+            frame = _forward(frame, trades)
     if rng.random() < 0.2:
         frame = frame.with_columns(trade=pl.format("trade {}", pl.int_range(pl.len())))
         options["id_col"] = "trade"
@@ -131,6 +134,19 @@ def _whole_times(rng: Rng, name: str, units: list[int], dtype: Any, span: int, t
     return filled.zip_with(trades, time).alias(name)
 
 
+def _forward(frame: pl.DataFrame, trades: pl.Series) -> pl.DataFrame:
+    """Give each unit's trades their times in the order that they are matched in."""
+    rows = frame.with_row_index("number").filter(trades)
+    times = rows.sort(UNIT, "t").select("t")
+    placed = rows.sort(UNIT, "order", "number").select("number").hstack(times)
+    return (
+        frame.with_row_index("number")
+        .join(placed, on="number", how="left", suffix="_new", maintain_order="left")
+        .with_columns(t=pl.coalesce("t_new", "t"))
+        .drop("number", "t_new")
+    )
+
+
 def _quantities(rng: Rng, units: list[int], trades: pl.Series) -> pl.Series:
     kind = rng.choice(["whole", "whole", "eighths", "places", "places", "float", "extreme"])
     if kind == "whole":
@@ -165,18 +181,25 @@ def _opening(rng: Rng, who: shapes.Instruments, frame: pl.DataFrame, options: di
     floats = kind.is_float() or kind.is_decimal()
     held_type = pl.Float64() if floats else pl.Int64()
     short = options["on_excess"] == "open_short" and rng.random() < 0.5
-    units = [unit for unit in range(who.count) for _ in range(rng.choice([0, 0, 1, 1, 2, 3]))]
+    traded = set(frame[UNIT].unique()) if who.days > 1 else set(range(who.count))  # lots of other days are refused
+    units = [unit for unit in range(who.count) for _ in range(rng.choice([0, 0, 1, 1, 2, 3])) if unit in traded]
     if options["on_excess"] == "raise":
-        units = list(range(who.count))
+        units = [unit for unit in range(who.count) if unit in traded]
     top = 2**40 if "opening" in options else 50
     held = [rng.choice([0, 1, rng.randint(1, top)]) if top == 50 else top for _ in units]
     signs = [-1 if short and unit % 2 else 1 for unit in units]
     qty: list[Any] = [sign * (q / 8 if floats else q) for sign, q in zip(signs, held, strict=True)]
-    symbols = who._names(units)
+    symbols = who._names([unit // who.days for unit in units])
+    days = [who.date_series([who.dates[unit % who.days] for unit in units])] if who.days > 1 else []
     columns = [
         pl.Series(UNIT, units, dtype=pl.Int64),
         symbols,
+<<<<<<< HEAD
+        *days,
+        pl.Series("qty", qty, dtype=pl.Float64 if floats else pl.Int64),
+=======
         pl.Series("qty", qty, dtype=pl.Float64 if floats else pl.Int64).cast(kind if kind.is_decimal() else held_type),
+>>>>>>> wip/lots
         pl.Series("price", [rng.choice([None, math.nan, 0.0, 10.0, 12.5]) for _ in units], dtype=pl.Float64),
     ]
     return pl.DataFrame(columns)
@@ -187,13 +210,12 @@ def _opening(rng: Rng, who: shapes.Instruments, frame: pl.DataFrame, options: di
 
 def ours(case: Case) -> pl.DataFrame:
     def run() -> pl.DataFrame:
-        options = {name: value for name, value in case.options.items() if name != "sort_by"}
+        options = {name: value for name, value in case.options.items() if name not in ("sort_by", "by")}
         opening = case.feed("opening") if "opening" in case.frames else None
         rule = vf.FIFOMatch("side", "qty", "t", "price", extras=True, opening=opening, **options)
         rows = case["rows"].with_row_index("row")
-        lazy = vf.Enricher([rule], sort_by=case.options.get("sort_by", "t")).run(
-            case.feed("rows").with_row_index("row")
-        )
+        enricher = vf.Enricher([rule], by=case.options.get("by", "symbol"), sort_by=case.options.get("sort_by", "t"))
+        lazy = enricher.run(case.feed("rows").with_row_index("row"))
         out = lazy.collect(engine=case.engine)
         assert out.schema == lazy.collect_schema()
         assert out["row"].is_sorted()
@@ -267,6 +289,20 @@ _SHAPE = {
 # ---- Python: the queue -----------------------------------------------------------------------------------------------
 
 
+def _falls(case: Case) -> bool:
+    """Tell whether a unit's trades have times that fall along the order in which they are matched."""
+    rows, sides = case["rows"], _list(case.options["entry_side"]) + _list(case.options["exit_side"])
+    order, time = nanoseconds(rows[case.options.get("sort_by", "t")]), nanoseconds(rows["t"])
+    latest: dict[Any, Any] = {}
+    traded = [i for i, side in enumerate(rows["side"]) if side in sides]
+    for i in sorted(traded, key=lambda i: (order[i], i)):
+        unit = rows[UNIT][i]
+        if unit in latest and time[i] < latest[unit]:
+            return True
+        latest[unit] = time[i]
+    return False
+
+
 def python(case: Case) -> pl.DataFrame:
     rows = case["rows"]
     order = nanoseconds(rows[case.options.get("sort_by", "t")])
@@ -281,10 +317,15 @@ def python(case: Case) -> pl.DataFrame:
         dict(zip(("symbol", "side", "qty", "t", "price"), one, strict=True)) for one in zip(*columns, strict=True)
     ]
     lots = [] if "opening" not in case.frames else case["opening"].select(UNIT, "qty", "price").rows()
+<<<<<<< HEAD
+    if _falls(case):
+        return refused("DataError")
+=======
     single, dust = rows.schema["qty"] == pl.Float32, {}
     if rows.schema["qty"].is_float():
         sides = _list(case.options["entry_side"]) + _list(case.options["exit_side"])
         dust = _made_exact([trade for trade in trades if is_side(trade["side"], sides)], lots, single=single)
+>>>>>>> wip/lots
     try:
         pieces = fifo_oracle(
             trades,
@@ -393,10 +434,26 @@ def _is_side(case: Case, option: str) -> pl.Expr:
     return side.is_in(listed.implode()).fill_null(False)
 
 
+def _falling(case: Case) -> bool:
+    """Tell, as Polars sees it, whether times fall along the order."""
+    rows = case["rows"].filter(_is_side(case, "entry_side") | _is_side(case, "exit_side"))
+    order = case.options.get("sort_by", "t")
+    moments = rows.select(UNIT, order=ns_expr(order, rows.schema[order]), t=ns_expr("t", rows.schema["t"]))
+    placed = moments.sort(UNIT, "order", maintain_order=True)
+    return bool(placed.select((pl.col("t").diff().over(UNIT) < 0).any()).item())
+
+
 def polars(case: Case) -> pl.DataFrame | None:
     if not _closed_form_takes(case):
         return None
+<<<<<<< HEAD
+    if case.options.get("sort_by", "t") != "t" and _falling(case):
+        return refused("DataError")
+    kind = case["rows"].schema["qty"]
+    number = pl.Float64 if kind.is_float() else pl.Int64
+=======
     number = pl.Float64 if _is_fractional(case["rows"]) else pl.Int64
+>>>>>>> wip/lots
     rows = case["rows"].with_row_index("row")
     order = case.options.get("sort_by", "t")
     price = pl.col("price").cast(pl.Float64)
@@ -576,8 +633,14 @@ SELECT * FROM pieces ORDER BY "row", phase, step
 def duckdb(case: Case) -> pl.DataFrame | None:
     if not _closed_form_takes(case):
         return None
+<<<<<<< HEAD
+    if case.options.get("sort_by", "t") != "t" and _falling(case):
+        return refused("DataError")
+    number = "DOUBLE" if case["rows"].schema["qty"].is_float() else "HUGEINT"
+=======
     number = "DOUBLE" if _is_fractional(case["rows"]) else "HUGEINT"
     qty = pl.col("qty").cast(pl.Float64) if number == "DOUBLE" else pl.col("qty")
+>>>>>>> wip/lots
     order = case.options.get("sort_by", "t")
     price = pl.col("price").cast(pl.Float64)
     own = (
@@ -620,11 +683,11 @@ def duckdb(case: Case) -> pl.DataFrame | None:
 
 
 def code(case: Case) -> str:
-    words = [f"{k}={v!r}" for k, v in case.options.items() if k != "sort_by" and v is not None]
+    words = [f"{k}={v!r}" for k, v in case.options.items() if k not in ("sort_by", "by") and v is not None]
     if "opening" in case.frames:
         words.append("opening=opening")
     rule = f"vf.FIFOMatch('side', 'qty', 't', 'price', extras=True, {', '.join(words)})"
-    return f"vf.Enricher([{rule}], sort_by={case.options.get('sort_by', 't')!r}).run(rows)"
+    return f"vf.Enricher([{rule}], by={case.options.get('by', 'symbol')!r}, sort_by={case.options.get('sort_by', 't')!r}).run(rows)"
 
 
 OPERATIONS = [
@@ -634,6 +697,6 @@ OPERATIONS = [
         ours,
         {"python": python, "polars": polars, "duckdb": duckdb},
         code,
-        simplest={"rows": "both", "on_excess": "unclosed", "sort_by": "t", "id_col": None},
+        simplest={"rows": "both", "on_excess": "unclosed", "sort_by": "t", "id_col": None, "by": "symbol"},
     )
 ]

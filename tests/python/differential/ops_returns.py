@@ -52,6 +52,13 @@ def _options(rng: Rng, dtype: Any, span: int, dated: bool) -> dict[str, Any]:
     return options
 
 
+def _names(rng: Rng, who: shapes.Instruments, options: dict[str, Any]) -> dict[str, Any]:
+    """Draw how the columns that tell units apart are named; a day named so has no hours of its own."""
+    if who.days == 1 or options["end"] == "US" or rng.random() < 0.6:
+        return {}
+    return {"symbol_col": rng.choice([["symbol"], ["symbol", "date"], ["date", "symbol"]])}
+
+
 def _horizons(rng: Rng, dtype: Any, span: int, *, back: bool) -> list[float]:
     unit = 86_400 if dtype == pl.Date else 1
     few: list[float] = [1, 2, 3, *(span // part + 1 for part in (100, 50, 20, 10, 5, 3)), 2 * span]
@@ -147,6 +154,7 @@ def make_forward(rng: Rng) -> Case:
     if rng.random() < 0.4:
         frames["quotes"] = _ticks(rng, who, _other_time(rng, dtype), span)
     options = _options(rng, dtype, span, who.days > 1)
+    options |= _names(rng, who, options)
     options["horizons"] = _horizons(rng, dtype, span, back=False)
     return shapes.case_of(rng, frames, options)
 
@@ -333,6 +341,7 @@ def make_merge(rng: Rng) -> Case:
     )
     options = _options(rng, dtype, span, who.days > 1)
     options |= {"strict": rng.random() < 0.3, "past_last": rng.choice(["null", "keep", "keep"])}
+    options |= _names(rng, who, options)
     options["horizons"] = _horizons(rng, dtype, span, back=True)
     return shapes.case_of(rng, {"rows": _ticks(rng, who, dtype, span).drop("price"), "quotes": quotes}, options)
 
@@ -476,7 +485,8 @@ def make_close(rng: Rng) -> Case:
     frames = {"rows": _ticks(rng, who, dtype, span)}
     if rng.random() < 0.4:
         frames["quotes"] = _ticks(rng, who, _other_time(rng, dtype), span)
-    return shapes.case_of(rng, frames, {"end": _options(rng, dtype, span, who.days > 1)["end"]})
+    options = {"end": _options(rng, dtype, span, who.days > 1)["end"]}
+    return shapes.case_of(rng, frames, options | _names(rng, who, options))
 
 
 def ours_close(case: Case) -> pl.DataFrame:

@@ -57,8 +57,10 @@ def test_closes_given_by_column_and_by_frame() -> None:
 
 def test_a_close_frame_of_several_rows_is_an_error() -> None:
     closes = pl.DataFrame({"symbol": ["a", "b", "a"], "date": [TUE, TUE, WED], "close": [1.0, 1.0, 2.0]})
-    with raises(vf.DataError, "'a'", "row 2", "several dates", column="symbol", row=2):
-        marks(ticks(("a", 0, 1.0)), close=closes)
+    with raises(vf.DataError, "'a'", "row 2", column="symbol", row=2):
+        marks(ticks(("a", 0, 1.0)), close=closes.drop("date"))
+    with raises(vf.SchemaError, "date", "the frame has none", column="date"):
+        vf.mark_to_close(ticks(("a", 0, 1.0)), close=closes)
     dated = ticks(("a", 0, 1.0)).with_columns(date=WED)
     assert marks(dated, close=closes) == [1.0]
     with raises(vf.SchemaError, "date", column="date"):

@@ -1,0 +1,206 @@
+"""What keeps rows apart: the columns of an instrument and the day's, of one frame or of two that are looked up in.
+
+Not for what is done with a group: C and Polars do that.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import polars as pl
+
+from vizflow._plans import column_type
+from vizflow.errors import ConfigError, DataError, SchemaError
+from vizflow.market import Day, check_day
+
+Names: TypeAlias = "str | Sequence[str] | None"
+
+DATE = "date"
+
+
+def check_key(schema: pl.Schema, name: str, option: str) -> None:
+    """Check that a column can be a key."""
+    dtype = column_type(schema, name, option)
+    if dtype.is_float() or dtype.is_nested() or dtype.is_decimal():
+        raise SchemaError(
+            f"{option} {name!r} is {dtype}; integers, strings, categoricals, booleans and temporal types are accepted",
+            column=name,
+        )
+
+
+def key_names(given: Names, option: str) -> list[str]:
+    """Give the names of an instrument's columns: one, several, or none."""
+    if given is None:
+        return []
+    names = [given] if isinstance(given, str) else list(given) if isinstance(given, (list, tuple)) else None
+    if names is None or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"{option} is {given!r}; a column's name, a list of names, or None is accepted")
+    if len(set(names)) < len(names):
+        raise ConfigError(f"{option} names a column twice: {names}")
+    return names
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The key columns of a frame: those of an instrument, and the day's.
+
+    `date` is the day's column, or None; where it holds `moments`, their day is meant. `said` is the one day that this
+    frame, or the one it is looked up with, has no column for: `date` then must agree (`whole`: in every row) or is made
+    of it. `what` names the frame in errors.
+    """
+
+    symbols: tuple[str, ...]
+    date: str | None
+    what: str
+    moments: bool = False
+    said: dt.date | None = None
+    whole: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """Columns to read."""
+        return [*self.symbols, *([self.date] if self.date is not None else [])]
+
+    def exprs(self) -> list[pl.Expr]:
+        """Give the keys as expressions, days first, so that sorting by them puts days in order."""
+        days = [] if self.date is None else [pl.col(self.date).dt.date() if self.moments else pl.col(self.date)]
+        return [*days, *(pl.col(name) for name in self.symbols)]
+
+    def reading(self, row: int = 0) -> Reading:
+        """Begin to read a frame's batches, from a row on."""
+        return Reading(self, row)
+
+
+class Reading:
+    """Key columns of one frame, batch by batch, and whether its days are what was said."""
+
+    def __init__(self, groups: Groups, row: int) -> None:
+        self._groups = groups
+        self._row = row
+        self._other: object = None
+        self._met = False
+
+    def keys(self, batch: pl.DataFrame) -> list[pl.Series]:
+        """Give the key columns of the next batch; one that is the same in all rows where there are none."""
+        groups = self._groups
+        keys = [batch[name] for name in groups.symbols]
+        if groups.said is not None:
+            days = pl.repeat(groups.said, batch.height, dtype=pl.Date, eager=True)
+            keys.append((days if groups.date is None else self._checked(batch[groups.date])).alias(groups.date or DATE))
+        elif groups.date is not None:
+            keys.append(days_of(batch[groups.date]))
+        self._row += batch.height
+        return keys or [pl.repeat(True, batch.height, eager=True)]
+
+    def done(self) -> None:
+        """Raise where the day that was said is none of those that were read."""
+        if self._groups.said is None or self._met or self._other is None:
+            return
+        raise DataError(
+            f"date={self._groups.said:%Y%m%d} is said, and column {self._groups.date!r} of {self._groups.what} has no "
+            f"row of it, but of {self._other}; give the day that it is, or the rows of that day",
+            column=self._groups.date,
+        )
+
+    def _checked(self, column: pl.Series) -> pl.Series:
+        days, said = as_dates(days_of(column), self._row), self._groups.said
+        wrong = (days != said).fill_null(False)
+        self._met |= bool((days == said).any())
+        if wrong.any():
+            first = int(wrong.arg_max() or 0)
+            self._other = days[first]
+            if self._groups.whole:
+                raise DataError(
+                    f"date={said:%Y%m%d} is said, and column {column.name!r} of {self._groups.what} holds other days "
+                    f"in {wrong.sum()} rows, the first in row {self._row + first} ({days[first]}); give both frames a "
+                    f"column {column.name!r}, or filter",
+                    column=column.name,
+                    row=self._row + first,
+                    count=int(wrong.sum()),
+                )
+        return days
+
+
+def groups_of(schema: pl.Schema, symbols: Names, date_col: str | None, option: str, what: str = "the frame") -> Groups:
+    """Give the keys of one frame; its days are kept apart where it has the column `date_col`."""
+    names = key_names(symbols, option)
+    for name in names:
+        check_key(schema, name, option)
+    date = _day_column(schema, names, date_col)
+    return Groups(tuple(names), date, what, date is not None and isinstance(schema[date], pl.Datetime))
+
+
+def _day_column(schema: pl.Schema, symbols: Sequence[str], date_col: str | None) -> str | None:
+    if date_col is None or date_col in symbols or (date_col == DATE and date_col not in schema):
+        return None
+    if not isinstance(date_col, str):
+        raise ConfigError(f"date_col is {date_col!r}; a column's name, or None where no column is a day, is accepted")
+    dtype = column_type(schema, date_col, "date_col")
+    if dtype.is_float() or dtype.is_nested() or dtype.is_decimal():
+        raise SchemaError(
+            f"date_col: the column {date_col!r}, which keeps days apart, is {dtype}; Date, Datetime, integers and text "
+            "are accepted: cast it, or pass date_col=None where it is no day",
+            column=date_col,
+        )
+    return date_col
+
+
+def paired(
+    left: pl.Schema,
+    right: pl.Schema,
+    symbols: Names,
+    date_col: str | None,
+    date: Day | None,
+    names: tuple[str, str, str],
+) -> tuple[Groups, Groups]:
+    """Give the keys of two frames of a look-up, which must agree about days; `names`: of the option and the frames."""
+    option, own, other = names
+    columns = key_names(symbols, option)
+    if date_col is not None and date_col != DATE and date_col not in left and date_col not in right:
+        column_type(left, date_col, "date_col")
+    pair = []
+    for schema, what in ((left, own), (right, other)):
+        for name in columns:
+            check_key(schema, name, f"{option} of {what}")
+        day = _day_column(schema, columns, date_col) if date_col in schema else None
+        pair.append(Groups(tuple(columns), day, what))
+    mine, theirs = pair
+    if (mine.date is None) == (theirs.date is None):
+        return mine, theirs
+    has, lacks = (own, other) if theirs.date is None else (other, own)
+    if date is None:
+        raise SchemaError(
+            f"{has} has the column {date_col!r}, which keeps days apart, and {lacks} has none, so which days meet "
+            f"would be a guess; give {lacks} the column too, say date= where {lacks} is of one day, or pass "
+            "date_col=None where the column is no day",
+            column=date_col,
+        )
+    said = check_day(date)
+    return replace(mine, said=said, whole=True), replace(theirs, said=said)
+
+
+def days_of(column: pl.Series) -> pl.Series:
+    """Give a day's column as a key: of moments their day."""
+    return column.dt.date() if isinstance(column.dtype, pl.Datetime) else column
+
+
+def as_dates(column: pl.Series, row: int = 0) -> pl.Series:
+    """Give a Date column of one that is spelt YYYYMMDD or YYYY-MM-DD; anything else in it is an error."""
+    if column.dtype in (pl.Date, pl.Null):
+        return column.cast(pl.Date)
+    text = column.cast(pl.String).str.replace_all("-", "", literal=True)
+    dates = text.str.to_date("%Y%m%d", strict=False)
+    wrong = (dates.is_null() | (text.str.len_chars() != 8)) & column.is_not_null()
+    if wrong.any():
+        first = int(wrong.arg_true()[0])
+        raise DataError(
+            f"column {column.name!r}: {wrong.sum()} values are no dates, the first in row {row + first} "
+            f"({column[first]!r}); YYYYMMDD is accepted",
+            column=column.name,
+            row=row + first,
+            count=int(wrong.sum()),
+        )
+    return dates

@@ -1092,9 +1092,9 @@ VF_API enum vf_status vf_cube_attach(const struct vf_context *ctx, const struct 
 
 /* The standard error of a statistic from what each cluster (a date, say) moves it by, group by group:
    sqrt(n / (n - 1) * sum of influence^2) over the group's n clusters (Liang & Zeger 1986, with the usual factor for few
-   clusters). influence: numbers; null is no cluster, NaN makes the group's error NaN. group: integers 0 to n_groups -
+   clusters). influence: numbers; null, NaN and infinities are no cluster. group: integers 0 to n_groups -
    1, as many, null or another is VF_ERROR_DATA; NULL: all are in group 0. out[0]: float64 "error", null with fewer
-   than two clusters; out[1]: int64 "clusters". n_groups rows each, the same bits in every order of the rows. Borrows
+   than two clusters, and where it leaves float64; out[1]: int64 "clusters". n_groups rows each, the same bits in every order of the rows. Borrows
    the series, gives out. */
 VF_API enum vf_status vf_clusters_error(const struct vf_context *ctx, const struct vf_series *influence,
                                         const struct vf_series *group, size_t n_groups, struct vf_column out[2],

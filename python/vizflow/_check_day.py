@@ -251,7 +251,8 @@ class Day:
         if price is not None:
             out.append(("zero", "warning", self.columns["price"], "price 0", price == 0))
         if bid is not None and ask is not None:
-            has_bid, has_ask, column = self._is_quote("bid", bid), self._is_quote("ask", ask), f"{self.columns['bid']}, {self.columns['ask']}"
+            has_bid, has_ask = self._is_quote("bid", bid), self._is_quote("ask", ask)
+            column = f"{self.columns['bid']}, {self.columns['ask']}"
             both = has_bid & has_ask
             out += [
                 ("crossed", "warning", column, "bid above ask", both & (bid > ask)),

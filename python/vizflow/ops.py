@@ -280,7 +280,7 @@ def mid(bid: str | pl.Expr, ask: str | pl.Expr) -> pl.Expr:
     Examples
     --------
     >>> import polars as pl, vizflow as vf
-    >>> book = pl.DataFrame({"BidPrice1": [9.99, 10.0, 0.0, 9.99], "AskPrice1": [10.01, None, 11.0, 1.7976931348623157e308]})
+    >>> book = pl.DataFrame({"BidPrice1": [9.99, 10.0, 0.0, 9.99], "AskPrice1": [10.01, None, 11.0, 1.79e308]})
     >>> book.select(mid=vf.mid("BidPrice1", "AskPrice1"))["mid"].to_list()
     [10.0, None, None, None]
     """

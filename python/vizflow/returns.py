@@ -30,7 +30,7 @@ _METHODS = {"backward": 0, "forward": 1, "nearest": 2}
 _SECOND = 1_000_000_000
 _DAY_SECONDS = 86_400
 _NO_END = 2**63 - 1
-_NONE = {pl.Float64(): 1e300, pl.Float32(): 3.4028234663852886e38}  # from here on vendors say "no price"
+_FLOAT32_NONE = 3.4028234663852886e38  # its largest: vendors' "no price"; of Float64 that is 1e300 and more
 _BAR = ("open", "high", "low", "close")
 _COUNTS = ("n", "n_outside", "n_invalid")
 _WALL = "__vf_wall"
@@ -1080,7 +1080,7 @@ def _known(column: pl.Series) -> pl.Series:
     if not column.dtype.is_float():
         return column.rechunk()
     value = pl.col("value")
-    most = pl.lit(_NONE[column.dtype]) if column.dtype in _NONE else pl.lit(float("inf"))
+    most = pl.lit(_FLOAT32_NONE if column.dtype == pl.Float32 else 1e300)
     known = column.alias("value").to_frame().select(pl.when(value.is_finite() & (value.abs() < most)).then(value))
     return known.to_series().rechunk()
 
@@ -1088,7 +1088,7 @@ def _known(column: pl.Series) -> pl.Series:
 def _lookups(
     order: Sequence[pl.Series], columns: dict[str, pl.Series], options: dict[str, Any], *, bridge: bool
 ) -> list[tuple[_core.Asof, dict[str, pl.Series]]]:
-    """Make an index of the quotes with what they hold; where gaps are bridged, for each column of those that have it."""
+    """Make an index of the quotes with what they hold; where gaps are bridged, one for each column's own quotes."""
     out = []
     for names in [[name] for name in columns] if bridge else [list(columns)]:
         there = columns[names[0]].is_not_null() if bridge else None

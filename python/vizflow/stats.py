@@ -104,7 +104,8 @@ def clustered(
     DataFrame
         Columns ``by + [{name}, std_error, t, clusters]``, a row a group, sorted. The mean is
         ``R = sum(S_d) / sum(W_d)`` over clusters d; null where the weight is 0. Clusters with a weight of 0, or whose
-        sums are missing or not finite, do not count. `std_error` and `t` are null with fewer than two clusters; t has ``clusters - 1`` degrees of freedom.
+        sums are missing or not finite, do not count. `std_error` and `t` are null with fewer than two clusters; t has
+        ``clusters - 1`` degrees of freedom.
 
     Notes
     -----
@@ -212,8 +213,8 @@ def t_statistic(mean: pl.Expr | str, std: pl.Expr | str, n: pl.Expr | str) -> pl
     Returns
     -------
     Expr
-        Float64; null where one of them is null or not finite, n is below 2, or std is 0. Ticks of one day are not independent: see
-        `clustered`.
+        Float64; null where one of them is null or not finite, n is below 2, or std is 0. Ticks of one day are not
+        independent: see `clustered`.
 
     Examples
     --------

@@ -434,7 +434,7 @@ VF_API enum vf_status vf_clock_trading_day(const struct vf_context *ctx, const s
 /* round_half_even(x / width) as int64. Null, NaN and infinities are null. width is finite and > 0, else
    VF_ERROR_ARGUMENT. |x / width| >= 2^53 is VF_ERROR_OVERFLOW with count and first row. snap: a quotient within
    4 ulp of a half, and below 2^48, counts as that half (0.00015 / 1e-4 = 1.4999999999999998 -> 1.5 -> 2). Any
-   numeric type, and booleans as 0 and 1. */
+   numeric type, decimals as the closest double, and booleans as 0 and 1. */
 VF_API enum vf_status vf_bin_index(const struct vf_context *ctx, const struct vf_series *values, double width,
                                    bool snap, struct vf_column *out, struct vf_error *err);
 
@@ -452,8 +452,10 @@ VF_API enum vf_status vf_cast_integer(const struct vf_context *ctx, const struct
 VF_API enum vf_status vf_cast_float(const struct vf_context *ctx, const struct vf_series *values,
                                     struct vf_column *out, struct vf_error *err);
 
-/* (bid + ask) / 2 as float64, computed without overflow. Null where a side is null, NaN, infinite, zero or
-   negative: a one-sided book has no mid. */
+/* (bid + ask) / 2 as float64. Null where a side is no price: a one-sided book has no mid.
+   A price, here and in all that follows, is finite, above zero and below 1e300: vendors write DBL_MAX where there is none.
+   Nor is the largest value of a column's type of 32 or 64 bits one: FLT_MAX in float32, INT32_MAX in int32, INT64_MAX,
+   UINT32_MAX, UINT64_MAX. What is no price is as if it were null. Decimals of 128 bits are read as the closest double. */
 VF_API enum vf_status vf_mid(const struct vf_context *ctx, const struct vf_series *bid,
                              const struct vf_series *ask, struct vf_column *out, struct vf_error *err);
 
@@ -489,7 +491,8 @@ enum vf_excess {
 };
 
 /* Columns that vf_fifo_emit can give, as bits, with their names. Entry is the row that opened the lot and exit the row
-   that closed it, whatever their sides. All of a row that is no trade are null. A price that is null or NaN is none. */
+   that closed it, whatever their sides. All of a row that is no trade are null. What is no price (see vf_mid) is null, and
+   so is what would be computed from it. */
 enum vf_fifo_column {
     VF_FIFO_ENTRY_ID = 1 << 0,      /* matched_entry_id, uint32: row number of the entry, an entry's own rows carry
                                        their own; null on an unmatched exit and for inventory */
@@ -503,7 +506,7 @@ enum vf_fifo_column {
     VF_FIFO_ENTRY_PRICE = 1 << 5,   /* entry_price, float64 */
     VF_FIFO_EXIT_PRICE = 1 << 6,    /* exit_price, float64 */
     VF_FIFO_CLOSE_MARKOUT = 1 << 7, /* close_markout, float64: exit / entry - 1, times -1 for a lot opened by the exit
-                                       side; null unless the entry price is > 0 and the result finite */
+                                       side; null where a price is none or the result not finite */
     VF_FIFO_PNL = 1 << 8            /* realized_pnl, float64: (exit - entry) * qty, signed the same way; on the exit
                                        leg only, null on every other row, so that a sum counts each match once;
                                        null where a price is none or the result not finite */
@@ -628,7 +631,7 @@ enum vf_mark_method {
     VF_MARK_NEAREST = 2   /* closest; a tie takes the earlier */
 };
 
-/* An observation is a row with non-null keys, a non-null time and a price that is finite and > 0; of equal times of
+/* An observation is a row with non-null keys, a non-null time and a price (see vf_mid); of equal times of
    one instrument the last row wins. Rows may come in any order; frames in time order are the fast case. */
 struct vf_mark_options {
     const int64_t *horizons_ns; /* one or more, > 0, in any order, no duplicates */
@@ -637,13 +640,15 @@ struct vf_mark_options {
     int64_t tolerance_ns; /* < 0: none. A match further than this from t + h is null; at this distance it is not */
     int64_t end_ns;       /* INT64_MAX: none. t + h past it is null; t + h at it is not */
     bool quotes;          /* observations come from vf_mark_observe; else the rows observe themselves */
+    bool gaps;            /* an observation needs no price: where the one that matches has none, the return is null; else
+                             those without are passed over, and the one before (after) them matches */
     const char *names;    /* n_horizons column names, each ended by '\0'; NULL: return_60, return_0.5 (seconds) */
 };
 
 /* keys: the columns that separate instruments (symbol, or date and symbol): integers, booleans, strings, temporal
    types, dictionaries of them; 0 columns mean one instrument. Null in any: the row gets null.
    time: integer or float seconds, duration, time, timestamp or date; null and NaN: the row gets null.
-   price: any number, not boolean.
+   price: any number or a decimal of 128 bits, not boolean.
    Batches of one object, observed or updated, must agree in the number of keys and in what keys and times mean: text
    with text, numbers of any width, dates with dates, timestamps of one unit; times that are lengths (numbers and
    durations), points in time with or without a zone, or times of day. Else VF_ERROR_TYPE: they would never meet. */
@@ -683,7 +688,7 @@ VF_API int64_t vf_mark_rows(const struct vf_mark *mark);
    `later / price - 1`); p(t) is the row's own price, p(t + h) the matched observation's. Null when the row is no
    observation itself (its key, time or price), when t + h is past the instrument's last observation (by any method:
    a trade near the close is never priced with the last quote), when nothing matches, when the match is out of
-   tolerance, or when t + h is past end_ns. Never NaN; infinite only where the quotient leaves float64.
+   tolerance, when t + h is past end_ns, or where the quotient leaves float64. Never NaN or infinite.
    `again` holds the same rows read a second time, in order from row 0: what is kept of a row does not say which row it
    was. Its keys, time and price are compared with what was learnt, and a block of 4096 rows that differs is
    VF_ERROR_REPLAY with its first row. A call that fails gives nothing and may be made again. VF_ERROR_STATE before
@@ -754,7 +759,7 @@ struct vf_daily_options {
 };
 
 /* keys as in vf_mark_batch, one column or more. A row counts when its keys and time are not null, time is not past
-   end_ns, and price is finite and > 0. Rows are ordered by time, then by wall, then as they come: wall (may be NULL)
+   end_ns, and it has a price. Rows are ordered by time, then by wall, then as they come: wall (may be NULL)
    is a clock without breaks, for times that coincide on the trading clock though not on the wall (11:30:00 and
    13:00:00 in CN). volume (may be NULL): integer or float, summed over the rows that count, null as 0. Types must
    stay what the first batch had. */
@@ -788,13 +793,13 @@ VF_API int64_t vf_daily_groups(const struct vf_daily *daily);
 /* Gives VF_DAILY_COLUMNS columns of a row a group: open, high, low, close (float64; null where no row counts), volume
    (int64, of floats float64, of no volume column null; 0 where no row counts), first_time and last_time (of integers
    int64 seconds; of floats float64 seconds; else int64 ns), n (rows that count), n_outside (rows with a null time or
-   one past end_ns), n_invalid (other rows, whose price is not valid), int64. A group is made by any row with keys.
+   one past end_ns), n_invalid (other rows, which have no price), int64. A group is made by any row with keys.
    VF_ERROR_STATE after an update that failed half-way. */
 #define VF_DAILY_COLUMNS 10
 VF_API enum vf_status vf_daily_finish(struct vf_daily *daily, struct vf_column *out, struct vf_error *err);
 
 /* close / price - 1 of each row of the batch (keys, time, price), as float64: close is that of the row's group. Null
-   when the row itself does not count, or its time is past that of the close. With options.returns the rows must be
+   when the row itself does not count, its time is past that of the close, or the quotient leaves float64. With options.returns the rows must be
    those learnt, in order from first_row on, else VF_ERROR_REPLAY (see vf_mark_emit), and a first_row that is not next
    is VF_ERROR_ARGUMENT. VF_ERROR_STATE after an update that failed half-way; so is
    vf_daily_replayed, which ends the replay and begins another: VF_ERROR_REPLAY unless it has seen every row. */
@@ -804,7 +809,8 @@ VF_API enum vf_status vf_daily_replayed(struct vf_daily *daily, struct vf_error 
 
 /* ---- returns between two prices, and signs of sides ---- */
 
-/* later / earlier - 1 in that order of double operations. Null where either is null or not finite and > 0. */
+/* later / earlier - 1 in that order of double operations. Null where either is no price (see vf_mid), and where the
+   quotient leaves float64. */
 VF_API enum vf_status vf_price_return(const struct vf_context *ctx, const struct vf_series *later,
                                       const struct vf_series *earlier, struct vf_column *out, struct vf_error *err);
 
@@ -1123,9 +1129,9 @@ VF_API enum vf_status vf_cube_attach(const struct vf_context *ctx, const struct 
 
 /* The standard error of a statistic from what each cluster (a date, say) moves it by, group by group:
    sqrt(n / (n - 1) * sum of influence^2) over the group's n clusters (Liang & Zeger 1986, with the usual factor for few
-   clusters). influence: numbers; null is no cluster, NaN makes the group's error NaN. group: integers 0 to n_groups -
+   clusters). influence: numbers; null, NaN and infinities are no cluster. group: integers 0 to n_groups -
    1, as many, null or another is VF_ERROR_DATA; NULL: all are in group 0. out[0]: float64 "error", null with fewer
-   than two clusters; out[1]: int64 "clusters". n_groups rows each, the same bits in every order of the rows. Borrows
+   than two clusters, and where it leaves float64; out[1]: int64 "clusters". n_groups rows each, the same bits in every order of the rows. Borrows
    the series, gives out. */
 VF_API enum vf_status vf_clusters_error(const struct vf_context *ctx, const struct vf_series *influence,
                                         const struct vf_series *group, size_t n_groups, struct vf_column out[2],

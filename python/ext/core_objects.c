@@ -222,18 +222,18 @@ struct mark_object {
 
 static PyObject *mark_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"horizons_ns", "method", "tolerance_ns", "end_ns",
-                            "quotes",      "names",  "n_threads",    NULL};
+                            "quotes",      "gaps",   "names",        "n_threads", NULL};
     struct vf_mark_options options = {0};
     struct vf_error err = {0};
     int64_t horizons[HORIZONS_MAX];
     PyObject *list;
-    int method, quotes;
+    int method, quotes, gaps;
     long long tolerance, end;
     const char *texts;
     Py_ssize_t texts_length;
     unsigned n_threads;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OiLLpy#I", names, &list, &method, &tolerance, &end,
-                                     &quotes, &texts, &texts_length, &n_threads))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OiLLppy#I", names, &list, &method, &tolerance, &end,
+                                     &quotes, &gaps, &texts, &texts_length, &n_threads))
         return NULL;
     size_t n;
     if (!read_horizons(list, horizons, &n)) return NULL;
@@ -243,6 +243,7 @@ static PyObject *mark_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
                                        .tolerance_ns = tolerance,
                                        .end_ns = end,
                                        .quotes = quotes != 0,
+                                       .gaps = gaps != 0,
                                        .names = texts};
     struct vf_context ctx = extension_context(n_threads);
     struct mark_object *self = allocate_object(type);

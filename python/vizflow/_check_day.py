@@ -43,6 +43,11 @@ _FLAG = "__vizflow_flag"
 _PART_ROWS = 16_000_000  # hashes held at a time: 128 MB
 _EXACT = 1_000_000  # so many candidates for duplicates are compared in full
 SIDES_SHOWN = 32
+# The largest values of a type, as Float64: vendors write them where there is no price, and C takes them for none.
+_NONE_FROM: dict[pl.DataType, float] = {
+    pl.Float32(): 3.4028234663852886e38, pl.Int32(): 2.0**31 - 1, pl.UInt32(): 2.0**32 - 1, pl.Int64(): 2.0**63,
+    pl.UInt64(): 2.0**64,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -165,6 +170,18 @@ class Day:
         self.not_checked.append((name, f"column {self.columns[name]!r} is {dtype}, no number"))
         return None
 
+    def _none_from(self, name: str) -> float | None:
+        """Give the number from which on a semantic column's values are no prices to `mid` and what looks them up."""
+        assert self.schema is not None
+        dtype = self.schema[self.columns[name]]
+        return _NONE_FROM.get(dtype, 1e300 if dtype == pl.String or dtype.is_float() else None)
+
+    def _is_quote(self, name: str, value: pl.Expr) -> pl.Expr:
+        """Tell whether `mid` takes a side of a book: whether it is a price."""
+        number, none = value.cast(pl.Float64), self._none_from(name)
+        below = pl.lit(value=True) if none is None else number < none
+        return (_finite(value) & (value > 0) & below).fill_null(value=False)
+
     # -- counts, in one streaming pass --
 
     def _count(self, lf: pl.LazyFrame) -> None:
@@ -220,6 +237,10 @@ class Day:
                 severity = "error" if name == "quantity" else "warning"
                 out.append(("negative", severity, column, f"negative {name}", finite & (value < 0)))
                 out.append(("infinite", "error", column, f"infinite {name}", value.cast(pl.Float64).is_infinite()))
+                none = None if name == "quantity" else self._none_from(name)
+                if none is not None:
+                    detail = f'a vendor\'s "no price": {none:.17g} or more'
+                    out.append(("no_price", "warning", column, detail, finite & (value.cast(pl.Float64) >= none)))
         if quantity is not None:
             column = self.columns["quantity"]
             out.append(("zero", "info", column, "quantity 0", quantity == 0))
@@ -229,7 +250,8 @@ class Day:
         if price is not None:
             out.append(("zero", "warning", self.columns["price"], "price 0", price == 0))
         if bid is not None and ask is not None:
-            has_bid, has_ask, column = _is_quote(bid), _is_quote(ask), f"{self.columns['bid']}, {self.columns['ask']}"
+            has_bid, has_ask = self._is_quote("bid", bid), self._is_quote("ask", ask)
+            column = f"{self.columns['bid']}, {self.columns['ask']}"
             both = has_bid & has_ask
             out += [
                 ("crossed", "warning", column, "bid above ask", both & (bid > ask)),
@@ -418,11 +440,6 @@ class _Clock:
 
 def _finite(value: pl.Expr) -> pl.Expr:
     return value.is_not_null() & value.cast(pl.Float64).is_finite()
-
-
-def _is_quote(value: pl.Expr) -> pl.Expr:
-    """Tell whether `mid` takes a side of a book: finite and above zero."""
-    return (_finite(value) & (value > 0)).fill_null(value=False)
 
 
 def _is_fraction(value: pl.Expr, tolerance: float) -> pl.Expr:

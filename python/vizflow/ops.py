@@ -38,6 +38,7 @@ from vizflow.market import Day, Market, Outside, _check_outside, grace_nanosecon
 __all__ = ["aggregate", "bin", "forward_return", "mid", "near_integer", "parse_time", "time_report"]
 
 Method: TypeAlias = Literal["backward", "forward", "nearest"]
+Gaps: TypeAlias = Literal["bridge", "null"]
 
 _OUTSIDE = {"null": 0, "clip": 1, "raise": 2}
 _METHODS = {"backward": 0, "forward": 1, "nearest": 2}
@@ -235,16 +236,20 @@ def time_report(
 
 
 def mid(bid: str | pl.Expr, ask: str | pl.Expr) -> pl.Expr:
-    """Middle of a book, ``(bid + ask) / 2``: Float64, null where either side is null, NaN, infinite, or not above zero.
+    """Middle of a book, ``(bid + ask) / 2``: Float64, null where either side is no price.
 
-    A one-sided book (a stock at its price limit) has no mid; half of the other side would be a wrong number.
+    A one-sided book (a stock at its price limit) has no mid; half of the other side would be a wrong number. A price,
+    here and in every operation that takes one, is finite, above zero and below 1e300: vendors write
+    1.7976931348623157e308 where there is none. Nor is the largest value of a 32 or 64 bit column (Float32's 3.4e38,
+    Int32's 2147483647, Int64's 9223372036854775807) a price. What is no price is as if it were null. Integers, floats
+    and decimals are taken, decimals as the closest Float64.
 
     Examples
     --------
     >>> import polars as pl, vizflow as vf
-    >>> book = pl.DataFrame({"BidPrice1": [9.99, 10.0, 0.0], "AskPrice1": [10.01, None, 11.0]})
+    >>> book = pl.DataFrame({"BidPrice1": [9.99, 10.0, 0.0, 9.99], "AskPrice1": [10.01, None, 11.0, 1.79e308]})
     >>> book.select(mid=vf.mid("BidPrice1", "AskPrice1"))["mid"].to_list()
-    [10.0, None, None]
+    [10.0, None, None, None]
     """
     sides = [pl.col(side) if isinstance(side, str) else side for side in (bid, ask)]
     return plugin("mid", sides)
@@ -300,6 +305,7 @@ def forward_return(
     tolerance: float | None = None,
     end: float | Market | None = None,
     prices: Frame | None = None,
+    gaps: Gaps = "bridge",
     date: Day | None = None,
     date_col: str | None = "date",
 ) -> pl.LazyFrame:
@@ -312,7 +318,8 @@ def forward_return(
     horizons
         Seconds, positive, each once; fractions make names such as ``return_0.5``.
     price_col
-        The row's own price p(t); any number. Without `prices` also where p(t + h) is looked up.
+        The row's own price p(t); any number or decimal. Without `prices` also where p(t + h) is looked up. What a price
+        is: see `mid`.
     time_col
         Seconds (integer or float), Duration, Time, Datetime or Date.
     symbol_col
@@ -331,6 +338,10 @@ def forward_return(
     prices
         A second frame, quotes for example, with `symbol_col`, `time_col`, `price_col`, to look up p(t + h) in. Both
         frames have the column ``date``, or neither; or `date` says of which day the one without it is.
+    gaps
+        What a row without a price is, where p(t + h) is looked up: ``"bridge"``, none at all, so that the observation
+        before it (or after it: `method`) is taken, if it is within `tolerance`; or ``"null"``, an observation of no
+        price, so that the return is null: while a stock is at its price limit its mid is not known.
     date
         Trading day of all rows of a frame without ``date``: for `end`, a `Market`, and to look up in a frame that has
         the column (or where only `df` has it: each of its rows must then be of that day).
@@ -341,9 +352,10 @@ def forward_return(
     -------
     LazyFrame
         The input's rows in their order, its columns unchanged, and a Float64 column a horizon. Observations are rows
-        with a finite price above 0 and a time; the last row wins among equal times. Null when t + h is past the
-        symbol's last observation or `end` (a late trade is never priced with the day's last quote), when the
-        observation is out of `tolerance`, when there is none, or when the row's own price or time is not valid.
+        with a price (under ``gaps="null"`` also those without) and a time; the last row wins among equal times. Null
+        when t + h is past the symbol's last observation or `end` (a late trade is never priced with the day's last
+        quote), when the observation is out of `tolerance`, when there is none, when the row's own price or time is
+        missing, or where the quotient leaves Float64. Never NaN or infinite.
 
     Raises
     ------
@@ -363,6 +375,17 @@ def forward_return(
     >>> df = pl.DataFrame({"symbol": ["a"] * 4, "elapsed_seconds": [0, 60, 90, 150], "price": [100.0, 101, 102, 99]})
     >>> vf.forward_return(df, [60]).collect()["return_60"].to_list()
     [0.010000000000000009, 0.00990099009900991, -0.02941176470588236, None]
+
+    The stock is at its limit at 60 s, so its mid is missing. The return is bridged with the mid of 0 s, or null, which
+    is what `merge_forward` gives of the same quotes:
+
+    >>> mids = pl.DataFrame({"symbol": ["a"] * 3, "elapsed_seconds": [0, 60, 120], "price": [10.0, None, 11.0]})
+    >>> vf.forward_return(mids, [60]).collect()["return_60"].to_list()
+    [0.0, None, None]
+    >>> vf.forward_return(mids, [60], gaps="null").collect()["return_60"].to_list()
+    [None, None, None]
+    >>> vf.merge_forward(mids, mids, ["price"], [60]).collect()["price_60"].to_list()
+    [None, 11.0, None]
     """
     lf = as_lazy(df)
     schema = lf.collect_schema()
@@ -383,6 +406,8 @@ def forward_return(
     number = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool)
     if tolerance is not None and not (number and 0 <= tolerance < 1e9):
         raise ConfigError(f"tolerance is {tolerance!r}; seconds >= 0, or None, are accepted")
+    if gaps not in ("bridge", "null"):
+        raise ConfigError(f"gaps is {gaps!r}; 'bridge' or 'null' is accepted")
     end_ns, left = _day_end(end, date, schema, time_col, groups)
     options: dict[str, Any] = {
         "horizons_ns": [round(h * _SECOND) for h in seconds],
@@ -390,6 +415,7 @@ def forward_return(
         "tolerance_ns": -1 if tolerance is None else round(tolerance * _SECOND),
         "end_ns": end_ns,
         "quotes": quotes is not None,
+        "gaps": gaps == "null",
         "names": "".join(name + "\0" for name in names).encode(),
         "n_threads": threads(),
     }
@@ -416,7 +442,7 @@ def forward_return(
 def _check_observations(schema: pl.Schema, price_col: str, time_col: str) -> None:
     price = column_type(schema, price_col, "price_col")
     time = column_type(schema, time_col, "time_col")
-    if not (price.is_integer() or price.is_float() or price == pl.Null):
+    if not (price.is_numeric() or price == pl.Null):
         raise SchemaError(f"price_col {price_col!r} is {price}; a number is needed, so cast it first", column=price_col)
     if not (time.is_integer() or time.is_float() or time.is_temporal() or time == pl.Null):
         raise SchemaError(
@@ -596,8 +622,7 @@ def bin(df: Frame, widths: Mapping[str, float], *, snap: bool = False) -> pl.Laz
         number = isinstance(width, (int, float)) and not isinstance(width, bool)
         if not number or not math.isfinite(width) or width <= 0:
             raise ConfigError(f"bin width of {name!r} is {width!r}; a finite width above 0 is accepted", column=name)
-        value = pl.col(name).cast(pl.Float64) if dtype.is_decimal() else pl.col(name)
-        bins[f"{name}_bin"] = plugin("bin_index", [value], width=float(width), snap=snap)
+        bins[f"{name}_bin"] = plugin("bin_index", [pl.col(name)], width=float(width), snap=snap)
     require_new(schema, bins, "bin")
     _partial.note_bins({f"{name}_bin": float(width) for name, width in widths.items()})
     return with_columns(lf, bins)

@@ -22,7 +22,7 @@ from vizflow._stream import BATCH_ROWS, batches, is_replayable, source, two_pass
 from vizflow.config import Config, check_date
 from vizflow.errors import CalendarRangeError, ConfigError, DataError, SchemaError, StorageError, translated
 from vizflow.market import Day, Market, Session, grace_nanoseconds
-from vizflow.ops import ELAPSED, Method, _before_end, _day_end, _left, parse_time
+from vizflow.ops import ELAPSED, Gaps, Method, _before_end, _day_end, _left, parse_time
 
 __all__ = ["daily", "mark_to_close", "merge_forward", "overnight_return", "sign_by_side"]
 
@@ -31,6 +31,7 @@ _METHODS = {"backward": 0, "forward": 1, "nearest": 2}
 _SECOND = 1_000_000_000
 _DAY_SECONDS = 86_400
 _NO_END = 2**63 - 1
+_FLOAT32_NONE = 3.4028234663852886e38  # its largest: vendors' "no price"; of Float64 that is 1e300 and more
 _BAR = ("open", "high", "low", "close")
 _COUNTS = ("n", "n_outside", "n_invalid")
 _WALL = "__vf_wall"
@@ -60,7 +61,7 @@ def _cheap(frame: pl.LazyFrame, columns: Iterable[str]) -> pl.LazyFrame:
 
 
 def _price_return(later: pl.Series, earlier: pl.Series) -> pl.Series:
-    """``later / earlier - 1`` in C; null where either is not finite and above 0."""
+    """``later / earlier - 1`` in C; null where either is no price."""
     with translated():
         return pl.DataFrame([later.alias("later"), earlier.alias("earlier")]).select(
             plugin("price_return", [pl.col("later"), pl.col("earlier")])
@@ -83,7 +84,7 @@ def _keyed(*, unique: bool) -> _core.Asof:
 
 def _check_price(schema: pl.Schema, name: str, option: str) -> None:
     dtype = column_type(schema, name, option)
-    if not (dtype.is_integer() or dtype.is_float() or dtype == pl.Null):
+    if not (dtype.is_numeric() or dtype == pl.Null) or (dtype.is_decimal() and option == "volume"):
         raise SchemaError(f"{option} {name!r} is {dtype}; a number is needed, so cast it first", column=name)
 
 
@@ -139,7 +140,7 @@ def overnight_return(
     -------
     LazyFrame
         The input's rows in their order, its columns unchanged, and ``overnight_return`` (Float64). Rows are joined on
-        (symbol, the calendar's next date). Null where either price is missing, null, NaN or not above 0: a stock that
+        (symbol, the calendar's next date). Null where either price is missing or none (see `mid`): a stock that
         is suspended on the next day has no row there, or no open, and never gets the open of a later one. Null where
         symbol or date is null, and on the calendar's last day, whose next is not known.
 
@@ -426,8 +427,7 @@ def daily(
         ``open``, ``high``, ``low``, ``close`` (Float64), ``volume`` (Int64, or Float64 of floats), ``first_time`` and
         ``last_time`` (elapsed seconds, in the type `parse_time` gives), ``n`` (rows that count), ``n_outside`` (rows
         whose time is in no session, of another trading day, null or impossible, not counted) and ``n_invalid`` (rows
-        whose price is null,
-        NaN, infinite or not above 0, not counted). A symbol of which no row counts has null prices and times. Rows
+        without a price, see `mid`, not counted). A symbol of which no row counts has null prices and times. Rows
         that share an elapsed time are ordered by the wall clock, then as in the file. Files are read day by day when
         the frame is collected, batch by batch; memory holds one row a symbol.
 
@@ -647,14 +647,14 @@ def mark_to_close(
     df
         LazyFrame, DataFrame, or an object with ``__arrow_c_stream__``, in any row order.
     price_col
-        The row's own price; any number.
+        The row's own price (see `mid`); any number or decimal.
     time_col
         Seconds (integer or float), Duration, Time, Datetime or Date. Not read where `close` is given.
     symbol_col
         Instrument: a column's name, a list of names, or None for one instrument. A column ``date``, where the frame has
         one, separates days too: days never mix.
     close
-        What the close is. None: the symbol's last observation, a row with a finite price above 0 and a time; the last
+        What the close is. None: the symbol's last observation, a row with a price and a time; the last
         row wins among equal times. A name: that column of `df`, row by row. A frame: its `close_col`, by symbol (and
         ``date``, which both frames have or neither), a row each, such as `daily` gives.
     close_col
@@ -958,6 +958,7 @@ def merge_forward(
     end: float | Market | None = None,
     strict: bool = False,
     past_last: Literal["null", "keep"] = "null",
+    gaps: Gaps = "null",
     date: Day | None = None,
     date_col: str | None = "date",
 ) -> pl.LazyFrame:
@@ -993,6 +994,11 @@ def merge_forward(
     past_last
         What h > 0 gives where t + h is past the symbol's last quote: ``"null"``, as `forward_return`, for what comes
         then is not known; or ``"keep"``, the quote that the method finds. For h <= 0 the last quote is known, and kept.
+    gaps
+        What a quote without a value in one of `columns` is: ``"null"``, a quote like any other, which gives null; or
+        ``"bridge"``, none at all for that column, so that the quote before it (or after it: `method`) is taken, as
+        `forward_return` does unless told otherwise (its example shows both). The default differs because a column here
+        need not be a price: that there is no value may be what is asked for.
     date
         Trading day of all rows of a frame without ``date``: for `end`, a `Market`, and to look up in a frame that has
         the column (or where only `df` has it: each of its rows must then be of that day).
@@ -1004,8 +1010,10 @@ def merge_forward(
     LazyFrame
         The input's rows in their order, its columns unchanged, and for each horizon in order one column for each of
         `columns`, in the type it has in `quotes`. A quote is a row with a symbol (and date) and a time; of equal times
-        the last row wins, also where its value is null (filter `quotes` to have it otherwise). Null where the row's own
-        symbol or time is null, and where no quote is found.
+        the last row wins, also where its value is null (`gaps` has it otherwise). Null where the row's own symbol or
+        time is null, and where no quote is found. Of columns of floats NaN, infinities and numbers of 1e300 and more
+        (Float32: its largest), which vendors write where there is no price, are null; zero and numbers below it are
+        not, since a column need not be a price: `mid` knows of these.
 
     Raises
     ------
@@ -1043,6 +1051,8 @@ def merge_forward(
     added = {f"{name}_{_seconds(h)}": (name, i) for i, h in enumerate(seconds) for name in wanted_columns}
     require_new(schema, added, "merge_forward")
     end_ns, left = _day_end(end, date, schema, time_col, groups)
+    if gaps not in ("bridge", "null"):
+        raise ConfigError(f"gaps is {gaps!r}; 'null' or 'bridge' is accepted")
     options = _asof_options(seconds, method, tolerance, end_ns, strict, past_last)
 
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
@@ -1052,22 +1062,52 @@ def merge_forward(
             return
         held = _once(*(added[name][0] for name in new))
         table = _collect(seen.select(_once(time_col, *quoted.names, *held)))
-        index, reading, read = _core.Asof(**options), quoted.reading(), groups.reading()
-        index.observe([table[time_col], *reading.keys(table)])
-        index.finish()
+        reading, read = quoted.reading(), groups.reading()
+        order = [table[time_col], *reading.keys(table)]
         reading.done()
-        table = table.select(held).rechunk()
+        looks = _lookups(order, {name: _known(table[name]) for name in held}, options, bridge=gaps == "bridge")
+        del table, order
         needed = _once(time_col, *groups.names, *(name for name in wanted if name not in added))
         for part in _parts(lf.select(needed)):
-            rows = [pl.Series(column) for column in index.find([part[time_col], *read.keys(part)])]
-            if left is not None:
-                room = _left(part, left)
-                rows = [_before_end(one, room, h) for one, h in zip(rows, options["horizons_ns"], strict=True)]
-            found = {name: table[added[name][0]].gather(rows[added[name][1]]).alias(name) for name in new}
+            asked, found = [part[time_col], *read.keys(part)], {}
+            for index, values in looks:
+                rows = [pl.Series(column) for column in index.find(asked)]
+                if left is not None:
+                    room = _left(part, left)
+                    rows = [_before_end(one, room, h) for one, h in zip(rows, options["horizons_ns"], strict=True)]
+                for name in new:
+                    column, i = added[name]
+                    if column in values:
+                        found[name] = values[column].gather(rows[i]).alias(name)
             yield pl.DataFrame([found[name] if name in found else part[name] for name in wanted])
 
     out = {**schema, **{name: quote_schema[column] for name, (column, _) in added.items()}}
     return source(produce, out, "merge_forward")
+
+
+def _known(column: pl.Series) -> pl.Series:
+    """Null what is no number in a column of floats: NaN, infinities, and what vendors write for "none"."""
+    if not column.dtype.is_float():
+        return column.rechunk()
+    value = pl.col("value")
+    most = pl.lit(_FLOAT32_NONE if column.dtype == pl.Float32 else 1e300)
+    known = column.alias("value").to_frame().select(pl.when(value.is_finite() & (value.abs() < most)).then(value))
+    return known.to_series().rechunk()
+
+
+def _lookups(
+    order: Sequence[pl.Series], columns: dict[str, pl.Series], options: dict[str, Any], *, bridge: bool
+) -> list[tuple[_core.Asof, dict[str, pl.Series]]]:
+    """Make an index of the quotes with what they hold; where gaps are bridged, one for each column's own quotes."""
+    out = []
+    for names in [[name] for name in columns] if bridge else [list(columns)]:
+        there = columns[names[0]].is_not_null() if bridge else None
+        index = _core.Asof(**options)
+        index.observe([*order] if there is None else [one.filter(there) for one in order])
+        index.finish()
+        held = {name: columns[name] if there is None else columns[name].filter(there) for name in names}
+        out.append((index, held))
+    return out
 
 
 def _check_columns(columns: Sequence[str]) -> list[str]:

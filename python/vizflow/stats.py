@@ -30,10 +30,10 @@ def weighted(name: str, value: pl.Expr, weight: pl.Expr | None = None) -> dict[s
         What the metrics are called: `name` and what follows it.
     value
         What is averaged, such as ``pl.col("return_60")``. A null does not count, neither in the mean nor in its
-        weight. NaN does, and makes the mean NaN.
+        weight; nor does what is not finite.
     weight
-        What it is weighted by, such as ``pl.col("qty")``; None: every row weighs 1. A row with a null weight does not
-        count.
+        What it is weighted by, such as ``pl.col("qty")``; None: every row weighs 1. A row whose weight is null or not
+        finite does not count.
 
     Returns
     -------
@@ -43,7 +43,8 @@ def weighted(name: str, value: pl.Expr, weight: pl.Expr | None = None) -> dict[s
         - ``{name}``: ``sum(w * v) / sum(w)`` over rows that have both; null where their weight is 0.
         - ``{name}_sum``: ``sum(w * v)``; ``{name}_weight``: ``sum(w)``, both over those rows. `clustered` needs them.
         - ``{name}_coverage``: the part of the whole weight that those rows have, 0 to 1; null where that is 0.
-        - ``{name}_n``: rows (Int64); ``{name}_n_valid``: rows that have both (Int64).
+        - ``{name}_n``: rows (Int64); ``{name}_n_valid``: rows that have both (Int64). Their difference is what was left
+          out, because it is null or not finite.
 
     Examples
     --------
@@ -57,16 +58,17 @@ def weighted(name: str, value: pl.Expr, weight: pl.Expr | None = None) -> dict[s
     v = value.cast(pl.Float64)
     # without a weight each row weighs 1, also one without a value; the column is named for the type alone
     w = pl.when(value.is_null()).then(1.0).otherwise(1.0) if weight is None else weight.cast(pl.Float64)
-    both = v.is_not_null() & w.is_not_null()
-    total, valid = (v * w).sum(), pl.when(both).then(w).sum()
-    everything = w.sum()
+    finite = (v * w).is_finite()  # of two finite numbers only; null where one is
+    product = pl.when(finite).then(v * w)
+    total, valid = product.sum(), pl.when(finite).then(w).sum()
+    everything = pl.when(w.is_finite()).then(w).sum()
     return {
         name: pl.when(valid != 0).then(total / valid),
         f"{name}_sum": total,
         f"{name}_weight": valid,
         f"{name}_coverage": pl.when(everything != 0).then(valid / everything),
         f"{name}_n": pl.len(),
-        f"{name}_n_valid": (v * w).count(),
+        f"{name}_n_valid": product.count(),
     }
 
 
@@ -101,8 +103,9 @@ def clustered(
     -------
     DataFrame
         Columns ``by + [{name}, std_error, t, clusters]``, a row a group, sorted. The mean is
-        ``R = sum(S_d) / sum(W_d)`` over clusters d; null where the weight is 0. Clusters with a weight of 0 do not
-        count. `std_error` and `t` are null with fewer than two clusters; t has ``clusters - 1`` degrees of freedom.
+        ``R = sum(S_d) / sum(W_d)`` over clusters d; null where the weight is 0. Clusters with a weight of 0, or whose
+        sums are missing or not finite, do not count. `std_error` and `t` are null with fewer than two clusters; t has
+        ``clusters - 1`` degrees of freedom.
 
     Notes
     -----
@@ -135,7 +138,8 @@ def clustered(
             f"clustered: the frame has several rows for one {cluster!r} and group; add their sums up first, or name "
             "the columns that tell them apart in by="
         )
-    found = ratios(frame.filter(pl.col(_WEIGHT) != 0), groups, _SUM, _WEIGHT)
+    usable = (pl.col(_WEIGHT) != 0) & pl.col(_WEIGHT).is_finite() & pl.col(_SUM).is_finite()
+    found = ratios(frame.filter(usable), groups, _SUM, _WEIGHT)
     return _with_t(found.rename({"ratio": name, "error": "std_error"}), groups, name)
 
 
@@ -149,7 +153,7 @@ def over_dates(
     data
         A `Cube`, or a frame with a row for each date and each group of `by`.
     metric
-        The metric; days where it is null or NaN do not count.
+        The metric; days where it is null or not finite do not count.
     by
         Dimensions to give it for.
     date
@@ -182,7 +186,7 @@ def over_dates(
         raise ConfigError(f"lags is {lags!r}; a whole number of 0 or more is needed")
     groups = [by] if isinstance(by, str) else list(by)
     frame = _rows(data, [*groups, date], {_SUM: metric})
-    frame = frame.filter(pl.col(_SUM).is_not_null() & pl.col(_SUM).is_not_nan()).sort([*groups, date])
+    frame = frame.filter(pl.col(_SUM).is_finite()).sort([*groups, date])
     x, n = pl.col(_SUM), pl.len().cast(pl.Int64)
     e = x - x.mean()
     variance = (e * e).sum()
@@ -209,8 +213,8 @@ def t_statistic(mean: pl.Expr | str, std: pl.Expr | str, n: pl.Expr | str) -> pl
     Returns
     -------
     Expr
-        Float64; null where one of them is null, n is below 2, or std is 0. Ticks of one day are not independent: see
-        `clustered`.
+        Float64; null where one of them is null or not finite, n is below 2, or std is 0. Ticks of one day are not
+        independent: see `clustered`.
 
     Examples
     --------
@@ -220,7 +224,9 @@ def t_statistic(mean: pl.Expr | str, std: pl.Expr | str, n: pl.Expr | str) -> pl
     2.0
     """
     m, s, k = (pl.col(x) if isinstance(x, str) else x for x in (mean, std, n))
-    return pl.when((k > 1) & (s > 0)).then(m / (s / k.cast(pl.Float64).sqrt()))
+    count = k.cast(pl.Float64)
+    usable = m.cast(pl.Float64).is_finite() & s.cast(pl.Float64).is_finite() & count.is_finite()
+    return pl.when(usable & (count > 1) & (s > 0)).then(m / (s / count.sqrt()))
 
 
 def _rows(data: Any, by: list[str], columns: dict[str, str]) -> pl.DataFrame:
@@ -244,6 +250,7 @@ def _grouped(frame: pl.DataFrame, groups: list[str], exprs: list[pl.Expr], name:
 
 
 def _with_t(frame: pl.DataFrame, groups: list[str], name: str) -> pl.DataFrame:
-    t = pl.when(pl.col("std_error") > 0).then(pl.col(name) / pl.col("std_error"))
+    error = pl.col("std_error")
+    t = pl.when(error.is_finite() & (error > 0)).then(pl.col(name) / pl.col("std_error"))
     rest = [column for column in frame.columns if column not in (*groups, "clusters")]
     return frame.with_columns(t=t).select(*groups, *rest, "t", "clusters")

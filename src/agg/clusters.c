@@ -7,7 +7,7 @@
 bool vf__clusters_add(struct vf__cluster *clusters, const double *x, const uint8_t *ok, const int64_t *group,
                       int64_t n, struct vf__spills *spills) {
     for (int64_t i = 0; i < n; i++) {
-        if (ok != NULL && !ok[i]) continue;
+        if ((ok != NULL && !ok[i]) || !isfinite(x[i])) continue;
         struct vf__cluster *cluster = &clusters[group[i]];
         if (!vf__fsum_add(&cluster->squares, x[i] * x[i], spills)) return false;
         cluster->n++;

@@ -43,7 +43,7 @@ enum vf_status vf_bin_index(const struct vf_context *ctx, const struct vf_series
     uint8_t *validity = NULL, ok[BLOCK];
     double buffer[BLOCK];
     int64_t beyond = 0, first_row = -1;
-    enum vf_status status = vf__reader_open(&reader, values, err);
+    enum vf_status status = vf__reader_open_decimal(&reader, values, err);
     if (status != VF_OK) return status;
     if (!(width > 0) || !isfinite(width))
         return vf__fail(err, VF_ERROR_ARGUMENT, reader.name, -1,
@@ -223,9 +223,15 @@ enum vf_status vf_cast_integer(const struct vf_context *ctx, const struct vf_ser
     return vf__column_give(status, &column, out);
 }
 
-/* ---- mid
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- mid ---- */
+
+static enum vf_status price_block(struct vf__reader *reader, int64_t row, int64_t n, double *buffer, uint8_t *ok,
+                                  const double **x, struct vf_error *err) {
+    const uint8_t *valid;
+    enum vf_status status = vf__read_prices(reader, row, n, buffer, ok, x, &valid, err);
+    if (status == VF_OK && valid == NULL) memset(ok, 1, (size_t)n);
+    return status;
+}
 
 enum vf_status vf_mid(const struct vf_context *ctx, const struct vf_series *bid, const struct vf_series *ask,
                       struct vf_column *out, struct vf_error *err) {
@@ -235,8 +241,10 @@ enum vf_status vf_mid(const struct vf_context *ctx, const struct vf_series *bid,
     void *data = NULL;
     uint8_t *validity = NULL, ok[BLOCK], ok_ask[BLOCK];
     double bid_buffer[BLOCK], ask_buffer[BLOCK];
-    enum vf_status status = vf__reader_open(&bids, bid, err);
-    if (status == VF_OK) status = vf__reader_open(&asks, ask, err);
+    enum vf_status status = vf__reader_open_decimal(&bids, bid, err);
+    if (status == VF_OK) status = vf__reader_open_decimal(&asks, ask, err);
+    if (status == VF_OK) status = vf__price_check(&bids, err);
+    if (status == VF_OK) status = vf__price_check(&asks, err);
     if (status != VF_OK) return status;
     if (bids.n_rows != asks.n_rows)
         return vf__fail(err, VF_ERROR_ARGUMENT, asks.name, -1, "\"%s\" has %lld rows and \"%s\" %lld",
@@ -245,8 +253,8 @@ enum vf_status vf_mid(const struct vf_context *ctx, const struct vf_series *bid,
     for (int64_t row = 0; status == VF_OK && row < bids.n_rows; row += BLOCK) {
         int64_t n = bids.n_rows - row < BLOCK ? bids.n_rows - row : BLOCK;
         const double *b, *a;
-        status = read_block(&bids, row, n, bid_buffer, ok, &b, err);
-        if (status == VF_OK) status = read_block(&asks, row, n, ask_buffer, ok_ask, &a, err);
+        status = price_block(&bids, row, n, bid_buffer, ok, &b, err);
+        if (status == VF_OK) status = price_block(&asks, row, n, ask_buffer, ok_ask, &a, err);
         if (status != VF_OK) break;
         for (int64_t i = 0; i < n; i++)
             ok[i] = (uint8_t)(ok[i] & ok_ask[i]);

@@ -5,6 +5,7 @@
 #include "arrow/read.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 enum { BLOCK = VF__SIZED(2048, 8, 16384) };
@@ -61,8 +62,9 @@ static enum vf_status give(const struct vf_context *ctx, const struct clustering
         return status;
     }
     for (int64_t i = 0; i < n; i++) {
-        uint8_t known = c->clusters[i].n > 1;
-        ((double *)error)[i] = known ? vf__cluster_error(&c->clusters[i], &c->spills) : 0.0;
+        double value = vf__cluster_error(&c->clusters[i], &c->spills);
+        uint8_t known = isfinite(value);
+        ((double *)error)[i] = known ? value : 0.0;
         ((int64_t *)count)[i] = c->clusters[i].n;
         vf__validity_clear(validity, i, 1, &known);
     }

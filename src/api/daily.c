@@ -73,10 +73,8 @@ static enum vf_status check_types(const struct vf_daily *daily, const struct bat
     if (status == VF_OK) status = vf__time_agrees(daily->time, batch->time, err);
     if (status == VF_OK && batch->wall != NULL) status = vf__time_agrees(daily->wall, batch->wall, err);
     if (status != VF_OK) return status;
-    const struct vf__type *price = &batch->price->type;
-    if (!vf__type_is_number(price) && price->kind != VF__NULL)
-        return wrong_number(batch->price, "price", err);
-    if (batch->volume == NULL) return VF_OK;
+    status = vf__price_check(batch->price, err);
+    if (status != VF_OK || batch->volume == NULL) return status;
     const struct vf__type *volume = &batch->volume->type;
     if (!vf__type_is_number(volume) && volume->kind != VF__NULL)
         return wrong_number(batch->volume, "volume", err);
@@ -97,7 +95,8 @@ static enum vf_status open_readers(const struct vf_daily_batch *in, struct batch
         const struct vf_series *series = i < in->n_keys ? &in->keys[i] : values[i - in->n_keys];
         if (series == NULL) continue;
         struct vf__reader *reader = &batch->readers[at++];
-        enum vf_status status = vf__reader_open(reader, series, err);
+        enum vf_status status = series == in->price ? vf__reader_open_decimal(reader, series, err)
+                                                    : vf__reader_open(reader, series, err);
         if (status != VF_OK) return status;
         if (at > 1 && reader->n_rows != batch->n_rows)
             return vf__fail(err, VF_ERROR_ARGUMENT, reader->name, -1,
@@ -151,7 +150,7 @@ static enum vf_status read_block(struct vf_daily *daily, struct batch *batch, in
         status = vf__read_ns(batch->wall, row, n, block->wall, block->wall_ok, &rows->wall, &rows->wall_valid,
                              err);
     if (status == VF_OK)
-        status = vf__read_f64(batch->price, row, n, block->price, block->price_ok, &rows->price,
+        status = vf__read_prices(batch->price, row, n, block->price, block->price_ok, &rows->price,
                               &rows->price_valid, err);
     return status;
 }

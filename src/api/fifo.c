@@ -1,6 +1,7 @@
 /* The FIFO's life: open, inventory, update, match, replay, close.
    Not for decoding batches (fifo_rows.c), sides (fifo_side.c) or giving columns (fifo_emit.c). */
 #include "api/fifo.h"
+#include "base/price.h"
 
 #include <float.h>
 #include <math.h>
@@ -241,10 +242,11 @@ static enum vf_status read_lots(struct vf_fifo *fifo, struct lots *lots, size_t 
             read_amount(lots, row, fifo->on_excess == VF_EXCESS_OPEN_SHORT, &amount[at], err);
         if (status == VF_OK) status = vf__keyed_read(&fifo->groups, lots->keys, row, 1, &group[at], err);
         if (status == VF_OK && lots->has_price)
-            status = vf__read_f64(&lots->price, row, 1, &number, &buffer, &numbers, &valid, err);
+            status = vf__read_prices(&lots->price, row, 1, &number, &buffer, &numbers, &valid, err);
         if (status != VF_OK) return status;
         if (group[at] == VF__NO_KEY) return bad_key(lots, row, err);
-        price[at] = lots->has_price && (valid == NULL || valid[0]) ? *numbers : (double)NAN;
+        bool priced = lots->has_price && (valid == NULL || valid[0]) && vf__is_price(*numbers);
+        price[at] = priced ? *numbers : (double)NAN;
         amount[at].row = (uint32_t)(fifo->n_lot_rows + (size_t)row);
         if ((amount[at].magnitude.low | amount[at].magnitude.high) != 0) at++;
     }

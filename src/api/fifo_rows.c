@@ -1,6 +1,7 @@
 /* Decodes batches for the FIFO: columns of any accepted type to one compact row, and what is wrong with it.
    Not for storing: rows go where the caller says, in learning as in replaying. */
 #include "api/fifo.h"
+#include "base/price.h"
 
 #include <float.h>
 #include <math.h>
@@ -354,10 +355,10 @@ static enum vf_status read_prices(struct vf_fifo *fifo, struct vf__reader *reade
                                   double *out, struct vf_error *err) {
     const double *values;
     const uint8_t *there;
-    enum vf_status status = vf__read_f64(reader, row, n, out, fifo->scratch->valid, &values, &there, err);
+    enum vf_status status = vf__read_prices(reader, row, n, out, fifo->scratch->valid, &values, &there, err);
     if (status != VF_OK) return status;
     for (int64_t i = 0; i < n; i++)
-        out[i] = values[i] == values[i] ? values[i] : (double)NAN; /* one NaN, for the replay */
+        out[i] = vf__is_price(values[i]) ? values[i] : (double)NAN; /* one NaN, for the replay */
     for (int64_t i = 0; there != NULL && i < n; i++)
         if (!there[i]) out[i] = (double)NAN;
     return VF_OK;

@@ -9,6 +9,7 @@
 #include "mark/horizons.h"
 
 #include <inttypes.h>
+#include <math.h>
 
 enum { BLOCK = VF__MARK_BATCH };
 _Static_assert(VF__REPLAY_BLOCK % BLOCK == 0, "a block of rows lies within one block of the replay");
@@ -32,6 +33,7 @@ struct vf_mark {
     size_t name_bytes;
     struct vf__mark_rule rule;
     bool has_quotes, finished;
+    bool gaps, row_gaps; /* observations, and rows, that have no price are kept */
     struct vf__keyed groups;
     enum vf__meaning time;
     int64_t n_rows;
@@ -54,7 +56,10 @@ enum vf_status vf_mark_open(const struct vf_context *ctx, const struct vf_mark_o
     struct vf_mark *mark = vf__alloc(&context, 1, sizeof *mark);
     if (mark == NULL) return vf__fail_memory(err, sizeof *mark);
     size_t n = options->n_horizons;
-    *mark = (struct vf_mark){.ctx = context, .has_quotes = options->quotes};
+    *mark = (struct vf_mark){.ctx = context,
+                             .has_quotes = options->quotes,
+                             .gaps = options->gaps,
+                             .row_gaps = options->gaps && !options->quotes};
     vf__keyed_init(&mark->groups, &context);
     vf__chains_init(&mark->rows, &context, vf__mark_stride(n));
     vf__chains_init(&mark->quotes, &context, sizeof(struct vf__cell));
@@ -117,12 +122,6 @@ static void batch_close(const struct vf_mark *mark, struct batch *batch) {
     vf__free(&mark->ctx, batch->readers, batch->n_keys + 2, sizeof *batch->readers);
 }
 
-static enum vf_status check_price(const struct vf__reader *price, struct vf_error *err) {
-    if (vf__type_is_number(&price->type) || price->type.kind == VF__NULL) return VF_OK;
-    return vf__fail(err, VF_ERROR_TYPE, price->name, -1, "column \"%s\" is %s; as price, a number is accepted",
-                    price->name, vf__type_name(&price->type));
-}
-
 static enum vf_status batch_open(const struct vf_mark *mark, const struct vf_mark_batch *in,
                                  struct batch *out, struct vf_error *err) {
     *out = (struct batch){0};
@@ -139,7 +138,8 @@ static enum vf_status batch_open(const struct vf_mark *mark, const struct vf_mar
                                          : i == in->n_keys ? in->time
                                                            : in->price;
         struct vf__reader *reader = &batch.readers[i];
-        status = vf__reader_open(reader, series, err);
+        status = series == in->price ? vf__reader_open_decimal(reader, series, err)
+                                     : vf__reader_open(reader, series, err);
         if (status == VF_OK && i > 0 && reader->n_rows != batch.n_rows)
             status = vf__fail(err, VF_ERROR_ARGUMENT, reader->name, -1,
                               "column \"%s\" has %" PRId64 " rows, \"%s\" has %" PRId64, reader->name,
@@ -148,7 +148,7 @@ static enum vf_status batch_open(const struct vf_mark *mark, const struct vf_mar
     }
     if (status == VF_OK) status = vf__keyed_check(&mark->groups, batch.readers, batch.n_keys, err);
     if (status == VF_OK) status = vf__time_agrees(mark->time, time_of(&batch), err);
-    if (status == VF_OK) status = check_price(price_of(&batch), err);
+    if (status == VF_OK) status = vf__price_check(price_of(&batch), err);
     if (status == VF_OK)
         *out = batch;
     else
@@ -173,13 +173,24 @@ struct block {
     uint64_t words[BLOCK];
 };
 
-static enum vf_status read_block(const struct batch *batch, int64_t row, int64_t n, struct block *block,
+/* Prices that are none become NaN, and no row is without one: it is there to be found. */
+static void keep_gaps(struct block *block, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        bool there = (block->price_valid == NULL || block->price_valid[i]) && vf__is_price(block->price[i]);
+        block->price_buffer[i] = there ? block->price[i] : (double)NAN;
+    }
+    block->price = block->price_buffer;
+    block->price_valid = NULL;
+}
+
+static enum vf_status read_block(const struct batch *batch, int64_t row, int64_t n, bool gaps, struct block *block,
                                  struct vf_error *err) {
     enum vf_status status = vf__read_ns(time_of(batch), row, n, block->time_buffer, block->time_ok,
                                         &block->time, &block->time_valid, err);
     if (status == VF_OK)
-        status = vf__read_f64(price_of(batch), row, n, block->price_buffer, block->price_ok, &block->price,
-                              &block->price_valid, err);
+        status = vf__read_prices(price_of(batch), row, n, block->price_buffer, block->price_ok, &block->price,
+                                 &block->price_valid, err);
+    if (status == VF_OK && gaps) keep_gaps(block, n);
     return status;
 }
 
@@ -204,13 +215,14 @@ static void sorted_out_release(const struct vf_mark *mark, struct sorted_out *ro
 }
 
 /* Rows [row, row + n) of a batch, n <= BLOCK: what each is, and its words. */
-static enum vf_status read_rows(struct vf_mark *mark, const struct batch *batch, int64_t row, int64_t n,
+static enum vf_status read_rows(struct vf_mark *mark, const struct batch *batch, int64_t row, int64_t n, bool gaps,
                                 struct vf__mark_last *last, uint32_t *group, uint8_t *kind, struct block *block,
                                 struct vf_error *err) {
-    enum vf_status status = read_block(batch, row, n, block, err);
+    enum vf_status status = read_block(batch, row, n, gaps, block, err);
     if (status == VF_OK) status = vf__keyed_read(&mark->groups, batch->readers, row, n, group, err);
     if (status != VF_OK) return status;
-    vf__mark_sort_out(last, group, block->time, block->time_valid, block->price, block->price_valid, (size_t)n, kind);
+    vf__mark_sort_out(last, group, block->time, block->time_valid, block->price, block->price_valid, gaps, (size_t)n,
+                      kind);
     vf__mark_words(group, block->time, block->price, (size_t)n, block->words);
     return VF_OK;
 }
@@ -221,6 +233,7 @@ struct learning {
     const struct batch *batch;
     struct vf__chains *to;
     struct vf__mark_last *last;
+    bool gaps;
     struct sorted_out out;
 };
 
@@ -236,7 +249,7 @@ static enum vf_status read_hand(void *arg, size_t which, int64_t row, int64_t n,
     for (int64_t done = 0, k; done < n; done += k) {
         k = n - done < BLOCK ? n - done : BLOCK;
         enum vf_status status =
-            read_rows(mark, l->batch, row + done, k, l->last, group + done, kind + done, &block, err);
+            read_rows(mark, l->batch, row + done, k, l->gaps, l->last, group + done, kind + done, &block, err);
         if (status != VF_OK) return status;
         memcpy(hand->time + done, block.time, (size_t)k * sizeof *hand->time);
         memcpy(hand->price + done, block.price, (size_t)k * sizeof *hand->price);
@@ -261,10 +274,11 @@ static enum vf_status take(struct vf_mark *mark, const struct vf_mark_batch *in,
     struct batch batch;
     enum vf_status status = batch_open(mark, in, &batch, err);
     if (status != VF_OK) return status;
-    struct learning l = {.mark = mark, .batch = &batch, .to = to, .last = last};
+    bool rows = to == &mark->rows;
+    struct learning l = {
+        .mark = mark, .batch = &batch, .to = to, .last = last, .gaps = rows ? mark->row_gaps : mark->gaps};
     struct vf__mark_last last_before = *last;
     struct vf__replay_point replay_point = vf__replay_here(&mark->replay);
-    bool rows = to == &mark->rows;
     int64_t first_row = rows ? mark->n_rows : 0;
     if (rows && batch.n_rows > MAX_ROWS - first_row) {
         status = vf__fail(err, VF_ERROR_OVERFLOW, NULL, -1, "more than %" PRId64 " rows", MAX_ROWS);
@@ -363,12 +377,13 @@ static enum vf_status read_task(const struct emission *e, size_t task, struct vf
     if (from > 0 && from < to) { /* whether the first row goes on with the run of the row before, another task's */
         uint32_t group;
         uint8_t kind;
-        status = read_rows(e->mark, &batch, from - 1, 1, last, &group, &kind, &block, err);
+        status = read_rows(e->mark, &batch, from - 1, 1, e->mark->row_gaps, last, &group, &kind, &block, err);
     }
     for (int64_t row = from, n; status == VF_OK && row < to; row += n) {
         int64_t absolute = e->first_row + row, room = BLOCK - absolute % BLOCK;
         n = to - row < room ? to - row : room;
-        status = read_rows(e->mark, &batch, row, n, last, e->rows.group + row, e->rows.kind + row, &block, err);
+        status = read_rows(e->mark, &batch, row, n, e->mark->row_gaps, last, e->rows.group + row, e->rows.kind + row,
+                           &block, err);
         if (status == VF_OK)
             e->sums[absolute / VF__REPLAY_BLOCK - e->first_row / VF__REPLAY_BLOCK] +=
                 vf__replay_sum(block.words, absolute, n);

@@ -13,13 +13,6 @@ enum { BLOCK = VF__SIZED(2048, 8, 16384), SHOWN = 6, SHOWN_BYTES = 40 };
 
 /* ---- return between two prices ------------------------------------------------------------------------------------- */
 
-static enum vf_status check_price(const struct vf__reader *reader, struct vf_error *err) {
-    if (vf__type_is_number(&reader->type) || reader->type.kind == VF__NULL) return VF_OK;
-    return vf__fail(err, VF_ERROR_TYPE, reader->name, -1,
-                    "column \"%s\" is %s; as a price, a number is accepted", reader->name,
-                    vf__type_name(&reader->type));
-}
-
 static enum vf_status return_block(struct vf__reader *later, struct vf__reader *earlier, int64_t row,
                                    double *values, uint8_t *validity, struct vf_error *err) {
     double later_buffer[BLOCK], earlier_buffer[BLOCK];
@@ -27,8 +20,8 @@ static enum vf_status return_block(struct vf__reader *later, struct vf__reader *
     const double *a, *b;
     const uint8_t *valid_a, *valid_b;
     int64_t n = later->n_rows - row < BLOCK ? later->n_rows - row : BLOCK;
-    enum vf_status status = vf__read_f64(later, row, n, later_buffer, ok, &a, &valid_a, err);
-    if (status == VF_OK) status = vf__read_f64(earlier, row, n, earlier_buffer, other, &b, &valid_b, err);
+    enum vf_status status = vf__read_prices(later, row, n, later_buffer, ok, &a, &valid_a, err);
+    if (status == VF_OK) status = vf__read_prices(earlier, row, n, earlier_buffer, other, &b, &valid_b, err);
     if (status != VF_OK) return status;
     for (int64_t i = 0; i < n; i++)
         ok[i] = (valid_a == NULL || valid_a[i]) && (valid_b == NULL || valid_b[i]);
@@ -44,10 +37,10 @@ enum vf_status vf_price_return(const struct vf_context *ctx, const struct vf_ser
     struct vf_column column = {0};
     void *values = NULL;
     uint8_t *validity = NULL;
-    enum vf_status status = vf__reader_open(&a, later, err);
-    if (status == VF_OK) status = vf__reader_open(&b, earlier, err);
-    if (status == VF_OK) status = check_price(&a, err);
-    if (status == VF_OK) status = check_price(&b, err);
+    enum vf_status status = vf__reader_open_decimal(&a, later, err);
+    if (status == VF_OK) status = vf__reader_open_decimal(&b, earlier, err);
+    if (status == VF_OK) status = vf__price_check(&a, err);
+    if (status == VF_OK) status = vf__price_check(&b, err);
     if (status != VF_OK) return status;
     if (a.n_rows != b.n_rows)
         return vf__fail(err, VF_ERROR_ARGUMENT, b.name, -1, "\"%s\" has %" PRId64 " rows and \"%s\" %" PRId64,

@@ -1,7 +1,9 @@
 /* Decodes Arrow arrays into plain ones, chunk by chunk; see read.h. Not for trusting them: every length, offset and
    index that comes from outside is checked here, so that no kernel has to. */
 #include "arrow/read.h"
+#include "base/price.h"
 
+#include <float.h>
 #include <math.h>
 
 /* ---- opening ---- */
@@ -466,6 +468,45 @@ enum vf_status vf__read_f64(struct vf__reader *reader, int64_t row, int64_t n, d
         }
     }
     *valid = any ? valid_buffer : NULL;
+    return VF_OK;
+}
+
+bool vf__reader_is_price(const struct vf__reader *reader) {
+    const struct vf__type *type = &reader->type;
+    return vf__type_is_number(type) || type->kind == VF__DECIMAL || type->kind == VF__NULL;
+}
+
+enum vf_status vf__price_check(const struct vf__reader *reader, struct vf_error *err) {
+    if (vf__reader_is_price(reader)) return VF_OK;
+    return vf__fail(err, VF_ERROR_TYPE, reader->name, -1, "column \"%s\" is %s; as price, a number is accepted",
+                    reader->name, vf__type_name(&reader->type));
+}
+
+/* The smallest number of a type that is no price, as a double: of integers and floats of 32 or 64 bits their largest,
+   which vendors write where there is none; and what is rounded to it. */
+static double no_price_from(const struct vf__type *type) {
+    bool wide = type->width == 8;
+    if (type->width < 4) return VF__NO_PRICE;
+    switch (type->kind) {
+    case VF__INT:
+        return wide ? 0x1p63 : 0x1p31 - 1;
+    case VF__UINT:
+        return wide ? 0x1p64 : 0x1p32 - 1;
+    case VF__FLOAT:
+        return wide ? VF__NO_PRICE : (double)FLT_MAX;
+    default:
+        return VF__NO_PRICE;
+    }
+}
+
+enum vf_status vf__read_prices(struct vf__reader *reader, int64_t row, int64_t n, double *value_buffer,
+                               uint8_t *valid_buffer, const double **values, const uint8_t **valid,
+                               struct vf_error *err) {
+    enum vf_status status = vf__read_f64(reader, row, n, value_buffer, valid_buffer, values, valid, err);
+    const double none = no_price_from(&reader->type);
+    if (status != VF_OK || none == VF__NO_PRICE) return status; /* nothing beyond what vf__is_price says */
+    for (int64_t i = 0; i < n; i++)
+        if (value_buffer[i] >= none) value_buffer[i] = (double)NAN; /* they are copies: of no doubles */
     return VF_OK;
 }
 

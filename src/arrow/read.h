@@ -56,6 +56,16 @@ enum vf_status vf__read_f64(struct vf__reader *reader, int64_t row, int64_t n, d
                             uint8_t *valid_buffer, const double **values, const uint8_t **valid,
                             struct vf_error *err);
 
+/* Prices: numbers as vf__read_f64 reads them, booleans excepted. The largest value of a 32 or 64 bit type is a vendor's
+   "no price" and comes out as NaN; of doubles that is for vf__is_price to tell, of these as of all numbers. */
+enum vf_status vf__read_prices(struct vf__reader *reader, int64_t row, int64_t n, double *value_buffer,
+                               uint8_t *valid_buffer, const double **values, const uint8_t **valid,
+                               struct vf_error *err);
+/* Whether a column may be of prices: numbers, decimals, nothing but nulls. */
+bool vf__reader_is_price(const struct vf__reader *reader);
+/* VF_ERROR_TYPE, saying so, unless it is. */
+enum vf_status vf__price_check(const struct vf__reader *reader, struct vf_error *err);
+
 /* Decimals as they are: magnitudes, without the point, and which are below zero. What stands at a
    null is zero. */
 struct vf__decimals {

@@ -1,8 +1,8 @@
 /* See bin.h. Rounding by the 1.5 * 2^52 trick: half to even in two additions, without a call and on any
    x86-64. Not valid under -ffast-math, which no build of ours uses. */
 #include "bin/bin.h"
+#include "base/price.h"
 
-#include <float.h>
 #include <math.h>
 
 #define ROUNDER 0x1.8p52
@@ -73,16 +73,11 @@ int64_t vf__near_integer(const double *x, int64_t n, double tolerance, const uin
 }
 
 void vf__mid(const double *bid, const double *ask, int64_t n, double *out, uint8_t *ok) {
-    const uint64_t most = vf__as_bits(DBL_MAX);
-    uint64_t large = 0; /* its top bit: the sum of two prices is beyond DBL_MAX, or of something that is none */
+    const uint64_t most = vf__as_bits(VF__NO_PRICE) - 1; /* the largest price: two of them still have a sum */
     for (int64_t i = 0; i < n; i++) {
-        double sum = bid[i] + ask[i];
         uint64_t b = vf__as_bits(bid[i]), a = vf__as_bits(ask[i]);
-        uint64_t none = b | (b - 1) | a | (a - 1) | (most - b) | (most - a);
-        out[i] = sum * 0.5;
-        ok[i] &= (uint8_t)(1 ^ none >> 63); /* zero, negative, infinite or NaN */
-        large |= most - vf__as_bits(sum);
+        uint64_t none = b | (b - 1) | a | (a - 1) | (most - b) | (most - a); /* its top bit: vf__is_price says no */
+        out[i] = (bid[i] + ask[i]) * 0.5;
+        ok[i] &= (uint8_t)(1 ^ none >> 63);
     }
-    for (int64_t i = 0; large >> 63 != 0 && i < n; i++)
-        if (out[i] > DBL_MAX) out[i] = bid[i] / 2 + ask[i] / 2;
 }

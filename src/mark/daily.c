@@ -3,14 +3,11 @@
 #include "mark/daily.h"
 
 #include "base/keys.h"
+#include "base/price.h"
 
 #include <math.h>
 
 #define LARGEST 1.7976931348623157e308
-
-static inline bool is_price(double price) {
-    return price > 0 && price <= LARGEST;
-}
 
 static inline bool is_valid(const uint8_t *valid, size_t i) {
     return valid == NULL || valid[i];
@@ -18,7 +15,7 @@ static inline bool is_valid(const uint8_t *valid, size_t i) {
 
 bool vf__day_counts(const struct vf__day_rows *rows, size_t i, int64_t end) {
     return is_valid(rows->time_valid, i) && rows->time[i] <= end && is_valid(rows->price_valid, i) &&
-           is_price(rows->price[i]);
+           vf__is_price(rows->price[i]);
 }
 
 /* What orders rows of one time before their own order does. */
@@ -50,7 +47,7 @@ void vf__days_add(struct vf__day *days, const uint32_t *group, const struct vf__
         struct vf__day *day = &days[group[i]];
         if (!is_valid(rows->time_valid, i) || rows->time[i] > end) {
             day->n_outside++;
-        } else if (!is_valid(rows->price_valid, i) || !is_price(rows->price[i])) {
+        } else if (!is_valid(rows->price_valid, i) || !vf__is_price(rows->price[i])) {
             day->n_invalid++;
         } else {
             add(day, rows->time[i], wall_of(rows, i), rows->price[i]);
@@ -95,15 +92,16 @@ void vf__days_return(const struct vf__day *days, size_t n_days, const uint32_t *
         if (group[i] >= n_days || !vf__day_counts(rows, i, end)) continue; /* VF__NO_KEY, too */
         const struct vf__day *day = &days[group[i]];
         if (day->n == 0 || rows->time[i] > day->last_time) continue;
-        out[i] = day->close / rows->price[i] - 1;
-        ok[i] = 1;
+        double quotient = day->close / rows->price[i] - 1;
+        ok[i] = isfinite(quotient);
+        out[i] = ok[i] ? quotient : 0;
     }
 }
 
 void vf__price_return(const double *later, const double *earlier, size_t n, double *out, uint8_t *ok) {
     for (size_t i = 0; i < n; i++) {
-        bool both = ok[i] && is_price(later[i]) && is_price(earlier[i]);
-        out[i] = both ? later[i] / earlier[i] - 1 : 0;
-        ok[i] = both;
+        double quotient = later[i] / earlier[i] - 1;
+        ok[i] = ok[i] && vf__is_price(later[i]) && vf__is_price(earlier[i]) && isfinite(quotient);
+        out[i] = ok[i] ? quotient : 0;
     }
 }

@@ -39,7 +39,7 @@ enum vf__volume_fault vf__days_volume_f64(struct vf__day *days, const uint32_t *
 void vf__days_return(const struct vf__day *days, size_t n_days, const uint32_t *group,
                      const struct vf__day_rows *rows, size_t n, int64_t end, double *out, uint8_t *ok);
 
-/* out[i] = later / earlier - 1; ok[i] = 0 where either is not finite and > 0, or ok[i] was 0 before. */
+/* out[i] = later / earlier - 1; ok[i] = 0 where either is no price, the quotient is not finite, or ok[i] was 0 before. */
 void vf__price_return(const double *later, const double *earlier, size_t n, double *out, uint8_t *ok);
 
 #endif

@@ -6,13 +6,14 @@
 
 #include "base/chains.h"
 #include "base/keys.h"
+#include "base/price.h"
 
 /* ---- rows: what is kept of them ------------------------------------------------------------------------ */
 
 /* Rows per call of vf__mark_sort_out. */
 #define VF__MARK_BATCH VF__SIZED(2048, 8, 4096)
 
-/* What a row is: dead (null key, null time, no valid price: neither an observation nor marked), the first of a run,
+/* What a row is: dead (null key, null time, no price: neither an observation nor marked), the first of a run,
    or another row of one. A run is adjacent rows with the same group, time and price, as row expansion leaves them:
    they are kept, and marked, once. */
 enum vf__mark_kind { VF__MARK_DEAD = 0, VF__MARK_RUN = 1, VF__MARK_SAME = 2 };
@@ -26,15 +27,10 @@ struct vf__mark_last {
 
 struct vf__mark_last vf__mark_first(void);
 
-/* A price that counts: finite and > 0. */
-static inline bool vf__mark_price(double price) {
-    return price > 0 && price <= 1.7976931348623157e308;
-}
-
 /* Kinds of the next n <= VF__MARK_BATCH rows; validity arrays may be NULL. group[i] becomes VF__NO_KEY where the row is
-   dead. */
+   dead. `gaps`: a row needs no price to live; where it has none its price is NaN, one and the same. */
 void vf__mark_sort_out(struct vf__mark_last *last, uint32_t *group, const int64_t *time, const uint8_t *time_valid,
-                       const double *price, const uint8_t *price_valid, size_t n, uint8_t *kind);
+                       const double *price, const uint8_t *price_valid, bool gaps, size_t n, uint8_t *kind);
 
 /* A word a row from what its results depend on, for the replay check; group as vf__mark_sort_out left it. */
 void vf__mark_words(const uint32_t *group, const int64_t *time, const double *price, size_t n, uint64_t *words);

@@ -14,11 +14,11 @@ struct vf__mark_last vf__mark_first(void) {
 }
 
 static inline void sort_out(struct vf__mark_last *last, uint32_t *group, const int64_t *time,
-                            const uint8_t *time_valid, const double *price, const uint8_t *price_valid, size_t n,
-                            uint8_t *kind) {
+                            const uint8_t *time_valid, const double *price, const uint8_t *price_valid, bool gaps,
+                            size_t n, uint8_t *kind) {
     struct vf__mark_last before = *last;
     for (size_t i = 0; i < n; i++) {
-        bool alive = (group[i] != VF__NO_KEY) & vf__mark_price(price[i]);
+        bool alive = (group[i] != VF__NO_KEY) & (gaps | vf__is_price(price[i]));
         if (time_valid != NULL) alive &= time_valid[i];
         if (price_valid != NULL) alive &= price_valid[i];
         struct vf__mark_last now = {
@@ -31,13 +31,15 @@ static inline void sort_out(struct vf__mark_last *last, uint32_t *group, const i
     *last = before;
 }
 
-/* Two calls, so that the loop for columns without nulls is compiled without them. */
+/* Three calls, so that the loop for columns without nulls or gaps is compiled without them. */
 void vf__mark_sort_out(struct vf__mark_last *last, uint32_t *group, const int64_t *time, const uint8_t *time_valid,
-                       const double *price, const uint8_t *price_valid, size_t n, uint8_t *kind) {
-    if (time_valid == NULL && price_valid == NULL)
-        sort_out(last, group, time, NULL, price, NULL, n, kind);
+                       const double *price, const uint8_t *price_valid, bool gaps, size_t n, uint8_t *kind) {
+    if (gaps)
+        sort_out(last, group, time, time_valid, price, price_valid, true, n, kind);
+    else if (time_valid == NULL && price_valid == NULL)
+        sort_out(last, group, time, NULL, price, NULL, false, n, kind);
     else
-        sort_out(last, group, time, time_valid, price, price_valid, n, kind);
+        sort_out(last, group, time, time_valid, price, price_valid, false, n, kind);
 }
 
 void vf__mark_words(const uint32_t *group, const int64_t *time, const double *price, size_t n, uint64_t *words) {
@@ -96,13 +98,13 @@ static inline size_t give(struct vf__chains *rows, size_t n_horizons, const uint
     return to;
 }
 
-/* NaN becomes null; rows that are dead have no value yet. */
+/* NaN and infinities become null; rows that are dead have no value yet. */
 static void make_nulls(const uint8_t *kind, size_t n, double *values, uint8_t *validity) {
     for (size_t i = 0; i < n; i += 8) {
         size_t m = n - i < 8 ? n - i : 8;
         unsigned bits = 0;
         for (size_t j = 0; j < m; j++) {
-            bool there = (kind[i + j] != VF__MARK_DEAD) & (values[i + j] == values[i + j]);
+            bool there = (kind[i + j] != VF__MARK_DEAD) & (values[i + j] - values[i + j] == 0);
             values[i + j] = there ? values[i + j] : 0.0;
             bits |= (unsigned)there << j;
         }

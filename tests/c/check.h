@@ -108,6 +108,9 @@ static inline const struct vf_series *check_series(struct check_column *c, const
     return &c->series;
 }
 
+/* Rubbish in what a call is to fill (struct vf_column, counts, pointers): that it was zero must never help. */
+#define CHECK_POISON(outputs) memset(&(outputs), 0xa5, sizeof(outputs))
+
 static inline bool check_valid(const struct vf_column *c, int64_t i) {
     const uint8_t *bits = c->array.buffers[0];
     return bits == NULL || ((bits[i >> 3] >> (i & 7)) & 1);

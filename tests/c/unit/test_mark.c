@@ -127,14 +127,18 @@ static void run(const struct frame *rows, const struct frame *quotes, const stru
 
 /* ---- the oracle: every observation is looked at for every row ------------------------------------------ */
 
-static bool observes(const struct frame *f, int64_t i, bool days) {
+static bool is_price(double price) {
+    return isfinite(price) && price > 0 && price < 1e300;
+}
+
+static bool observes(const struct frame *f, int64_t i, bool days, bool gaps) {
     return f->key[i] != NULL_VALUE && (!days || f->day[i] != NULL_VALUE) && f->time[i] != NULL_VALUE &&
-           isfinite(f->price[i]) && f->price[i] > 0;
+           (gaps || is_price(f->price[i]));
 }
 
 static double slow(const struct frame *rows, const struct frame *seen, int64_t i, int64_t h,
                    const struct vf_mark_options *o, bool days) {
-    if (!observes(rows, i, days)) return NAN;
+    if (!observes(rows, i, days, false)) return NAN;
 #if defined(__SIZEOF_INT128__)
     __extension__ typedef __int128 wide;
 #else
@@ -145,7 +149,7 @@ static double slow(const struct frame *rows, const struct frame *seen, int64_t i
     wide last = 0;
     bool any = false;
     for (int64_t j = 0; j < seen->n; j++) {
-        if (!observes(seen, j, days) || seen->key[j] != rows->key[i] ||
+        if (!observes(seen, j, days, o->gaps) || seen->key[j] != rows->key[i] ||
             (days && seen->day[j] != rows->day[i]))
             continue;
         if (!any || seen->time[j] > last) last = seen->time[j];
@@ -163,7 +167,8 @@ static double slow(const struct frame *rows, const struct frame *seen, int64_t i
     wide off = target - seen->time[match];
     if (off < 0) off = -off;
     if (o->tolerance_ns >= 0 && off > o->tolerance_ns) return NAN;
-    return seen->price[match] / rows->price[i] - 1;
+    double found = is_price(seen->price[match]) ? seen->price[match] / rows->price[i] - 1 : NAN;
+    return isfinite(found) ? found : NAN;
 }
 
 static uint64_t random_state;
@@ -189,6 +194,10 @@ static double random_price(void) {
         return INFINITY;
     case 4:
         return -INFINITY;
+    case 5:
+        return 1.7976931348623157e308;
+    case 6:
+        return 1e300;
     default:
         return 100 + (double)below(50) / 10;
     }
@@ -253,6 +262,7 @@ static void test_random(void) {
         horizons[1] = 21 + below(40);
         horizons[2] = 70 + below(500);
         o.n_horizons = (size_t)(1 + below(MAX_H));
+        o.gaps = below(2) == 0;
         o.tolerance_ns = below(2) == 0 ? -1 : below(8);
         o.end_ns = below(3) == 0 ? below(n * span + 1) : INT64_MAX;
         random_frame(&rows, n, keys, span, (enum order)below(4));
@@ -374,8 +384,8 @@ static void test_quiet(void) {
 }
 
 static void test_bad_prices(void) {
-    double bad[] = {0.0, -1.0, INFINITY, -INFINITY, NAN, NAN};
-    for (int i = 0; i < 6; i++) {
+    double bad[] = {0.0, -1.0, INFINITY, -INFINITY, NAN, NAN, 1e300, 1.7976931348623157e308};
+    for (int i = 0; i < 8; i++) {
         static struct frame f;
         f.n = 0;
         if (i == 5) add(&f, 2, 0, 50); /* moves the NaN to an odd row: null in one case, a NaN in the other */
@@ -389,10 +399,58 @@ static void test_bad_prices(void) {
         expect(&f, NULL, VF_MARK_FORWARD, -1, INT64_MAX, want);
     }
     static struct frame f;
-    f.n = 0; /* denormal and huge prices count */
+    f.n = 0; /* denormal and huge prices count, and a quotient that leaves double is null */
     add(&f, 1, 0, 5e-324);
-    add(&f, 1, 10, 1.7976931348623157e308);
-    expect(&f, NULL, VF_MARK_BACKWARD, -1, INT64_MAX, (double[]){1.7976931348623157e308, 0});
+    add(&f, 1, 10, 9.99e299);
+    add(&f, 1, 20, 1);
+    expect(&f, NULL, VF_MARK_BACKWARD, -1, INT64_MAX, (double[]){0, 1, 0});
+}
+
+/* ---- prices of other types, and gaps ------------------------------------------------------------------- */
+
+/* Returns over 10 ns of rows 10 ns apart, their prices a column of any type; -9 where null. */
+static void check_returns(const char *format, const void *prices, int64_t n, bool gaps, const double *want) {
+    static const int64_t times[] = {0, 10, 20, 30};
+    const int64_t h = 10;
+    const struct vf_mark_options o = {
+        .horizons_ns = &h, .n_horizons = 1, .tolerance_ns = -1, .end_ns = INT64_MAX, .gaps = gaps};
+    struct check_column time, price;
+    struct vf_column out;
+    struct vf_mark *mark;
+    CHECK_POISON(out);
+    CHECK_POISON(mark);
+    struct vf_mark_batch all = {.time = check_series(&time, "tDn", "t", n, NULL, times, NULL),
+                                .price = check_series(&price, format, "price", n, NULL, prices, NULL)};
+    CHECK_OK(vf_mark_open(NULL, &o, &mark, &check_error));
+    CHECK_OK(vf_mark_update(mark, &all, &check_error));
+    CHECK_OK(vf_mark_finish(mark, &check_error));
+    CHECK_OK(vf_mark_emit(mark, &all, 0, n, &out, &check_error));
+    for (int64_t i = 0; i < n; i++)
+        CHECK_F64(check_valid(&out, i) ? check_f64(&out, i) : -9, want[i]);
+    CHECK_OK(vf_mark_replayed(mark, &check_error));
+    vf_column_release(&out);
+    vf_mark_close(mark);
+}
+
+static void test_no_price_of_each_type(void) {
+    const double bridged[] = {0, -9, 0.1 + 1 - 1, -9}, gaps[] = {-9, -9, 0.1 + 1 - 1, -9};
+    const int32_t i32[] = {10, INT32_MAX, 10, 11};
+    const int64_t i64[] = {10, INT64_MAX, 10, 11}, least[] = {10, INT64_MIN, 10, 11};
+    const uint32_t u32[] = {10, UINT32_MAX, 10, 11};
+    const uint64_t u64[] = {10, UINT64_MAX, 10, 11};
+    const float f32[] = {10, 3.4028234663852886e38F, 10, 11};
+    const double f64[] = {10, 1.7976931348623157e308, 10, 11};
+    const uint64_t decimal[] = {1000, 0, 0, 0, 1000, 0, 1100, 0}; /* 10.00, 0.00, 10.00, 11.00 */
+    const struct {
+        const char *format;
+        const void *prices;
+    } columns[] = {{"i", i32}, {"l", i64}, {"l", least}, {"I", u32}, {"L", u64}, {"f", f32}, {"g", f64}, {"d:10,2", decimal}};
+    for (size_t c = 0; c < sizeof columns / sizeof columns[0]; c++) {
+        check_returns(columns[c].format, columns[c].prices, 4, false, bridged);
+        check_returns(columns[c].format, columns[c].prices, 4, true, gaps);
+    }
+    const int16_t i16[] = {10, INT16_MAX, 10, 11}; /* so small a type has no room to spare: 32767 is a price */
+    check_returns("s", i16, 4, false, (const double[]){32767.0 / 10 - 1, 10 / 32767.0 - 1, 0.1 + 1 - 1, -9});
 }
 
 static void test_nulls(void) {
@@ -956,6 +1014,7 @@ int main(void) {
     test_ties();
     test_quiet();
     test_bad_prices();
+    test_no_price_of_each_type();
     test_nulls();
     test_unsorted();
     test_extremes();

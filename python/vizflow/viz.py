@@ -48,9 +48,10 @@ def need(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        name = "Dash" if module.startswith("dash") else "Plotly"
+        # What is missing may be what the package itself imports.
+        package = (getattr(error, "name", None) or module).partition(".")[0]
         raise ImportError(
-            f"vizflow.viz draws with {name}, which is not installed: pip install 'vizflow[viz]'"
+            f"{package}, which vizflow's figures and pages need, is not installed: pip install 'vizflow[viz]'"
         ) from error
 
 

@@ -119,7 +119,7 @@ class Question:
             raise ConfigError(f"where is an object of dimensions, not {type(filters).__name__}")
         for name, wanted in filters.items():
             if name not in axes:
-                raise ConfigError(f"where: there is no dimension {name!r}; {near_names(str(name), names)}")
+                raise ConfigError(f"where: there is no dimension {_short(name)}; {near_names(str(name)[:200], names)}")
             where[name] = _filter(axes[name], wanted)
             if axes[name].kind != "category":
                 ranges.add(name)
@@ -152,42 +152,59 @@ def _name(given: Mapping[str, Any], option: str, accepted: Sequence[str], defaul
     value = given.get(option)
     if value in (None, "") and default is not None:
         return default
-    if value not in accepted:
-        raise ConfigError(f"{option}: there is no {value!r}; {near_names(str(value), accepted)}")
-    return str(value)
+    if not isinstance(value, str) or value not in accepted:
+        raise ConfigError(f"{option}: there is no {_short(value)}; {near_names(str(value)[:200], accepted)}")
+    return value
 
 
 def _whole(value: Any, option: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value) or value < 0:
-        raise ConfigError(f"{option} is {value!r}; a whole number of 0 or more is accepted")
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not whole or not 0 <= value < 2**63:
+        raise ConfigError(f"{option} is {_short(value)}; a whole number from 0 to 2^63 is accepted")
     return int(value)
+
+
+def _short(value: Any) -> str:
+    """Spell what a page sent, in an answer that stays short."""
+    try:
+        text = repr(value)
+    except RecursionError:
+        return "nested too deeply"
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def _dates(given: Any, known: Sequence[str]) -> tuple[str, str] | None:
     if given in (None, []):
         return None
     if not (isinstance(given, (list, tuple)) and len(given) == 2 and all(isinstance(d, str) for d in given)):
-        raise ConfigError(f"dates is {given!r}; a pair of YYYYMMDD is accepted")
+        raise ConfigError(f"dates is {_short(given)}; a pair of YYYYMMDD is accepted")
     low, high = given
     if any(len(d) != 8 or not (d.isascii() and d.isdigit()) for d in given) or low > high:
-        raise ConfigError(f"dates is {given!r}; a pair of YYYYMMDD, the earlier first, is accepted")
+        raise ConfigError(f"dates is {_short(given)}; a pair of YYYYMMDD, the earlier first, is accepted")
+    if known and not any(low <= date <= high for date in known):
+        raise ConfigError(
+            f"dates is {_short(given)}: none of the data's {len(known):,} dates, {known[0]} to {known[-1]}"
+        )
     return (low, high)
 
 
 def _filter(axis: Axis, wanted: Any) -> tuple[Any, ...]:
+    what = f"where[{axis.name!r}]"
     if not isinstance(wanted, (list, tuple)):
-        raise ConfigError(f"where[{axis.name!r}] is {wanted!r}; a list is accepted")
+        raise ConfigError(f"{what} is {_short(wanted)}; a list is accepted")
     if axis.kind == "category":
         by_text = {axis.text(key): key for key in axis.keys}
-        missing = [text for text in wanted if text not in by_text]
-        if missing:
-            raise ConfigError(
-                f"where[{axis.name!r}]: there is no {missing[0]!r}; {near_names(str(missing[0]), by_text)}"
-            )
-        return tuple(by_text[text] for text in wanted)
-    if len(wanted) != 2 or any(isinstance(v, bool) or not isinstance(v, int) for v in wanted) or wanted[0] > wanted[1]:
-        raise ConfigError(f"where[{axis.name!r}] is {wanted!r}; a pair of bins, the lower first, is accepted")
-    return (wanted[0], wanted[1])
+        for text in wanted:
+            if not isinstance(text, str) or text not in by_text:
+                raise ConfigError(f"{what}: there is no {_short(text)}; {near_names(str(text)[:200], by_text)}")
+        return tuple(by_text[text] for text in dict.fromkeys(wanted))
+    whole = len(wanted) == 2 and all(isinstance(v, int) and not isinstance(v, bool) for v in wanted)
+    if not whole or wanted[0] > wanted[1]:
+        raise ConfigError(f"{what} is {_short(wanted)}; a pair of bins, the lower first, is accepted")
+    keys = [key for key in axis.keys if key is not None]
+    if not keys or wanted[1] < min(keys) or wanted[0] > max(keys):
+        raise ConfigError(f"{what} is {_short(wanted)}: outside the data's bins")
+    return (max(wanted[0], min(keys)), min(wanted[1], max(keys)))  # no bin is beyond 64 bits
 
 
 class Engine:
@@ -253,10 +270,13 @@ class Engine:
             "table": self.table,
         }
         wanted = given.get("panels") or ["total", "heat", "curve", "series"]
-        parts = []
+        if not isinstance(wanted, list):
+            raise ConfigError(f"panels is {_short(wanted)}; a list of {', '.join(panels)} is accepted")
         for name in wanted:
-            if name not in panels:
-                raise ConfigError(f"panels: there is no {name!r}; {near_names(str(name), panels)}")
+            if not isinstance(name, str) or name not in panels:
+                raise ConfigError(f"panels: there is no {_short(name)}; {near_names(str(name)[:200], panels)}")
+        parts = []
+        for name in dict.fromkeys(wanted):  # each once, however often it was asked for
             key = self._key(name, question)
             mark = f"{hash(key) & 0xFFFFFFFFFFFF:x}"
             if isinstance(have, Mapping) and have.get(name) == mark:
@@ -302,7 +322,7 @@ class Engine:
             "value": _plain(row.get("value")),
             "rows": _plain(row.get("rows")),
             "coverage": _plain(row.get("coverage")),
-            "half": _halves(frame, self.confidence)[0] if "error" in frame.columns and frame.height else None,
+            "half": _plain(_halves(frame, self.confidence)[0]) if "error" in frame.columns and frame.height else None,
             "dates": len(dates),
         }
 
@@ -472,6 +492,8 @@ def _plain(value: Any) -> Any:
         return None
     if hasattr(value, "total_seconds"):
         return value.total_seconds()
+    if isinstance(value, int) and abs(value) > 2**53:
+        return str(value)  # a browser's numbers end there
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return str(value)

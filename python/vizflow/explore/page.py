@@ -15,7 +15,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from vizflow import _look
 from vizflow._cells import Units
@@ -74,7 +74,8 @@ def make(source: Any, *, units: Units | None, title: str | None, allowed_hosts: 
         index_string=INDEX.replace("__BASE__", url_base).replace("__THEMES__", _themes()),
     )
     made.layout = _layout(dash.html, dash.dcc, engine, url_base)
-    _guard(made.server, {"127.0.0.1", "localhost", "::1", *allowed_hosts})
+    made.server.config["MAX_CONTENT_LENGTH"] = _MOST_BYTES  # of bodies without a length, too
+    _guard(made, url_base, {"127.0.0.1", "localhost", "::1", *allowed_hosts})
     _routes(made.server, engine, url_base)
     return made
 
@@ -104,9 +105,10 @@ def _engine(source: Any, units: Units | None, title: str | None) -> Engine:
 # ---- the guard --------------------------------------------------------------------------------------------------
 
 
-def _guard(server: Any, hosts: set[str]) -> None:
+def _guard(app: Dash, base: str, hosts: set[str]) -> None:
     """Refuse requests under foreign names and from foreign pages; let the page load nothing from elsewhere."""
     flask = need("flask")
+    server: Any = app.server
 
     @server.before_request  # type: ignore[untyped-decorator]
     def check() -> Any:
@@ -115,8 +117,8 @@ def _guard(server: Any, hosts: set[str]) -> None:
             text = f"the host {request.host!r} is not one this page is served under; add it to allowed_hosts\n"
             return flask.Response(text, status=421, mimetype="text/plain")
         origin = request.headers.get("Origin")
-        if request.method != "GET" and origin is not None and urlsplit(origin).netloc != request.host:
-            return flask.Response(f"the origin {origin!r} may not ask\n", status=403, mimetype="text/plain")
+        if request.method != "GET" and origin is not None and _split(origin) != request.host:
+            return flask.Response(f"the origin {origin[:200]!r} may not ask\n", status=403, mimetype="text/plain")
         if (
             request.headers.get("Sec-Fetch-Site") == "cross-site"
             and request.headers.get("Sec-Fetch-Mode") != "navigate"
@@ -124,6 +126,8 @@ def _guard(server: Any, hosts: set[str]) -> None:
             return flask.Response("asked from another site\n", status=403, mimetype="text/plain")
         if (request.content_length or 0) > _MOST_BYTES:
             return flask.Response("the question is too long\n", status=413, mimetype="text/plain")
+        if request.path == f"{base}_dash-update-component" and not _is_callback(app, request.get_data()):
+            return flask.Response("there is no such callback\n", status=400, mimetype="text/plain")
         return None
 
     @server.after_request  # type: ignore[untyped-decorator]
@@ -134,13 +138,54 @@ def _guard(server: Any, hosts: set[str]) -> None:
         return response
 
 
+def _is_callback(app: Dash, body: bytes) -> bool:
+    """Tell whether Dash is asked for a callback that there is; the explorer has none, who builds on it may."""
+    try:
+        given = _read_json(body)
+    except ConfigError:
+        return False
+    return isinstance(given, dict) and isinstance(given.get("output"), str) and given["output"] in app.callback_map
+
+
 def _hostname(host: str) -> str:
     """Take the port off a Host header; an IPv6 address loses its brackets."""
-    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
     try:
         return str(ipaddress.ip_address(name))
     except ValueError:
         return name
+
+
+def _split(origin: str) -> str:
+    """Give an origin's host and port; nothing for what is no address."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
+
+
+def _read_json(text: str | bytes) -> Any:
+    """Read a question: strict JSON, numbers finite, nested no deeper than a question is."""
+    try:
+        given = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        said = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise ConfigError(f"a question is JSON: {said[:200]}") from None
+    return given
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _attachment(name: str) -> str:
+    """Give the header that names a download: ASCII for all, and the name itself as RFC 5987 and 6266 have it."""
+    clean = re.sub(r"[^\w.-]+", "-", name)[-150:]
+    plain = clean.encode("ascii", "replace").decode().replace("?", "_")
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(clean, safe='')}"
 
 
 # ---- routes -----------------------------------------------------------------------------------------------------
@@ -166,7 +211,7 @@ def _routes(server: Any, engine: Engine, base: str) -> None:
     @server.post(f"{base}_vizflow/answer")  # type: ignore[untyped-decorator]
     def answer() -> Any:
         try:
-            body = engine.answer(flask.request.get_json(force=True, silent=True))
+            body = engine.answer(_read_json(flask.request.get_data()))
         except Error as error:
             return flask.Response(json.dumps({"error": str(error)}), status=400, mimetype="application/json")
         return flask.Response(body, mimetype="application/json")
@@ -174,9 +219,9 @@ def _routes(server: Any, engine: Engine, base: str) -> None:
     @server.get(f"{base}_vizflow/export.<kind>")  # type: ignore[untyped-decorator]
     def export(kind: str) -> Any:
         try:
-            question = Question.read(json.loads(flask.request.args.get("view", "{}")), engine.source)
+            question = Question.read(_read_json(flask.request.args.get("view", "{}")), engine.source)
             frame = engine.seen(question)
-        except (Error, json.JSONDecodeError) as error:
+        except Error as error:
             return flask.Response(f"{error}\n", status=400, mimetype="text/plain")
         out = io.BytesIO()
         if kind == "csv":
@@ -185,9 +230,9 @@ def _routes(server: Any, engine: Engine, base: str) -> None:
             frame.write_parquet(out)
         else:
             return flask.Response("csv and parquet are exported\n", status=404, mimetype="text/plain")
-        name = re.sub(r"[^\w.-]+", "-", f"{engine.source.title}-{question.x}-{question.y}")
+        name = f"{engine.source.title}-{question.x}-{question.y}.{kind}"
         mimetype = "text/csv" if kind == "csv" else "application/vnd.apache.parquet"
-        headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
+        headers = {"Content-Disposition": _attachment(name)}
         return flask.Response(out.getvalue(), mimetype=mimetype, headers=headers)
 
 

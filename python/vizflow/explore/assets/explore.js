@@ -130,8 +130,13 @@
     };
   }
 
+  /* A link may hold anything: "%" alone is no escape. */
+  function decoded(text) {
+    try { return decodeURIComponent(text); } catch { return text; }
+  }
+
   function readAddress() {
-    const out = firstView(), given = new URLSearchParams(location.search), unknown = [];
+    const out = firstView(), given = new URLSearchParams(location.search), unknown = [], beyond = [];
     const pick = (key, option, known) => {
       const value = given.get(key);
       if (value == null) return;
@@ -144,22 +149,32 @@
     pick("sort", "sort", ["", ...names, ...about.metrics.map((m) => m.name)]);
     if (given.get("order") === "up") out.descending = false;
     const least = Number(given.get("min") || 0);
-    if (Number.isInteger(least) && least >= 0) out.min = least; else unknown.push(`min=${given.get("min")}`);
-    const d = (given.get("d") || "").match(/^(\d{8})-(\d{8})$/);
-    if (d && d[1] <= d[2]) out.dates = [d[1], d[2]]; else if (given.get("d")) unknown.push(`d=${given.get("d")}`);
+    if (Number.isSafeInteger(least) && least >= 0) out.min = least; else unknown.push(`min=${given.get("min")}`);
+    const d = (given.get("d") || "").match(/^(\d{8})-(\d{8})$/), known = about.dates, last = known[known.length - 1];
+    if (d && d[1] <= d[2] && known.some((date) => date >= d[1] && date <= d[2])) {
+      out.dates = [d[1], d[2]];
+      if (d[1] < known[0] || d[2] > last) beyond.push(`dates ${isoDate(d[1])} to ${isoDate(d[2])}: the data has ${isoDate(known[0])} to ${isoDate(last)}`);
+    } else if (given.get("d")) unknown.push(`d=${given.get("d")}`);
     for (const [key, value] of given) {
       if (!key.startsWith("f.")) continue;
       const axis = axes.get(key.slice(2));
       if (!axis) { unknown.push(key); continue; }
       if (axis.kind === "category") {
-        const texts = value.split(",").map(decodeURIComponent).filter((t) => axis.index.has(t));
-        if (texts.length) out.where[axis.name] = texts; else unknown.push(`${key}=${value}`);
+        const texts = value.split(",").map(decoded), there = texts.filter((t) => axis.index.has(t));
+        if (there.length) out.where[axis.name] = [...new Set(there)];
+        const lost = texts.filter((t) => !axis.index.has(t));
+        if (lost.length) unknown.push(`${key}=${lost.join(",")}`);
       } else {
-        const pair = value.match(/^(-?\d+):(-?\d+)$/);
-        if (pair && +pair[1] <= +pair[2]) out.where[axis.name] = [+pair[1], +pair[2]]; else unknown.push(`${key}=${value}`);
+        const pair = value.match(/^(-?\d+):(-?\d+)$/), low = pair && +pair[1], high = pair && +pair[2];
+        if (pair && low <= high && axis.keys.some((k) => k >= low && k <= high)) {
+          out.where[axis.name] = [Math.max(low, axis.keys[0]), Math.min(high, axis.keys[axis.n - 1])];
+          if (low < axis.keys[0] || high > axis.keys[axis.n - 1]) beyond.push(`${key}=${value}: cut at the data's ends`);
+        } else unknown.push(`${key}=${value}`);
       }
     }
-    standing = unknown.length ? `Not in this data, and left out: ${unknown.join(", ")}` : "";
+    const cut = (text) => (text.length > 300 ? text.slice(0, 300) + "…" : text);
+    standing = [unknown.length ? cut(`Not in this data, and left out: ${unknown.join(", ")}`) : "",
+                beyond.length ? cut(`Beyond this data: ${beyond.join(", ")}.`) : ""].filter(Boolean).join(". ");
     return out;
   }
 
@@ -327,6 +342,12 @@
     return (text) => { context.font = `11px ${about.sans}`; return context.measureText(text).width; };
   })();
 
+  /* The widest label of an axis of words, in pixels. */
+  function widest(axis) {
+    if (axis.wide == null) axis.wide = axis.keys.reduce((most, k) => Math.max(most, textWidth(String(k).slice(0, 60))), 0);
+    return axis.wide;
+  }
+
   function ticksOf(axis, low, high, pixels, across) {
     if (axis.placed) return { nticks: Math.max(3, Math.floor(pixels / (across ? 64 : 34))) };
     const labels = [];
@@ -338,11 +359,23 @@
       const step = Math.ceil(pick.length / room);
       for (let i = 0; i < pick.length; i += step) labels.push([pick[i], isoDate(axis.keys[pick[i]])]);
     } else {
-      const room = across ? Math.max(...axis.keys.map((k) => textWidth(String(k)))) + 12 : 15;
+      const room = across ? Math.min(160, widest(axis)) + 12 : 15;
       const step = Math.max(1, Math.ceil(((high - low + 1) * room) / pixels));
       for (let i = low; i <= high; i += step) labels.push([i, axis.text(i)]);
     }
-    return { tickmode: "array", tickvals: labels.map((l) => l[0]), ticktext: labels.map((l) => escapeHtml(l[1])) };
+    return { tickmode: "array", tickvals: labels.map((l) => l[0]), ticktext: labels.map((l) => plotText(fitted(l[1], across ? 160 : (axis.margin || 170) - 32))) };
+  }
+
+  /* Plotly reads tags and a few entities, &quot; not among them. */
+  const plotText = (text) => String(text).replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" }[c]));
+
+  /* Cut a label that is wider than its room. */
+  function fitted(text, room) {
+    text = String(text);
+    if (text.length < 4 || textWidth(text) <= room) return text;
+    let n = Math.min(text.length, 200);
+    while (n > 1 && textWidth(text.slice(0, n) + "…") > room) n = Math.floor(n * 0.9) - (n < 12);
+    return text.slice(0, Math.max(1, n)) + "…";
   }
 
   const escapeHtml = (text) => String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" }[c]));
@@ -353,7 +386,7 @@
       range: [axis.at(low) - half, axis.at(high) + half], autorange: false, fixedrange: true, zeroline: false, showgrid: grid,
       gridcolor: colours.grid, linecolor: colours.line, showline: true, ticks: "outside", ticklen: 4, tickcolor: colours.line,
       tickfont: { size: 11, color: colours.muted }, exponentformat: "e", separatethousands: true, automargin: false,
-      title: { text: escapeHtml(axis.title), font: { size: 11.5, color: colours.text }, standoff: across ? 6 : 4 },
+      title: { text: plotText(fitted(axis.title, pixels)), font: { size: 11.5, color: colours.text }, standoff: across ? 6 : 4 },
       ...ticksOf(axis, low, high, pixels, across),
     };
   }
@@ -364,8 +397,8 @@
   }
 
   function measuredMargin(axis) {
-    const labels = axis.placed ? [number(axis.at(0)), number(axis.at(axis.n - 1))] : axis.keys.slice(0, 60).map(String);
-    return Math.ceil(clamp(Math.max(...labels.map(textWidth)) + 32, 48, 170));
+    const labels = axis.placed ? [number(axis.at(0)), number(axis.at(axis.n - 1))] : axis.keys.slice(0, 60).map((k) => String(k).slice(0, 60));
+    return Math.ceil(clamp(Math.max(...labels.map(textWidth)) + 36, 52, innerWidth < 600 ? 120 : 170));
   }
 
   function extentChanged(name) {
@@ -541,20 +574,26 @@
     return { traces: [...bands, ...traces], range: [low - pad, high + pad] };
   }
 
+  /* Room for a value axis' labels and its title, side by side. */
+  function valueMargin(range) {
+    const step = (range[1] - range[0]) / 4, digits = Math.max(0, Math.min(6, Math.ceil(1 - Math.log10(step || 1))));
+    const format = new Intl.NumberFormat("en-US", { maximumFractionDigits: digits });
+    return Math.ceil(clamp(Math.max(...range.map((v) => textWidth(format.format(v)))) + 36, 62, 120));
+  }
+
   function valueAxis(range, title, pixels) {
     return {
       range, autorange: false, fixedrange: true, showgrid: true, gridcolor: colours.grid, zeroline: range[0] < 0 && range[1] > 0,
       zerolinecolor: colours.line, zerolinewidth: 1.5, showline: true, linecolor: colours.line, ticks: "outside", ticklen: 4,
       tickcolor: colours.line, tickfont: { size: 11, color: colours.muted }, nticks: Math.max(3, Math.floor(pixels / 40)),
       exponentformat: "e", separatethousands: true, automargin: false,
-      title: { text: escapeHtml(title), font: { size: 11.5, color: colours.text }, standoff: 4 },
+      title: { text: plotText(fitted(title, pixels)), font: { size: 11.5, color: colours.text }, standoff: 4 },
     };
   }
 
   function drawCurve(panel) {
     const x = axes.get(view.x), m = metric(), [x0, x1] = extentOf(x);
-    const f = frameOf("curve", 62);
-    const drawn = lineTraces(panel.lines, x, x0, x1, m.scale);
+    const drawn = lineTraces(panel.lines, x, x0, x1, m.scale), f = frameOf("curve", valueMargin(drawn.range));
     Plotly.react($("curve"), drawn.traces, {
       ...f.layout, plot_bgcolor: "rgba(0,0,0,0)", xaxis: axisLayout(x, x0, x1, f.inner.width, true, true),
       yaxis: valueAxis(drawn.range, m.label, f.inner.height),
@@ -585,8 +624,8 @@
   }
 
   function drawSeries(panel) {
-    const m = metric(), [x0, x1] = extentOf(dates), f = frameOf("series", 62);
-    const drawn = lineTraces([panel], dates, x0, x1, m.scale), traces = drawn.traces;
+    const m = metric(), [x0, x1] = extentOf(dates);
+    const drawn = lineTraces([panel], dates, x0, x1, m.scale), traces = drawn.traces, f = frameOf("series", valueMargin(drawn.range));
     const layout = {
       ...f.layout, plot_bgcolor: "rgba(0,0,0,0)", xaxis: axisLayout(dates, x0, x1, f.inner.width, true, false),
       yaxis: valueAxis(drawn.range, m.label, f.inner.height),
@@ -639,7 +678,7 @@
         const name = panel.columns[i];
         if (keyed.has(name)) {
           const words = axes.get(name).kind === "category";
-          return `<td${words ? "" : ' class="vf-number"'} data-v="${escapeHtml(value)}">${escapeHtml(named(words ? value : value.replace("-", "−")))}</td>`;
+          return `<td${words ? ` title="${escapeHtml(named(value))}"` : ' class="vf-number"'} data-v="${escapeHtml(value)}">${escapeHtml(named(words ? value : value.replace("-", "−")))}</td>`;
         }
         const exact = value == null ? "" : ` data-v="${escapeHtml(value)}" title="${escapeHtml(value)}"`;
         const text = typeof value === "number" ? number(value * metrics.get(name).scale) : value == null ? "–" : escapeHtml(value);
@@ -739,13 +778,18 @@
         viewChanged();
       } else applyBrush(p, drag.from, at);
     });
-    const end = () => {
-      if (drag && !drag.moved) { const p = plot(); if (rangeOf(p.x.name) || (p.y && rangeOf(p.y.name))) clearBrush(p); }
+    const end = (event) => {
+      if (drag && !drag.moved) {
+        const p = plot();
+        if (rangeOf(p.x.name) || (p.y && rangeOf(p.y.name))) clearBrush(p);
+        // A finger does not hover: a tap reads what is under it, until the next touch elsewhere.
+        if (event.pointerType !== "mouse") tip(p, drag.from, event.clientX, event.clientY, true);
+      }
       drag = null;
     };
     node.addEventListener("pointerup", end);
     node.addEventListener("pointercancel", () => { drag = null; });
-    node.addEventListener("pointerleave", hideTip);
+    node.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") hideTip(); });
     $(name).addEventListener("blur", () => { cursor.i = null; cursor.from = null; hideTip(); });
     $(name).addEventListener("keydown", (event) => {
       const p = plot(), steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
@@ -856,7 +900,8 @@
   }
 
   function chips(axis) {
-    const buttons = axis.keys.map((key) => make("button", { type: "button", class: "vf-chip", "data-key": key, onclick: () => {
+    const most = 500;  // more would not be read one by one; a brush takes neighbours
+    const buttons = axis.keys.slice(0, most).map((key) => make("button", { type: "button", class: "vf-chip", "data-key": key, title: named(key), onclick: () => {
       const now = new Set(view.where[axis.name] || []);
       if (now.has(key)) now.delete(key); else now.add(key);
       const kept = axis.keys.filter((k) => now.has(k));
@@ -865,7 +910,8 @@
     } }, named(key)));
     const all = make("button", { type: "button", class: "vf-chip", onclick: () => { delete view.where[axis.name]; viewChanged(); } }, "All");
     const group = make("div", { class: "vf-filter", role: "group", "aria-label": axis.title, "data-dim": axis.name },
-      make("div", { class: "vf-filter-head" }, make("span", {}, axis.title)), make("div", { class: "vf-chips" }, all, ...buttons));
+      make("div", { class: "vf-filter-head" }, make("span", {}, axis.title)), make("div", { class: "vf-chips" }, all, ...buttons,
+        ...(axis.n > most ? [make("span", { class: "vf-note" }, `and ${whole(axis.n - most)} more`)] : [])));
     filterDrawers.push(() => {
       const wanted = view.where[axis.name];
       all.setAttribute("aria-pressed", String(!wanted));
@@ -987,6 +1033,7 @@
       $("link").textContent = text;
       setTimeout(() => { $("link").textContent = "Copy link"; }, 1600);
     };
+    document.addEventListener("pointerdown", (event) => { if (!event.target.closest(".vf-plot-box")) hideTip(); }, true);
     document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !$("help").hidden) { toggleHelp(false); return; }
       if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;

@@ -444,7 +444,7 @@ class Enricher:
         types = {**schema, **added}
         return two_pass(
             lf,
-            lambda wanted: _FifoStep(rule, groups, self.sort_by, opening, list(added), wanted),
+            lambda wanted: _FifoStep(rule, groups, self.sort_by, opening(), list(added), wanted),
             schema={name: types[name] for name in names or types},
             added=list(added),
             name="FIFOMatch",
@@ -536,7 +536,6 @@ class _Opening:
         self._lots = lots.select(list(dict.fromkeys([*self.keys.names, "qty", "price"])))
         self._of: set[Any] = set()  # days of the lots
         self._seen: dict[Any, None] = {}  # days of the rows
-        self.lots: pl.DataFrame | None = None  # once they are read
 
     @property
     def waits(self) -> bool:
@@ -561,14 +560,10 @@ class _Opening:
             row=row + at,
         )
 
-    def day(self) -> Any:
-        """Give the rows' only day, None where no row has one."""
-        return next(iter(self._seen), None)
-
     def columns(self, dtype: pl.DataType) -> list[pl.Series]:
         """Give (quantity, price, key, ...); lots without a day are of the rows' only one, a column of this type."""
         with translated():
-            lots = self.lots = self._lots.collect(engine="streaming")
+            lots = self._lots.collect(engine="streaming")
         keys = self.keys.reading().keys(lots)
         if self.keys.date is not None:
             self._of = set(keys[-1].drop_nulls().unique().to_list())

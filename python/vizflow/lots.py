@@ -54,10 +54,9 @@ def closing_lots(
     Returns
     -------
     LazyFrame
-        Columns `by`, the frame's ``date`` where it has one (the day at whose end the lot is held: drop it to open the
-        next day with), ``qty`` (type of the quantity column, Int64 of unsigned ones; what is left, below zero for a
-        short lot) and ``price`` (Float64, the price at which the lot was opened; null where it had none). A row per
-        lot, oldest first within a symbol; symbols of the opening lots first, then the others in the order of their first
+        Columns `by`, ``qty`` (type of the quantity column, Int64 of unsigned ones; what is left, below zero for a short
+        lot) and ``price`` (Float64, the price at which the lot was opened; null where it had none). A row per lot,
+        oldest first within a symbol; symbols of the opening lots first, then the others in the order of their first
         trade. The work is done when it is collected; the input is read twice.
 
     Raises
@@ -194,12 +193,9 @@ def _named(
         first, taken = first + batch.height, end
     step.emitted()
     named = [opened.hstack(pl.concat(parts))]
-    if opening is not None and opening.lots is not None:
+    if opening is not None:
         carried = numbered.filter(pl.col("lot").is_not_null())
         types = parts[0].schema
-        day = pl.lit(opening.day())
-        values = opening.lots.select(
-            (pl.col(key) if key in opening.keys.names else day).cast(types[key]).alias(key) for key in keys
-        )
+        values = opening.select(pl.col(key).cast(types[key]) for key in keys)
         named.append(carried.hstack(values[carried["lot"]]))
     return pl.concat(named).sort("__vf_place")

@@ -28,8 +28,34 @@ demo: setup ## generate three realistic days, run the whole job, write the repor
 
 test: test-c gate test-faults test-sanitize test-thread test-install coverage lint test-python test-differential test-browser test-cluster ## everything that CI runs
 
-quick: setup ## the quick set: under a minute
-	@$(PY) -m pytest -q -m "not slow" tests/python/unit
+# ---- while you work: nothing is installed, what is changed is what runs ----
+.PHONY: dev t ct format
+DEV := PYTHONPATH=python:tests/python $(PY)
+
+dev: | $(VENV)/.packages ## build the extension beside its Python files: a second or two after a change
+	@cmake -S . -B build/dev -DVIZFLOW_BUILD_PYTHON=ON -DVIZFLOW_IN_TREE=ON -DPython_EXECUTABLE=$(abspath $(PY)) > /dev/null
+	@cmake --build build/dev --parallel 2 > build/dev/log 2>&1 || { cat build/dev/log; exit 1; }
+
+# The packages alone; an environment that `make setup` made has them too.
+$(VENV)/.packages:
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@$(PY) -c "import polars, pytest, xdist, hypothesis" 2> /dev/null || $(MAKE) --no-print-directory setup
+	@touch $@
+
+T ?= tests/python/unit
+t: dev ## one Python test, or some: make t T=tests/python/unit/test_fifo.py, make t T='tests/python/unit -k lunch'
+	@$(DEV) -m pytest -q -p no:cacheprovider $(T)
+
+ct: ## one C test, as it stands: make ct T=test_fifo
+	@cmake -S . -B $(C_BUILD) -DVIZFLOW_BUILD_TESTS=ON -DVIZFLOW_WERROR=ON > /dev/null
+	@cmake --build $(C_BUILD) --parallel 2 --target $(T) > $(C_BUILD)/log 2>&1 || { cat $(C_BUILD)/log; exit 1; }
+	@$(C_BUILD)/$(T)
+
+quick: dev ## the quick set, on all cores: well under a minute
+	@$(DEV) -m pytest -q -p no:cacheprovider -m "not slow" -n auto --dist loadfile tests/python/unit
+
+format: setup ## ruff's format over all Python
+	@$(VENV)/bin/ruff format --quiet python tests bench tools examples docs
 
 $(C_BUILD)/.built: $(SOURCES) $(wildcard tests/c/*.h tests/c/*/*.c bench/kernels/*.c)
 	@cmake -S . -B $(C_BUILD) -DVIZFLOW_BUILD_TESTS=ON -DVIZFLOW_WERROR=ON > /dev/null

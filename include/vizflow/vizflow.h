@@ -913,13 +913,13 @@ VF_API enum vf_status vf_agg_finish(struct vf_agg *agg, struct vf_column *out, s
 /* States, to be stored and merged: the columns that vf_agg_states gives after the keys, for each leaf in order:
      float SUM, SQUARES, DOT, ADD_PAIR   hi, lo (float64): hi = round(S), lo = round(S - hi), hi + lo rounds to hi
      FIRST, LAST and their merges        value, date (date32; null from FIRST and LAST), row (int64; null: no row)
-     float PRODUCT, MERGE_PRODUCT        hi, lo (float64), e (int64): (hi + lo) * 2^e, 0.5 <= |hi| < 1
+     float PRODUCT, MERGE_PRODUCT        hi, lo (float64), exponent (int64): (hi + lo) * 2^exponent, 0.5 <= |hi| < 1
      LEN, COUNT, NULL_COUNT, MIN, MAX, integer SUM and PRODUCT    what vf_agg_finish gives
-   Named as the leaf, with ".hi", ".lo", ".date", ".row", ".e" behind. MEAN is VF_ERROR_ARGUMENT: it is no state; ask
-   for SUM, LEN and NULL_COUNT. VF_ERROR_STATE before the first update; VF_ERROR_OVERFLOW as in vf_agg_finish. An S
-   past DBL_MAX is an infinite hi, and lo is S / 2^64 then; of NaN and true infinities lo is 0. Sums of pairs are
-   exact before they are rounded to a pair again: merging in any order gives the same bits, and in any tree the same
-   sum but for 2^-105 of it a level. */
+   Named as the leaf, with ".hi", ".lo", ".date", ".row", ".exponent" behind, as in the files. MEAN is
+   VF_ERROR_ARGUMENT: it is no state; ask for SUM, LEN and NULL_COUNT. VF_ERROR_STATE before the first update;
+   VF_ERROR_OVERFLOW as in vf_agg_finish. An S past DBL_MAX is an infinite hi, and lo is S / 2^64 then; of NaN and true
+   infinities lo is 0. Sums of pairs are exact before they are rounded to a pair again: merging in any order gives the
+   same bits, and in any tree the same sum but for 2^-105 of it a level. */
 VF_API enum vf_status vf_agg_states(struct vf_agg *agg, struct vf_column *out, struct vf_error *err);
 /* How many columns that are, keys included; 0 before the first update. */
 VF_API size_t vf_agg_state_columns(const struct vf_agg *agg);

@@ -22,6 +22,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from vizflow._reading import Guarded, Reading
 from vizflow.errors import translated
 
 T = TypeVar("T")
@@ -64,9 +65,9 @@ class Step(Protocol):
 
 
 def batches(frame: pl.LazyFrame, *, ordered: bool = True) -> Iterator[pl.DataFrame]:
-    """Collect a frame batch by batch, in its order, in bounded memory."""
-    with translated():
-        yield from frame.collect_batches(maintain_order=ordered, engine="streaming")
+    """Collect a frame batch by batch, in its order, in bounded memory: whole, or an error is raised."""
+    with translated(), Reading(frame, ordered=ordered) as reading:
+        yield from reading
 
 
 def gathered(frames: Iterator[pl.DataFrame], most: int) -> Iterator[pl.DataFrame]:
@@ -337,7 +338,10 @@ def source(
         if not some:
             yield empty.select(columns)
 
-    out = register_io_source(generate, schema=dict(schema), explain_name=f"vizflow {name}")
+    def scan(*asked: Any) -> Iterator[pl.DataFrame]:
+        return Guarded(generate(*asked))
+
+    out = register_io_source(scan, schema=dict(schema), explain_name=f"vizflow {name}")
     _sources.add(out, produce)
     return out
 

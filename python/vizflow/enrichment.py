@@ -440,17 +440,26 @@ class Enricher:
         added = _fifo_schema(rule, schema)
         require_new(schema, added, "FIFOMatch")
         groups = self._groups(lf)
-        opening = None if rule.opening is None else _Opening(rule.opening, groups, self.date_col)
+        opening = self._opening(rule, groups)
         types = {**schema, **added}
         return two_pass(
             lf,
-            lambda wanted: _FifoStep(rule, groups, self.sort_by, opening, list(added), wanted),
+            lambda wanted: _FifoStep(rule, groups, self.sort_by, opening(), list(added), wanted),
             schema={name: types[name] for name in names or types},
             added=list(added),
             name="FIFOMatch",
             one_to_one=False,
             rebuild=None if rule.rows == "lots" else lambda frame, names: self._run_fifo(frame, rule, names),
         )
+
+    def _opening(self, rule: FIFOMatch, groups: Groups) -> Callable[[], _Opening | None]:
+        """Give what makes the opening lots of one reading; wrong columns are told at once."""
+
+        def make() -> _Opening | None:
+            return None if rule.opening is None else _Opening(rule.opening, groups, self.date_col)
+
+        make()
+        return make
 
     # ---- Python rules ----
 
@@ -504,6 +513,9 @@ def _difference(dtype: pl.DataType, name: str) -> pl.DataType:
     )
 
 
+_ANY_DAY = pl.Series([0], dtype=pl.Int32)
+
+
 class _Opening:
     """Lots held at the open, and the days that they are of."""
 
@@ -548,16 +560,17 @@ class _Opening:
             row=row + at,
         )
 
-    def columns(self, dtype: pl.DataType | None) -> list[pl.Series]:
+    def columns(self, dtype: pl.DataType) -> list[pl.Series]:
         """Give (quantity, price, key, ...); lots without a day are of the rows' only one, a column of this type."""
         with translated():
             lots = self._lots.collect(engine="streaming")
         keys = self.keys.reading().keys(lots)
         if self.keys.date is not None:
             self._of = set(keys[-1].drop_nulls().unique().to_list())
-        elif self._date is not None and self._seen:
+        elif self._date is not None:  # no row has a day: then any is another one
             keys = keys if self.keys.symbols else []
-            keys.append(days_of(pl.Series(self._date, [next(iter(self._seen))], dtype)).new_from_index(0, lots.height))
+            day = pl.Series(self._date, [next(iter(self._seen))], dtype) if self._seen else _ANY_DAY.cast(dtype)
+            keys.append(days_of(day.alias(self._date)).new_from_index(0, lots.height))
         return [lots["qty"], lots["price"], *keys]
 
     def check(self) -> None:
@@ -619,10 +632,11 @@ class _FifoStep:
         values = [None if name is None else batch[name] for name in self._order]
         return [*values, *self._groups.reading().keys(batch)]
 
-    def _begin(self, dtype: pl.DataType | None) -> None:
+    def _begin(self, schema: pl.Schema) -> None:
         """Give the lots, and the rows that waited for them."""
         assert self._opening is not None
-        self._fifo.inventory(self._opening.columns(dtype))
+        date = self._groups.date
+        self._fifo.inventory(self._opening.columns(pl.Null() if date is None else schema[date]))
         self._begun = True
         for batch in self._waiting:
             self._fifo.update(self._keys(batch))
@@ -633,7 +647,7 @@ class _FifoStep:
             self._opening.see(batch, self._row)
             self._row += batch.height
             if not self._begun and not self._opening.waits:
-                self._begin(None if self._groups.date is None else batch.schema[self._groups.date])
+                self._begin(batch.schema)
         if self._begun:
             self._fifo.update(self._keys(batch))
         else:
@@ -644,9 +658,7 @@ class _FifoStep:
     def learnt(self) -> None:
         if self._opening is not None:
             if not self._begun:  # no row has a day, and the lots have none either
-                self._begun = True
-                for batch in self._waiting:
-                    self._fifo.update(self._keys(batch))
+                self._begin(self._waiting[0].schema)
             self._opening.check()
         doubt = self._fifo.match()
         if doubt is not None:

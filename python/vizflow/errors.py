@@ -18,6 +18,7 @@ __all__ = [
     "DataError",
     "Error",
     "NotMergeableWarning",
+    "PanicError",
     "ReplayError",
     "SchemaChangeWarning",
     "SchemaError",
@@ -68,6 +69,10 @@ class ReplayError(DataError):
 
 class StorageError(Error, OSError):
     """A file is missing, unreadable, truncated, or could not be written."""
+
+
+class PanicError(DataError):
+    """Polars panicked: on a value that one of its functions cannot take, or on a damaged file."""
 
 
 class _NoMemoryError(Error, MemoryError):
@@ -130,14 +135,24 @@ def from_polars(error: BaseException) -> Error | None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise errors of the C plugin, which Polars wraps, as VizFlow's own."""
+    """Raise errors of the C plugin, which Polars wraps, as VizFlow's own, and panics of Polars as errors."""
     try:
         yield
+    except pl.exceptions.PanicException as error:  # no Exception: nobody's `except Exception` would see it
+        raise from_panic(error) from error
     except pl.exceptions.PolarsError as error:
         ours = from_polars(error)
         if ours is None:
             raise
         raise ours from error
+
+
+def from_panic(error: BaseException) -> Error:
+    """Give the exception for a panic of Polars."""
+    return PanicError(
+        f"Polars panicked ({first_line(error)}), so nothing was made of the rows: a value is beyond what one of the "
+        "expressions can take (a stamp of a year that Polars cannot write, for example), or a file is damaged"
+    )
 
 
 def near_names(name: str, available: Iterable[str]) -> str:

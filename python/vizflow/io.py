@@ -16,7 +16,8 @@ import polars as pl
 
 from vizflow import _core, _partial, _schema
 from vizflow._plans import Frame, as_lazy
-from vizflow.errors import ConfigError, DataError, Error, StorageError, first_line, translated
+from vizflow._stream import batches
+from vizflow.errors import ConfigError, DataError, Error, PanicError, StorageError, first_line, translated
 
 __all__ = ["load", "save", "scan"]
 
@@ -178,7 +179,12 @@ def reading(path: Path, schema: _schema.Rules | None = None) -> Iterator[None]:
             raise
         if schema and isinstance(error, (DataError, pl.exceptions.InvalidOperationError, pl.exceptions.ComputeError)):
             _schema.raise_bad_values(_reader(path)(path), schema, str(path))
-        if isinstance(error, _UNREADABLE) and "[vizflow:" not in str(error) and not isinstance(error, Error):
+        ours = isinstance(error, Error) and not isinstance(error, PanicError)
+        if isinstance(error, _UNREADABLE) and "[vizflow:" not in str(error) and not ours:
+            if _reads_well(path):
+                raise DataError(
+                    f"{path}: the file itself reads well; what is computed of its rows fails: {first_line(error)}"
+                ) from error
             raise StorageError(
                 f"{path}: the file cannot be read; it is truncated, corrupt, or not what its suffix says "
                 f"({first_line(error)})"
@@ -188,8 +194,18 @@ def reading(path: Path, schema: _schema.Rules | None = None) -> Iterator[None]:
 
 
 _UNREADABLE = (
-    pl.exceptions.ComputeError, pl.exceptions.PanicException, pl.exceptions.NoDataError, OSError,
+    pl.exceptions.ComputeError, pl.exceptions.PanicException, PanicError, pl.exceptions.NoDataError, OSError,
 )  # fmt: skip
+
+
+def _reads_well(path: Path) -> bool:
+    """Tell whether a file that something failed on can be read, every column of it."""
+    try:
+        for _ in batches(_reader(path)(path)):
+            pass
+    except (Error, pl.exceptions.PolarsError, OSError):
+        return False
+    return True
 
 
 def _unless_it_changed(path: Path, before: tuple[int, ...] | None, error: BaseException | None) -> None:

@@ -83,7 +83,7 @@ static enum vf_status give_parts(const struct vf_agg *agg, size_t l, struct vf_c
     uint8_t *validity;
     enum vf_status status = new_column(agg, l, ".hi", "g", 8, &out[0], &hi, &validity, err);
     if (status == VF_OK) status = new_column(agg, l, ".lo", "g", 8, &out[1], &lo, &validity, err);
-    if (status == VF_OK) status = new_column(agg, l, ".e", "l", 8, &out[2], &e, &validity, err);
+    if (status == VF_OK) status = new_column(agg, l, ".exponent", "l", 8, &out[2], &e, &validity, err);
     for (size_t g = 0; status == VF_OK && g < agg->shards[0].groups.n; g++)
         vf__op_parts(&agg->leaves[l], &agg->shards[0].states, g, (double *)hi + g, (double *)lo + g,
                      (int64_t *)e + g);

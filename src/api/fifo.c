@@ -142,8 +142,8 @@ static enum vf_status check_lots(struct vf_fifo *fifo, struct lots *lots, const 
     if (!vf__type_is_number(quantity) && quantity->kind != VF__DECIMAL)
         return vf__fail(err, VF_ERROR_TYPE, lots->quantity.name, -1,
                         "inventory: quantities must be integers, floats or decimals");
-    if (fifo->lot_quantity.known &&
-        (fifo->lot_quantity.type.kind != quantity->kind || fifo->lot_quantity.type.scale != quantity->scale))
+    if (fifo->lot_quantity.known && (fifo->lot_quantity.type.kind != quantity->kind ||
+                                     fifo->lot_quantity.type.scale != quantity->scale))
         return vf__fail(err, VF_ERROR_TYPE, lots->quantity.name, -1, "inventory: other types than before");
     lots->has_price = price != NULL && (fifo->columns & VF__FIFO_PRICES) != 0;
     if (lots->has_price && !vf__type_is_number(&lots->price.type) && lots->price.type.kind != VF__DECIMAL &&
@@ -261,7 +261,8 @@ enum vf_status vf_fifo_inventory(struct vf_fifo *fifo, const struct vf_series *k
     if (fifo->known[VF__FIFO_KEYS].known)
         return vf__fail(err, VF_ERROR_STATE, NULL, -1, "inventory must be given before the first rows");
     status = vf__fifo_keys_open(fifo, keys, n_keys, &lots.keys, err);
-    if (status == VF_OK) status = vf__reader_open_decimal(&lots.quantity, quantity, err);
+    if (status != VF_OK) return status;
+    status = vf__reader_open_decimal(&lots.quantity, quantity, err);
     if (status == VF_OK && price != NULL) status = vf__reader_open_decimal(&lots.price, price, err);
     if (status == VF_OK) status = check_lots(fifo, &lots, price, err);
     if (status != VF_OK) goto done;
@@ -274,8 +275,8 @@ enum vf_status vf_fifo_inventory(struct vf_fifo *fifo, const struct vf_series *k
     if (status == VF_OK) status = check_directions(fifo, &lots, n_lots, err);
     if (status != VF_OK) goto done;
     fifo->n_lots = n_lots;
-    fifo->n_lot_rows += (size_t)lots.n;
     vf__keyed_settle(&fifo->groups, lots.keys);
+    fifo->n_lot_rows += (size_t)lots.n;
     remember(&fifo->lot_quantity, &lots.quantity);
 done:
     vf__fifo_keys_close(fifo, lots.keys, n_keys);

@@ -3,8 +3,8 @@
 #ifndef VF_API_FIFO_H
 #define VF_API_FIFO_H
 
-#include "api/side.h"
 #include "arrow/keyed.h"
+#include "api/side.h"
 #include "arrow/read.h"
 #include "base/replay.h"
 #include "base/turns.h"

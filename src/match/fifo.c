@@ -575,12 +575,11 @@ static void put_in_order(const struct job *job, const struct bench *bench, const
 }
 
 /* A symbol's trades behind its lots on the bench, in order. */
-static struct item *lay_in_order(const struct job *job, const struct bench *bench, const struct vf__lane *lane,
-                                 struct item *items) {
+static void lay_in_order(const struct job *job, const struct bench *bench, const struct vf__lane *lane,
+                         struct item *items) {
     struct item *trades = lane->unsorted ? bench->spare : items;
-    lay_trades(job->in, lane, trades);
+    if (lane->n > 0) lay_trades(job->in, lane, trades);
     if (lane->unsorted) put_in_order(job, bench, lane, trades, items);
-    return items;
 }
 
 /* ---- a symbol: its quantities ------------------------------------------------------------------------------------- */
@@ -643,7 +642,7 @@ static void match_group(struct job *job, const struct bench *bench, size_t group
     const struct vf__lane *lane = &in->cells->lanes[group];
     if (lane->n == 0 && job->rests == NULL) return; /* lots alone give nothing */
     uint32_t n_lots = lay_lots(job, bench, group), n = lane->n;
-    if (n > 0) (void)lay_in_order(job, bench, lane, bench->items + n_lots);
+    lay_in_order(job, bench, lane, bench->items + n_lots);
     struct walk w = {.items = bench->items,
                      .records = bench->records,
                      .spans = bench->spans,
@@ -663,7 +662,8 @@ static void match_group(struct job *job, const struct bench *bench, size_t group
 static void look_back(const struct job *job, const struct bench *bench, size_t group, struct vf__match_tally *tally) {
     const struct vf__lane *lane = &job->in->cells->lanes[group];
     if (lane->n == 0) return;
-    const struct item *items = lay_in_order(job, bench, lane, bench->items);
+    const struct item *items = bench->items;
+    lay_in_order(job, bench, lane, bench->items);
     for (uint32_t i = 1; i < lane->n; i++) {
         if (items[i].time >= items[i - 1].time) continue;
         tally->n_back++;

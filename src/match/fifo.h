@@ -59,7 +59,7 @@ struct vf__match_input {
     size_t n_large;
     enum vf_excess on_excess;
     bool forward; /* times are another column than sort: they are first checked not to fall along it */
-    bool rests;   /* are to be kept */
+    bool rests; /* are to be kept */
 };
 
 /* What is left of a lot at the end; opener and quantity as in a record. */
@@ -89,8 +89,8 @@ struct vf__match_tally {
 /* Matches every symbol's rows in order of (sort, row), and writes what each row gives over the cells, which *out goes on
    using; *rests, where they are to be kept, is the caller's to free. How floats are matched is decided symbol by symbol, of
    all its quantities: as whole units of a decimal place where each is one (units.h), else to two doubles, and then less
-   than 4 ulps of the larger of lot and exit is nothing. Under VF_EXCESS_RAISE nothing is changed where tally->n_over is not
-   0 afterwards; nor where memory was refused, nor where tally->n_back is not 0. */
+   than 4 ulps of the larger of lot and exit is nothing. Under VF_EXCESS_RAISE nothing is changed where tally->n_over is
+   not 0 afterwards; nor where memory was refused, nor where tally->n_back is not 0. */
 enum vf_status vf__match_run(const struct vf_context *ctx, const struct vf__match_input *in, struct vf__tapes *out,
                              struct vf__rests *rests, struct vf__match_tally *tally, struct vf_error *err);
 

@@ -162,7 +162,7 @@ static void test_float_products(void) {
     CHECK(fabs(value_of(VF_AGG_PRODUCT, x, 4, s) / -2e100 - 1) < 1e-15); /* no overflow in between */
     CHECK(fabs(check_f64(&s[0], 0)) >= 0.5 && fabs(check_f64(&s[0], 0)) < 1.0);
     CHECK_F64(ldexp(check_f64(&s[0], 0), (int)check_i64(&s[2], 0)), value_of(VF_AGG_PRODUCT, x, 4, NULL));
-    CHECK(strcmp(s[2].schema.name, "m.e") == 0);
+    CHECK(strcmp(s[2].schema.name, "m.exponent") == 0);
     release(s, 3);
     const double zero[] = {0.0, 1e308}, nan[] = {NAN, 2.0}, mixed[] = {INFINITY, 0.0},
                  tiny[] = {1e-200, 1e-200};

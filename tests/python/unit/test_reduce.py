@@ -14,7 +14,8 @@ from polars.testing import assert_frame_equal
 
 import vizflow as vf
 from support import raises
-from vizflow import _language, _partial
+from vizflow import _core, _language, _partial
+from vizflow._metrics import make_job
 from vizflow._partial import Plan
 from vizflow.errors import ConfigError, DataError, NotMergeableWarning, SchemaError, StorageError
 
@@ -452,3 +453,17 @@ def test_language_reads_no_lists_as_literals(value: object) -> None:
     """Polars panics over some of them, and an expression that was written has none."""
     with pytest.raises(_language.NotInLanguage, match="list"):
         _language.decode(["call", "+", [["lit", None, value], ["col", "x"]], {}])
+
+
+def test_columns_of_states_are_named_in_c_as_in_files() -> None:
+    df = pl.DataFrame({"k": [1], "x": [2.5], "i": [3]})
+    metrics = {
+        "sum": pl.col("x").sum(), "ints": pl.col("i").sum(), "product": pl.col("x").product(),
+        "first": pl.col("x").first(), "last": pl.col("i").last(), "least": pl.col("x").min(), "std": pl.col("x").std(),
+    }  # fmt: skip
+    job = make_job(metrics, df.schema, ["k"])
+    leaves = [leaf.spec(state.name) for leaf, state in zip(job.leaves, job.states, strict=True)]
+    agg = _core.Agg(leaves=leaves, n_keys=1, n_values=len(job.values), n_threads=1)
+    agg.update([df["k"]], list(df.select(job.values)), df.height)
+    named = [pl.Series(column).name for column in agg.states()][1:]
+    assert named == [column for state in job.states for column in state.columns]

@@ -630,3 +630,49 @@ def test_lots_of_several_keys_or_none() -> None:
         (5, 10.0),
         (3, 11.0),
     ]
+
+
+# ---- sentinels ------------------------------------------------------------------------------------------------------
+
+BAD = [None, math.nan, math.inf, -math.inf, -1.0, -5e-324]
+ODD = [0.0, -0.0, 5e-324, 1e-300, 2.0**53 + 2, 1e300, 1.7976931348623157e308]
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("bad", BAD)
+def test_what_is_no_quantity_is_refused(bad: Any, dtype: Any) -> None:
+    if bad == -5e-324 and dtype == pl.Float32:
+        bad = -1e-45
+    frame = day("BS", [1.0, bad], dtype)
+    for call in (lambda: match(frame), lambda: vf.closing_lots(chunked(frame), rule()).collect()):
+        with raises(vf.DataError, "1 trade row", "row 1", column="qty", row=1, count=1):
+            call()
+    if bad is None or not bad < 0:
+        held = lots(("a", bad, 1.0), dtype=pl.Float64)
+        with raises(vf.DataError, "inventory", column="qty", row=0):
+            match(day("S", [1.0], dtype), opening=held)
+
+
+@pytest.mark.parametrize("on_excess", ["unclosed", "open_short"])
+@pytest.mark.parametrize("rows", ["both", "exits", "lots"])
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_quantities_give_finite_pieces_that_add_up(odd: float, rows: Any, on_excess: Any) -> None:
+    frame = day("BSBSB", [odd, 3.25, 1 / 3, odd, 0.1])
+    out = match(frame, rows=rows, on_excess=on_excess)
+    assert out["matched_qty"].is_finite().all()
+    assert (out["matched_qty"] >= 0).all()
+    if rows == "both":
+        sums = out.group_by("row").agg(pl.col("matched_qty").sum()).sort("row")["matched_qty"]
+        assert sums.to_list() == pytest.approx(frame["qty"].to_list(), rel=1e-15, abs=4e-16 * min(odd, 1e300))
+    held = vf.closing_lots(frame, rule(on_excess=on_excess)).collect()
+    assert held["qty"].is_finite().all()
+    assert (held["qty"] != 0).all()
+
+
+@pytest.mark.parametrize("text", ["", " ", "B\0", "\0", "b" * 100, "é"])
+def test_odd_texts_are_sides_only_where_they_are_listed(text: str) -> None:
+    frame = sided(["B", text, "S"])
+    plain = match(frame.filter(pl.col("side") != text)).drop("row", "fill_id")
+    out = match(frame).filter(pl.col("is_closed").is_not_null()).drop("row", "fill_id")
+    assert out["is_closed"].to_list() == plain["is_closed"].to_list()
+    assert match(frame, entry_side=["B", text])["is_closed"].to_list() == [True, False, True]

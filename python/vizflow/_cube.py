@@ -22,6 +22,7 @@ import polars as pl
 from vizflow import _core, _partial, io
 from vizflow._axes import Dim
 from vizflow._partial import Plan, StateSpec, is_width
+from vizflow._plans import columns as selected
 from vizflow._plans import threads
 from vizflow.errors import ConfigError, DataError, SchemaError, StorageError, near_names, translated
 from vizflow.reduce import _check_alike, _check_dates, _chosen, _Part, _parts
@@ -154,7 +155,7 @@ class Held:
         places, states = self.query(picks, axes, prepared.states, prepared.columns)
         with translated():
             out = pl.DataFrame(states).select(prepared.exprs) if states else pl.DataFrame()
-        return pl.DataFrame([*self.keys(axes, places), *out.get_columns()])
+        return pl.DataFrame({column.name: column for column in [*self.keys(axes, places), *out.get_columns()]})
 
     # ---- as text
 
@@ -300,9 +301,9 @@ class Feed:
             for part in parts:
                 if part.path is not None:
                     with io.reading(part.path):
-                        frame = pl.read_parquet(part.path, columns=wanted)
+                        frame = _partial.stored(part.path, wanted)
                 else:
-                    frame = part.traced.states().select(wanted)
+                    frame = part.traced.states().select(selected(wanted))
                 day = dt.datetime.strptime(part.traced.dates[0], "%Y%m%d").date() if dated else None
                 yield part.name, frame.with_columns(pl.lit(day, dtype=pl.Date).alias(DATE))
 
@@ -329,7 +330,7 @@ class Feed:
         places = [state for state in kept if state.kind in ("first", "last")]
         if len(traced.dates) != 1:  # dates may be merged: their order is in the states
             states = states.with_columns(_order(state) for state in places)
-        frame = states.select(day.cast(pl.Date).alias(DATE), *names, *_columns(kept))
+        frame = states.select(day.cast(pl.Date).alias(DATE), *selected([*names, *_columns(kept)]))
         keys = {DATE: pl.Date(), **{name: states.schema[name] for name in names}}
         dated = date is not None or len(traced.dates) == 1
         widths = _widths(names, traced.plan.group_by, traced.bins, bins)

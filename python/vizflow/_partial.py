@@ -25,7 +25,7 @@ from typing import Any
 
 import polars as pl
 
-from vizflow._plans import as_lazy
+from vizflow._plans import as_lazy, columns
 from vizflow._states import LeafSpec, Plan, StateSpec
 from vizflow.errors import ConfigError, NotMergeableWarning, StorageError
 
@@ -59,7 +59,7 @@ def info(path: str | os.PathLike[str]) -> PartialInfo | None:
         raise StorageError(f"{path}: there is no such file")
     try:
         metadata = {k: v for k, v in pl.read_parquet_metadata(path).items() if k.startswith("vizflow.")}
-        columns = pl.read_parquet_schema(path) if metadata else {}
+        schema = pl.read_parquet_schema(path) if metadata else {}
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise StorageError(f"{path}: the file cannot be read; it is truncated, corrupt, or no Parquet file") from error
     if not metadata:
@@ -73,7 +73,7 @@ def info(path: str | os.PathLike[str]) -> PartialInfo | None:
         raise _unreadable(path, "vizflow.date", date)
     bins = _bins(path, metadata.get("vizflow.bins", "null"))
     if plan is not None:
-        _check_version(path, metadata, columns, plan, bins)
+        _check_version(path, metadata, schema, plan, bins)
     return PartialInfo(
         path=path,
         kind=kind,
@@ -97,7 +97,7 @@ def _unreadable(path: Path, key: str, text: str) -> StorageError:
 def _check_version(
     path: Path,
     metadata: Mapping[str, str],
-    columns: Mapping[str, pl.DataType],
+    schema: Mapping[str, pl.DataType],
     plan: Plan,
     bins: Mapping[str, float] | None,
 ) -> None:
@@ -107,7 +107,7 @@ def _check_version(
     written = metadata.get("vizflow.format", "")
     if written != FORMAT:
         raise _unreadable(path, "vizflow.format", written)
-    if metadata.get("vizflow.schema_version") != schema_version(columns, plan.id, bins):
+    if metadata.get("vizflow.schema_version") != schema_version(schema, plan.id, bins):
         raise StorageError(
             f"{path}: its columns, plan and bins are not those that vizflow.schema_version stands for; it is damaged, "
             "or was changed by another program: compute the partial again"
@@ -160,7 +160,7 @@ def states(path: str | os.PathLike[str]) -> pl.LazyFrame:
     known = info(path)
     if known is None or known.plan is None:
         raise StorageError(f"{path}: it holds no states")
-    return pl.scan_parquet(known.path).select(*known.plan.group_by, *known.plan.state_schema)
+    return pl.scan_parquet(known.path).select(columns([*known.plan.group_by, *known.plan.state_schema]))
 
 
 def view(path: Path, lf: pl.LazyFrame, *, states: bool) -> pl.LazyFrame:
@@ -171,8 +171,8 @@ def view(path: Path, lf: pl.LazyFrame, *, states: bool) -> pl.LazyFrame:
             raise ConfigError(f"{path}: it holds no states; see mergeable= of vf.aggregate, and vf.run")
         return lf
     plan = known.plan
-    stored = lf.select(*plan.group_by, *plan.state_schema)
-    out = stored if states else lf.select(*plan.group_by, **plan.finish)
+    stored = lf.select(columns([*plan.group_by, *plan.state_schema]))
+    out = stored if states else lf.select(columns(plan.group_by), **plan.finish)
 
     def collect() -> pl.DataFrame:
         return stored.collect(engine="streaming")
@@ -215,17 +215,22 @@ class Traced:
         """Give keys and states; first and last values of a single date's rows know that date."""
         return with_date(self.states(), self.plan, self.dates[0]) if len(self.dates) == 1 else self.states()
 
-    def describe(self, columns: Mapping[str, pl.DataType]) -> dict[str, str]:
+    def describe(self, schema: Mapping[str, pl.DataType]) -> dict[str, str]:
         """Give the metadata of the file that it is to be saved to."""
-        out = describe(self.plan, columns, self.bins, self.dates)
+        out = describe(self.plan, schema, self.bins, self.dates)
         return {**out, "vizflow.date": self.dates[0]} if len(self.dates) == 1 else out
+
+
+def stored(path: Path, names: Iterable[str]) -> pl.DataFrame:
+    """Read these columns of a partial's file."""
+    return pl.scan_parquet(path, glob=False).select(columns(names)).collect()
 
 
 def with_date(states: pl.DataFrame, plan: Plan, date: str) -> pl.DataFrame:
     """Tell first and last values of which date they are, where they do not know."""
     day = pl.lit(dt.datetime.strptime(date, "%Y%m%d").date())
-    columns = [state.columns[1] for state in plan.states if state.kind in ("first", "last")]
-    return states.with_columns(pl.col(name).fill_null(day) for name in columns) if columns else states
+    places = [state.columns[1] for state in plan.states if state.kind in ("first", "last")]
+    return states.with_columns(pl.col(name).fill_null(day) for name in places) if places else states
 
 
 _traced: dict[int, tuple[weakref.ref[Any], Traced, pl.DataFrame | None]] = {}
@@ -256,7 +261,7 @@ def plan_of(frame: Any) -> Plan | None:
 
 
 def describe(
-    plan: Plan | None, columns: Mapping[str, pl.DataType], bins: Mapping[str, float] | None, dates: Iterable[str]
+    plan: Plan | None, schema: Mapping[str, pl.DataType], bins: Mapping[str, float] | None, dates: Iterable[str]
 ) -> dict[str, str]:
     """Give the metadata that a partial has beside what `run` notes."""
     from vizflow._schema import FORMAT, schema_version  # which knows the operations, and they know this module
@@ -264,7 +269,7 @@ def describe(
     out = {
         "vizflow.format": FORMAT,
         "vizflow.kind": "states" if plan is not None else "metrics",
-        "vizflow.schema_version": schema_version(columns, plan.id if plan is not None else None, bins),
+        "vizflow.schema_version": schema_version(schema, plan.id if plan is not None else None, bins),
         "vizflow.dates": json.dumps(list(dates)),
     }
     if bins is not None:
@@ -344,5 +349,5 @@ def outcome(given: Any, notes: Notes, date: str) -> Outcome:
     plan = found.plan
     states = with_date(found.states(), plan, date)
     bins = {name: width for name, width in notes.bins.items() if name in plan.group_by}
-    result = states.select(*plan.group_by, **plan.finish)
+    result = states.select(columns(plan.group_by), **plan.finish)
     return Outcome(result, states, describe(plan, states.schema, bins, [date]), False)

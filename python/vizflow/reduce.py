@@ -17,6 +17,7 @@ import polars as pl
 from vizflow import _core, _partial
 from vizflow._metrics import merging
 from vizflow._partial import Plan, Traced
+from vizflow._plans import columns as selected
 from vizflow._plans import threads
 from vizflow._states import frame_of
 from vizflow._stream import batches, source
@@ -110,7 +111,7 @@ def reduce(
 
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
         with translated():
-            yield states().select(*plan.group_by, **plan.finish)
+            yield states().select(selected(plan.group_by), **plan.finish)
 
     schema = {**keys, **dict(pl.LazyFrame(schema=plan.state_schema).select(**plan.finish).collect_schema())}
     out = source(produce, schema, "reduce")
@@ -177,7 +178,7 @@ def _file(path: Path) -> _Part:
     keys = {name: schema[name] for name in known.plan.group_by}
 
     def states() -> pl.DataFrame:
-        return pl.read_parquet(path, columns=columns)
+        return _partial.stored(path, columns)
 
     return _Part(str(path), Traced(known.plan, states, known.bins, known.dates), path, keys)
 
@@ -306,17 +307,17 @@ def _frames(parts: list[_Part], plan: Plan, keys: dict[str, pl.DataType], by: By
     kinds = {state.kind for state in plan.states}
     files = [part.path for part in parts if part.path is not None]
     if by is None and len(files) == len(parts) and not kinds & {"first", "last"}:
-        yield from batches(pl.scan_parquet(files).select(wanted), ordered="product_float" in kinds)
+        yield from batches(pl.scan_parquet(files).select(selected(wanted)), ordered="product_float" in kinds)
         return
     for start in range(0, len(parts), _FILES_AT_ONCE):
-        frames = [_stored(part, plan, keys, by).select(wanted) for part in parts[start : start + _FILES_AT_ONCE]]
-        yield pl.concat(frames, rechunk=False)
+        some = parts[start : start + _FILES_AT_ONCE]
+        yield pl.concat([_stored(part, plan, keys, by).select(selected(wanted)) for part in some], rechunk=False)
 
 
 def _stored(part: _Part, plan: Plan, keys: Mapping[str, pl.DataType], by: By | None) -> pl.DataFrame:
     if part.path is not None:
         inner = [name for name in keys if name != by]
-        frame = pl.read_parquet(part.path, columns=[*inner, *plan.state_schema])
+        frame = _partial.stored(part.path, [*inner, *plan.state_schema])
     else:
         frame = part.traced.states()
     if len(part.traced.dates) == 1:

@@ -355,7 +355,7 @@ PLUGIN_FIELD(date_parse) {
     give_field(in, n, "tdD", out);
 }
 
-PLUGIN(bin_index, 1);
+PLUGIN(bin_index, 2); /* the other one tells Python of the width, in the plan */
 PLUGIN_FIELD(bin_index) {
     (void)kwargs;
     (void)length;
@@ -457,7 +457,7 @@ static enum vf_status cut_index(const struct vf_series *in, size_t n, const stru
     return status;
 }
 
-PLUGIN(cut_index, 1);
+PLUGIN(cut_index, 2); /* the other one tells Python of the edges, in the plan */
 PLUGIN_FIELD(cut_index) {
     (void)kwargs;
     (void)length;

@@ -25,6 +25,7 @@ from typing import Any
 
 import polars as pl
 
+from vizflow._lineage import Bins
 from vizflow._plans import as_lazy, columns
 from vizflow._states import LeafSpec, Plan, StateSpec
 from vizflow.errors import ConfigError, NotMergeableWarning, StorageError
@@ -41,7 +42,7 @@ class PartialInfo:
     plan: Plan | None
     date: str | None
     dates: tuple[str, ...]
-    bins: Mapping[str, float] | None
+    bins: Bins | None
     schema_version: str
     metadata: Mapping[str, str] = field(repr=False)
 
@@ -99,7 +100,7 @@ def _check_version(
     metadata: Mapping[str, str],
     schema: Mapping[str, pl.DataType],
     plan: Plan,
-    bins: Mapping[str, float] | None,
+    bins: Bins | None,
 ) -> None:
     """Refuse a plan that is sound but not the one that the columns were written with: its numbers would be wrong."""
     from vizflow._schema import FORMAT, schema_version  # which knows the operations, and they know this module
@@ -141,11 +142,11 @@ def _dates(path: Path, text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _bins(path: Path, text: str) -> dict[str, float] | None:
+def _bins(path: Path, text: str) -> dict[str, float | str] | None:
     found = _json(text)
     if found is None:
         return None
-    if not isinstance(found, dict) or not all(is_width(width) for width in found.values()):
+    if not isinstance(found, dict) or not all(is_width(what) or isinstance(what, str) for what in found.values()):
         raise _unreadable(path, "vizflow.bins", text)
     return found
 
@@ -206,8 +207,8 @@ class Traced:
 
     plan: Plan
     states: Callable[[], pl.DataFrame]
-    bins: Mapping[str, float] | None = None
-    """Column to width; None where that is not known."""
+    bins: Bins | None = None
+    """Column to width, or to a text that stands for edges; None where nothing is known."""
     dates: tuple[str, ...] = ()
     """The dates whose rows are in it; none where that is not known."""
 
@@ -261,7 +262,7 @@ def plan_of(frame: Any) -> Plan | None:
 
 
 def describe(
-    plan: Plan | None, schema: Mapping[str, pl.DataType], bins: Mapping[str, float] | None, dates: Iterable[str]
+    plan: Plan | None, schema: Mapping[str, pl.DataType], bins: Bins | None, dates: Iterable[str]
 ) -> dict[str, str]:
     """Give the metadata that a partial has beside what `run` notes."""
     from vizflow._schema import FORMAT, schema_version  # which knows the operations, and they know this module
@@ -284,7 +285,7 @@ def describe(
 class Notes:
     """What `bin` and `aggregate` were asked for inside a run."""
 
-    bins: dict[str, float] = field(default_factory=dict)
+    bins: dict[str, float | str] = field(default_factory=dict)
     aggregated: bool = False
     mergeable: bool = True
 
@@ -303,7 +304,7 @@ def noting() -> Iterator[Notes]:
         _notes.reset(token)
 
 
-def note_bins(widths: Mapping[str, float]) -> None:
+def note_bins(widths: Bins) -> None:
     """Note the widths of bin columns."""
     notes = _notes.get()
     if notes is not None:
@@ -316,6 +317,13 @@ def note_aggregate(mergeable: bool) -> None:
     if notes is not None:
         notes.aggregated = True
         notes.mergeable = notes.mergeable and mergeable
+
+
+def bins_of(given: Any, notes: Notes, names: Iterable[str]) -> dict[str, float | str]:
+    """Give what is known of the bins of a pipeline's columns: by its frame, else by what was asked for on the way."""
+    found = traced(given)
+    told = {**notes.bins, **((found.bins or {}) if found is not None else {})}
+    return {name: what for name, what in told.items() if name in names}
 
 
 @dataclass(frozen=True)
@@ -344,10 +352,10 @@ def outcome(given: Any, notes: Notes, date: str) -> Outcome:
     if found is None:
         result = as_lazy(given).collect(engine="streaming")
         went_on = notes.aggregated and notes.mergeable
-        bins = {name: width for name, width in notes.bins.items() if name in result.columns}
+        bins = bins_of(given, notes, result.columns)
         return Outcome(result, result, describe(None, result.schema, bins, [date]), went_on)
     plan = found.plan
     states = with_date(found.states(), plan, date)
-    bins = {name: width for name, width in notes.bins.items() if name in plan.group_by}
+    bins = bins_of(given, notes, plan.group_by)
     result = states.select(columns(plan.group_by), **plan.finish)
     return Outcome(result, states, describe(plan, states.schema, bins, [date]), False)

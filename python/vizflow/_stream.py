@@ -22,6 +22,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from vizflow._lineage import scan_name
 from vizflow._plans import columns as selected
 from vizflow.errors import translated
 
@@ -321,9 +322,15 @@ def _limited(
 
 
 def source(
-    produce: Callable[[list[str], bool], Iterator[pl.DataFrame]], schema: Mapping[str, Any], name: str
+    produce: Callable[[list[str], bool], Iterator[pl.DataFrame]],
+    schema: Mapping[str, Any],
+    name: str,
+    frame: pl.LazyFrame | None = None,
 ) -> pl.LazyFrame:
-    """Make a LazyFrame of a generator of frames, told which columns are wanted and whether it may be stopped early."""
+    """Make a LazyFrame of a generator of frames, told which columns are wanted and whether it may be stopped early.
+
+    `frame` is what its columns come from: their bins are known of the new frame too.
+    """
     names = list(schema)
     empty = pl.DataFrame(schema=schema)
 
@@ -338,7 +345,7 @@ def source(
         if not some:
             yield empty.select(selected(columns))
 
-    out = register_io_source(generate, schema=dict(schema), explain_name=f"vizflow {name}")
+    out = register_io_source(generate, schema=dict(schema), explain_name=scan_name(name, frame))
     _sources.add(out, produce)
     return out
 
@@ -398,7 +405,7 @@ def two_pass(
             yield from _emit(step, again, needed, wanted, most)
         _leave(id(token), step)
 
-    out = source(produce, schema, name if replayable else f"{name} (input collected)")
+    out = source(produce, schema, name if replayable else f"{name} (input collected)", frame)
     if rebuild is not None:
         _origins.add(out, Origin(frame, rebuild))
     if one_to_one and replayable:

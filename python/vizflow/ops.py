@@ -14,6 +14,8 @@ import polars as pl
 
 from vizflow import _core, _partial
 from vizflow._integers import checked
+from vizflow._lineage import known as known_bins
+from vizflow._lineage import note
 from vizflow._metrics import Job, make_job
 from vizflow._plans import Frame, as_lazy, column, column_type, plugin, require, require_new, threads
 from vizflow._plans import columns as selected
@@ -618,7 +620,8 @@ def bin(df: Frame, widths: Mapping[str, float], *, snap: bool = False) -> pl.Laz
         if not number or not math.isfinite(width) or width <= 0:
             raise ConfigError(f"bin width of {name!r} is {width!r}; a finite width above 0 is accepted", column=name)
         value = pl.col(name).cast(pl.Float64) if dtype.is_decimal() else pl.col(name)
-        bins[f"{name}_bin"] = plugin("bin_index", [value], width=float(width), snap=snap)
+        told = note({f"{name}_bin": float(width)})
+        bins[f"{name}_bin"] = plugin("bin_index", [value, told], width=float(width), snap=snap)
     require_new(schema, bins, "bin")
     _partial.note_bins({f"{name}_bin": float(width) for name, width in widths.items()})
     return with_columns(lf, bins)
@@ -710,7 +713,8 @@ def aggregate(
 
     frame = source(produce, out, "aggregate")
     if job.plan is not None:
-        _partial.remember(frame, _partial.Traced(job.plan, states))
+        bins = {name: what for name, what in known_bins(lf).items() if name in keys}
+        _partial.remember(frame, _partial.Traced(job.plan, states, bins))
     _partial.note_aggregate(mergeable)
     return frame
 

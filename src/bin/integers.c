@@ -1,4 +1,4 @@
-/* See integers.h. */
+/* Checked arithmetic of whole numbers, row by row. Not for sums over rows: agg/ has those. */
 #include "bin/integers.h"
 
 static bool add(int64_t a, int64_t b, int64_t *out) {

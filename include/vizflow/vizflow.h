@@ -459,6 +459,26 @@ VF_API enum vf_status vf_cast_float(const struct vf_context *ctx, const struct v
 VF_API enum vf_status vf_mid(const struct vf_context *ctx, const struct vf_series *bid,
                              const struct vf_series *ask, struct vf_column *out, struct vf_error *err);
 
+enum vf_integer_op {
+    VF_INTEGER_ADD = 0,
+    VF_INTEGER_SUB = 1,
+    VF_INTEGER_MUL = 2,
+    VF_INTEGER_FLOOR_DIVIDE = 3, /* rounded down; null where the divisor is 0 */
+    VF_INTEGER_POW = 4,
+    VF_INTEGER_NEG = 5,
+    VF_INTEGER_ABS = 6
+};
+
+/* Arithmetic of integer (or Boolean) columns as int64, whatever their widths: a result that does not fit int64, and a
+   negative exponent, are VF_ERROR_DATA with count and first row, never another number; a uint64 past int64 is
+   VF_ERROR_OVERFLOW. Null where an operand is null. b is NULL for VF_INTEGER_NEG and VF_INTEGER_ABS, and only for those.
+   where, unless NULL, is Boolean: rows where it is not true are null, and nothing is computed there. Columns have one
+   length, or one row, which stands for every row. */
+VF_API enum vf_status vf_integer_arithmetic(const struct vf_context *ctx, enum vf_integer_op op,
+                                            const struct vf_series *a, const struct vf_series *b,
+                                            const struct vf_series *where, struct vf_column *out,
+                                            struct vf_error *err);
+
 /* ---- match: first in, first out ---- */
 
 /* The kinds of value a side may be named by. Text is compared to string columns (and dictionaries of them), large and small

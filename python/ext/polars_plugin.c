@@ -374,7 +374,7 @@ PLUGIN_FIELD(date_parse) {
     give_field(in, n, "tdD", out);
 }
 
-PLUGIN(bin_index, 1);
+PLUGIN(bin_index, 2); /* the other one tells Python of the width, in the plan */
 PLUGIN_FIELD(bin_index) {
     (void)kwargs;
     (void)length;
@@ -476,12 +476,52 @@ static enum vf_status cut_index(const struct vf_series *in, size_t n, const stru
     return status;
 }
 
-PLUGIN(cut_index, 1);
+PLUGIN(cut_index, 2); /* the other one tells Python of the edges, in the plan */
 PLUGIN_FIELD(cut_index) {
     (void)kwargs;
     (void)length;
     give_field(in, n, "l", out);
 }
+
+/* ---- checked integers: operands, then the rows' condition where there is one ---- */
+
+/* "what" names the metric in an error. */
+static enum vf_status integers(const struct vf_series *in, bool binary, bool chosen,
+                               const struct kwargs *kwargs, struct vf_column *out, struct vf_error *err) {
+    const char *what = NULL;
+    size_t length = 0;
+    int64_t op = 0;
+    enum vf_status status = kwargs_int(kwargs, "op", &op, err);
+    if (status == VF_OK) status = kwargs_view(kwargs, "what", &what, &length, err);
+    if (status != VF_OK) return status;
+    struct vf_context ctx = one_thread();
+    status = vf_integer_arithmetic(&ctx, (enum vf_integer_op)op, &in[0], binary ? &in[1] : NULL,
+                                   chosen ? &in[binary ? 2 : 1] : NULL, out, err);
+    if (status != VF_OK) {
+        struct vf_error told = *err;
+        (void)snprintf(err->message, sizeof err->message, "%.*s: %s", (int)(length < 200 ? length : 200),
+                       what, told.message);
+    }
+    return status;
+}
+
+#define INTEGERS(name, n_inputs, binary, chosen)                                                             \
+    static enum vf_status name(const struct vf_series *in, size_t n, const struct kwargs *kwargs,            \
+                               struct vf_column *out, struct vf_error *err) {                                \
+        (void)n;                                                                                             \
+        return integers(in, binary, chosen, kwargs, out, err);                                               \
+    }                                                                                                        \
+    PLUGIN(name, n_inputs);                                                                                  \
+    PLUGIN_FIELD(name) {                                                                                     \
+        (void)kwargs;                                                                                        \
+        (void)length;                                                                                        \
+        give_field(in, n, "l", out);                                                                         \
+    }
+
+INTEGERS(integer_one, 1, false, false)
+INTEGERS(integer_two, 2, true, false)
+INTEGERS(integer_one_where, 2, false, true)
+INTEGERS(integer_two_where, 3, true, true)
 
 /* ---- casts and mids ---- */
 

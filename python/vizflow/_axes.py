@@ -77,7 +77,7 @@ class Dim:
     @cached_property
     def _sorted(self) -> list[Any]:
         """Values but null, to be searched; an Enum's as their numbers."""
-        present = self.values.drop_nulls()
+        present = self.values.alias("values").drop_nulls()  # a name may be a pattern
         return (present.to_physical() if isinstance(present.dtype, pl.Enum) else present).to_list()
 
     @property
@@ -109,7 +109,7 @@ class Dim:
         values = self._sorted
         if by_centre:
             assert self.centres is not None
-            values = self.centres.drop_nulls().to_list()
+            values = self.centres.alias("centres").drop_nulls().to_list()
         else:
             low, high = self._comparable(low), self._comparable(high)
         try:

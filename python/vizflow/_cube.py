@@ -21,10 +21,12 @@ import polars as pl
 
 from vizflow import _core, _partial, io
 from vizflow._axes import Dim
+from vizflow._lineage import Bins
 from vizflow._partial import Plan, StateSpec, is_width
+from vizflow._plans import columns as selected
 from vizflow._plans import threads
 from vizflow.errors import ConfigError, DataError, SchemaError, StorageError, near_names, translated
-from vizflow.reduce import _check_alike, _check_dates, _chosen, _Part, _parts
+from vizflow.reduce import _chosen, _Part, _parts, alike
 
 DATE = "date"
 Layout = Literal["auto", "dense", "sparse"]
@@ -154,7 +156,7 @@ class Held:
         places, states = self.query(picks, axes, prepared.states, prepared.columns)
         with translated():
             out = pl.DataFrame(states).select(prepared.exprs) if states else pl.DataFrame()
-        return pl.DataFrame([*self.keys(axes, places), *out.get_columns()])
+        return pl.DataFrame({column.name: column for column in [*self.keys(axes, places), *out.get_columns()]})
 
     # ---- as text
 
@@ -256,7 +258,10 @@ def _type_text(dtype: pl.DataType) -> Any:
         return {"Duration": dtype.time_unit}
     if isinstance(dtype, pl.Datetime):
         return {"Datetime": [dtype.time_unit, dtype.time_zone]}
-    return type(dtype).__name__ if type(dtype).__name__ in _PLAIN else "String"  # categoricals are their texts
+    if isinstance(dtype, pl.Categorical):
+        categories = dtype.categories
+        return {"Categorical": [categories.name(), categories.namespace(), categories.physical().__name__]}
+    return type(dtype).__name__ if type(dtype).__name__ in _PLAIN else "String"
 
 
 def _type_of_text(text: Any) -> pl.DataType:
@@ -265,6 +270,9 @@ def _type_of_text(text: Any) -> pl.DataType:
     kind, body = next(iter(text.items()))
     if kind == "Enum":
         return pl.Enum(body)
+    if kind == "Categorical":
+        name, namespace, physical = body
+        return pl.Categorical(pl.Categories(name, namespace=namespace, physical=_PLAIN[physical]) if name else None)
     return pl.Duration(body) if kind == "Duration" else pl.Datetime(*body)
 
 
@@ -300,11 +308,11 @@ class Feed:
             for part in parts:
                 if part.path is not None:
                     with io.reading(part.path):
-                        frame = pl.read_parquet(part.path, columns=wanted)
+                        frame = _partial.stored(part.path, wanted)
                 else:
-                    frame = part.traced.states().select(wanted)
+                    frame = part.traced.states().select(selected(wanted))
                 day = dt.datetime.strptime(part.traced.dates[0], "%Y%m%d").date() if dated else None
-                yield part.name, frame.with_columns(pl.lit(day, dtype=pl.Date).alias(DATE))
+                yield part.name, part.typed(frame).with_columns(pl.lit(day, dtype=pl.Date).alias(DATE))
 
         keys = {DATE: pl.Date(), **{name: parts[0].keys[name] for name in names}}
         return Feed(plan, keys, dated, kept, finish, _widths(names, plan.group_by, parts[0].traced.bins, bins), frames)
@@ -329,7 +337,7 @@ class Feed:
         places = [state for state in kept if state.kind in ("first", "last")]
         if len(traced.dates) != 1:  # dates may be merged: their order is in the states
             states = states.with_columns(_order(state) for state in places)
-        frame = states.select(day.cast(pl.Date).alias(DATE), *names, *_columns(kept))
+        frame = states.select(day.cast(pl.Date).alias(DATE), *selected([*names, *_columns(kept)]))
         keys = {DATE: pl.Date(), **{name: states.schema[name] for name in names}}
         dated = date is not None or len(traced.dates) == 1
         widths = _widths(names, traced.plan.group_by, traced.bins, bins)
@@ -374,10 +382,10 @@ def _needed(plan: Plan, metrics: Sequence[str] | None) -> tuple[list[StateSpec],
 def _widths(
     names: Sequence[str],
     have: Sequence[str],
-    known: Mapping[str, float] | None,
+    known: Bins | None,
     given: Mapping[str, float] | None,
 ) -> dict[str, float]:
-    out = dict(known or {})
+    out = {name: width for name, width in (known or {}).items() if not isinstance(width, str)}
     for name, width in (given or {}).items():
         if name not in have:
             raise SchemaError(f"bins: there is no dimension {name!r}; {near_names(name, have)}", column=name)
@@ -414,9 +422,7 @@ def sorted_out(
     dims: Sequence[str] | None,
     bins: Mapping[str, float] | None,
 ) -> tuple[list[_Part], Plan, list[str]]:
-    parts = _parts(partials)
-    _check_alike(parts)
-    _check_dates(parts)
+    parts = alike(_parts(partials))
     parts = _chosen(parts, dates)
     for part in parts:
         if len(part.traced.dates) > 1:

@@ -164,7 +164,7 @@ def _parts(pipeline_fn: Pipeline, ctx: Context, built: _Built, code: str | None)
     else:
         schema = as_lazy(built.given).collect_schema()
         made, names = _fingerprint.columns_id(schema), schema.names()
-    bins = {name: width for name, width in built.notes.bins.items() if name in names}
+    bins = _partial.bins_of(built.given, built.notes, names)
     return {**_fingerprint.parts(pipeline_fn, ctx, built.stamp, made, code), "vizflow.bins": json.dumps(bins)}
 
 

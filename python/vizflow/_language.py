@@ -10,30 +10,21 @@ Not for aggregates, and not for Python functions.
 from __future__ import annotations
 
 import datetime as dt
-import io
-import json
 import math
 import operator
+import struct
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import polars as pl
+
+from vizflow._trees import dump, same
 
 Tree: TypeAlias = "list[Any]"
 
 
 class NotInLanguage(Exception):
     """The expression holds something that the language lacks; the text says what."""
-
-
-def load(tree: Any) -> pl.Expr:
-    """Read Polars' serialised form."""
-    return pl.Expr.deserialize(io.StringIO(json.dumps(tree)), format="json")
-
-
-def dump(expr: pl.Expr) -> Any:
-    """Write Polars' serialised form."""
-    return json.loads(expr.meta.serialize(format="json"))
 
 
 def only_item(node: Any) -> tuple[str, Any]:
@@ -194,24 +185,40 @@ def _literal(body: Any) -> Tree:
     kind, value = only_item(value)
     if kind == "Null":
         return ["lit", "Null", None]
-    if kind in _TYPES and not isinstance(value, (dict, list)):
+    if kind in _TYPES and not isinstance(value, (dict, list, bytes)):
         return ["lit", kind, _number(value)]
     raise NotInLanguage(f"a literal of type {kind}")
 
 
 def _number(value: Any) -> Any:
-    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
+    """Write a number so that JSON holds each of its bits: of what is not finite, the 16 hexadecimal digits too."""
+    if isinstance(value, bytes):  # of 128 bits
+        return int.from_bytes(value, "big", signed=True)
+    if not isinstance(value, float):
+        return value
+    plain = float(value)
+    return plain if math.isfinite(plain) else f"{plain!r} {struct.pack('>d', plain).hex()}"
+
+
+def _float(value: Any) -> float:
+    if not isinstance(value, str):
+        return float(value)
+    name, _, digits = value.partition(" ")
+    out: float = struct.unpack(">d", bytes.fromhex(digits))[0]
+    if repr(out) != name:
+        raise NotInLanguage(f"the number {value!r}")
+    return out
 
 
 def _literal_expr(dtype: str | None, value: Any) -> pl.Expr:
     if isinstance(value, (list, dict)):
         raise NotInLanguage("a list as a literal")
     if dtype is None:
-        return pl.lit(float(value) if isinstance(value, str) else value)
+        return pl.lit(_float(value) if isinstance(value, str) else value)
     if dtype == "Null":
         return pl.lit(None)
     if dtype in ("Float32", "Float64"):
-        value = float(value)
+        value = _float(value)
     if dtype == "Date":
         value = _EPOCH + dt.timedelta(days=value)
     if dtype in ("Boolean", "String", "Date"):
@@ -281,7 +288,7 @@ def encode(expr: pl.Expr) -> Tree:
         tree = _write(node)
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise NotInLanguage("a form that this version of Polars writes in another way") from error
-    if not decode(tree).meta.eq(expr):
+    if not same(decode(tree), expr):
         raise NotInLanguage("something that does not read back as it was written")
     return tree
 

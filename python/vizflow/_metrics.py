@@ -2,13 +2,16 @@
 
 ``(pl.col("notional").sum() / pl.col("quantity").sum()).round(4)`` has the leaves ``sum(notional)`` and
 ``sum(quantity)`` and finishes as ``(leaf / leaf).round(4)``. Leaves are recognised by building the candidate and
-comparing (`meta.eq`); the serialised form serves only to put a leaf's column in its place.
+comparing, literals to the bit; the serialised form serves only to put a leaf's column in its place. The tree that is
+made of what C is told must be the tree that was given, for every metric.
 
 Not for computing anything, and not for what is stored: that is `_states`.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,8 +19,10 @@ from typing import Any
 import polars as pl
 
 from vizflow import _language as language
-from vizflow._language import NotInLanguage, Tree, dump, load, only_item
+from vizflow._integers import checked, checked_all
+from vizflow._language import NotInLanguage, Tree, only_item
 from vizflow._states import KINDS, LeafSpec, Plan, StateSpec, leaf_expr
+from vizflow._trees import Changed, digest, dump, load, packed, same
 from vizflow.errors import ConfigError
 
 # enum vf_agg_op
@@ -58,7 +63,8 @@ class CLeaf:
 class Job:
     """What C aggregates (`values`, and `leaves`: one a state), how metrics follow, and what is left to Polars."""
 
-    values: list[pl.Expr] = field(default_factory=list)
+    values: list[pl.Expr] = field(default_factory=list)  # integer arithmetic checked
+    given: list[pl.Expr] = field(default_factory=list)  # the same, as they were given
     leaves: list[CLeaf] = field(default_factory=list)
     states: list[StateSpec] = field(default_factory=list)
     named: list[LeafSpec] = field(default_factory=list)
@@ -96,9 +102,10 @@ def make_job(
     empty = pl.LazyFrame(schema=schema)
     trees: dict[str, Tree] = {}
     for name, metric in metrics.items():
-        before = len(job.values), len(job.leaves), len(job.states), len(job.named)
+        lists = (job.values, job.given, job.leaves, job.states, job.named)
+        before = [len(kept) for kept in lists]
         try:
-            finished = _Taker(job, empty, keys).take(metric)
+            finished = _Taker(job, empty, keys, name).take(metric)
             if mergeable:
                 trees[name] = _tree(finished)
             job.finish[name] = finished
@@ -109,13 +116,35 @@ def make_job(
                     "mergeable=False, which computes and saves the metrics as they are",
                     column=name,
                 ) from None
-            for kept, n in zip((job.values, job.leaves, job.states, job.named), before, strict=True):
+            for kept, n in zip(lists, before, strict=True):
                 del kept[n:]  # type: ignore[attr-defined]
             job.others[name] = metric
+        except Changed as error:
+            raise _changed(f"metric {name!r}", name, error) from error
     job.derived = dict(derived or {})
     if mergeable:
         job.plan = Plan(tuple(keys), tuple(job.states), tuple(job.named), trees, _derived_trees(job.derived))
+    _check_integers(job, empty)
     return job
+
+
+def _check_integers(job: Job, empty: pl.LazyFrame) -> None:
+    """Check the integer arithmetic of what is computed of a group's aggregates, and of what Polars evaluates."""
+    states = {name: dtype for state in job.states for name, dtype in state.schema().items()}
+    leaves = pl.LazyFrame(schema=states).select(**job.leaf_exprs()) if job.named else pl.LazyFrame()
+    try:
+        job.finish = checked_all(job.finish, leaves, "metric")
+        job.others = checked_all(job.others, empty, "metric")
+    except Changed as error:
+        raise _changed("metrics", None, error) from error
+
+
+def _changed(what: str, name: str | None, error: Changed) -> ConfigError:
+    return ConfigError(
+        f"{what}: what would be computed is not the expression that was given ({error}); this is a fault of VizFlow or "
+        "of this version of Polars: nothing is computed",
+        column=name,
+    )
 
 
 def _tree(finished: pl.Expr) -> Tree:
@@ -220,10 +249,11 @@ def _python_function() -> _Refused:
 class _Taker:
     """Takes one metric apart, into a job that others may have put states into already."""
 
-    def __init__(self, job: Job, empty: pl.LazyFrame, keys: Sequence[str]) -> None:
+    def __init__(self, job: Job, empty: pl.LazyFrame, keys: Sequence[str], name: str) -> None:
         self.job = job
         self.empty = empty
         self.keys = keys
+        self.name = name
 
     def take(self, metric: pl.Expr) -> pl.Expr:
         if metric.meta.has_multiple_outputs():
@@ -233,18 +263,22 @@ class _Taker:
         except Exception:
             # Python functions have no serialised form, unless cloudpickle is installed.
             raise _python_function() from None
-        finished = load(self._walk(node))
+        made, again = self._walk(node)
+        if packed(again) != packed(node):
+            raise Changed("its aggregates are not those that were given")
+        finished = load(made)
         if not finished.meta.root_names():
             raise _Refused("it is a constant", "add it to what vf.load or vf.reduce gives (with_columns)")
         return finished
 
-    def _walk(self, node: Any) -> Any:
+    def _walk(self, node: Any) -> tuple[Any, Any]:
+        """Give the tree over leaves, and the tree again, made of what C is told of each aggregate."""
         leaf = self._leaf(node)
         if leaf is not None:
-            return dump(leaf)
+            return dump(leaf[0]), dump(leaf[1])
         kind, body = only_item(node)
         if kind == "Literal":
-            return node
+            return node, node
         if kind == "Column":
             raise _Refused(
                 f"column {body!r} stands in it without an aggregate", "add one, such as .sum(), .mean() or .last()"
@@ -253,10 +287,17 @@ class _Taker:
             raise self._refusal(kind, node)
         if kind == "Function" and not _is_function_row_wise(node):
             raise _function_refusal(body["function"])
-        return {kind: {**body, **{slot: self._walk_slot(body[slot]) for slot in _CHILDREN[kind] if slot in body}}}
+        made, again = dict(body), dict(body)
+        for slot in _CHILDREN[kind]:
+            if slot in body:
+                made[slot], again[slot] = self._walk_slot(body[slot])
+        return {kind: made}, {kind: again}
 
-    def _walk_slot(self, slot: Any) -> Any:
-        return [self._walk(child) for child in slot] if isinstance(slot, list) else self._walk(slot)
+    def _walk_slot(self, slot: Any) -> tuple[Any, Any]:
+        if not isinstance(slot, list):
+            return self._walk(slot)
+        pairs = [self._walk(child) for child in slot]
+        return [made for made, _ in pairs], [again for _, again in pairs]
 
     def _refusal(self, kind: str, node: Any) -> _Refused:
         if kind == "Filter" and node["Filter"]["input"] == "Len":
@@ -270,10 +311,10 @@ class _Taker:
 
     # ---- recognition
 
-    def _leaf(self, node: Any) -> pl.Expr | None:
-        """Give what stands for an aggregate: an expression over leaves; None where the node is none."""
+    def _leaf(self, node: Any) -> tuple[pl.Expr, pl.Expr] | None:
+        """Give what stands for an aggregate (over leaves), and the aggregate as it was taken; None where it is none."""
         if node == "Len":
-            return self._named("value", [self._rows()])
+            return self._named("value", [self._rows()]), pl.len()
         kind, body = only_item(node)
         if kind != "Agg" and kind != "Function":
             return None
@@ -284,8 +325,9 @@ class _Taker:
         if kind == "Agg" and next(iter(body)) in ("Var", "Std"):
             return self._variance(expr, body)
         for name, build in _ONE.items() if len(children) == 1 else ():
-            if build(children[0]).meta.eq(expr):
-                return self._one(name, children[0])
+            if same(build(children[0]), expr):
+                value, where = self._value(children[0], name)
+                return self._one(name, value, where), build(_filtered(value, where))
         if kind == "Function":
             return None
         for name in ("nan_max", "nan_min"):
@@ -293,35 +335,38 @@ class _Taker:
                 raise _function_refusal(name)
         raise _function_refusal(next(iter(body)))
 
-    def _variance(self, expr: pl.Expr, body: Any) -> pl.Expr:
+    def _variance(self, expr: pl.Expr, body: Any) -> tuple[pl.Expr, pl.Expr]:
         kind, (_, ddof) = only_item(body)
         child = expr.meta.pop()[0]
         op = kind.lower()
-        if not getattr(child, op)(ddof=ddof).meta.eq(expr):
+        if not same(getattr(child, op)(ddof=ddof), expr):
             raise _function_refusal(kind)
-        value = self._number(self._masked(*self._value(child, op)), op)
-        return self._named(
+        taken, where = self._value(child, op)
+        value = self._number(self._masked(taken, where), op)
+        leaf = self._named(
             op,
             [self._sum(value), self._state(SQUARES, value, "add_float", pl.Float64()), *self._counts(value)],
             ddof,
         )
+        return leaf, getattr(_filtered(taken, where), op)(ddof=ddof)
 
-    def _correlation(self, expr: pl.Expr, node: Any) -> pl.Expr:
+    def _correlation(self, expr: pl.Expr, node: Any) -> tuple[pl.Expr, pl.Expr]:
         first, second = (load(child) for child in node["Function"]["input"])
         method = node["Function"]["function"]["Correlation"]["method"]
-        if method == "Pearson" and pl.corr(first, second).meta.eq(expr):
+        if method == "Pearson" and same(pl.corr(first, second), expr):
             op, ddof = "corr", 0
         elif isinstance(method, dict) and "Covariance" in method:
             op, ddof = "cov", method["Covariance"]
-            if not pl.cov(first, second, ddof=ddof).meta.eq(expr):
+            if not same(pl.cov(first, second, ddof=ddof), expr):
                 raise _function_refusal("cov")
         else:
             raise _Refused("a rank correlation needs all rows of a group at once", 'use method="pearson"')
         (x, x_filter), (y, y_filter) = self._value(first, op), self._value(second, op)
         if (x_filter is None) != (y_filter is None) or (
-            x_filter is not None and y_filter is not None and not x_filter.meta.eq(y_filter)
+            x_filter is not None and y_filter is not None and not same(x_filter, y_filter)
         ):
             raise _Refused(f"the two columns of {op} are filtered in different ways", "filter both in the same way")
+        taken = _filtered(x, x_filter), _filtered(y, y_filter)
         x, y = self._number(x, op), self._number(y, op)
         both = x.is_not_null() & y.is_not_null()
         both = both if x_filter is None else both & x_filter
@@ -329,10 +374,10 @@ class _Taker:
         sums = [self._sum(x), self._sum(y)]
         dot = self._state(DOT, x, "add_float", pl.Float64(), (y,))
         squares = [self._state(SQUARES, value, "add_float", pl.Float64()) for value in (x, y)] if op == "corr" else []
-        return self._named(op, [*sums, *squares, dot, *self._counts(x)], ddof)
+        again = pl.corr(*taken) if op == "corr" else pl.cov(*taken, ddof=ddof)
+        return self._named(op, [*sums, *squares, dot, *self._counts(x)], ddof), again
 
-    def _one(self, name: str, child: pl.Expr) -> pl.Expr:
-        value, where = self._value(child, name)
+    def _one(self, name: str, value: pl.Expr, where: pl.Expr | None) -> pl.Expr:
         if name in ("first", "last", "first_non_null", "last_non_null"):
             return self._place(name, value, where)
         if name == "len":
@@ -440,7 +485,10 @@ class _Taker:
                 self._check_row_wise(each, op)
 
     def _any_type(self, value: pl.Expr) -> pl.DataType:
-        return self.empty.select(value).collect_schema().dtypes()[0]
+        return self.empty.select(self._checked(value)).collect_schema().dtypes()[0]
+
+    def _checked(self, value: pl.Expr) -> pl.Expr:
+        return checked(value, self.empty, f"metric {self.name!r}")
 
     def _type(self, value: pl.Expr) -> pl.DataType:
         dtype = self._any_type(value)
@@ -493,16 +541,18 @@ class _Taker:
             name = f"{_short(value)}.{names[op]}"
             of = f"{names[op]} of {', '.join(_text(expr) for expr in (value, *more))}"
         name = self._free(name, KINDS[kind])
-        state = StateSpec(name, kind, tuple(name + suffix for suffix in KINDS[kind]), dtype, of)
+        id_ = " ".join(_id(expr) for expr in ((value, *more) if value is not None else ()))
+        state = StateSpec(name, kind, tuple(name + suffix for suffix in KINDS[kind]), dtype, of, id_)
         self.job.leaves.append(leaf)
         self.job.states.append(state)
         return state
 
     def _place_of(self, value: pl.Expr) -> int:
-        for index, known in enumerate(self.job.values):
-            if known.meta.eq(value):
+        for index, known in enumerate(self.job.given):
+            if same(known, value):
                 return index
-        self.job.values.append(value)
+        self.job.given.append(value)
+        self.job.values.append(self._checked(value))
         return len(self.job.values) - 1
 
     def _free(self, name: str, suffixes: tuple[str, ...]) -> str:
@@ -560,6 +610,19 @@ def _is_aggregate(node: Any) -> bool:
         return bool(load(node).meta.is_scalar())
     except Exception:
         return False
+
+
+def _filtered(value: pl.Expr, where: pl.Expr | None) -> pl.Expr:
+    return value if where is None else value.filter(where)
+
+
+def _id(value: pl.Expr) -> str:
+    """Give a text that equal expressions share, and no others: of the small language where it holds the expression."""
+    try:
+        tree = language.encode(value)
+    except NotInLanguage:
+        return digest(value)
+    return hashlib.sha256(json.dumps(tree, ensure_ascii=True).encode()).hexdigest()[:32]
 
 
 def _text(value: pl.Expr) -> str:

@@ -25,7 +25,8 @@ from typing import Any
 
 import polars as pl
 
-from vizflow._plans import as_lazy
+from vizflow._lineage import Bins
+from vizflow._plans import as_lazy, columns
 from vizflow._states import LeafSpec, Plan, StateSpec
 from vizflow.errors import ConfigError, NotMergeableWarning, StorageError
 
@@ -41,7 +42,7 @@ class PartialInfo:
     plan: Plan | None
     date: str | None
     dates: tuple[str, ...]
-    bins: Mapping[str, float] | None
+    bins: Bins | None
     schema_version: str
     metadata: Mapping[str, str] = field(repr=False)
 
@@ -59,7 +60,7 @@ def info(path: str | os.PathLike[str]) -> PartialInfo | None:
         raise StorageError(f"{path}: there is no such file")
     try:
         metadata = {k: v for k, v in pl.read_parquet_metadata(path).items() if k.startswith("vizflow.")}
-        columns = pl.read_parquet_schema(path) if metadata else {}
+        schema = pl.read_parquet_schema(path) if metadata else {}
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise StorageError(f"{path}: the file cannot be read; it is truncated, corrupt, or no Parquet file") from error
     if not metadata:
@@ -73,7 +74,7 @@ def info(path: str | os.PathLike[str]) -> PartialInfo | None:
         raise _unreadable(path, "vizflow.date", date)
     bins = _bins(path, metadata.get("vizflow.bins", "null"))
     if plan is not None:
-        _check_version(path, metadata, columns, plan, bins)
+        _check_version(path, metadata, schema, plan, bins)
     return PartialInfo(
         path=path,
         kind=kind,
@@ -97,9 +98,9 @@ def _unreadable(path: Path, key: str, text: str) -> StorageError:
 def _check_version(
     path: Path,
     metadata: Mapping[str, str],
-    columns: Mapping[str, pl.DataType],
+    schema: Mapping[str, pl.DataType],
     plan: Plan,
-    bins: Mapping[str, float] | None,
+    bins: Bins | None,
 ) -> None:
     """Refuse a plan that is sound but not the one that the columns were written with: its numbers would be wrong."""
     from vizflow._schema import FORMAT, schema_version  # which knows the operations, and they know this module
@@ -107,7 +108,7 @@ def _check_version(
     written = metadata.get("vizflow.format", "")
     if written != FORMAT:
         raise _unreadable(path, "vizflow.format", written)
-    if metadata.get("vizflow.schema_version") != schema_version(columns, plan.id, bins):
+    if metadata.get("vizflow.schema_version") != schema_version(schema, plan.id, bins):
         raise StorageError(
             f"{path}: its columns, plan and bins are not those that vizflow.schema_version stands for; it is damaged, "
             "or was changed by another program: compute the partial again"
@@ -141,11 +142,11 @@ def _dates(path: Path, text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _bins(path: Path, text: str) -> dict[str, float] | None:
+def _bins(path: Path, text: str) -> dict[str, float | str] | None:
     found = _json(text)
     if found is None:
         return None
-    if not isinstance(found, dict) or not all(is_width(width) for width in found.values()):
+    if not isinstance(found, dict) or not all(is_width(what) or isinstance(what, str) for what in found.values()):
         raise _unreadable(path, "vizflow.bins", text)
     return found
 
@@ -160,7 +161,7 @@ def states(path: str | os.PathLike[str]) -> pl.LazyFrame:
     known = info(path)
     if known is None or known.plan is None:
         raise StorageError(f"{path}: it holds no states")
-    return pl.scan_parquet(known.path).select(*known.plan.group_by, *known.plan.state_schema)
+    return pl.scan_parquet(known.path).select(columns([*known.plan.group_by, *known.plan.state_schema]))
 
 
 def view(path: Path, lf: pl.LazyFrame, *, states: bool) -> pl.LazyFrame:
@@ -171,8 +172,8 @@ def view(path: Path, lf: pl.LazyFrame, *, states: bool) -> pl.LazyFrame:
             raise ConfigError(f"{path}: it holds no states; see mergeable= of vf.aggregate, and vf.run")
         return lf
     plan = known.plan
-    stored = lf.select(*plan.group_by, *plan.state_schema)
-    out = stored if states else lf.select(*plan.group_by, **plan.finish)
+    stored = lf.select(columns([*plan.group_by, *plan.state_schema]))
+    out = stored if states else lf.select(columns(plan.group_by), **plan.finish)
 
     def collect() -> pl.DataFrame:
         return stored.collect(engine="streaming")
@@ -206,8 +207,8 @@ class Traced:
 
     plan: Plan
     states: Callable[[], pl.DataFrame]
-    bins: Mapping[str, float] | None = None
-    """Column to width; None where that is not known."""
+    bins: Bins | None = None
+    """Column to width, or to a text that stands for edges; None where nothing is known."""
     dates: tuple[str, ...] = ()
     """The dates whose rows are in it; none where that is not known."""
 
@@ -215,17 +216,22 @@ class Traced:
         """Give keys and states; first and last values of a single date's rows know that date."""
         return with_date(self.states(), self.plan, self.dates[0]) if len(self.dates) == 1 else self.states()
 
-    def describe(self, columns: Mapping[str, pl.DataType]) -> dict[str, str]:
+    def describe(self, schema: Mapping[str, pl.DataType]) -> dict[str, str]:
         """Give the metadata of the file that it is to be saved to."""
-        out = describe(self.plan, columns, self.bins, self.dates)
+        out = describe(self.plan, schema, self.bins, self.dates)
         return {**out, "vizflow.date": self.dates[0]} if len(self.dates) == 1 else out
+
+
+def stored(path: Path, names: Iterable[str]) -> pl.DataFrame:
+    """Read these columns of a partial's file."""
+    return pl.scan_parquet(path, glob=False).select(columns(names)).collect()
 
 
 def with_date(states: pl.DataFrame, plan: Plan, date: str) -> pl.DataFrame:
     """Tell first and last values of which date they are, where they do not know."""
     day = pl.lit(dt.datetime.strptime(date, "%Y%m%d").date())
-    columns = [state.columns[1] for state in plan.states if state.kind in ("first", "last")]
-    return states.with_columns(pl.col(name).fill_null(day) for name in columns) if columns else states
+    places = [state.columns[1] for state in plan.states if state.kind in ("first", "last")]
+    return states.with_columns(pl.col(name).fill_null(day) for name in places) if places else states
 
 
 _traced: dict[int, tuple[weakref.ref[Any], Traced, pl.DataFrame | None]] = {}
@@ -256,7 +262,7 @@ def plan_of(frame: Any) -> Plan | None:
 
 
 def describe(
-    plan: Plan | None, columns: Mapping[str, pl.DataType], bins: Mapping[str, float] | None, dates: Iterable[str]
+    plan: Plan | None, schema: Mapping[str, pl.DataType], bins: Bins | None, dates: Iterable[str]
 ) -> dict[str, str]:
     """Give the metadata that a partial has beside what `run` notes."""
     from vizflow._schema import FORMAT, schema_version  # which knows the operations, and they know this module
@@ -264,7 +270,7 @@ def describe(
     out = {
         "vizflow.format": FORMAT,
         "vizflow.kind": "states" if plan is not None else "metrics",
-        "vizflow.schema_version": schema_version(columns, plan.id if plan is not None else None, bins),
+        "vizflow.schema_version": schema_version(schema, plan.id if plan is not None else None, bins),
         "vizflow.dates": json.dumps(list(dates)),
     }
     if bins is not None:
@@ -279,7 +285,7 @@ def describe(
 class Notes:
     """What `bin` and `aggregate` were asked for inside a run."""
 
-    bins: dict[str, float] = field(default_factory=dict)
+    bins: dict[str, float | str] = field(default_factory=dict)
     aggregated: bool = False
     mergeable: bool = True
 
@@ -303,7 +309,7 @@ def is_noting() -> bool:
     return _notes.get() is not None
 
 
-def note_bins(widths: Mapping[str, float]) -> None:
+def note_bins(widths: Bins) -> None:
     """Note the widths of bin columns."""
     notes = _notes.get()
     if notes is not None:
@@ -316,6 +322,13 @@ def note_aggregate(mergeable: bool) -> None:
     if notes is not None:
         notes.aggregated = True
         notes.mergeable = notes.mergeable and mergeable
+
+
+def bins_of(given: Any, notes: Notes, names: Iterable[str]) -> dict[str, float | str]:
+    """Give what is known of the bins of a pipeline's columns: by its frame, else by what was asked for on the way."""
+    found = traced(given)
+    told = {**notes.bins, **((found.bins or {}) if found is not None else {})}
+    return {name: what for name, what in told.items() if name in names}
 
 
 @dataclass(frozen=True)
@@ -344,10 +357,10 @@ def outcome(given: Any, notes: Notes, date: str) -> Outcome:
     if found is None:
         result = as_lazy(given).collect(engine="streaming")
         went_on = notes.aggregated and notes.mergeable
-        bins = {name: width for name, width in notes.bins.items() if name in result.columns}
+        bins = bins_of(given, notes, result.columns)
         return Outcome(result, result, describe(None, result.schema, bins, [date]), went_on)
     plan = found.plan
     states = with_date(found.states(), plan, date)
-    bins = {name: width for name, width in notes.bins.items() if name in plan.group_by}
-    result = states.select(*plan.group_by, **plan.finish)
+    bins = bins_of(given, notes, plan.group_by)
+    result = states.select(columns(plan.group_by), **plan.finish)
     return Outcome(result, states, describe(plan, states.schema, bins, [date]), False)

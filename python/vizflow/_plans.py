@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 import polars as pl
+import polars.selectors as cs
 from polars.plugins import register_plugin_function
 
 from vizflow import _core
@@ -48,6 +49,16 @@ def require_new(schema: pl.Schema, names: Iterable[str], what: str) -> None:
     for name in names:
         if name in schema:
             raise SchemaError(f"{what} would overwrite the column {name!r}; drop or rename it first", column=name)
+
+
+def column(name: str) -> pl.Expr:
+    """Give the column of that name: ``*`` and ``^x$`` are patterns to Polars, and names to us."""
+    return cs.by_name(name).as_expr() if name == "*" or (name[:1] == "^" and name[-1:] == "$") else pl.col(name)
+
+
+def columns(names: Iterable[str]) -> list[pl.Expr]:
+    """Give the columns of these names; see `column`."""
+    return [column(name) for name in names]
 
 
 def plugin(function: str, args: Sequence[pl.Expr], *, whole: bool = False, **kwargs: Any) -> pl.Expr:

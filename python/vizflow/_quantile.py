@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from vizflow._plans import columns
 from vizflow.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -26,25 +27,26 @@ def quantiles(
     groups = [by] if isinstance(by, str) else list(by)
     _check(cube, dim, qs, groups, interpolation, weight)
     axis = cube.dims[dim]
-    counts = _counts(cube, [*groups, dim], weight).filter(pl.col(dim).is_not_null())
+    counts = _counts(cube, [*groups, dim], weight)
+    counts = counts.filter(counts[dim].is_not_null())
     if weight is not None and (counts[_N] < 0).any():
         raise DataError(f"weight {weight!r} is negative in some bins; a quantile needs weights that are not")
     half = 0.0 if axis.width is None else axis.width / 2
-    centre = pl.col(dim).cast(pl.Float64) * (1.0 if axis.width is None else axis.width)
-    cumulated = counts.filter(pl.col(_N) > 0).select(
-        *groups,
-        centre.alias(_X),
-        _N,
-        (pl.col(_N).cum_sum().over(groups) if groups else pl.col(_N).cum_sum()).alias(_CUMULATED),
+    centre = counts[dim].cast(pl.Float64) * (1.0 if axis.width is None else axis.width)
+    over = columns(groups)
+    cumulated = (
+        counts.with_columns(centre.alias(_X))
+        .filter(pl.col(_N) > 0)
+        .select(*over, _X, _N, (pl.col(_N).cum_sum().over(over) if over else pl.col(_N).cum_sum()).alias(_CUMULATED))
     )
     frames = []
     for q in qs:
         value = _weighted(q) if weight is not None else _ranked(q, interpolation)
         exprs = [pl.lit(float(q)).alias("q"), value.alias("quantile"), pl.col(_N).sum().alias("n")]
-        frames.append(cumulated.group_by(groups, maintain_order=True).agg(exprs) if groups else cumulated.select(exprs))
+        frames.append(cumulated.group_by(over, maintain_order=True).agg(exprs) if over else cumulated.select(exprs))
     out = pl.concat(frames).with_columns(low=pl.col("quantile") - half, high=pl.col("quantile") + half)
-    out = out.select(*groups, "q", "quantile", "low", "high", "n")
-    return out.sort([*groups, "q"], maintain_order=True) if groups else out
+    out = out.select(*over, "q", "quantile", "low", "high", "n")
+    return out.sort([*over, "q"], maintain_order=True) if over else out
 
 
 def _check(
@@ -84,7 +86,7 @@ def _counts(cube: Cube, by: list[str], weight: str | None) -> pl.DataFrame:
         raise ConfigError("quantile: the cube does not count its rows; pass weight=, the name of a metric that does")
     axes = [cube._axis(name, "quantile", exact=True)[0] for name in by]
     places, (rows,) = held.query(cube._picks, axes, *held.columns(["rows"]))
-    return pl.DataFrame([*held.keys(axes, places), rows.alias(_N)])
+    return pl.DataFrame({column.name: column for column in [*held.keys(axes, places), rows.alias(_N)]})
 
 
 def _at(rank: pl.Expr) -> pl.Expr:

@@ -54,7 +54,7 @@ def run_rules(
         ordered = pl.DataFrame([rows, *columns]).sort(_ROW, maintain_order=True)
         yield frame.select(passed or [sort_by])[ordered[_ROW]].hstack(ordered.drop(_ROW)).select(wanted)
 
-    return source(produce, {**schema, **types}, "rules")
+    return source(produce, {**schema, **types}, "rules", lf)
 
 
 def _inputs(rules: Sequence[TagRule], schema: pl.Schema, added: Sequence[str]) -> list[str]:

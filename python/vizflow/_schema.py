@@ -18,6 +18,7 @@ from typing import Any
 
 import polars as pl
 
+from vizflow._lineage import Bins
 from vizflow._plans import plugin
 from vizflow._stream import batches
 from vizflow.errors import (
@@ -328,7 +329,11 @@ def raise_bad_values(lf: pl.LazyFrame, rules: Rules, where: str) -> None:
 # ---- versions of what partials hold ------------------------------------------------------------------------------
 
 
-def schema_version(schema: Mapping[str, Any], plan_id: str | None, bins: Mapping[str, float] | None) -> str:
+def _plain_bins(bins: Mapping[str, Any]) -> dict[str, float | str]:
+    return {str(name): what if isinstance(what, str) else float(what) for name, what in bins.items()}
+
+
+def schema_version(schema: Mapping[str, Any], plan_id: str | None, bins: Bins | None) -> str:
     """Give the version of a partial result: 16 hex digits that stand for everything its numbers' meaning depends on.
 
     Parameters
@@ -369,17 +374,15 @@ class PartialSchema:
 
     columns: Mapping[str, str]
     plan: str | None
-    bins: Mapping[str, float]
+    bins: Bins
     format: str = FORMAT
     given: str | None = None  # the version that the file says
 
     @classmethod
-    def of(
-        cls, schema: Mapping[str, Any], plan_id: str | None = None, bins: Mapping[str, float] | None = None
-    ) -> PartialSchema:
+    def of(cls, schema: Mapping[str, Any], plan_id: str | None = None, bins: Bins | None = None) -> PartialSchema:
         """Describe a partial result that is in memory."""
         columns = {name: type_text(dtype) for name, dtype in schema.items()}
-        return cls(columns, plan_id, {name: float(width) for name, width in (bins or {}).items()})
+        return cls(columns, plan_id, _plain_bins(bins or {}))
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> PartialSchema:
@@ -394,7 +397,7 @@ class PartialSchema:
             metadata = pl.read_parquet_metadata(Path(os.fspath(path)))
             schema = pl.read_parquet_schema(Path(os.fspath(path)))
             bins = json.loads(metadata.get("vizflow.bins", "{}"))
-            widths = {str(name): float(width) for name, width in bins.items()}
+            widths = _plain_bins(bins)
         except (OSError, ValueError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
             raise StorageError(f"{os.fspath(path)}: this is no whole partial result ({first_line(error)})") from error
         columns = {name: type_text(dtype) for name, dtype in schema.items()}

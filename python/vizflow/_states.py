@@ -19,11 +19,13 @@ import polars as pl
 
 from vizflow import _core
 from vizflow import _language as language
+from vizflow._integers import checked_all
 from vizflow._language import Tree
+from vizflow._plans import columns as columns_of
 from vizflow._plans import plugin
 from vizflow.errors import DataError, StorageError
 
-PLAN_FORMAT = 1
+PLAN_FORMAT = 2
 
 # kind of a state -> the suffixes of its columns on disk
 KINDS: dict[str, tuple[str, ...]] = {
@@ -47,7 +49,9 @@ class StateSpec:
     columns: tuple[str, ...]
     dtype: pl.DataType
     of: str
-    """What is aggregated, for people and for telling plans apart: ``sum of (price * qty)``."""
+    """What is aggregated, for people: ``sum of (price * qty)``."""
+    id: str = ""
+    """What tells it from others: a digest of all that is in its expression."""
 
     def schema(self) -> dict[str, pl.DataType]:
         """Give the columns' types."""
@@ -97,7 +101,10 @@ class Plan:
     @cached_property
     def id(self) -> str:
         """Short text that is equal for equal plans, also of other sessions and releases of Polars."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+        tree = self._tree()
+        for state in tree["states"]:
+            del state["of"]  # for people: it may name a file of this machine
+        return hashlib.sha256(_json(tree).encode()).hexdigest()[:16]
 
     @property
     def names(self) -> list[str]:
@@ -117,22 +124,21 @@ class Plan:
         out: dict[str, pl.Expr] = {name: language.decode(tree, leaves) for name, tree in self.metrics.items()}
         for name, tree in self.derived.items():
             out[name] = language.decode(tree, out)
-        return out
+        return checked_all(out, pl.LazyFrame(schema=self.state_schema), "metric")
 
     def to_json(self) -> str:
         """Write the plan."""
-        return json.dumps(
-            {
-                "format": PLAN_FORMAT,
-                "group_by": list(self.group_by),
-                "states": [{**vars(state), "dtype": language.type_text(state.dtype)} for state in self.states],
-                "leaves": [vars(leaf) for leaf in self.leaves],
-                "metrics": dict(self.metrics),
-                "derived": dict(self.derived),
-            },
-            ensure_ascii=False,
-            separators=(",", ":"),
-        )
+        return _json(self._tree())
+
+    def _tree(self) -> dict[str, Any]:
+        return {
+            "format": PLAN_FORMAT,
+            "group_by": list(self.group_by),
+            "states": [{**vars(state), "dtype": language.type_text(state.dtype)} for state in self.states],
+            "leaves": [vars(leaf) for leaf in self.leaves],
+            "metrics": dict(self.metrics),
+            "derived": dict(self.derived),
+        }
 
     def regrouped(self, group_by: Sequence[str]) -> Plan:
         """Give the plan of the same states under other keys."""
@@ -176,6 +182,7 @@ class Plan:
         if self.group_by != other.group_by:
             return f"group_by is {list(other.group_by)}, not {list(self.group_by)}"
         mine, theirs = _described(self), _described(other)
+        known, others = _ids(self), _ids(other)
         parts = []
         for name in [*mine, *(name for name in theirs if name not in mine)]:
             if name not in theirs:
@@ -184,9 +191,15 @@ class Plan:
                 parts.append(f"metric {name!r} = {theirs[name]} is one more")
             elif mine[name] != theirs[name]:
                 parts.append(f"metric {name!r} is {theirs[name]}, not {mine[name]}")
+            elif known[name] != others[name]:
+                parts.append(f"metric {name!r}, {mine[name]}, has other literals or options")
         if not parts and list(mine) != list(theirs):
             parts.append(f"the metrics' order is {list(theirs)}, not {list(mine)}")
         return "; ".join(parts) or "the states are laid out differently"
+
+
+def _json(tree: Any) -> str:
+    return json.dumps(tree, ensure_ascii=False, separators=(",", ":"))
 
 
 def _texts(found: Any) -> tuple[str, ...]:
@@ -197,10 +210,20 @@ def _texts(found: Any) -> tuple[str, ...]:
 
 def _state_of(tree: Mapping[str, Any]) -> StateSpec:
     dtype = language.type_of_text(tree["dtype"])
-    spec = StateSpec(str(tree["name"]), str(tree["kind"]), _texts(tree["columns"]), dtype, str(tree["of"]))
+    spec = StateSpec(
+        str(tree["name"]), str(tree["kind"]), _texts(tree["columns"]), dtype, str(tree["of"]), str(tree["id"])
+    )
     if len(spec.columns) != len(KINDS[spec.kind]):
         raise ValueError(f"state {spec.name!r} of kind {spec.kind} has {len(spec.columns)} columns")
     return spec
+
+
+def _ids(plan: Plan) -> dict[str, Any]:
+    """Give what tells each metric from others of the same words: its tree, and its states' ids."""
+    states = {state.name: [state.id, str(state.dtype)] for state in plan.states}
+    leaves = {leaf.name: ["col", [leaf.op, leaf.ddof, [states[name] for name in leaf.states]]] for leaf in plan.leaves}
+    out = {name: json.dumps(_replaced(tree, leaves)) for name, tree in plan.metrics.items()}
+    return out | {name: json.dumps(tree) for name, tree in plan.derived.items()}
 
 
 def _described(plan: Plan) -> dict[str, str]:
@@ -258,6 +281,6 @@ def frame_of(agg: _core.Agg, keys: Mapping[str, pl.DataType], states: Sequence[S
     if len(columns) != len(types):
         raise DataError("the states are not of the types that their plan says; the partial is damaged, write it again")
     frame = pl.DataFrame(
-        [column.alias(name).cast(dtype) for column, (name, dtype) in zip(columns, types.items(), strict=True)]
+        {name: column.cast(dtype) for column, (name, dtype) in zip(columns, types.items(), strict=True)}
     )
-    return frame.sort(list(keys)) if keys else frame
+    return frame.sort(columns_of(keys)) if keys else frame

@@ -22,6 +22,8 @@ from typing import Any, Generic, Protocol, TypeVar
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from vizflow._lineage import scan_name
+from vizflow._plans import columns as selected
 from vizflow._reading import Guarded, Reading
 from vizflow.errors import translated
 
@@ -243,7 +245,7 @@ class _Layer:
         for name, one in self.added.items():
             if name in columns and isinstance(one, Function):
                 made[name] = one.make(batch).alias(name)
-        return pl.DataFrame([made[name] if name in made else batch[name] for name in columns])
+        return pl.DataFrame({name: made[name] if name in made else batch[name] for name in columns})
 
 
 def _roots(one: pl.Expr | Function) -> Sequence[str]:
@@ -302,9 +304,9 @@ def rows(frame: pl.LazyFrame, columns: Sequence[str], *, ordered: bool = True) -
     elif produce is not None:
         with translated():
             for batch in produce(list(columns), False):
-                yield pl.DataFrame([batch[name] for name in columns])
+                yield pl.DataFrame({name: batch[name] for name in columns})
     else:
-        yield from batches(frame.select(columns), ordered=ordered)
+        yield from batches(frame.select(selected(columns)), ordered=ordered)
 
 
 def ahead(made: Iterator[T]) -> Iterator[T]:
@@ -330,15 +332,21 @@ def _limited(
             left -= part.height
         if predicate is not None:
             part = part.filter(predicate)
-        yield part if wanted is None else part.select(wanted)
+        yield part if wanted is None else part.select(selected(wanted))
         if left is not None and left <= 0:
             return
 
 
 def source(
-    produce: Callable[[list[str], bool], Iterator[pl.DataFrame]], schema: Mapping[str, Any], name: str
+    produce: Callable[[list[str], bool], Iterator[pl.DataFrame]],
+    schema: Mapping[str, Any],
+    name: str,
+    frame: pl.LazyFrame | None = None,
 ) -> pl.LazyFrame:
-    """Make a LazyFrame of a generator of frames, told which columns are wanted and whether it may be stopped early."""
+    """Make a LazyFrame of a generator of frames, told which columns are wanted and whether it may be stopped early.
+
+    `frame` is what its columns come from: their bins are known of the new frame too.
+    """
     names = list(schema)
     empty = pl.DataFrame(schema=schema)
 
@@ -351,12 +359,12 @@ def source(
             some = True
             yield frame
         if not some:
-            yield empty.select(columns)
+            yield empty.select(selected(columns))
 
     def scan(*asked: Any) -> Iterator[pl.DataFrame]:
         return Guarded(generate(*asked))
 
-    out = register_io_source(scan, schema=dict(schema), explain_name=f"vizflow {name}")
+    out = register_io_source(scan, schema=dict(schema), explain_name=scan_name(name, frame))
     _sources.add(out, produce)
     return out
 
@@ -416,7 +424,7 @@ def two_pass(
             yield from _emit(step, again, needed, wanted, most)
         _leave(id(token), step)
 
-    out = source(produce, schema, name if replayable else f"{name} (input collected)")
+    out = source(produce, schema, name if replayable else f"{name} (input collected)", frame)
     if rebuild is not None:
         _origins.add(out, Origin(frame, rebuild))
     if one_to_one and replayable:
@@ -430,10 +438,10 @@ def _needed(step: Step, wanted: Sequence[str], new: set[str]) -> list[str]:
 
 def _collected(frame: pl.LazyFrame, columns: list[str]) -> pl.LazyFrame:
     if is_direct(frame):
-        empty = pl.DataFrame(schema=frame.select(columns).collect_schema())
+        empty = pl.DataFrame(schema=frame.select(selected(columns)).collect_schema())
         return pl.concat([empty, *rows(frame, columns)]).lazy()
     with translated():
-        return frame.select(columns).collect(engine="streaming").lazy()
+        return frame.select(selected(columns)).collect(engine="streaming").lazy()
 
 
 def _learn_together(step: Step, frame: pl.LazyFrame, needed: list[str]) -> bool:
@@ -452,7 +460,7 @@ def _learn_together(step: Step, frame: pl.LazyFrame, needed: list[str]) -> bool:
 def _learn(steps: list[Step], frame: pl.LazyFrame) -> None:
     """Let steps learn from one reading, side by side: C works without Python's lock."""
     columns = list(dict.fromkeys(name for step in steps for name in step.columns))
-    empty = pl.DataFrame(schema=frame.select(columns).collect_schema())  # types, should no rows come
+    empty = pl.DataFrame(schema=frame.select(selected(columns)).collect_schema())  # types, should no rows come
     for step in steps:
         step.learn(empty)
     with ThreadPoolExecutor(len(steps)) as pool:

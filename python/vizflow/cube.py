@@ -31,6 +31,7 @@ from vizflow._cube import (
     stored,
 )
 from vizflow._partial import Plan
+from vizflow._plans import columns as selected
 from vizflow.errors import ConfigError, DataError, SchemaError, StorageError, near_names
 
 __all__ = ["Cube", "Dim", "Estimate"]
@@ -393,8 +394,8 @@ class Cube:
         for name, at in zip(names, axes, strict=True) if centres else ():
             width = self._held.axes[at].width
             if width is not None:
-                column = (pl.col(name).cast(pl.Float64) * width).alias(f"{name}_centre")
-                frame = frame.with_columns(column).select(*_inserted(frame.columns, name, f"{name}_centre"))
+                centre = (frame[name].cast(pl.Float64) * width).alias(f"{name}_centre")
+                frame = frame.with_columns(centre).select(selected(_inserted(frame.columns, name, f"{name}_centre")))
         return frame
 
     def pivot(
@@ -453,12 +454,14 @@ class Cube:
             raise ConfigError("wide=True takes x, y and one metric")
         dim = self._held.axes[self._axis(y, "pivot", exact=True)[0]]
         frame = self.table([x, y], names, centres=centres)
-        label = pl.col(y).replace_strict(dim.values, dim.labels, return_dtype=pl.String)
-        present = frame[y].unique().sort()
+        label = frame[y].alias("y").replace_strict(dim.values, dim.labels, return_dtype=pl.String)
+        present = frame[y].alias("y").unique().sort()
         columns = present.replace_strict(dim.values, dim.labels, return_dtype=pl.String).to_list()
         index = [name for name in frame.columns if name not in (y, names[0], f"{y}_centre")]
-        keyed = frame.select(*index, label.alias("__vf_label"), names[0])
-        return keyed.pivot("__vf_label", on_columns=columns, index=index, values=names[0]).select(*index, *columns)
+        rows = {f"__vf_index_{at}": frame[name] for at, name in enumerate(index)}  # names that are no patterns
+        keyed = pl.DataFrame({**rows, "__vf_label": label, "__vf_value": frame[names[0]]})
+        turned = keyed.pivot("__vf_label", on_columns=columns, index=list(rows), values="__vf_value")
+        return pl.DataFrame(dict(zip([*index, *columns], (turned[name] for name in [*rows, *columns]), strict=True)))
 
     def marginal(self, dim: str, metrics: Sequence[str] | str | None = None) -> pl.DataFrame:
         """Give the metrics over one dimension, or ``"date"``: `pivot` of it alone.
@@ -546,11 +549,11 @@ class Cube:
         frame = self.table(names, [*wanted, *(name for name in needed if name not in wanted)])
         if where is not None:
             frame = frame.filter(where)
-        key = pl.col(metric)
+        key = frame[metric]
         if frame.schema[metric].is_float():
             key = key.fill_nan(None)
-        ranked = frame.sort(key, descending=descending, nulls_last=True, maintain_order=True).head(n)
-        return ranked.select(*([names] if isinstance(names, str) else names), *wanted)
+        ranked = frame.sort(pl.lit(key), descending=descending, nulls_last=True, maintain_order=True).head(n)
+        return ranked.select(selected([*([names] if isinstance(names, str) else names), *wanted]))
 
     def quantile(
         self,

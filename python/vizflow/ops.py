@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, TypeAlias
 
 import polars as pl
@@ -15,8 +16,12 @@ from vizflow import _clock, _core, _partial
 from vizflow._clock import TimeUnit
 from vizflow._clock import local_day as _local_day
 from vizflow._groups import Groups, Names, Reading, groups_of, key_names, paired
+from vizflow._integers import checked
+from vizflow._lineage import known as known_bins
+from vizflow._lineage import note
 from vizflow._metrics import Job, make_job
-from vizflow._plans import Frame, as_lazy, column_type, plugin, require, require_new, threads
+from vizflow._plans import Frame, as_lazy, column, column_type, plugin, require, require_new, threads
+from vizflow._plans import columns as selected
 from vizflow._states import frame_of
 from vizflow._stream import (
     GROUPED_ROWS,
@@ -32,7 +37,7 @@ from vizflow._stream import (
     with_columns,
     with_function,
 )
-from vizflow.errors import ConfigError, SchemaError, near_names, translated
+from vizflow.errors import ConfigError, DataError, SchemaError, near_names, translated
 from vizflow.market import Day, Market, Outside, _check_outside, grace_nanoseconds
 
 __all__ = ["aggregate", "bin", "forward_return", "mid", "near_integer", "parse_time", "time_report"]
@@ -622,7 +627,8 @@ def bin(df: Frame, widths: Mapping[str, float], *, snap: bool = False) -> pl.Laz
         number = isinstance(width, (int, float)) and not isinstance(width, bool)
         if not number or not math.isfinite(width) or width <= 0:
             raise ConfigError(f"bin width of {name!r} is {width!r}; a finite width above 0 is accepted", column=name)
-        bins[f"{name}_bin"] = plugin("bin_index", [pl.col(name)], width=float(width), snap=snap)
+        told = note({f"{name}_bin": float(width)})
+        bins[f"{name}_bin"] = plugin("bin_index", [pl.col(name), told], width=float(width), snap=snap)
     require_new(schema, bins, "bin")
     _partial.note_bins({f"{name}_bin": float(width) for name, width in widths.items()})
     return with_columns(lf, bins)
@@ -714,7 +720,8 @@ def aggregate(
 
     frame = source(produce, out, "aggregate")
     if job.plan is not None:
-        _partial.remember(frame, _partial.Traced(job.plan, states))
+        bins = {name: what for name, what in known_bins(lf).items() if name in keys}
+        _partial.remember(frame, _partial.Traced(job.plan, states, bins))
     _partial.note_aggregate(mergeable)
     return frame
 
@@ -763,27 +770,57 @@ def _result_schema(
     types = dict(leaves.select(**job.finish).collect_schema()) if job.finish else {}
     if job.others:
         empty = pl.LazyFrame(schema=schema)
-        others = empty.group_by(keys).agg(**job.others) if keys else empty.select(**job.others)
+        others = empty.group_by(selected(keys)).agg(**job.others) if keys else empty.select(**job.others)
         types |= dict(others.collect_schema())
     out = {**{key: schema[key] for key in keys}, **{name: types[name] for name in metrics}}
     for name, expr in job.derived.items():
-        out[name] = pl.LazyFrame(schema=out).select(expr).collect_schema().dtypes()[0]
+        empty = pl.LazyFrame(schema=out)
+        job.derived[name] = checked(expr, empty, f"derived {name!r}")
+        out[name] = empty.select(job.derived[name]).collect_schema().dtypes()[0]
     return out
 
 
 def _finish_groups(states: pl.DataFrame, lf: pl.LazyFrame, keys: list[str], job: Job, names: list[str]) -> pl.DataFrame:
     """Metrics of the groups whose keys and states these are; those that Polars computes are joined to them."""
     with translated():
-        out = states.select(*keys, **job.leaf_exprs()).select(*keys, **job.finish)
-    if job.others and keys:
-        others = lf.group_by(keys).agg(**job.others).collect(engine="streaming")
-        out = out.join(others, on=keys, how="left", nulls_equal=True, maintain_order="left")
-    elif job.others:
-        others = lf.select(**job.others).collect(engine="streaming")
-        out = pl.concat([out, others], how="horizontal") if job.finish else others
-    for name, expr in job.derived.items():
-        out = out.with_columns(expr.alias(name))
-    return out.select(*keys, *names, *job.derived)
+        finished = states.select(**job.leaf_exprs()).select(**job.finish) if job.finish else pl.DataFrame()
+        found = {**{key: states[key] for key in keys}, **{name: finished[name] for name in job.finish}}
+        if job.others:
+            with _totals_named(job.others):
+                found |= _others(found, lf, keys, job)
+        out = pl.DataFrame({name: found[name] for name in [*keys, *names]})
+        for name, expr in job.derived.items():
+            out = out.with_columns(expr.alias(name))
+    return out
+
+
+@contextmanager
+def _totals_named(metrics: Mapping[str, pl.Expr]) -> Iterator[None]:
+    """Name the metrics where a total of integers that Polars takes in 128 bits does not fit Int64."""
+    try:
+        yield
+    except pl.exceptions.InvalidOperationError as error:
+        if "from `i128` to `i64`" not in str(error):
+            raise
+        names = ", ".join(map(repr, metrics))
+        raise DataError(
+            f"a total of integers in metric {names} does not fit Int64: cast to Float64 first",
+            column=next(iter(metrics)),
+        ) from None
+
+
+def _others(states: Mapping[str, pl.Series], lf: pl.LazyFrame, keys: list[str], job: Job) -> dict[str, pl.Series]:
+    """Metrics that Polars evaluates, of the groups in the states' order: their own names are no hindrance there."""
+    safe = {name: f"__vf_metric_{index}" for index, name in enumerate(job.others)}
+    exprs = [expr.alias(safe[name]) for name, expr in job.others.items()]
+    if not keys:
+        out = lf.select(exprs).collect(engine="streaming")
+    else:
+        by = [column(key).alias(f"__vf_key_{index}") for index, key in enumerate(keys)]
+        groups = pl.DataFrame([states[key].alias(f"__vf_key_{index}") for index, key in enumerate(keys)])
+        others = lf.group_by(by).agg(exprs).collect(engine="streaming")
+        out = groups.join(others, on=groups.columns, how="left", nulls_equal=True, maintain_order="left")
+    return {name: out[safe[name]] for name in job.others}
 
 
 _GROUP = "__vf_group"
@@ -797,8 +834,8 @@ def _collect_states(lf: pl.LazyFrame, schema: pl.Schema, keys: list[str], job: J
         return frame_of(agg, {key: schema[key] for key in keys}, job.states)
     frame, numbers = numbered
     states = frame_of(_aggregated(frame, [_GROUP], job), {_GROUP: pl.UInt32()}, job.states)
-    found = [pl.Series(column).alias(key).cast(schema[key]) for key, column in zip(keys, numbers.finish(), strict=True)]
-    return pl.DataFrame(found)[states[_GROUP]].hstack(states.drop(_GROUP)).sort(keys)
+    found = {key: pl.Series(made).cast(schema[key]) for key, made in zip(keys, numbers.finish(), strict=True)}
+    return pl.DataFrame(found)[states[_GROUP]].hstack(states.drop(_GROUP)).sort(selected(keys))
 
 
 def _numbered(lf: pl.LazyFrame, keys: list[str], job: Job) -> tuple[pl.LazyFrame, _core.Agg] | None:
@@ -811,7 +848,7 @@ def _numbered(lf: pl.LazyFrame, keys: list[str], job: Job) -> tuple[pl.LazyFrame
     def number(batch: pl.DataFrame) -> pl.Series:
         return pl.Series(numbers.number([batch[key] for key in keys], [], batch.height))
 
-    number(pl.DataFrame(schema=under.frame.select(keys).collect_schema()))  # types, should no rows come
+    number(pl.DataFrame(schema=under.frame.select(selected(keys)).collect_schema()))  # types, should no rows come
     frame = with_function(under.frame, _GROUP, Function(keys, number, pl.UInt32()))
     return under.rebuild(frame, [_GROUP, *_roots(job.values)]), numbers
 
@@ -830,14 +867,16 @@ def _aggregated(lf: pl.LazyFrame, keys: list[str], job: Job) -> _core.Agg:
         n_values=len(values),
         n_threads=threads(),
     )
-    columns = [pl.col(key).alias(name) for key, name in zip(keys, key_names, strict=True)]
+    columns = [column(key).alias(name) for key, name in zip(keys, key_names, strict=True)]
     columns += [value.alias(name) for value, name in zip(job.values, values, strict=True)]
     rows_only = not columns
     frame = lf.select(pl.len().cast(pl.Int64)) if rows_only else lf.select(columns)
     empty = pl.DataFrame(schema=[] if rows_only else frame.collect_schema())  # types, should no rows come
     agg.update([empty[name] for name in key_names], [empty[name] for name in values], 0)
     direct = is_direct(lf) and not rows_only
-    plain = rows(lf, _roots(columns)) if direct else batches(frame, ordered=job.in_order)
+    plain = (
+        rows(lf, list(dict.fromkeys([*keys, *_roots(job.values)]))) if direct else batches(frame, ordered=job.in_order)
+    )
     given = plain if direct else gathered(plain, GROUPED_ROWS)  # an update starts its threads once for so many rows
     for given_batch in ahead(given):
         batch = given_batch.select(columns) if direct else given_batch

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import polars as pl
 
 from vizflow import _core, io
+from vizflow._lineage import edges_text, note
 from vizflow._plans import Frame, as_lazy, column_type, plugin, require_new
 from vizflow._stream import batches, is_replayable
 from vizflow.errors import ConfigError, DataError, SchemaError, StorageError, translated
@@ -322,7 +323,7 @@ def qbin(
         value = pl.col(name).cast(pl.Float64) if dtype.is_decimal() else pl.col(name)
         number = plugin(
             "cut_index",
-            [value],
+            [value, note({f"{name}_qbin": edges_text((one.cuts, one.closed, outside, *_ends(one, outside)))})],
             cuts="".join(struct.pack(">d", cut).hex() for cut in one.cuts),
             left_closed=one.closed == "left",
             low=float(one.low),
@@ -333,6 +334,11 @@ def qbin(
         bins.append(number.alias(f"{name}_qbin"))
     require_new(schema, [f"{name}_qbin" for name in given], "qbin")
     return lf.with_columns(bins)
+
+
+def _ends(edges: Edges, outside: str) -> tuple[float, ...]:
+    """Give the values below and above which `outside` makes a difference."""
+    return () if outside == "clip" else (edges.low, edges.high)
 
 
 def _by_column(edges: Any) -> dict[str, Edges]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ import polars as pl
 from vizflow import _core, _partial
 from vizflow._metrics import merging
 from vizflow._partial import Plan, Traced
+from vizflow._plans import columns as selected
 from vizflow._plans import threads
 from vizflow._states import frame_of
 from vizflow._stream import batches, source
@@ -95,9 +96,7 @@ def reduce(
     │ 2024-01-03 ┆ 1   ┆ 12.0     │
     └────────────┴─────┴──────────┘
     """
-    parts = _parts(partials)
-    _check_alike(parts)
-    _check_dates(parts)
+    parts = alike(_parts(partials))
     parts = _chosen(parts, dates)
     plan, keys = _plan(parts[0], by, group_by)
     bins = parts[0].traced.bins
@@ -110,7 +109,7 @@ def reduce(
 
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
         with translated():
-            yield states().select(*plan.group_by, **plan.finish)
+            yield states().select(selected(plan.group_by), **plan.finish)
 
     schema = {**keys, **dict(pl.LazyFrame(schema=plan.state_schema).select(**plan.finish).collect_schema())}
     out = source(produce, schema, "reduce")
@@ -129,6 +128,13 @@ class _Part:
     traced: Traced
     path: Path | None
     keys: Mapping[str, pl.DataType]
+    stored: Mapping[str, pl.DataType]
+    """Types of the keys as they are stored; `keys` has those that they take."""
+
+    def typed(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Give keys that are null throughout the type that they take."""
+        null = [name for name, dtype in self.keys.items() if name in frame.columns and self.stored[name] != dtype]
+        return frame.with_columns(frame[name].cast(self.keys[name]) for name in null) if null else frame
 
 
 def _parts(partials: Any) -> list[_Part]:
@@ -157,7 +163,8 @@ def _dated_parts(date: str, one: Any) -> list[_Part]:
         if known not in ((), (date,)):
             raise ConfigError(f"{part.name}: it holds the dates {', '.join(known)}, and is given as {date}")
         traced = Traced(part.traced.plan, part.traced.states, part.traced.bins, (date,))
-        out.append(_Part(date if part.path is None else part.name, traced, part.path, part.keys))
+        name = date if part.path is None else part.name
+        out.append(replace(part, name=name, traced=traced))
     return out
 
 
@@ -177,9 +184,9 @@ def _file(path: Path) -> _Part:
     keys = {name: schema[name] for name in known.plan.group_by}
 
     def states() -> pl.DataFrame:
-        return pl.read_parquet(path, columns=columns)
+        return _partial.stored(path, columns)
 
-    return _Part(str(path), Traced(known.plan, states, known.bins, known.dates), path, keys)
+    return _Part(str(path), Traced(known.plan, states, known.bins, known.dates), path, keys, keys)
 
 
 def _frame(frame: pl.LazyFrame | pl.DataFrame, position: int) -> _Part:
@@ -191,7 +198,24 @@ def _frame(frame: pl.LazyFrame | pl.DataFrame, position: int) -> _Part:
             "untouched, or the file's path"
         )
     schema = frame.collect_schema()
-    return _Part(name, traced, None, {key: schema[key] for key in traced.plan.group_by})
+    keys = {key: schema[key] for key in traced.plan.group_by}
+    return _Part(name, traced, None, keys, keys)
+
+
+def alike(parts: list[_Part]) -> list[_Part]:
+    """Check that parts merge; a key column that is null throughout (Arrow's type null) takes the others' type."""
+    types: dict[str, pl.DataType] = {}
+    for part in parts:
+        types |= {key: dtype for key, dtype in part.keys.items() if dtype != pl.Null and key not in types}
+    parts = [
+        replace(
+            part, keys={key: types.get(key, dtype) if dtype == pl.Null else dtype for key, dtype in part.keys.items()}
+        )
+        for part in parts
+    ]
+    _check_alike(parts)
+    _check_dates(parts)
+    return parts
 
 
 def _check_alike(parts: list[_Part]) -> None:
@@ -200,14 +224,32 @@ def _check_alike(parts: list[_Part]) -> None:
         difference = first.traced.plan.difference(part.traced.plan)
         if difference is not None:
             raise ConfigError(f"{part.name} has another plan than {first.name}: {difference}")
-        mine, theirs = first.traced.bins, part.traced.bins
-        if mine is not None and theirs is not None and mine != theirs:
-            names = [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
-            widths = "; ".join(f"{name} has width {theirs.get(name)}, not {mine.get(name)}" for name in names)
-            raise ConfigError(f"{part.name} has other bins than {first.name}: {widths}")
+        _check_bins(first, part)
         for key, dtype in first.keys.items():
             if part.keys[key] != dtype:
                 raise ConfigError(f"{part.name}: column {key!r} is {part.keys[key]}, in {first.name} it is {dtype}")
+
+
+def _check_bins(first: _Part, part: _Part) -> None:
+    """Refuse bins that differ, and bins of which only one side is known: they might."""
+    mine, theirs = first.traced.bins or {}, part.traced.bins or {}
+    names = [name for name in first.keys if mine.get(name) != theirs.get(name)]
+    if not names:
+        return
+    text = "; ".join(f"{name} has {_bins_text(theirs.get(name))}, not {_bins_text(mine.get(name))}" for name in names)
+    unknown = any(name not in mine or name not in theirs for name in names)
+    raise ConfigError(
+        f"{part.name} has other bins than {first.name}: {text}"
+        + (
+            "; bin with vf.bin or vf.qbin in the frame that is aggregated, without collecting between"
+            if unknown
+            else ""
+        )
+    )
+
+
+def _bins_text(what: float | str | None) -> str:
+    return "a width that is not known" if what is None else what if isinstance(what, str) else f"width {what}"
 
 
 def _check_dates(parts: list[_Part]) -> None:
@@ -305,20 +347,22 @@ def _frames(parts: list[_Part], plan: Plan, keys: dict[str, pl.DataType], by: By
     wanted = [*keys, *plan.state_schema]
     kinds = {state.kind for state in plan.states}
     files = [part.path for part in parts if part.path is not None]
-    if by is None and len(files) == len(parts) and not kinds & {"first", "last"}:
-        yield from batches(pl.scan_parquet(files).select(wanted), ordered="product_float" in kinds)
+    plain = all(part.stored == part.keys for part in parts)
+    if by is None and plain and len(files) == len(parts) and not kinds & {"first", "last"}:
+        yield from batches(pl.scan_parquet(files).select(selected(wanted)), ordered="product_float" in kinds)
         return
     for start in range(0, len(parts), _FILES_AT_ONCE):
-        frames = [_stored(part, plan, keys, by).select(wanted) for part in parts[start : start + _FILES_AT_ONCE]]
-        yield pl.concat(frames, rechunk=False)
+        some = parts[start : start + _FILES_AT_ONCE]
+        yield pl.concat([_stored(part, plan, keys, by).select(selected(wanted)) for part in some], rechunk=False)
 
 
 def _stored(part: _Part, plan: Plan, keys: Mapping[str, pl.DataType], by: By | None) -> pl.DataFrame:
     if part.path is not None:
         inner = [name for name in keys if name != by]
-        frame = pl.read_parquet(part.path, columns=[*inner, *plan.state_schema])
+        frame = _partial.stored(part.path, [*inner, *plan.state_schema])
     else:
         frame = part.traced.states()
+    frame = part.typed(frame)
     if len(part.traced.dates) == 1:
         frame = _partial.with_date(frame, plan, part.traced.dates[0])
     return frame if by is None else frame.with_columns(_period(part, by))

@@ -234,7 +234,7 @@ def overnight_return(
             ).select(wanted)
             row += part.height
 
-    return source(produce, {**schema, "overnight_return": pl.Float64()}, "overnight_return")
+    return source(produce, {**schema, "overnight_return": pl.Float64()}, "overnight_return", lf)
 
 
 def _one_date(date: str | dt.date | None, schema: pl.Schema, date_col: str, has_daily: bool) -> dt.date | None:
@@ -760,7 +760,7 @@ def mark_to_close(
             yield part.with_columns(returns.alias("close_return")).select(wanted)
             row += part.height
 
-    return source(produce, out, "mark_to_close")
+    return source(produce, out, "mark_to_close", lf)
 
 
 def _close_columns(
@@ -838,7 +838,7 @@ def _marked_to_frame(
             returns = _price_return(table[close_col].gather(found), part[price_col])
             yield part.with_columns(returns.alias("close_return")).select(wanted)
 
-    return source(produce, {**schema, "close_return": pl.Float64()}, "mark_to_close")
+    return source(produce, {**schema, "close_return": pl.Float64()}, "mark_to_close", lf)
 
 
 # ---- sides ------------------------------------------------------------------------------------------------------
@@ -1082,7 +1082,7 @@ def merge_forward(
             yield pl.DataFrame([found[name] if name in found else part[name] for name in wanted])
 
     out = {**schema, **{name: quote_schema[column] for name, (column, _) in added.items()}}
-    return source(produce, out, "merge_forward")
+    return source(produce, out, "merge_forward", lf)
 
 
 def _known(column: pl.Series) -> pl.Series:

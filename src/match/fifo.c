@@ -580,7 +580,6 @@ static void lay_in_order(const struct job *job, const struct bench *bench, const
     struct item *trades = lane->unsorted ? bench->spare : items;
     if (lane->n > 0) lay_trades(job->in, lane, trades);
     if (lane->unsorted) put_in_order(job, bench, lane, trades, items);
-    return items;
 }
 
 /* ---- a symbol: its quantities ------------------------------------------------------------------------------------- */
@@ -643,7 +642,7 @@ static void match_group(struct job *job, const struct bench *bench, size_t group
     const struct vf__lane *lane = &in->cells->lanes[group];
     if (lane->n == 0 && job->rests == NULL) return; /* lots alone give nothing */
     uint32_t n_lots = lay_lots(job, bench, group), n = lane->n;
-    if (n > 0) (void)lay_in_order(job, bench, lane, bench->items + n_lots);
+    if (n > 0) lay_in_order(job, bench, lane, bench->items + n_lots);
     struct walk w = {.items = bench->items,
                      .records = bench->records,
                      .spans = bench->spans,

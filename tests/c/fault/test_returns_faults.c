@@ -161,6 +161,9 @@ static enum vf_status columns_scenario(const struct vf_context *ctx) {
     enum vf_status status;
     TRY(vf_price_return(ctx, price, price, &out, &check_error));
     vf_column_release(&out);
+    const struct vf_series *whole = check_series(&side, "l", "time", N, NULL, times, NULL);
+    TRY(vf_integer_arithmetic(ctx, VF_INTEGER_SUB, whole, whole, NULL, &out, &check_error));
+    vf_column_release(&out);
     TRY(vf_side_sign(ctx, check_series(&side, "u", "side", N, NULL, offsets, text), sides, 2, true, &out,
                      &check_error));
     vf_column_release(&out);

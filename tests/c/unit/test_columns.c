@@ -119,6 +119,10 @@ static enum vf_status price_return(series s, struct vf_error *err) {
     struct vf_column out = {0};
     return taken(vf_price_return(ctx, s[0], s[1], &out, err), &out, 1);
 }
+static enum vf_status integers(series s, struct vf_error *err) {
+    struct vf_column out = {0};
+    return taken(vf_integer_arithmetic(ctx, VF_INTEGER_MUL, s[0], s[1], NULL, &out, err), &out, 1);
+}
 static enum vf_status side_sign(series s, struct vf_error *err) {
     struct vf_column out = {0};
     return taken(vf_side_sign(ctx, s[0], sides, 2, false, &out, err), &out, 1);
@@ -451,6 +455,7 @@ static const struct probe {
     {"cast_float", cast_float, false, {{"count", "g", false}}},
     {"mid", mid, false, {{"price", "u", false}, {"price", "u", false}}},
     {"price_return", price_return, false, {{"price", "b", false}, {"price", "u", false}}},
+    {"integers", integers, false, {{"count", "g", false}, {"count", "u", false}}},
     {"side_sign", side_sign, false, {{"side", NULL, false}}},
     {"cut_index", cut_index, false, {{"price", "u", false}}},
     {"quantiles", quantiles, false, {{"price", "u", false}}},

@@ -149,7 +149,7 @@ def damaged(text: str, b: Bytes) -> str:
     except ValueError:
         return str(ODD[b.take(len(ODD))]).encode("utf-8", "replace").decode()
     except RecursionError:  # deeper than is written here; a file may hold it
-        return '{"format":1,"group_by":' + "[" * 100_000 + "]" * 100_000 + "}"
+        return '{"format":2,"group_by":' + "[" * 100_000 + "]" * 100_000 + "}"
 
 
 def damage(tree: Any, b: Bytes) -> None:

@@ -107,7 +107,7 @@ def test_a_plan_is_read_back_from_its_text() -> None:
     assert "Column" not in plan.to_json()  # Polars' own form is not stored
     with raises(StorageError, "format 99"):
         Plan.from_json(json.dumps({**json.loads(plan.to_json()), "format": 99}))
-    for text in ("", "[]", '{"format":1}', plan.to_json().replace('"/"', '"eval"')):
+    for text in ("", "[]", '{"format":2}', plan.to_json().replace('"/"', '"eval"')):
         with raises(StorageError, "plan cannot be read"):
             Plan.from_json(text)
 
@@ -438,7 +438,7 @@ def test_language_reads_back_what_it_wrote(expr: pl.Expr) -> None:
     ("expr", "what"),
     [
         (A.sum(), "an aggregate"), (A.over("b"), "over"), (A.rank(), "'rank'"), (A.is_in([1]), "'is_in'"),
-        (A.map_batches(lambda s: s), "a Python function"), (A * math.nan, "does not read back"),
+        (A.map_batches(lambda s: s), "a Python function"),
         (pl.lit(dt.datetime(2020, 1, 1)) < A, "a literal of type Datetime"), (A.cast(pl.Decimal(10, 2)), "the type"),
     ],
     ids=str,

@@ -457,7 +457,11 @@ def _cluster(
 @click.argument("words", nargs=-1, metavar="[PIPELINE] [YYYYMMDD]...")
 @CONFIG
 @PATH
-@click.option("--only", type=click.Choice(["done", "stale", "damaged", "failed", "missing"]), help="Show dates of one status.")
+@click.option(
+    "--only",
+    type=click.Choice(["done", "stale", "damaged", "failed", "missing"]),
+    help="Show dates of one status.",
+)
 @click.option("--check", is_flag=True, help="Exit with 1 unless every date is done.")
 @JSON
 def _status(

@@ -89,7 +89,7 @@ def check(path: Path) -> bool:
 
 
 def read(path: Path) -> bytes | None:
-    """Read a file whole, checked as by `check`, so that what is used is what was checked; None: it carries no digest."""
+    """Read a file whole, checked as by `check`: what is used is what was checked; None: it carries no digest."""
     content = bytearray()
     try:
         with path.open("rb") as file:
@@ -139,8 +139,8 @@ def damaged(path: Path) -> StorageError:
 def missing(path: Path) -> StorageError:
     """Give the error for a file of ours that carries no digest."""
     return StorageError(
-        f"{path}: it carries no digest of its contents, which VizFlow writes; it is damaged, or was written by an older "
-        "version or another program: compute it again, or take it as it is: vf.load(..., verify=False)"
+        f"{path}: it carries no digest of its contents, which VizFlow writes; it is damaged, or was written by an "
+        "older version or another program: compute it again, or take it as it is: vf.load(..., verify=False)"
     )
 
 

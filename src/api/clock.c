@@ -4,7 +4,7 @@
 #include "arrow/read.h"
 #include "clock/calendar.h"
 
-enum { BLOCK = VF__SIZED(2048, 8, 16384) };
+enum { BLOCK = VF__SIZED(2048, 8, 16384), SLOW_BLOCK = BLOCK / 8 }; /* the slow way has more on the stack */
 
 /* One set of sessions, ready for many look-ups. */
 struct hours {
@@ -159,7 +159,7 @@ static enum vf_status temporal_times(struct run *run, int64_t row, int64_t n, in
 
 static enum vf_status text_times(struct run *run, int64_t row, int64_t n, int64_t *times,
                                  uint8_t *valid_buffer, const uint8_t **valid, struct vf_error *err) {
-    struct vf__text text[BLOCK];
+    struct vf__text text[SLOW_BLOCK];
     enum vf_status status = vf__read_text(&run->reader, row, n, text, valid_buffer, valid, err);
     for (int64_t i = 0; status == VF_OK && i < n; i++) {
         times[i] = vf__time_from_iso(text[i].data, text[i].length);
@@ -230,14 +230,22 @@ static void place_row(struct run *run, const struct output *out, int64_t row, in
         store(run, out, row, elapsed);
 }
 
-static enum vf_status slow_block(struct run *run, const struct output *out, int64_t row, int64_t n,
-                                 struct vf_error *err) {
-    int64_t times[BLOCK];
-    uint8_t valid_buffer[BLOCK];
+static enum vf_status slow_rows(struct run *run, const struct output *out, int64_t row, int64_t n,
+                                struct vf_error *err) {
+    int64_t times[SLOW_BLOCK];
+    uint8_t valid_buffer[SLOW_BLOCK];
     const uint8_t *valid;
     enum vf_status status = times_of_day(run, row, n, times, valid_buffer, &valid, err);
     for (int64_t i = 0; status == VF_OK && i < n; i++)
         place_row(run, out, row + i, times[i], valid == NULL || valid[i]);
+    return status;
+}
+
+static enum vf_status slow_block(struct run *run, const struct output *out, int64_t row, int64_t n,
+                                 struct vf_error *err) {
+    enum vf_status status = VF_OK;
+    for (int64_t i = 0; status == VF_OK && i < n; i += SLOW_BLOCK)
+        status = slow_rows(run, out, row + i, n - i < SLOW_BLOCK ? n - i : SLOW_BLOCK, err);
     return status;
 }
 

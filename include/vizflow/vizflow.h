@@ -142,6 +142,9 @@ struct vf_allocator {
     void *state;
 };
 
+/* A thread that calls needs 96 KiB of stack that are free: under musl, whose threads have 128, that is enough; the
+   library's own threads are made with what the system gives. */
+
 /* What a call works with: borrowed, and copied by `open`. What `state` points to has to live as long as the objects
    and the columns made with it. */
 struct vf_context {
@@ -715,7 +718,7 @@ VF_API int64_t vf_mark_rows(const struct vf_mark *mark);
    finish; VF_ERROR_ARGUMENT for rows out of order, and for a batch of other than n rows. */
 VF_API enum vf_status vf_mark_emit(struct vf_mark *mark, const struct vf_mark_batch *again, int64_t first_row,
                                    int64_t n, struct vf_column *out, struct vf_error *err);
-/* Starts another replay from row 0. */
+/* Starts another replay from row 0. Before vf_mark_finish there is none, and nothing is done. */
 VF_API void vf_mark_rewind(struct vf_mark *mark);
 /* VF_OK when the current replay has seen every row, and all were those learnt; else VF_ERROR_REPLAY. VF_ERROR_STATE
    before finish. */

@@ -115,7 +115,7 @@ def main(verbose: int) -> None:
       vizflow demo                                     see it work, on generated days
       vizflow run job.py:process_day 20240102          one date, to try a pipeline
       vizflow batch job.py:process_day                 every date there is a file for, on this machine's cores
-      vizflow status job.py:process_day                which dates are done, stale, failed, missing
+      vizflow status job.py:process_day                which dates are done, stale, damaged, failed, missing
       vizflow cluster job.py:process_day | sh          a cluster job for each date
       vizflow reduce partials/ -o all.parquet          all dates in one
       vizflow explore partials/                        brush dates and bins in the browser
@@ -457,13 +457,17 @@ def _cluster(
 @click.argument("words", nargs=-1, metavar="[PIPELINE] [YYYYMMDD]...")
 @CONFIG
 @PATH
-@click.option("--only", type=click.Choice(["done", "stale", "failed", "missing"]), help="Show dates of one status.")
+@click.option(
+    "--only",
+    type=click.Choice(["done", "stale", "damaged", "failed", "missing"]),
+    help="Show dates of one status.",
+)
 @click.option("--check", is_flag=True, help="Exit with 1 unless every date is done.")
 @JSON
 def _status(
     words: Sequence[str], config_text: str | None, paths: Sequence[Path], only: str | None, check: bool, as_json: bool
 ) -> None:
-    """Tell for each date whether its partial is done, stale, failed or missing, and why.
+    """Tell for each date whether its partial is done, stale, damaged, failed or missing, and why.
 
     Without dates: all that have an input file or a partial. With PIPELINE, whether the metrics or the pipeline's
     code changed is looked at too; without it, --config names a TOML file.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import importlib
 import json
 import os
 from array import array
@@ -19,7 +18,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from vizflow import _core, _partial, io
+from vizflow import _core, _digest, _partial, io
 from vizflow._axes import Dim
 from vizflow._lineage import Bins
 from vizflow._partial import Plan, StateSpec, is_width
@@ -31,7 +30,7 @@ from vizflow.reduce import _chosen, _Part, _parts, alike
 DATE = "date"
 Layout = Literal["auto", "dense", "sparse"]
 LAYOUTS = ("auto", "dense", "sparse")
-_FORMAT = 2
+_FORMAT = 3
 _MOST_AXES = 16
 
 # kind of a state -> (enum vf_cube_merge, which of its columns C takes, how many it gives)
@@ -307,8 +306,7 @@ class Feed:
         def frames() -> Iterator[tuple[str, pl.DataFrame]]:
             for part in parts:
                 if part.path is not None:
-                    with io.reading(part.path):
-                        frame = _partial.stored(part.path, wanted)
+                    frame = io.stored(part.path, wanted)
                 else:
                     frame = part.traced.states().select(selected(wanted))
                 day = dt.datetime.strptime(part.traced.dates[0], "%Y%m%d").date() if dated else None
@@ -557,36 +555,31 @@ def _free_memory() -> int:
 # ---- stored ---------------------------------------------------------------------------------------------------------
 
 
+def write(frame: pl.DataFrame, to: Any) -> None:
+    """Write a cube's columns, with their digest in a last one."""
+    sealing: Any = _digest.Sealing(to)
+    frame.with_columns(pl.lit(_digest.PLACE).alias(_digest.KEY)).write_ipc(sealing)
+    sealing.finish()
+
+
 def stored(path: Path, limit: int) -> tuple[str, list[Any]]:
-    """Give a file's description and its parts: mapped by pyarrow where it is there, else read."""
+    """Give a file's description and its parts, read into memory: a file that is cut later is no matter to them."""
     if not path.is_file():
         raise StorageError(f"{path}: there is no such file")
-    try:
-        pa: Any = importlib.import_module("pyarrow")
-        ipc: Any = importlib.import_module("pyarrow.ipc")
-    except ImportError:
-        return _read(path, limit)
-    try:
-        batch = ipc.open_file(pa.memory_map(os.fspath(path))).get_batch(0)
-        if batch.num_rows != 1 or batch.schema.names[0] != "vizflow":
-            raise StorageError(f"{path}: it is no cube that VizFlow saved")
-        parts = [pa.chunked_array([batch.column(i).flatten()]) for i in range(1, batch.num_columns)]
-        return batch.column(0)[0].as_py(), parts
-    except (pa.ArrowException, OSError, IndexError, ValueError) as error:
-        raise StorageError(
-            f"{path}: the file cannot be read; it is truncated, corrupt, or no cube ({error})"
-        ) from error
-
-
-def _read(path: Path, limit: int) -> tuple[str, list[Any]]:
     size = path.stat().st_size
     if size > limit:
         raise ConfigError(
-            f"{path}: without pyarrow the file's {_size(size)} are read into memory, and memory_limit is "
-            f"{_size(limit)}; install pyarrow, which maps it, or raise memory_limit="
+            f"{path}: the file's {_size(size)} are read into memory, and memory_limit is {_size(limit)}; raise "
+            "memory_limit="
         )
     with io.reading(path):
-        frame = pl.read_ipc(path)
-    if frame.height != 1 or frame.columns[0] != "vizflow":
+        whole = _digest.read(path)
+        if whole is None:
+            raise StorageError(
+                f"{path}: it carries no digest of its contents, which Cube.save writes; it is damaged, no cube, or one "
+                "of an older version: make the cube again"
+            )
+        frame = pl.read_ipc(whole)
+    if frame.height != 1 or frame.columns[0] != "vizflow" or frame.columns[-1] != _digest.KEY:
         raise StorageError(f"{path}: it is no cube that VizFlow saved")
-    return frame["vizflow"].item(), [frame[name].item() for name in frame.columns[1:]]
+    return frame["vizflow"].item(), [frame[name].item() for name in frame.columns[1:-1]]

@@ -19,7 +19,7 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _core
+from vizflow import _core, _digest
 from vizflow._pipelines import name_of
 from vizflow._schema import FORMAT
 from vizflow._settings import text_of
@@ -126,14 +126,18 @@ def stored_in(path: Path) -> dict[str, str] | None:
     Raises
     ------
     StorageError
-        It is no whole Parquet file.
+        It is no whole Parquet file, or not what was written.
     """
     if not path.exists():
         return None
+    proved = not path.is_file() or _digest.check(path)
     try:
-        return pl.read_parquet_metadata(path)
+        metadata = pl.read_parquet_metadata(path)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise StorageError(f"{path}: the partial cannot be read ({first_line(error)})") from error
+    if not proved and any(key.startswith("vizflow.") for key in metadata):
+        raise _digest.missing(path)
+    return metadata
 
 
 # ---- settings -----------------------------------------------------------------------------------------------------

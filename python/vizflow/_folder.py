@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from vizflow import io
+from vizflow import _digest, io
 from vizflow.errors import StorageError
 
 _log = logging.getLogger("vizflow.batch")
@@ -45,9 +45,13 @@ def failure(folder: Path, date: str) -> dict[str, Any] | None:
     """Give what `note_failure` kept of a date, if anything."""
     try:
         record = json.loads((folder / NAME / "failed" / f"{date}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except OSError:
         return None
-    return record if isinstance(record, dict) else None
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict) or not _digest.is_whole(record):
+        return {"error": f"the last attempt failed, and the note of it is damaged: {NAME}/failed/{date}.json"}
+    return record
 
 
 # ---- reports ------------------------------------------------------------------------------------------------------
@@ -68,7 +72,7 @@ def write_report(folder: Path, name: str, report: Mapping[str, Any]) -> Path | N
 def _write_json(path: Path, values: Mapping[str, Any], level: int) -> bool:
     try:
         with io.atomic(path) as file:
-            file.write((json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
+            file.write((json.dumps(_digest.sealed(values), indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
     except StorageError as error:
         _log.log(level, "%s", error)
         return False

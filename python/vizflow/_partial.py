@@ -2,7 +2,7 @@
 
 Keys of the metadata, all text: ``vizflow.kind`` ("states" or "metrics"), ``vizflow.plan`` (JSON, see `_states`),
 ``vizflow.schema_version``, ``vizflow.bins`` (JSON: column to width), ``vizflow.dates`` (JSON: the dates whose rows are
-in it), and what `run` adds (``vizflow.date``, the input's size and time, ...).
+in it), ``vizflow.digest`` (see `_digest`), and what `run` adds (``vizflow.date``, the input's size and time, ...).
 
 Not for merging: `reduce` does that.
 """
@@ -25,6 +25,7 @@ from typing import Any
 
 import polars as pl
 
+from vizflow import _digest
 from vizflow._lineage import Bins
 from vizflow._plans import as_lazy, columns
 from vizflow._states import LeafSpec, Plan, StateSpec
@@ -47,17 +48,18 @@ class PartialInfo:
     metadata: Mapping[str, str] = field(repr=False)
 
 
-def info(path: str | os.PathLike[str]) -> PartialInfo | None:
+def info(path: str | os.PathLike[str], *, verify: bool = True) -> PartialInfo | None:
     """Read what a Parquet file says of itself; None where VizFlow did not write it.
 
     Raises
     ------
     StorageError
-        The file is missing, is no Parquet file, or its plan cannot be read.
+        The file is missing, is no Parquet file, is not what was written, or its plan cannot be read.
     """
     path = Path(os.fspath(path))
     if not path.is_file():
         raise StorageError(f"{path}: there is no such file")
+    proved = not verify or _digest.check(path)
     try:
         metadata = {k: v for k, v in pl.read_parquet_metadata(path).items() if k.startswith("vizflow.")}
         schema = pl.read_parquet_schema(path) if metadata else {}
@@ -65,6 +67,8 @@ def info(path: str | os.PathLike[str]) -> PartialInfo | None:
         raise StorageError(f"{path}: the file cannot be read; it is truncated, corrupt, or no Parquet file") from error
     if not metadata:
         return None
+    if not proved:
+        raise _digest.missing(path)
     kind = metadata.get("vizflow.kind", "metrics")
     if kind not in ("states", "metrics") or (kind == "states") != ("vizflow.plan" in metadata):
         raise _unreadable(path, "vizflow.kind", kind)
@@ -161,12 +165,13 @@ def states(path: str | os.PathLike[str]) -> pl.LazyFrame:
     known = info(path)
     if known is None or known.plan is None:
         raise StorageError(f"{path}: it holds no states")
-    return pl.scan_parquet(known.path).select(columns([*known.plan.group_by, *known.plan.state_schema]))
+    stored = pl.scan_parquet(known.path, glob=False, hive_partitioning=False)
+    return stored.select(columns([*known.plan.group_by, *known.plan.state_schema]))
 
 
-def view(path: Path, lf: pl.LazyFrame, *, states: bool) -> pl.LazyFrame:
+def view(path: Path, lf: pl.LazyFrame, *, states: bool, verify: bool) -> pl.LazyFrame:
     """Show a Parquet file as users see it: a partial of states as its metrics, or as its states."""
-    known = info(path)
+    known = info(path, verify=verify)
     if known is None or known.plan is None:
         if states:
             raise ConfigError(f"{path}: it holds no states; see mergeable= of vf.aggregate, and vf.run")
@@ -220,11 +225,6 @@ class Traced:
         """Give the metadata of the file that it is to be saved to."""
         out = describe(self.plan, schema, self.bins, self.dates)
         return {**out, "vizflow.date": self.dates[0]} if len(self.dates) == 1 else out
-
-
-def stored(path: Path, names: Iterable[str]) -> pl.DataFrame:
-    """Read these columns of a partial's file."""
-    return pl.scan_parquet(path, glob=False).select(columns(names)).collect()
 
 
 def with_date(states: pl.DataFrame, plan: Plan, date: str) -> pl.DataFrame:

@@ -18,6 +18,7 @@ from typing import Any
 
 import polars as pl
 
+from vizflow import _digest
 from vizflow._lineage import Bins
 from vizflow._plans import plugin
 from vizflow._stream import batches
@@ -35,7 +36,7 @@ from vizflow.ops import near_integer
 
 __all__ = ["FORMAT", "PartialSchema", "alert", "schema_version"]
 
-FORMAT = "1"  # of partial results on disk
+FORMAT = "2"  # of partial results on disk
 
 Rule = Mapping[str, Any]
 Rules = Mapping[str, Rule]
@@ -393,6 +394,7 @@ class PartialSchema:
         StorageError
             It cannot be read.
         """
+        _digest.check(Path(os.fspath(path)))
         try:
             metadata = pl.read_parquet_metadata(Path(os.fspath(path)))
             schema = pl.read_parquet_schema(Path(os.fspath(path)))

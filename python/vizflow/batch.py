@@ -455,8 +455,8 @@ def status(config: Config, dates: Sequence[str] | None = None, *, pipeline_fn: P
     -------
     DataFrame
         A row a date: ``date``; ``status``: ``done`` (the partial is what would be made today), ``stale`` (it is not),
-        ``failed`` (there is no such partial, and the last attempt failed) or ``missing``; ``why``; ``written`` (UTC,
-        text) and ``bytes`` of the partial.
+        ``damaged`` (the partial cannot be read, or is not what was written), ``failed`` (there is no such partial, and
+        the last attempt failed) or ``missing``; ``why``; ``written`` (UTC, text) and ``bytes`` of the partial.
 
     Examples
     --------
@@ -487,6 +487,10 @@ def known_dates(config: Config) -> list[str]:
 
 def _status_of(config: Config, date: str, function: Pipeline | None, code: str | None) -> tuple[Any, ...]:
     path = config.get_partial_path(date)
+    try:
+        _fingerprint.stored_in(path)
+    except StorageError as error:
+        return date, "damaged", str(error), None, Stamp.of(path).size
     verdict: Verdict | None = _day.verdict(function, config, date, code)
     failure = _folder.failure(path.parent, date)
     written, size = _written(path)

@@ -29,6 +29,7 @@ from vizflow._cube import (
     memory_limit_of,
     sorted_out,
     stored,
+    write,
 )
 from vizflow._partial import Plan
 from vizflow._plans import columns as selected
@@ -268,7 +269,7 @@ class Cube:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the cells hold (of a mapped file: that may come into memory)."""
+        """Bytes that the cells hold."""
         return self._held.core.shape()[1]
 
     @property
@@ -680,7 +681,7 @@ class Cube:
         return dataset(self, self._metrics(metrics))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the cube to an Arrow file, atomically; `open` maps it into memory.
+        """Write the cube to an Arrow file, atomically, with a digest of its contents.
 
         Parameters
         ----------
@@ -707,7 +708,7 @@ class Cube:
             columns.append(pl.Series(part).rename(f"part_{number:03}").implode())
         target: Any
         with io.atomic(path) as target:
-            pl.DataFrame(columns).write_ipc(target)
+            write(pl.DataFrame(columns), target)
         return path
 
     @classmethod
@@ -717,10 +718,10 @@ class Cube:
         Parameters
         ----------
         path
-            The file. It is mapped into memory where pyarrow is installed: opening reads next to nothing, and several
-            processes share the pages. Without pyarrow it is read whole.
+            The file. It is compared with the digest that it carries and read into memory, so that nothing that happens
+            to it later matters.
         memory_limit
-            On what a query works in, as in `from_partials`; without pyarrow also on the file.
+            On what a query works in, as in `from_partials`; also on the file.
 
         Returns
         -------

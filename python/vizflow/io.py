@@ -5,6 +5,7 @@ Polars reads and writes them; not for what is in them.
 
 from __future__ import annotations
 
+import codecs
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,28 +15,49 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _core, _partial, _schema
+from vizflow import _core, _digest, _partial, _schema
 from vizflow._plans import Frame, as_lazy
+from vizflow._plans import columns as selected
 from vizflow._stream import batches
 from vizflow.errors import ConfigError, DataError, Error, PanicError, StorageError, first_line, translated
 
 __all__ = ["load", "save", "scan"]
 
+
+
+def _ipc(source: Path) -> pl.LazyFrame:
+    """Scan the very file that is named: no pattern, no columns from the names of folders. So do the other two."""
+    return pl.scan_ipc(source, glob=False, hive_partitioning=False)
+
+
+def _parquet(source: Path | bytes) -> pl.LazyFrame:
+    return pl.scan_parquet(source, glob=False, hive_partitioning=False)
+
+
+def _csv(source: Path) -> pl.LazyFrame:
+    return pl.scan_csv(source, glob=False)
+
+
 _READERS: dict[str, Callable[..., pl.LazyFrame]] = {
-    ".feather": pl.scan_ipc,
-    ".arrow": pl.scan_ipc,
-    ".ipc": pl.scan_ipc,
-    ".parquet": pl.scan_parquet,
-    ".csv": pl.scan_csv,
+    ".feather": _ipc,
+    ".arrow": _ipc,
+    ".ipc": _ipc,
+    ".parquet": _parquet,
+    ".csv": _csv,
 }
+_HELD_MOST = 1 << 28  # bytes of a partial that a scan of it holds, so that what is used is what was checked
 _COMPRESSED = (".gz", ".zst")
 _DEAD, _ELSEWHERE = 2, 3  # enum vf_leftover
 
 
 def scan(
-    path: str | os.PathLike[str], *, schema: Mapping[str, Mapping[str, Any]] | None = None, states: bool = False
+    path: str | os.PathLike[str],
+    *,
+    schema: Mapping[str, Mapping[str, Any]] | None = None,
+    states: bool = False,
+    verify: bool = True,
 ) -> pl.LazyFrame:
-    """Scan a file lazily.
+    """Scan a file lazily. The path is a path: ``run[1]/a*.parquet`` is a file of that name.
 
     Parameters
     ----------
@@ -46,6 +68,9 @@ def scan(
     states
         Of a partial that `run` (or `save`, of what `aggregate` or `reduce` gave) wrote: give the keys and the mergeable
         states as they are stored, and not the metrics that follow from them.
+    verify
+        Compare a partial with the digest of its contents that it carries, now, before anything of it is used; of up to
+        256 MiB, what was compared is what is read later. False: take it as it is, and read it lazily.
 
     Returns
     -------
@@ -56,7 +81,7 @@ def scan(
     Raises
     ------
     StorageError
-        The file is missing, empty, truncated, or not of its suffix's format.
+        The file is missing, empty, truncated, or not of its suffix's format; a partial is not what was written.
     ConfigError
         The suffix is not known, or `states` of a file that holds none.
     SchemaError
@@ -77,20 +102,25 @@ def scan(
     if path.stat().st_size == 0:
         raise StorageError(f"{path}: the file is empty")
     with reading(path):
-        lf = reader(path)
+        whole = _digest.read(path) if verify and reader is _parquet and path.stat().st_size <= _HELD_MOST else None
+        lf = reader(path if whole is None else whole)
         lf.collect_schema()
-    if path.suffix.lower() == ".parquet":
-        lf = _partial.view(path, lf, states=states)
+    if reader is _parquet:
+        lf = _partial.view(path, lf, states=states, verify=verify)
     elif states:
         raise ConfigError(f"{path.name}: it holds no states; partials are Parquet files")
     return _schema.apply(lf, schema or {}, str(path))
 
 
 def load(
-    path: str | os.PathLike[str], *, schema: Mapping[str, Mapping[str, Any]] | None = None, states: bool = False
+    path: str | os.PathLike[str],
+    *,
+    schema: Mapping[str, Mapping[str, Any]] | None = None,
+    states: bool = False,
+    verify: bool = True,
 ) -> pl.DataFrame:
-    """Read a file whole: ``scan(path, schema=schema, states=states)`` collected; see `scan`."""
-    lf = scan(path, schema=schema, states=states)
+    """Read a file whole: ``scan(path, schema=schema, states=states, verify=verify)`` collected; see `scan`."""
+    lf = scan(path, schema=schema, states=states, verify=verify)
     with reading(Path(os.fspath(path)), schema), translated():
         frame = lf.collect(engine="streaming")
     traced = _partial.traced(lf)
@@ -147,6 +177,15 @@ def save(df: Frame, path: str | os.PathLike[str], *, metadata: Mapping[str, str]
 # ---- reading ----------------------------------------------------------------------------------------------------
 
 
+def stored(path: Path, columns: list[str]) -> pl.DataFrame:
+    """Read columns of a partial as they are stored, from the very bytes that were compared with its digest."""
+    whole = _digest.read(path)
+    if whole is None:
+        raise _digest.missing(path)
+    with reading(path):
+        return pl.scan_parquet(whole, glob=False, hive_partitioning=False).select(selected(columns)).collect()
+
+
 def _reader(path: Path) -> Callable[..., pl.LazyFrame]:
     if path.is_dir():
         raise StorageError(f"{path} is a folder, and a file is read; vf.reduce({str(path)!r}) merges its partials")
@@ -181,6 +220,9 @@ def reading(path: Path, schema: _schema.Rules | None = None) -> Iterator[None]:
             _schema.raise_bad_values(_reader(path)(path), schema, str(path))
         ours = isinstance(error, Error) and not isinstance(error, PanicError)
         if isinstance(error, _UNREADABLE) and "[vizflow:" not in str(error) and not ours:
+            known = _of_another_kind(path)
+            if known is not None:
+                raise StorageError(f"{path}: {known}") from error
             if _reads_well(path):
                 raise DataError(
                     f"{path}: the file itself reads well; what is computed of its rows fails: {first_line(error)}"
@@ -191,6 +233,45 @@ def reading(path: Path, schema: _schema.Rules | None = None) -> Iterator[None]:
             ) from error
         raise
     _unless_it_changed(path, before, None)
+
+
+def _of_another_kind(path: Path) -> str | None:
+    """Say what a file is that is whole, and that Polars does not read, and what to do with it."""
+    with suppress(OSError):
+        if path.suffix.lower() in (".feather", ".arrow", ".ipc"):
+            with path.open("rb") as file:
+                if file.read(4) == b"FEA1":
+                    return (
+                        "this is Feather version 1, of before 2020, and version 2 (Arrow IPC) is read; write it anew: "
+                        f"from pyarrow import feather; feather.write_feather(feather.read_table({str(path)!r}), "
+                        "'new.feather', version=2)"
+                    )
+        if path.suffix.lower() == ".csv":
+            at = _not_utf8(path)
+            if at is not None:
+                return (
+                    f"this is CSV that is not UTF-8 (byte {at:,} is the first that cannot be read), and UTF-8 is read; "
+                    f"write it anew with its encoding named: pl.read_csv({str(path)!r}, encoding='gb18030')"
+                    ".write_parquet('new.parquet'), where 'gb18030' is of Chinese vendors, 'cp949' of Korean ones, "
+                    "and 'latin-1' of most others"
+                )
+    return None
+
+
+def _not_utf8(path: Path) -> int | None:
+    """Give the place of the first byte that is not UTF-8."""
+    decoder, done = codecs.getincrementaldecoder("utf-8")(), 0
+    with path.open("rb") as file:
+        while True:
+            chunk = file.read(1 << 20)
+            kept = len(decoder.getstate()[0])
+            try:
+                decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                return done - kept + error.start
+            if not chunk:
+                return None
+            done += len(chunk)
 
 
 _UNREADABLE = (
@@ -234,6 +315,8 @@ def _identity(path: Path) -> tuple[int, int, int, int] | None:
 def _writer(path: Path, metadata: Mapping[str, str] | None) -> Callable[[pl.DataFrame, Any], None]:
     suffix = path.suffix.lower()
     if suffix == ".parquet":
+        if metadata and "vizflow.kind" in metadata:
+            return lambda frame, to: _write_sealed(frame, to, {**metadata, _digest.KEY: _digest.PLACE})
         return lambda frame, to: frame.write_parquet(to, metadata=dict(metadata) if metadata else None)
     if metadata:
         raise ConfigError(f"{path.name}: only Parquet files hold metadata")
@@ -244,6 +327,12 @@ def _writer(path: Path, metadata: Mapping[str, str] | None) -> Callable[[pl.Data
     raise ConfigError(
         f"{path.name}: the suffix tells the format; .parquet, .feather, .arrow, .ipc and .csv are written"
     )
+
+
+def _write_sealed(frame: pl.DataFrame, to: Any, metadata: dict[str, str]) -> None:
+    sealing: Any = _digest.Sealing(to)
+    frame.write_parquet(sealing, metadata=metadata)
+    sealing.finish()
 
 
 @contextmanager

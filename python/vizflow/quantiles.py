@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from vizflow import _core, io
+from vizflow import _core, _digest, io
 from vizflow._lineage import edges_text, note
 from vizflow._plans import Frame, as_lazy, column_type, plugin, require_new
 from vizflow._stream import batches, is_replayable
@@ -25,7 +25,7 @@ from vizflow.errors import ConfigError, DataError, SchemaError, StorageError, tr
 __all__ = ["Edges", "qbin", "qbin_edges"]
 
 _KIND = "vizflow.qbin_edges"
-_VERSION = 1
+_VERSION = 2
 _METHODS = {"linear": 0, "inverse_cdf": 1}
 _OUTSIDE = {"clip": 0, "null": 1, "raise": 2}
 _MAX_CUTS = 65_535
@@ -113,7 +113,7 @@ class Edges:
         if path.suffix.lower() != ".json":
             raise ConfigError(f"{path.name}: edges are kept as .json")
         ends = {"low": _finite(self.low), "high": _finite(self.high)}
-        content = {"kind": _KIND, "version": _VERSION, **asdict(self), **ends, "cuts": list(self.cuts)}
+        content = _digest.sealed({"kind": _KIND, "version": _VERSION, **asdict(self), **ends, "cuts": list(self.cuts)})
         with io.atomic(path) as file:
             file.write((json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
         return path
@@ -137,6 +137,9 @@ class Edges:
         version = content.pop("version", None)
         if version != _VERSION:
             raise StorageError(f"{path}: edges of version {version!r}; this VizFlow reads version {_VERSION}")
+        if not _digest.is_whole({**content, "kind": _KIND, "version": version}):
+            raise _digest.damaged(path)
+        content.pop("digest")
         low, high = content.get("low"), content.get("high")
         content |= {"low": -math.inf if low is None else low, "high": math.inf if high is None else high}
         try:

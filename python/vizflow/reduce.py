@@ -8,19 +8,20 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
 
-from vizflow import _core, _partial
+from vizflow import _core, _partial, io
 from vizflow._metrics import merging
 from vizflow._partial import Plan, Traced
 from vizflow._plans import columns as selected
 from vizflow._plans import threads
 from vizflow._states import frame_of
-from vizflow._stream import batches, source
+from vizflow._stream import source
 from vizflow.config import check_date
 from vizflow.errors import ConfigError, SchemaError, StorageError, near_names, translated
 
@@ -184,7 +185,7 @@ def _file(path: Path) -> _Part:
     keys = {name: schema[name] for name in known.plan.group_by}
 
     def states() -> pl.DataFrame:
-        return _partial.stored(path, columns)
+        return io.stored(path, columns)
 
     return _Part(str(path), Traced(known.plan, states, known.bins, known.dates), path, keys, keys)
 
@@ -345,21 +346,17 @@ def _frames(parts: list[_Part], plan: Plan, keys: dict[str, pl.DataType], by: By
     """Keys and states of the parts, in their order where a bit may depend on it."""
     yield pl.DataFrame(schema={**keys, **plan.state_schema})  # types, should no rows come
     wanted = [*keys, *plan.state_schema]
-    kinds = {state.kind for state in plan.states}
-    files = [part.path for part in parts if part.path is not None]
-    plain = all(part.stored == part.keys for part in parts)
-    if by is None and plain and len(files) == len(parts) and not kinds & {"first", "last"}:
-        yield from batches(pl.scan_parquet(files).select(selected(wanted)), ordered="product_float" in kinds)
-        return
-    for start in range(0, len(parts), _FILES_AT_ONCE):
-        some = parts[start : start + _FILES_AT_ONCE]
-        yield pl.concat([_stored(part, plan, keys, by).select(selected(wanted)) for part in some], rechunk=False)
+    with ThreadPoolExecutor(threads()) as pool:
+        for start in range(0, len(parts), _FILES_AT_ONCE):
+            some = parts[start : start + _FILES_AT_ONCE]
+            frames = list(pool.map(lambda part: _stored(part, plan, keys, by).select(selected(wanted)), some))
+            yield pl.concat(frames, rechunk=False)
 
 
 def _stored(part: _Part, plan: Plan, keys: Mapping[str, pl.DataType], by: By | None) -> pl.DataFrame:
     if part.path is not None:
         inner = [name for name in keys if name != by]
-        frame = _partial.stored(part.path, [*inner, *plan.state_schema])
+        frame = io.stored(part.path, [*inner, *plan.state_schema])
     else:
         frame = part.traced.states()
     frame = part.typed(frame)

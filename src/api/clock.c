@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { BLOCK = VF__SIZED(2048, 8, 16384), PART = BLOCK / 4 };
+enum { BLOCK = VF__SIZED(2048, 8, 16384), PART = BLOCK / 8 }; /* the slow way has more on the stack */
 
 /* One set of sessions, ready for many look-ups. */
 struct hours {
@@ -410,6 +410,14 @@ static enum vf_status slow_block(struct run *run, const struct output *out, int6
     enum vf_status status = VF_OK;
     for (int64_t i = 0; status == VF_OK && i < n; i += PART)
         status = slow_part(run, out, row + i, n - i < PART ? n - i : PART, err);
+    return status;
+}
+
+static enum vf_status slow_block(struct run *run, const struct output *out, int64_t row, int64_t n,
+                                 struct vf_error *err) {
+    enum vf_status status = VF_OK;
+    for (int64_t i = 0; status == VF_OK && i < n; i += SLOW_BLOCK)
+        status = slow_rows(run, out, row + i, n - i < SLOW_BLOCK ? n - i : SLOW_BLOCK, err);
     return status;
 }
 

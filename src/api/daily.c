@@ -7,7 +7,7 @@
 
 #include <inttypes.h>
 
-enum { BLOCK = VF__KEYED_BLOCK, N_VALUES = 4 };
+enum { BLOCK = VF__KEYED_BLOCK / 2, N_VALUES = 4 }; /* ten columns of it are on the stack */
 
 #define FIRST_CAPACITY ((size_t)VF__SIZED(256, 1, 1 << 16))
 
@@ -246,12 +246,13 @@ static enum vf_status add_block(struct vf_daily *daily, struct batch *batch, int
 /* The rows with which groups from number n_before on begin. Group numbers are dense and given in order of rows. */
 static enum vf_status give_fresh(struct vf_daily *daily, struct batch *batch, size_t n_before,
                                  struct vf_column *out, struct vf_error *err) {
+    struct vf_column column = {0}; /* `out` is the caller's until all went well */
     size_t n = vf__keyed_count(&daily->groups) - n_before, found = 0;
     uint32_t group[BLOCK];
     void *values = NULL;
     uint8_t *validity;
     enum vf_status status =
-        vf__column_new(&daily->ctx, "I", "row", (int64_t)n, 4, false, out, &values, &validity, err);
+        vf__column_new(&daily->ctx, "I", "row", (int64_t)n, 4, false, &column, &values, &validity, err);
     for (int64_t row = 0; status == VF_OK && found < n && row < batch->n_rows; row += BLOCK) {
         int64_t m = batch->n_rows - row < BLOCK ? batch->n_rows - row : BLOCK;
         status = vf__keyed_read(&daily->groups, batch->readers, row, m, group, err);
@@ -259,10 +260,12 @@ static enum vf_status give_fresh(struct vf_daily *daily, struct batch *batch, si
             if (group[i] != VF__NO_KEY && group[i] == n_before + found)
                 ((uint32_t *)values)[found++] = (uint32_t)(row + i);
     }
-    if (status == VF_OK)
-        vf__column_done(out);
-    else
-        vf_column_release(out);
+    if (status == VF_OK) {
+        vf__column_done(&column);
+        *out = column;
+    } else {
+        vf_column_release(&column);
+    }
     return status;
 }
 

@@ -519,6 +519,7 @@ enum vf_status vf_mark_emit(struct vf_mark *mark, const struct vf_mark_batch *ag
 }
 
 void vf_mark_rewind(struct vf_mark *mark) {
+    if (!mark->finished) return; /* what is learnt lies where a replay would begin */
     vf__replay_rewind(&mark->replay);
     vf__chains_rewind(&mark->rows);
     mark->last_given = vf__mark_first();

@@ -84,7 +84,7 @@ def test_the_partial_lies_alone_in_its_folder_and_says_where_it_is_from(config: 
     source = config.get_file_path(DATE)
     assert metadata["vizflow.date"] == DATE
     assert metadata["vizflow.market"] == "CN"
-    assert metadata["vizflow.format"] == "1"
+    assert metadata["vizflow.format"] == "2"
     assert metadata["vizflow.version"] == vf.__version__
     assert metadata["vizflow.input"] == source.name
     assert int(metadata["vizflow.input_bytes"]) == source.stat().st_size

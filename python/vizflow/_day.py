@@ -10,7 +10,7 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +19,11 @@ from typing import Any
 import polars as pl
 
 from vizflow import _fingerprint, _folder, _partial, _pipelines, calendar, io
-from vizflow._fingerprint import Stamp, Verdict
+from vizflow._fingerprint import Verdict
 from vizflow._partial import Notes, Outcome
 from vizflow._pipelines import Pipeline
 from vizflow._plans import as_lazy
+from vizflow._stamp import Stamp
 from vizflow.config import Config, Context, check_date
 from vizflow.errors import ConfigError, StorageError, translated
 from vizflow.market import Market
@@ -85,11 +86,16 @@ def execute(
         outcome = _partial.outcome(built.given, built.notes, date)
     seconds = time.perf_counter() - started
     if target is not None:
-        if Stamp.of(path) != built.stamp:
-            raise StorageError(f"{path}: the file changed while it was being read; run the date again")
+        _refuse_changed({path: built.stamp, **{read.path: read.stamp for read in ctx.read.values()}})
         io.save(outcome.stored, target, metadata={**_metadata(parts, ctx), **outcome.metadata})
         _folder.forget_failure(target.parent, date)
     return Done(outcome, Verdict(), seconds)
+
+
+def _refuse_changed(inputs: Mapping[Path, Stamp]) -> None:
+    for path, stamp in inputs.items():
+        if Stamp.of(path) != stamp:
+            raise StorageError(f"{path}: the file changed while it was being read; run the date again")
 
 
 def verdict(pipeline_fn: Pipeline | None, config: Config, date: str, code: str | None = None) -> Verdict | None:
@@ -104,10 +110,11 @@ def verdict(pipeline_fn: Pipeline | None, config: Config, date: str, code: str |
         return Verdict([str(error)])
     if stored is None:
         return None
+    inputs = {"vizflow.inputs": _fingerprint.inputs_now(stored, config, date)}
     if pipeline_fn is None:
-        parts = _fingerprint.parts(None, ctx, Stamp.of(path), stored.get("vizflow.plan_id", ""), "")
+        parts = _fingerprint.parts(None, ctx, Stamp.of(path), stored.get("vizflow.plan_id", ""), "") | inputs
         return _fingerprint.compare(stored, {k: v for k, v in parts.items() if k != "vizflow.pipeline"})
-    quick = _fingerprint.parts(pipeline_fn, ctx, Stamp.of(path), stored.get("vizflow.plan_id", ""), code)
+    quick = _fingerprint.parts(pipeline_fn, ctx, Stamp.of(path), stored.get("vizflow.plan_id", ""), code) | inputs
     out = _fingerprint.compare(stored, quick)
     if not out.reasons:  # only then is it worth building the pipeline
         try:
@@ -147,14 +154,27 @@ class _Built:
 def _built(pipeline_fn: Pipeline, ctx: Context, path: Path) -> Iterator[_Built]:
     """Build a date's pipeline, not collected; errors in the block are those of the file and the data."""
     stamp = Stamp.of(path)
-    frame = io.scan(path, schema=ctx.config.schema)
-    with io.reading(path, ctx.config.schema), translated(), _partial.noting() as notes:
+    frame = io.scan(path, schema=ctx.config.schema, csv=ctx.config.csv)
+    with _reading(path, ctx), translated(), _partial.noting() as notes:
         given = pipeline_fn(frame, ctx)
         if given is None:
             raise ConfigError(
                 f"the pipeline function {_pipelines.name_of(pipeline_fn)} returned None; it must return its frame"
             )
         yield _Built(given, notes, stamp)
+
+
+@contextmanager
+def _reading(path: Path, ctx: Context) -> Iterator[None]:
+    """Name the file that cannot be read: the date's own, or another input that the pipeline reads."""
+    try:
+        with io.reading(path, ctx.config.schema, ctx.config.csv):
+            yield
+    except StorageError as error:
+        for read in ctx.read.values() if isinstance(error.__cause__, (pl.exceptions.PolarsError, OSError)) else ():
+            with io.reading(read.path, read.schema, read.csv):
+                io.read_through(read.path, read.schema, read.csv)
+        raise
 
 
 def _parts(pipeline_fn: Pipeline, ctx: Context, built: _Built, code: str | None) -> dict[str, str]:

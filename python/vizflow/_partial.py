@@ -25,6 +25,7 @@ from typing import Any
 
 import polars as pl
 
+from vizflow import _places
 from vizflow._plans import as_lazy
 from vizflow._states import LeafSpec, Plan, StateSpec
 from vizflow.errors import ConfigError, NotMergeableWarning, StorageError
@@ -54,7 +55,7 @@ def info(path: str | os.PathLike[str]) -> PartialInfo | None:
     StorageError
         The file is missing, is no Parquet file, or its plan cannot be read.
     """
-    path = Path(os.fspath(path))
+    path = _places.local(path)
     if not path.is_file():
         raise StorageError(f"{path}: there is no such file")
     try:
@@ -184,7 +185,7 @@ def view(path: Path, lf: pl.LazyFrame, *, states: bool) -> pl.LazyFrame:
 def find(partials: Any) -> list[Path]:
     """List the files that a path, a folder, a glob pattern, or a list of them names, in order of their names."""
     if isinstance(partials, (str, os.PathLike)):
-        path = Path(os.fspath(partials))
+        path = _places.local(partials)
         if path.is_dir():
             found = [p for p in path.glob("*.parquet") if not p.name.startswith(".")]
         elif path.exists() or not glob.has_magic(str(path)):

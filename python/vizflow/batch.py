@@ -23,9 +23,10 @@ from typing import Any
 import polars as pl
 
 from vizflow import _day, _fingerprint, _folder, _machine, _pipelines, _progress, _schema, _work, calendar
-from vizflow._fingerprint import Stamp, Verdict
+from vizflow._fingerprint import Verdict
 from vizflow._pipelines import Pipeline
 from vizflow._pool import Pool
+from vizflow._stamp import Stamp
 from vizflow._work import Job, Outcome
 from vizflow.config import Config, check_date
 from vizflow.errors import ConfigError, Error, SchemaChangeWarning, StorageError

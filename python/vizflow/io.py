@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _core, _partial, _schema
+from vizflow import _core, _csv, _partial, _places, _schema
 from vizflow._plans import Frame, as_lazy
 from vizflow.errors import ConfigError, DataError, Error, StorageError, first_line, translated
 
@@ -32,7 +32,11 @@ _DEAD, _ELSEWHERE = 2, 3  # enum vf_leftover
 
 
 def scan(
-    path: str | os.PathLike[str], *, schema: Mapping[str, Mapping[str, Any]] | None = None, states: bool = False
+    path: str | os.PathLike[str],
+    *,
+    schema: Mapping[str, Mapping[str, Any]] | None = None,
+    states: bool = False,
+    csv: Mapping[str, Any] | None = None,
 ) -> pl.LazyFrame:
     """Scan a file lazily.
 
@@ -45,6 +49,8 @@ def scan(
     states
         Of a partial that `run` (or `save`, of what `aggregate` or `reduce` gave) wrote: give the keys and the mergeable
         states as they are stored, and not the metrics that follow from them.
+    csv
+        How a CSV file is written, as `Config` takes it: ``{"separator": ";", "decimal_comma": True}``.
 
     Returns
     -------
@@ -69,13 +75,13 @@ def scan(
     >>> vf.scan(path, schema=rules).collect().row(0, named=True)
     {'qty': 1, 'ticktime': 93000, 'venue': 'SSE'}
     """
-    path = Path(os.fspath(path))
-    reader = _reader(path)
+    path = _places.local(path)
+    reader = _reader(path, csv, schema)
     if not path.is_file():
         raise StorageError(f"{path}: there is no such file")
     if path.stat().st_size == 0:
         raise StorageError(f"{path}: the file is empty")
-    with reading(path):
+    with reading(path, csv=csv):
         lf = reader(path)
         lf.collect_schema()
     if path.suffix.lower() == ".parquet":
@@ -86,11 +92,15 @@ def scan(
 
 
 def load(
-    path: str | os.PathLike[str], *, schema: Mapping[str, Mapping[str, Any]] | None = None, states: bool = False
+    path: str | os.PathLike[str],
+    *,
+    schema: Mapping[str, Mapping[str, Any]] | None = None,
+    states: bool = False,
+    csv: Mapping[str, Any] | None = None,
 ) -> pl.DataFrame:
-    """Read a file whole: ``scan(path, schema=schema, states=states)`` collected; see `scan`."""
-    lf = scan(path, schema=schema, states=states)
-    with reading(Path(os.fspath(path)), schema), translated():
+    """Read a file whole: ``scan(path, schema=schema, states=states, csv=csv)`` collected; see `scan`."""
+    lf = scan(path, schema=schema, states=states, csv=csv)
+    with reading(Path(os.fspath(path)), schema, csv), translated():
         frame = lf.collect(engine="streaming")
     traced = _partial.traced(lf)
     if traced is not None:
@@ -128,7 +138,7 @@ def save(df: Frame, path: str | os.PathLike[str], *, metadata: Mapping[str, str]
     >>> vf.load(path)["side"].to_list()
     ['B', 'S']
     """
-    path = Path(os.fspath(path))
+    path = _places.local(path)
     traced = _partial.traced(df) if path.suffix.lower() == ".parquet" else None
     if traced is not None:
         with translated():
@@ -146,7 +156,9 @@ def save(df: Frame, path: str | os.PathLike[str], *, metadata: Mapping[str, str]
 # ---- reading ----------------------------------------------------------------------------------------------------
 
 
-def _reader(path: Path) -> Callable[..., pl.LazyFrame]:
+def _reader(
+    path: Path, csv: _csv.Options | None = None, schema: _schema.Rules | None = None
+) -> Callable[[Path], pl.LazyFrame]:
     if path.is_dir():
         raise StorageError(f"{path} is a folder, and a file is read; vf.reduce({str(path)!r}) merges its partials")
     suffixes = [suffix.lower() for suffix in path.suffixes]
@@ -160,11 +172,13 @@ def _reader(path: Path) -> Callable[..., pl.LazyFrame]:
     if suffix not in _READERS:
         accepted = ", ".join(_READERS)
         raise ConfigError(f"{path.name}: the suffix tells the format; {accepted}, .csv.gz and .csv.zst are read")
+    if suffix == ".csv":
+        return lambda file: _csv.scan(file, csv or {}, schema or {})
     return _READERS[suffix]
 
 
 @contextmanager
-def reading(path: Path, schema: _schema.Rules | None = None) -> Iterator[None]:
+def reading(path: Path, schema: _schema.Rules | None = None, csv: _csv.Options | None = None) -> Iterator[None]:
     """Name the file when its bytes cannot be read, and the file's row when one of `schema`'s casts fails.
 
     A file that vanishes or changes meanwhile is an error too: what was read of it belongs to no version of it.
@@ -177,7 +191,9 @@ def reading(path: Path, schema: _schema.Rules | None = None) -> Iterator[None]:
         if isinstance(error, Error) and not isinstance(error, DataError):
             raise
         if schema and isinstance(error, (DataError, pl.exceptions.InvalidOperationError, pl.exceptions.ComputeError)):
-            _schema.raise_bad_values(_reader(path)(path), schema, str(path))
+            _schema.raise_bad_values(_as_in_file(path, csv), schema, str(path))
+        if is_csv(path) and isinstance(error, pl.exceptions.ComputeError):
+            _csv.raise_unparsed(path, csv or {}, error)
         if isinstance(error, _UNREADABLE) and "[vizflow:" not in str(error) and not isinstance(error, Error):
             raise StorageError(
                 f"{path}: the file cannot be read; it is truncated, corrupt, or not what its suffix says "
@@ -185,6 +201,22 @@ def reading(path: Path, schema: _schema.Rules | None = None) -> Iterator[None]:
             ) from error
         raise
     _unless_it_changed(path, before, None)
+
+
+def read_through(path: Path, schema: _schema.Rules | None, csv: _csv.Options | None) -> None:
+    """Read a file to its end, for what is raised on the way."""
+    for _ in scan(path, schema=schema, csv=csv).collect_batches(engine="streaming"):
+        pass
+
+
+def is_csv(path: Path) -> bool:
+    """Tell whether a file is read as CSV, by its name."""
+    return path.name.lower().removesuffix(".gz").removesuffix(".zst").endswith(".csv")
+
+
+def _as_in_file(path: Path, csv: _csv.Options | None) -> pl.LazyFrame:
+    """Scan a file's columns before any cast: those of a CSV file are text."""
+    return _csv.as_text(path, csv or {}) if is_csv(path) else _reader(path)(path)
 
 
 _UNREADABLE = (
@@ -237,7 +269,7 @@ def atomic(path: Path) -> Iterator[_core.File]:
     It has ``write(bytes)`` and is what Polars' writers take. Whatever goes wrong, it is gone, and what was at `path` is
     as it was.
     """
-    refuse_folder(path)
+    refuse_folder(_places.local(path))
     file = _core.File(os.fspath(path))
     try:
         yield file

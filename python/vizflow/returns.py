@@ -475,11 +475,11 @@ def daily(
     symbol = symbol_col or config.col("symbol")
     stamp = timestamp_col or config.col("timestamp")
     if volume is None:
-        has = config.col("volume") in io.scan(config.get_file_path(days[0]), schema=config.schema).collect_schema()
-        volume = config.col("volume") if has else None
+        day = io.scan(config.get_file_path(days[0]), schema=config.schema, csv=config.csv)
+        volume = config.col("volume") if config.col("volume") in day.collect_schema() else None
 
     def prepare(date: str) -> pl.LazyFrame:
-        lf = io.scan(config.get_file_path(date), schema=config.schema)
+        lf = io.scan(config.get_file_path(date), schema=config.schema, csv=config.csv)
         schema = lf.collect_schema()
         _check_key(schema, symbol, f"{config.get_file_path(date)}: symbol")
         require(schema, [stamp], f"{config.get_file_path(date)}: timestamp")

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from vizflow import _core, _partial, io
+from vizflow import _core, _partial, _places, io
 from vizflow._axes import Dim
 from vizflow._partial import Plan, StateSpec, is_width
 from vizflow._plans import threads
@@ -553,8 +553,7 @@ def _free_memory() -> int:
 
 def stored(path: Path, limit: int) -> tuple[str, list[Any]]:
     """Give a file's description and its parts: mapped by pyarrow where it is there, else read."""
-    if not path.is_file():
-        raise StorageError(f"{path}: there is no such file")
+    _places.look(path)
     try:
         pa: Any = importlib.import_module("pyarrow")
         ipc: Any = importlib.import_module("pyarrow.ipc")

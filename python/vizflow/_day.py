@@ -18,14 +18,14 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _fingerprint, _folder, _partial, _pipelines, calendar, io
+from vizflow import _counts, _fingerprint, _folder, _partial, _pipelines, calendar, io
 from vizflow._fingerprint import Verdict
 from vizflow._partial import Notes, Outcome
 from vizflow._pipelines import Pipeline
 from vizflow._plans import as_lazy
 from vizflow._stamp import Stamp
 from vizflow.config import Config, Context, check_date
-from vizflow.errors import ConfigError, StorageError, translated
+from vizflow.errors import ConfigError, EmptyWarning, StorageError, translated
 from vizflow.market import Market
 
 
@@ -58,7 +58,19 @@ class Done:
 
     outcome: Outcome | None
     verdict: Verdict
+    counts: _counts.Counts
     pipeline_seconds: float = 0.0
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was kept."""
+        return _counts.is_empty(self.counts)
+
+    def warn(self, path: str) -> None:
+        """Warn where rows were read and none was kept."""
+        if self.empty:
+            text = f"{path}: nothing was kept of the date: {_counts.words(self.counts)}"
+            warnings.warn(text, EmptyWarning, stacklevel=3)
 
 
 def execute(
@@ -74,22 +86,24 @@ def execute(
     ctx = context(config, date)
     path = config.get_file_path(date)
     target = config.get_partial_path(date) if save else None
-    if target is not None and target.parent.is_dir():
+    if target is not None and os.path.isdir(target.parent):  # noqa: PTH112 (Path.is_dir raises where it may not look)
         io.check_writable(target)  # before an hour's work, not after; a folder is made only for what is saved
     started = time.perf_counter()
     with _built(pipeline_fn, ctx, path) as built:
         parts = _parts(pipeline_fn, ctx, built, code) if target is not None else {}
         if skip_existing and target is not None:
-            verdict = _verdict(target, parts)
+            verdict, counts = _verdict(target, parts)
             if not verdict.reasons:
-                return Done(None, verdict)
+                return Done(None, verdict, counts)
         outcome = _partial.outcome(built.given, built.notes, date)
+        counts = _counts.of(path, config.csv, built.notes, outcome)
     seconds = time.perf_counter() - started
     if target is not None:
         _refuse_changed({path: built.stamp, **{read.path: read.stamp for read in ctx.read.values()}})
-        io.save(outcome.stored, target, metadata={**_metadata(parts, ctx), **outcome.metadata})
+        metadata = {**_metadata(parts, ctx), **outcome.metadata, _counts.KEY: json.dumps(counts)}
+        io.save(outcome.stored, target, metadata=metadata)
         _folder.forget_failure(target.parent, date)
-    return Done(outcome, Verdict(), seconds)
+    return Done(outcome, Verdict(), counts, seconds)
 
 
 def _refuse_changed(inputs: Mapping[Path, Stamp]) -> None:
@@ -133,12 +147,14 @@ def _silent() -> Iterator[None]:
         yield
 
 
-def _verdict(target: Path, parts: dict[str, str]) -> Verdict:
+def _verdict(target: Path, parts: dict[str, str]) -> tuple[Verdict, _counts.Counts]:
     try:
         stored = _fingerprint.stored_in(target)
     except StorageError as error:
-        return Verdict([str(error)])
-    return Verdict(["there is none"]) if stored is None else _fingerprint.compare(stored, parts)
+        return Verdict([str(error)]), {}
+    if stored is None:
+        return Verdict(["there is none"]), {}
+    return _fingerprint.compare(stored, parts), _counts.stored(stored)
 
 
 @dataclass

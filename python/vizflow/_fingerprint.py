@@ -19,7 +19,7 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _core
+from vizflow import _core, _places
 from vizflow._pipelines import name_of
 from vizflow._schema import FORMAT
 from vizflow._settings import text_of
@@ -140,9 +140,9 @@ def stored_in(path: Path) -> dict[str, str] | None:
     Raises
     ------
     StorageError
-        It is no whole Parquet file.
+        It is no whole Parquet file, or may not be looked at.
     """
-    if not path.exists():
+    if _places.look(path, missing_ok=True) is None:
         return None
     try:
         return pl.read_parquet_metadata(path)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import string
 from collections.abc import Iterator
 from pathlib import Path
 
-from vizflow.errors import ConfigError
+from vizflow.errors import ConfigError, StorageError
 
 # A path has no "://"; pathlib takes one of its slashes away, and then the scheme itself must tell.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://", re.ASCII)
@@ -37,6 +38,27 @@ def local(path: str | os.PathLike[str], what: str = "") -> Path:
         f"{where}{shown!r} is a URL of a store that VizFlow neither reads nor writes; files of this machine are: copy "
         "them here, or mount the store and give the path it has then"
     )
+
+
+def look(path: Path, *, missing_ok: bool = False) -> int | None:
+    """Give a file's size; None where it is not there and that is `missing_ok`.
+
+    Raises
+    ------
+    StorageError
+        It is not there, may not be looked at, or is no regular file: reading a pipe or a device might never end.
+    """
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        if missing_ok:
+            return None
+        raise StorageError(f"{path}: there is no such file") from None
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path}: it cannot be looked at ({getattr(error, 'strerror', None) or error})") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise StorageError(f"{path}: it is no regular file (a pipe, a socket, a device or a folder)")
+    return found.st_size
 
 
 def check_pattern(pattern: object, what: str) -> None:

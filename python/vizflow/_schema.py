@@ -18,6 +18,7 @@ from typing import Any
 
 import polars as pl
 
+from vizflow._places import look
 from vizflow._plans import plugin
 from vizflow._stream import batches
 from vizflow.errors import (
@@ -405,6 +406,7 @@ class PartialSchema:
         StorageError
             It cannot be read.
         """
+        look(Path(os.fspath(path)))
         try:
             metadata = pl.read_parquet_metadata(Path(os.fspath(path)))
             schema = pl.read_parquet_schema(Path(os.fspath(path)))

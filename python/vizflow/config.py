@@ -229,7 +229,9 @@ class Context:
         """
         path = self.config.get_input_path(name, self.date)
         options = self.config.csv if csv is None else csv
-        if not path.is_file():
-            raise StorageError(f"{path}: there is no such file, which is the input {name!r} of {self.date}")
+        try:
+            _places.look(path)
+        except StorageError as error:
+            raise StorageError(f"{error}; it is the input {name!r} of {self.date}") from error
         self.read[name] = Reading(path, Stamp.of(path), schema or {}, options)
         return io.scan(path, schema=schema, csv=options)

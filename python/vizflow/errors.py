@@ -16,6 +16,7 @@ __all__ = [
     "CalendarRangeError",
     "ConfigError",
     "DataError",
+    "EmptyWarning",
     "Error",
     "NotMergeableWarning",
     "ReplayError",
@@ -72,6 +73,10 @@ class StorageError(Error, OSError):
 
 class _NoMemoryError(Error, MemoryError):
     """The C library was refused memory while Polars ran it."""
+
+
+class EmptyWarning(UserWarning):
+    """A date's rows were read and none was kept; see `run_batch`."""
 
 
 class NotMergeableWarning(UserWarning):

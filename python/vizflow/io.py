@@ -77,9 +77,7 @@ def scan(
     """
     path = _places.local(path)
     reader = _reader(path, csv, schema)
-    if not path.is_file():
-        raise StorageError(f"{path}: there is no such file")
-    if path.stat().st_size == 0:
+    if _places.look(path) == 0:
         raise StorageError(f"{path}: the file is empty")
     with reading(path, csv=csv):
         lf = reader(path)
@@ -159,7 +157,7 @@ def save(df: Frame, path: str | os.PathLike[str], *, metadata: Mapping[str, str]
 def _reader(
     path: Path, csv: _csv.Options | None = None, schema: _schema.Rules | None = None
 ) -> Callable[[Path], pl.LazyFrame]:
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises where it may not look)
         raise StorageError(f"{path} is a folder, and a file is read; vf.reduce({str(path)!r}) merges its partials")
     suffixes = [suffix.lower() for suffix in path.suffixes]
     suffix = suffixes[-1] if suffixes else ""
@@ -201,6 +199,11 @@ def reading(path: Path, schema: _schema.Rules | None = None, csv: _csv.Options |
             ) from error
         raise
     _unless_it_changed(path, before, None)
+
+
+def height(path: Path, csv: _csv.Options | None) -> int:
+    """Count a file's rows: by its footer, where it has one."""
+    return int(_reader(path, csv)(path).select(pl.len()).collect(engine="streaming").item())
 
 
 def read_through(path: Path, schema: _schema.Rules | None, csv: _csv.Options | None) -> None:
@@ -339,9 +342,13 @@ def _age(path: Path) -> float:
 
 
 def sweep(folder: str | os.PathLike[str], *, days: float | None = None) -> list[Path]:
-    """Remove the `leftovers` of a folder; give those that were there. Two processes may sweep at once."""
-    found = leftovers(folder, days=days)
-    for path in found:
-        with suppress(FileNotFoundError):
-            path.unlink()
-    return found
+    """Remove the `leftovers` of a folder; give those that are gone. Two processes may sweep at once.
+
+    One that may not be removed, as another user's in a sticky folder, stays: it is in nobody's way.
+    """
+    gone = []
+    for path in leftovers(folder, days=days):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+            gone.append(path)
+    return gone

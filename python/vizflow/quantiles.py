@@ -127,6 +127,7 @@ class Edges:
             The file is missing, or not one of these; a newer version's names the version.
         """
         path = _places.local(path)
+        _places.look(path)
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias, overload
 
 import polars as pl
 
-from vizflow import _core, io
+from vizflow import _core, _places, io
 from vizflow._plans import Frame, as_lazy, column_type, plugin, require, require_new, threads
 from vizflow._stream import BATCH_ROWS, batches, is_replayable, source, two_pass
 from vizflow.config import Config, check_date
@@ -530,7 +530,8 @@ def _check_days(config: Config, dates: Sequence[str]) -> list[str]:
         if date in seen:
             raise ConfigError(f"date {date!r} is given twice")
         seen.add(date)
-    missing = [config.get_file_path(date) for date in days if not config.get_file_path(date).is_file()]
+    paths = [config.get_file_path(date) for date in days]
+    missing = [path for path in paths if _places.look(path, missing_ok=True) is None]
     if missing:
         raise StorageError(
             f"{len(missing)} of {len(days)} days have no file, the first is {missing[0]}; take the dates from "

@@ -82,6 +82,20 @@ def run(
     DataError
         The data are not acceptable; the message names column, count and first row.
 
+    Warns
+    -----
+    EmptyWarning
+        Rows were read, and none was kept; it says what became of them.
+    NotMergeableWarning
+        See `save`.
+
+    Notes
+    -----
+    What became of the rows is in the file's metadata, ``vizflow.counts``, as JSON: ``read`` from the date's file;
+    ``times``, what `time_report` says of the times that `parse_time` read; ``steps``, the rows that each FIFOMatch and
+    `forward_return` gave; ``aggregated``, the rows that came to `aggregate`; ``kept``, the rows of the result. Filters
+    of the pipeline's own stand between these, so what they drop is the difference. ``vizflow inspect`` shows it.
+
     Examples
     --------
     >>> import polars as pl, vizflow as vf
@@ -112,4 +126,5 @@ def run(
     assert done.outcome is not None
     if save:
         done.outcome.warn(config.get_partial_path(date))
+    done.warn(str(config.get_file_path(date)))
     return done.outcome.result

@@ -92,9 +92,9 @@ class Day:
         except Error as error:
             self.add("calendar", "error", None, detail=str(error))
         try:
-            lf = io.scan(self.path)
+            lf = io.scan(self.path, csv=self.options.config.csv)
             self.bytes = self.path.stat().st_size
-            with io.reading(self.path), translated():
+            with io.reading(self.path, csv=self.options.config.csv), translated():
                 self.schema = lf.collect_schema()
                 self._find_columns()
                 self._count(lf)

@@ -6,12 +6,12 @@ Not imported but by `vizflow.cli`, since click is an extra; not for what the com
 from __future__ import annotations
 
 import dataclasses
-import json
+import errno
 import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -21,9 +21,10 @@ import click
 import polars as pl
 
 import vizflow
-from vizflow import __version__, _pipelines, _settings, batch, calendar, cluster, errors, io
+from vizflow import __version__, _counts, _json, _pipelines, _settings, batch, calendar, cluster, errors, io
 from vizflow._day import context
 from vizflow._pipelines import Pipeline
+from vizflow._worker import open_standard_files
 from vizflow.batch import BatchError, BatchReport
 from vizflow.config import Config, check_date
 from vizflow.errors import ConfigError, Error, StorageError
@@ -55,25 +56,39 @@ def _complain(message: str) -> None:
 
 def call(argv: Sequence[str] | None) -> int:
     """Run a command; give its exit code."""
+    open_standard_files()
     logger, handler = logging.getLogger("vizflow"), logging.StreamHandler()
     handler.setFormatter(logging.Formatter("vizflow: %(message)s"))
     logger.addHandler(handler)
     before = logger.level
     try:
         code = main.main(args=list(argv) if argv is not None else None, prog_name="vizflow", standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         _complain("interrupted")
         return 130
-    except BrokenPipeError:  # the reader of our output, such as head, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except SystemExit:  # click's way of saying that the reader of our output, such as head, has enough
+        return _without_output(0)
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            return _without_output(0)
+        _complain(f"the output could not be written ({error.strerror or error})")
+        return _without_output(1)
     finally:
         logger.removeHandler(handler)
         logger.setLevel(before)
     return code if isinstance(code, int) else 0
+
+
+def _without_output(code: int) -> int:
+    """Give up standard output, so that what is left in its buffer fails nobody at the end."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.stdout.flush()
+    return code
 
 
 @contextmanager
@@ -190,7 +205,7 @@ def _dates(config: Config, dates: Sequence[str], first: str | None, last: str | 
 
 
 def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False, default=str))
+    click.echo(_json.text(value))
 
 
 def _print_table(frame: pl.DataFrame) -> None:
@@ -275,6 +290,8 @@ def _run(
         raise WorkFailed(said["error"] if own else f"{said['error']} (-v shows the traceback)")
     if as_json:
         _print_json({"path": str(target), **said})
+    elif said["status"] == "empty":
+        click.echo(f"{target}: empty: {_counts.words(said['counts'])}")
     elif said["status"] == "skipped":
         click.echo(f"{target}: is what would be made; left as it is")
     else:
@@ -459,7 +476,7 @@ def _cluster(
 @PATH
 @click.option(
     "--only",
-    type=click.Choice(["done", "stale", "damaged", "failed", "missing"]),
+    type=click.Choice(["done", "empty", "stale", "damaged", "failed", "missing"]),
     help="Show dates of one status.",
 )
 @click.option("--check", is_flag=True, help="Exit with 1 unless every date is done.")
@@ -467,7 +484,7 @@ def _cluster(
 def _status(
     words: Sequence[str], config_text: str | None, paths: Sequence[Path], only: str | None, check: bool, as_json: bool
 ) -> None:
-    """Tell for each date whether its partial is done, stale, damaged, failed or missing, and why.
+    """Tell for each date whether its partial is done, empty, stale, damaged, failed or missing, and why.
 
     Without dates: all that have an input file or a partial. With PIPELINE, whether the metrics or the pipeline's
     code changed is looked at too; without it, --config names a TOML file.
@@ -522,15 +539,18 @@ def _inspect(path: Path, rows: int, as_json: bool) -> None:
             head = lf.head(rows).collect()
         columns = {name: str(dtype) for name, dtype in lf.collect_schema().items()}
         made = _made(path)
+        counts = _counts.stored(made)
     if as_json:
         _print_json(
             {"path": str(path), "bytes": path.stat().st_size, "rows": height, "columns": columns, "made": made}
-            | {"head": head.to_dicts()}
+            | {"counts": counts, "head": head.to_dicts()}
         )
         return
     click.echo(f"{path}: {height:,} rows, {len(columns)} columns, {path.stat().st_size:,} bytes")
     for name, kind in columns.items():
         click.echo(f"  {name}: {kind}")
+    if counts:
+        click.echo(f"  made of: {_counts.words(counts)}")
     for key, value in made.items():
         click.echo(f"  [{key}] {value if len(value) <= 200 else value[:197] + '...'}")
     if rows:

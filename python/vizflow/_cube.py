@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from vizflow import _core, _digest, _partial, io
+from vizflow import _core, _digest, _partial, _places, io
 from vizflow._axes import Dim
 from vizflow._lineage import Bins
 from vizflow._partial import Plan, StateSpec, is_width
@@ -564,8 +564,7 @@ def write(frame: pl.DataFrame, to: Any) -> None:
 
 def stored(path: Path, limit: int) -> tuple[str, list[Any]]:
     """Give a file's description and its parts, read into memory: a file that is cut later is no matter to them."""
-    if not path.is_file():
-        raise StorageError(f"{path}: there is no such file")
+    _places.look(path)
     size = path.stat().st_size
     if size > limit:
         raise ConfigError(

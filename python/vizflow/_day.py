@@ -10,7 +10,7 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,13 +18,14 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _fingerprint, _folder, _partial, _pipelines, calendar, io
-from vizflow._fingerprint import Stamp, Verdict
+from vizflow import _counts, _fingerprint, _folder, _partial, _pipelines, calendar, io
+from vizflow._fingerprint import Verdict
 from vizflow._partial import Notes, Outcome
 from vizflow._pipelines import Pipeline
 from vizflow._plans import as_lazy
+from vizflow._stamp import Stamp
 from vizflow.config import Config, Context, check_date
-from vizflow.errors import ConfigError, StorageError, translated
+from vizflow.errors import ConfigError, EmptyWarning, StorageError, translated
 from vizflow.market import Market
 
 
@@ -57,7 +58,19 @@ class Done:
 
     outcome: Outcome | None
     verdict: Verdict
+    counts: _counts.Counts
     pipeline_seconds: float = 0.0
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was kept."""
+        return _counts.is_empty(self.counts)
+
+    def warn(self, path: str) -> None:
+        """Warn where rows were read and none was kept."""
+        if self.empty:
+            text = f"{path}: nothing was kept of the date: {_counts.words(self.counts)}"
+            warnings.warn(text, EmptyWarning, stacklevel=3)
 
 
 def execute(
@@ -73,23 +86,30 @@ def execute(
     ctx = context(config, date)
     path = config.get_file_path(date)
     target = config.get_partial_path(date) if save else None
-    if target is not None and target.parent.is_dir():
+    if target is not None and os.path.isdir(target.parent):  # noqa: PTH112 (Path.is_dir raises where it may not look)
         io.check_writable(target)  # before an hour's work, not after; a folder is made only for what is saved
     started = time.perf_counter()
     with _built(pipeline_fn, ctx, path) as built:
         parts = _parts(pipeline_fn, ctx, built, code) if target is not None else {}
         if skip_existing and target is not None:
-            verdict = _verdict(target, parts)
+            verdict, counts = _verdict(target, parts)
             if not verdict.reasons:
-                return Done(None, verdict)
+                return Done(None, verdict, counts)
         outcome = _partial.outcome(built.given, built.notes, date)
+        counts = _counts.of(path, config.csv, built.notes, outcome)
     seconds = time.perf_counter() - started
     if target is not None:
-        if Stamp.of(path) != built.stamp:
-            raise StorageError(f"{path}: the file changed while it was being read; run the date again")
-        io.save(outcome.stored, target, metadata={**_metadata(parts, ctx), **outcome.metadata})
+        _refuse_changed({path: built.stamp, **{read.path: read.stamp for read in ctx.read.values()}})
+        metadata = {**_metadata(parts, ctx), **outcome.metadata, _counts.KEY: json.dumps(counts)}
+        io.save(outcome.stored, target, metadata=metadata)
         _folder.forget_failure(target.parent, date)
-    return Done(outcome, Verdict(), seconds)
+    return Done(outcome, Verdict(), counts, seconds)
+
+
+def _refuse_changed(inputs: Mapping[Path, Stamp]) -> None:
+    for path, stamp in inputs.items():
+        if Stamp.of(path) != stamp:
+            raise StorageError(f"{path}: the file changed while it was being read; run the date again")
 
 
 def verdict(pipeline_fn: Pipeline | None, config: Config, date: str, code: str | None = None) -> Verdict | None:
@@ -104,10 +124,11 @@ def verdict(pipeline_fn: Pipeline | None, config: Config, date: str, code: str |
         return Verdict([str(error)])
     if stored is None:
         return None
+    inputs = {"vizflow.inputs": _fingerprint.inputs_now(stored, config, date)}
     if pipeline_fn is None:
-        parts = _fingerprint.parts(None, ctx, Stamp.of(path), stored.get("vizflow.plan_id", ""), "")
+        parts = _fingerprint.parts(None, ctx, Stamp.of(path), stored.get("vizflow.plan_id", ""), "") | inputs
         return _fingerprint.compare(stored, {k: v for k, v in parts.items() if k != "vizflow.pipeline"})
-    quick = _fingerprint.parts(pipeline_fn, ctx, Stamp.of(path), stored.get("vizflow.plan_id", ""), code)
+    quick = _fingerprint.parts(pipeline_fn, ctx, Stamp.of(path), stored.get("vizflow.plan_id", ""), code) | inputs
     out = _fingerprint.compare(stored, quick)
     if not out.reasons:  # only then is it worth building the pipeline
         try:
@@ -126,12 +147,14 @@ def _silent() -> Iterator[None]:
         yield
 
 
-def _verdict(target: Path, parts: dict[str, str]) -> Verdict:
+def _verdict(target: Path, parts: dict[str, str]) -> tuple[Verdict, _counts.Counts]:
     try:
         stored = _fingerprint.stored_in(target)
     except StorageError as error:
-        return Verdict([str(error)])
-    return Verdict(["there is none"]) if stored is None else _fingerprint.compare(stored, parts)
+        return Verdict([str(error)]), {}
+    if stored is None:
+        return Verdict(["there is none"]), {}
+    return _fingerprint.compare(stored, parts), _counts.stored(stored)
 
 
 @dataclass
@@ -147,14 +170,27 @@ class _Built:
 def _built(pipeline_fn: Pipeline, ctx: Context, path: Path) -> Iterator[_Built]:
     """Build a date's pipeline, not collected; errors in the block are those of the file and the data."""
     stamp = Stamp.of(path)
-    frame = io.scan(path, schema=ctx.config.schema)
-    with io.reading(path, ctx.config.schema), translated(), _partial.noting() as notes:
+    frame = io.scan(path, schema=ctx.config.schema, csv=ctx.config.csv)
+    with _reading(path, ctx), translated(), _partial.noting() as notes:
         given = pipeline_fn(frame, ctx)
         if given is None:
             raise ConfigError(
                 f"the pipeline function {_pipelines.name_of(pipeline_fn)} returned None; it must return its frame"
             )
         yield _Built(given, notes, stamp)
+
+
+@contextmanager
+def _reading(path: Path, ctx: Context) -> Iterator[None]:
+    """Name the file that cannot be read: the date's own, or another input that the pipeline reads."""
+    try:
+        with io.reading(path, ctx.config.schema, ctx.config.csv):
+            yield
+    except StorageError as error:
+        for read in ctx.read.values() if isinstance(error.__cause__, (pl.exceptions.PolarsError, OSError)) else ():
+            with io.reading(read.path, read.schema, read.csv):
+                io.read_through(read.path, read.schema, read.csv)
+        raise
 
 
 def _parts(pipeline_fn: Pipeline, ctx: Context, built: _Built, code: str | None) -> dict[str, str]:

@@ -19,37 +19,14 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _core, _digest
+from vizflow import _core, _digest, _places
 from vizflow._pipelines import name_of
 from vizflow._schema import FORMAT
 from vizflow._settings import text_of
-from vizflow.config import Config, Context
+from vizflow._stamp import Stamp
+from vizflow.config import Config, Context, Reading
 from vizflow.errors import StorageError, first_line
 from vizflow.market import Market, Session
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """Which input: its name, size and time."""
-
-    name: str
-    size: int
-    mtime_ns: int
-
-    @classmethod
-    def of(cls, path: Path) -> Stamp:
-        """Look at a file; one that is not there has size -1."""
-        try:
-            stat = path.stat()
-        except OSError:
-            return cls(path.name, -1, 0)
-        return cls(path.name, stat.st_size, stat.st_mtime_ns)
-
-    def __str__(self) -> str:
-        if self.size < 0:
-            return "no file"
-        time = dt.datetime.fromtimestamp(self.mtime_ns / 1e9, dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        return f"{self.size:,} bytes of {time}"
 
 
 @dataclass
@@ -69,6 +46,7 @@ def parts(pipeline: Any, ctx: Context, stamp: Stamp, plan: str, code: str | None
         "vizflow.input_bytes": str(stamp.size),
         "vizflow.input_mtime_ns": str(stamp.mtime_ns),
         "vizflow.settings": settings(ctx.config, ctx.date, with_metrics=plan.startswith("columns:")),
+        "vizflow.inputs": json.dumps({name: _of_reading(read) for name, read in sorted(ctx.read.items())}),
         "vizflow.calendar": calendar_digest(ctx.calendar, ctx.date),
         "vizflow.plan_id": plan,
         "vizflow.pipeline": name_of(pipeline),
@@ -89,6 +67,8 @@ def compare(stored: Mapping[str, str], now: Mapping[str, str]) -> Verdict:
         then, today = _stamp(stored), _stamp(now)
         name = f"{then.name} then, {today.name} now: " if then.name != today.name else ""
         out.reasons.append(f"the input changed: {name}{then} then, {today} now")
+    if "vizflow.inputs" in changed:
+        out.reasons += _input_changes(_plain(stored.get("vizflow.inputs", "{}")), _plain(now["vizflow.inputs"]))
     if "vizflow.settings" in changed:
         out.reasons += _changes(_plain(stored["vizflow.settings"]), _plain(now["vizflow.settings"]))
     if "vizflow.calendar" in changed:
@@ -113,6 +93,40 @@ def _code_notes(stored: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return []
 
 
+def inputs_now(stored: Mapping[str, str], config: Config, date: str) -> str:
+    """Give the other inputs that a partial was made from as they are now, for `compare`."""
+    now = {}
+    for name, (_, _, _, how) in _plain(stored.get("vizflow.inputs", "{}")).items():
+        if name in config.inputs:
+            now[name] = [*_of_stamp(Stamp.of(config.get_input_path(name, date))), how]
+    return json.dumps(now)
+
+
+def _of_reading(read: Reading) -> list[Any]:
+    rules = {name: _rule(rule) for name, rule in read.schema.items()}
+    how = json.dumps([rules, read.csv], sort_keys=True, default=repr)
+    return [*_of_stamp(read.stamp), hashlib.sha256(how.encode()).hexdigest()[:16]]
+
+
+def _of_stamp(stamp: Stamp) -> list[Any]:
+    return [stamp.name, stamp.size, stamp.mtime_ns]
+
+
+def _input_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    out = []
+    for name in sorted(old.keys() | new.keys()):
+        before, after = old.get(name), new.get(name)
+        if before is None or after is None:
+            out.append(f"the input {name!r} is {'no longer' if after is None else 'now'} read")
+        elif before[:3] != after[:3]:
+            then, today = Stamp(*before[:3]), Stamp(*after[:3])
+            names = f"{then.name} then, {today.name} now: " if then.name != today.name else ""
+            out.append(f"the input {name!r} changed: {names}{then} then, {today} now")
+        elif before != after:
+            out.append(f"the input {name!r} is read by another schema")
+    return out
+
+
 def _stamp(values: Mapping[str, str]) -> Stamp:
     try:
         return Stamp(values["vizflow.input"], int(values["vizflow.input_bytes"]), int(values["vizflow.input_mtime_ns"]))
@@ -126,9 +140,9 @@ def stored_in(path: Path) -> dict[str, str] | None:
     Raises
     ------
     StorageError
-        It is no whole Parquet file, or not what was written.
+        It is no whole Parquet file, is not what was written, or may not be looked at.
     """
-    if not path.exists():
+    if _places.look(path, missing_ok=True) is None:
         return None
     proved = not path.is_file() or _digest.check(path)
     try:
@@ -163,6 +177,7 @@ def settings(config: Config, date: str | None, *, with_metrics: bool) -> str:
         "schema": {name: _rule(rule) for name, rule in config.schema.items()},
         # Where the plan is known it says what the metrics are; their order and names are part of it.
         "metrics": {name: str(metric) for name, metric in config.metrics.items()} if with_metrics else {},
+        **({"csv": config.csv} if config.csv else {}),
     }
     return json.dumps(values, sort_keys=True, separators=(",", ":"), default=repr, ensure_ascii=False)
 

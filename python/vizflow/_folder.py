@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from vizflow import _digest, io
+from vizflow import _digest, _json, io
 from vizflow.errors import StorageError
 
 _log = logging.getLogger("vizflow.batch")
@@ -42,9 +43,12 @@ def forget_failure(folder: Path, date: str) -> None:
 
 
 def failure(folder: Path, date: str) -> dict[str, Any] | None:
-    """Give what `note_failure` kept of a date, if anything."""
+    """Give what `note_failure` kept of a date, unless its partial was written since."""
+    path = folder / NAME / "failed" / f"{date}.json"
+    if not os.path.isfile(path) or _written(folder / f"{date}.parquet") > _written(path):  # noqa: PTH113
+        return None
     try:
-        record = json.loads((folder / NAME / "failed" / f"{date}.json").read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
         return None
     except (ValueError, RecursionError):
@@ -52,6 +56,13 @@ def failure(folder: Path, date: str) -> dict[str, Any] | None:
     if not isinstance(record, dict) or not _digest.is_whole(record):
         return {"error": f"the last attempt failed, and the note of it is damaged: {NAME}/failed/{date}.json"}
     return record
+
+
+def _written(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return -1
 
 
 # ---- reports ------------------------------------------------------------------------------------------------------
@@ -72,7 +83,7 @@ def write_report(folder: Path, name: str, report: Mapping[str, Any]) -> Path | N
 def _write_json(path: Path, values: Mapping[str, Any], level: int) -> bool:
     try:
         with io.atomic(path) as file:
-            file.write((json.dumps(_digest.sealed(values), indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
+            file.write((_json.text(_digest.sealed(values)) + "\n").encode("utf-8"))
     except StorageError as error:
         _log.log(level, "%s", error)
         return False

@@ -25,7 +25,7 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _digest
+from vizflow import _digest, _places
 from vizflow._lineage import Bins
 from vizflow._plans import as_lazy, columns
 from vizflow._states import LeafSpec, Plan, StateSpec
@@ -56,9 +56,8 @@ def info(path: str | os.PathLike[str], *, verify: bool = True) -> PartialInfo | 
     StorageError
         The file is missing, is no Parquet file, is not what was written, or its plan cannot be read.
     """
-    path = Path(os.fspath(path))
-    if not path.is_file():
-        raise StorageError(f"{path}: there is no such file")
+    path = _places.local(path)
+    _places.look(path)
     proved = not verify or _digest.check(path)
     try:
         metadata = {k: v for k, v in pl.read_parquet_metadata(path).items() if k.startswith("vizflow.")}
@@ -190,10 +189,10 @@ def view(path: Path, lf: pl.LazyFrame, *, states: bool, verify: bool) -> pl.Lazy
 def find(partials: Any) -> list[Path]:
     """List the files that a path, a folder, a glob pattern, or a list of them names, in order of their names."""
     if isinstance(partials, (str, os.PathLike)):
-        path = Path(os.fspath(partials))
-        if path.is_dir():
+        path = _places.local(partials)
+        if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises where it may not look)
             found = [p for p in path.glob("*.parquet") if not p.name.startswith(".")]
-        elif path.exists() or not glob.has_magic(str(path)):
+        elif os.path.lexists(path) or not glob.has_magic(str(path)):
             return [path]
         else:
             found = [Path(p) for p in glob.glob(str(path))]  # noqa: PTH207  (absolute patterns too)
@@ -288,6 +287,10 @@ class Notes:
     bins: dict[str, float | str] = field(default_factory=dict)
     aggregated: bool = False
     mergeable: bool = True
+    rows: dict[str, int] = field(default_factory=dict)
+    """How many rows came out of each step of ours, and into `aggregate`, once they have."""
+    times: list[tuple[pl.LazyFrame, Callable[[], dict[str, int]]]] = field(default_factory=list)
+    """Of each `parse_time`: its frame, and what counts its times by reason."""
 
 
 _notes: ContextVar[Notes | None] = ContextVar("vizflow_notes", default=None)
@@ -304,9 +307,33 @@ def noting() -> Iterator[Notes]:
         _notes.reset(token)
 
 
-def is_noting() -> bool:
-    """Tell whether a run builds its pipeline."""
-    return _notes.get() is not None
+def current() -> Notes | None:
+    """Give the notes that are taken, if any."""
+    return _notes.get()
+
+
+@contextmanager
+def resumed(notes: Notes | None) -> Iterator[None]:
+    """Go on with notes that were taken when a frame was planned, in whatever thread it is collected."""
+    token = _notes.set(notes)
+    try:
+        yield
+    finally:
+        _notes.reset(token)
+
+
+def note_rows(name: str, rows: int) -> None:
+    """Note how many rows a step gave, or took."""
+    notes = _notes.get()
+    if notes is not None:
+        notes.rows[name] = rows
+
+
+def note_times(frame: pl.LazyFrame, report: Callable[[], dict[str, int]]) -> None:
+    """Note how the times of a frame are counted."""
+    notes = _notes.get()
+    if notes is not None:
+        notes.times.append((frame, report))
 
 
 def note_bins(widths: Bins) -> None:

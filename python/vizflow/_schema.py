@@ -20,6 +20,7 @@ import polars as pl
 
 from vizflow import _digest
 from vizflow._lineage import Bins
+from vizflow._places import look
 from vizflow._plans import plugin
 from vizflow._stream import batches
 from vizflow.errors import (
@@ -42,7 +43,7 @@ Rule = Mapping[str, Any]
 Rules = Mapping[str, Rule]
 
 _KEYS = ("load_as", "cast_to", "tolerance", "default", "aliases")
-_TOLERANCE = 1e-6
+TOLERANCE = 1e-6
 _PYTHON_TYPES: dict[type, pl.DataType] = {
     bool: pl.Boolean(), int: pl.Int64(), float: pl.Float64(), str: pl.String(), bytes: pl.Binary(),
     dt.datetime: pl.Datetime("us"), dt.date: pl.Date(), dt.time: pl.Time(), dt.timedelta: pl.Duration("us"),
@@ -206,13 +207,18 @@ def _default(name: str, rule: Rule, present: pl.Schema, where: str) -> pl.Expr:
     return pl.lit(series[0], dtype=series.dtype).alias(name)
 
 
+def wanted(rule: Rule, where: str) -> list[pl.DataType]:
+    """Give the types that a rule takes a column to, in order."""
+    return [_type(rule[key], where) for key in ("load_as", "cast_to") if key in rule]
+
+
 def steps(name: str, rule: Rule, dtype: pl.DataType, where: str) -> list[tuple[pl.DataType, pl.DataType]]:
     """Give the casts, from type to type, that take a column of type `dtype` where its rule wants it."""
-    wanted = [_type(rule[key], where) for key in ("load_as", "cast_to") if key in rule]
-    if dtype.is_integer() and len(wanted) == 2 and wanted[0].is_float() and wanted[1].is_integer():
-        wanted = wanted[1:]  # by way of a float, integers past 2^53 would lose digits
+    targets = wanted(rule, where)
+    if dtype.is_integer() and len(targets) == 2 and targets[0].is_float() and targets[1].is_integer():
+        targets = targets[1:]  # by way of a float, integers past 2^53 would lose digits
     out = []
-    for target in wanted:
+    for target in targets:
         if dtype.is_decimal() and target.is_integer():
             raise SchemaError(
                 f"{where}: column {name!r} is {dtype}, and Polars' cast to {target} would drop its fraction; put "
@@ -227,10 +233,17 @@ def steps(name: str, rule: Rule, dtype: pl.DataType, where: str) -> list[tuple[p
 
 def _cast(expr: pl.Expr, dtype: pl.DataType, target: pl.DataType, rule: Rule, *, strict: bool = True) -> pl.Expr:
     if dtype.is_float() and target.is_integer():
-        return near_integer(expr, target, tolerance=rule.get("tolerance", _TOLERANCE))
+        return near_integer(expr, target, tolerance=rule.get("tolerance", TOLERANCE))
     if dtype in (pl.Int64, pl.UInt64) and target == pl.Float64:
         return plugin("cast_float", [expr])  # integers past 2^53 would lose digits
+    if dtype == pl.String and target == pl.Boolean:
+        words = expr.str.to_lowercase()
+        others = {} if strict else {"default": None}
+        return words.replace_strict(_BOOLEANS, return_dtype=pl.Boolean, **others)
     return expr.cast(target, strict=strict)
+
+
+_BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 
 
 # ---- what a cast failed on ---------------------------------------------------------------------------------------
@@ -286,7 +299,7 @@ def _refused_by_c(
     for what in _WRONG.values():  # C counts what does not fit only where all is near an integer: so does the whole
         if what in found:
             count, first, value = found[what]
-            wording = what.format(target=target, tolerance=rule.get("tolerance", _TOLERANCE))
+            wording = what.format(target=target, tolerance=rule.get("tolerance", TOLERANCE))
             text = f'column "{name}": {count} of {rows} values {wording}, the first in row {first}: {value!r}'
             return BadValues(name, count, rows, first, text)
     return None
@@ -300,7 +313,7 @@ _WRONG = {
 
 
 def _not_cast(lf: pl.LazyFrame, name: str, expr: pl.Expr, dtype: pl.DataType, target: pl.DataType) -> BadValues | None:
-    lost = expr.is_not_null() & expr.cast(target, strict=False).is_null()
+    lost = expr.is_not_null() & _cast(expr, dtype, target, {}, strict=False).is_null()
     rows, count, row = (
         lf.select(expr.alias("value"), lost=lost)
         .with_row_index("row")
@@ -311,13 +324,16 @@ def _not_cast(lf: pl.LazyFrame, name: str, expr: pl.Expr, dtype: pl.DataType, ta
     if not count:
         return None
     value = lf.select(expr.alias("value")).slice(row, 1).collect().item()
+    hint = ""
+    if dtype == pl.String and target == pl.Boolean:
+        hint = "; true, false, 1 and 0 are read (any case); for others keep it text, 'cast_to': pl.String, and compare"
     return BadValues(
         name,
         count,
         rows,
         row,
         f"column {name!r}: {count} of {rows} values cannot be cast from {dtype} to {target}, the first in row {row}: "
-        f"{value!r}",
+        f"{value!r}{hint}",
     )
 
 
@@ -394,6 +410,7 @@ class PartialSchema:
         StorageError
             It cannot be read.
         """
+        look(Path(os.fspath(path)))
         _digest.check(Path(os.fspath(path)))
         try:
             metadata = pl.read_parquet_metadata(Path(os.fspath(path)))

@@ -22,6 +22,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from vizflow import _partial
 from vizflow._lineage import scan_name
 from vizflow._plans import columns as selected
 from vizflow._reading import Guarded, Reading
@@ -401,6 +402,7 @@ def two_pass(
     replayable = is_replayable(frame)
     new = set(added)
     token = object()
+    notes = _partial.current()
 
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
         if one_to_one and not new.intersection(wanted):
@@ -416,12 +418,12 @@ def two_pass(
                 again = frame if again_is_cheap else _collected(frame, needed)
                 if not (again_is_cheap and _learn_together(fresh, frame, needed)):
                     _learn([fresh], again)
-                yield from _emit(fresh, again, needed, wanted, most)
+                yield from _counted(_emit(fresh, again, needed, wanted, most), notes, name)
             step = fresh
         else:
             needed = _needed(step, wanted, new)
             again = frame if again_is_cheap else _collected(frame, needed)
-            yield from _emit(step, again, needed, wanted, most)
+            yield from _counted(_emit(step, again, needed, wanted, most), notes, name)
         _leave(id(token), step)
 
     out = source(produce, schema, name if replayable else f"{name} (input collected)", frame)
@@ -430,6 +432,16 @@ def two_pass(
     if one_to_one and replayable:
         _mades.add(out, _Made(frame, make_step, frozenset(new), id(token)))
     return out
+
+
+def _counted(frames: Iterator[pl.DataFrame], notes: _partial.Notes | None, name: str) -> Iterator[pl.DataFrame]:
+    """Note how many rows a step gives in a run, once it has given all of them."""
+    height = 0
+    for frame in frames:
+        yield frame
+        height += frame.height
+    if notes is not None:
+        notes.rows[name] = height
 
 
 def _needed(step: Step, wanted: Sequence[str], new: set[str]) -> list[str]:

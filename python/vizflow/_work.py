@@ -87,7 +87,8 @@ def run_date(function: Pipeline, config: Config, date: str, *, skip_existing: bo
                 done.outcome.warn(config.get_partial_path(date))
             out = {
                 "date": date,
-                "status": "skipped" if done.outcome is None else "done",
+                "status": "empty" if done.empty else "skipped" if done.outcome is None else "done",
+                "counts": done.counts,
                 "seconds": time.perf_counter() - started,
                 "rows": None if done.outcome is None else done.outcome.stored.height,
                 "bytes": _size(config, date),

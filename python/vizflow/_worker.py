@@ -11,6 +11,7 @@ import pickle
 import queue
 import signal
 import struct
+import sys
 import threading
 from typing import IO, Any
 
@@ -42,8 +43,21 @@ def _exactly(stream: IO[bytes], size: int) -> bytes:
     return bytes(data)
 
 
+def open_standard_files() -> None:
+    """Put /dev/null where standard input, output or errors are closed (``2>&-``): files would get their numbers."""
+    for number, name, mode in (0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w"):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
+            os.set_inheritable(number, True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
 def main() -> None:
     """Serve one parent until it says stop, or is gone."""
+    open_standard_files()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     incoming = os.fdopen(os.dup(0), "rb")
     outgoing = os.fdopen(os.dup(1), "wb")

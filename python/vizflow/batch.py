@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import json
 import logging
 import multiprocessing
 import os
@@ -22,13 +23,26 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _day, _fingerprint, _folder, _machine, _pipelines, _progress, _schema, _work, calendar
-from vizflow._fingerprint import Stamp, Verdict
+from vizflow import (
+    _counts,
+    _day,
+    _fingerprint,
+    _folder,
+    _json,
+    _machine,
+    _pipelines,
+    _places,
+    _progress,
+    _schema,
+    _work,
+)
+from vizflow._fingerprint import Verdict
 from vizflow._pipelines import Pipeline
 from vizflow._pool import Pool
+from vizflow._stamp import Stamp
 from vizflow._work import Job, Outcome
 from vizflow.config import Config, check_date
-from vizflow.errors import ConfigError, Error, SchemaChangeWarning, StorageError
+from vizflow.errors import ConfigError, EmptyWarning, Error, SchemaChangeWarning, StorageError
 
 __all__ = ["BatchError", "BatchReport", "run_batch", "status"]
 
@@ -38,6 +52,7 @@ Outcomes = Generator[Outcome, None, None]
 
 HOT = 3.0  # times the median
 HOT_SECONDS = 1.0  # below which a date is not worth a word
+KEPT = ("done", "empty", "skipped")  # whose partials are there
 SMALL, LARGE = 100 << 20, 50 << 30
 
 SCHEMA = {
@@ -47,6 +62,10 @@ SCHEMA = {
     "rows": pl.Int64,
     "bytes": pl.Int64,
     "input_bytes": pl.Int64,
+    "read": pl.Int64,
+    "nulled": pl.Int64,
+    "kept": pl.Int64,
+    "counts": pl.String,
     "error": pl.String,
     "note": pl.String,
     "traceback": pl.String,
@@ -60,10 +79,13 @@ class BatchReport:
     Attributes
     ----------
     frame : DataFrame
-        A row a date, by date: ``date``; ``status`` (``done``, ``skipped``: the partial that was there is what would be
+        A row a date, by date: ``date``; ``status`` (``done``, ``empty``: rows were read and none was kept, now or when
+        its partial, which is what would be made, was written, ``skipped``: the partial that was there is what would be
         made, ``failed``, ``cancelled``: not begun or not finished before Ctrl-C); ``seconds``; ``rows`` and ``bytes``
-        of the partial; ``input_bytes``; ``error`` (one that failed); ``note`` (a hot partition, a size out of range,
-        older code); ``traceback``.
+        of the partial; ``input_bytes``; ``read``, the rows of the date's file; ``nulled``, times that became null;
+        ``kept``, rows that were aggregated, or that the pipeline gave where it does not aggregate; ``counts``, these
+        and more by reason, as JSON (see `run`); ``error`` (one that failed); ``note`` (a hot partition, a size out of
+        range, older code); ``traceback``.
     seconds : float
         How long the batch took.
     path : Path or None
@@ -92,13 +114,19 @@ class BatchReport:
         return {
             "vizflow": "batch report",
             "seconds": round(self.seconds, 3),
-            "counts": {status: self.count(status) for status in ("done", "skipped", "failed", "cancelled")},
+            "counts": {status: self.count(status) for status in ("done", "empty", "skipped", "failed", "cancelled")},
             "dates": self.frame.to_dicts(),
         }
+
+    def to_json(self) -> str:
+        """Give the report as JSON, as it is in the file; null stands for NaN."""
+        return _json.text(self.to_dict())
 
     def __str__(self) -> str:
         counts = [f"{count} {status}" for status, count in self.to_dict()["counts"].items() if count]
         lines = [f"{self.frame.height} dates in {self.seconds:.1f} s: {', '.join(counts) or 'nothing to do'}"]
+        for date, counts in self.frame.filter(status="empty")["date", "counts"].rows():
+            lines.append(f"  {date}  empty: {_counts.words(json.loads(counts))}")
         lines += [f"  {date}  {_first_line(error)}" for date, error, _ in self.failed.rows()]
         return "\n".join(lines)
 
@@ -289,9 +317,12 @@ class _Batch:
                 todo.append(date)
             else:
                 path = self.config.get_partial_path(date)
+                _folder.forget_failure(self.folder, date)
+                counts = _counts_in(path)
+                status = "empty" if _counts.is_empty(counts) else "skipped"
                 self._take(
-                    {"date": date, "status": "skipped", "seconds": 0.0, "bytes": Stamp.of(path).size}
-                    | {"notes": verdict.notes}
+                    {"date": date, "status": status, "seconds": 0.0, "bytes": Stamp.of(path).size, "trusted": True}
+                    | {"notes": verdict.notes, "counts": counts}
                 )
         return todo
 
@@ -330,7 +361,11 @@ class _Batch:
         notes = {date: list(self.outcomes.get(date, {}).get("notes", ())) for date in self.dates}
         self._note_hot(notes)
         self._note_sizes(notes)
+        self._note_gone(notes)
         for row in rows:
+            counts = row.get("counts") or {}
+            row |= {"read": counts.get("read"), "nulled": _counts.nulled(counts)}
+            row |= {"kept": counts.get("aggregated", counts.get("kept")), "counts": _json.text(counts, indent=None)}
             row["input_bytes"] = size if (size := self.inputs[row["date"]].size) >= 0 else None
             row["note"] = "; ".join(notes[row["date"]]) or None
         frame = pl.DataFrame([{name: row.get(name) for name in SCHEMA} for row in rows], schema=SCHEMA)
@@ -353,6 +388,12 @@ class _Batch:
             more = f" and {len(hot) - 10} more" if len(hot) > 10 else ""
             _log.warning("hot partitions, over %g times the median of %.2f s: %s%s", HOT, median, shown, more)
 
+    def _note_gone(self, notes: dict[str, list[str]]) -> None:
+        for date, found in self.outcomes.items():
+            if found["status"] in KEPT and Stamp.of(self.config.get_partial_path(date)).size < 0:
+                notes[date].append("its partial was gone when the batch ended")
+                _log.warning("%s: its partial was gone when the batch ended", date)
+
     def _note_sizes(self, notes: dict[str, list[str]]) -> None:
         sizes = {date: stamp.size for date, stamp in self.inputs.items() if stamp.size >= 0}
         for word, chosen, log in (
@@ -366,21 +407,28 @@ class _Batch:
 
     def _alert(self) -> None:
         """Warn where partials of this batch do not belong together."""
-        there = [date for date, found in self.outcomes.items() if found["status"] in ("done", "skipped")]
-        paths = [self.config.get_partial_path(date) for date in there]
-        _schema.alert(paths, warn=lambda text: warnings.warn(text, SchemaChangeWarning, stacklevel=7))
+        there = [date for date, found in self.outcomes.items() if found["status"] in KEPT]
+        paths = [path for date in there if (path := self.config.get_partial_path(date)).is_file()]
+        with contextlib.suppress(StorageError):  # one went meanwhile; the report says so
+            _schema.alert(paths, warn=lambda text: warnings.warn(text, SchemaChangeWarning, stacklevel=7))
 
     def _warn(self, notes: dict[str, list[str]]) -> None:
         """Give each warning once, with the dates it came on; partials of older code among them."""
         older: dict[str, list[str]] = {}
         for date, found in self.outcomes.items():
-            if found["status"] == "skipped":
+            if found["status"] == "skipped" or found.get("trusted"):
                 for note in found.get("notes", ()):
                     older.setdefault(note, []).append(date)
         for note, on in older.items():
             warnings.warn(f"{_on(on)} kept, though {note}; skip_existing=False makes all again", stacklevel=5)
         for (category, text), on in self.warnings.items():
             warnings.warn(f"{text} ({category}, {_on(on)})", stacklevel=5)
+        empty = sorted(date for date, found in self.outcomes.items() if found["status"] == "empty")
+        if empty:
+            counts = _counts.words(self.outcomes[empty[0]].get("counts", {}))
+            text = f"nothing was kept of {_on(empty)}; of {empty[0]}: {counts}"
+            _log.warning("%s", text)
+            warnings.warn(text, EmptyWarning, stacklevel=5)
 
 
 def _on(dates: list[str]) -> str:
@@ -454,9 +502,10 @@ def status(config: Config, dates: Sequence[str] | None = None, *, pipeline_fn: P
     Returns
     -------
     DataFrame
-        A row a date: ``date``; ``status``: ``done`` (the partial is what would be made today), ``stale`` (it is not),
-        ``damaged`` (the partial cannot be read, or is not what was written), ``failed`` (there is no such partial, and
-        the last attempt failed) or ``missing``; ``why``; ``written`` (UTC, text) and ``bytes`` of the partial.
+        A row a date: ``date``; ``status``: ``done`` (the partial is what would be made today), ``empty`` (it is, and
+        nothing was kept of the date), ``stale`` (it is not), ``damaged`` (the partial cannot be read, or is not what
+        was written), ``failed`` (there is no such partial, and the last attempt failed) or ``missing``; ``why``;
+        ``written`` (UTC, text) and ``bytes`` of the partial.
 
     Examples
     --------
@@ -480,9 +529,17 @@ def known_dates(config: Config) -> list[str]:
     found: set[str] = set()
     for folder, pattern in ((config.input_dir, config.input_pattern), (config.output_dir, "{date}.parquet")):
         if folder is not None:
-            with contextlib.suppress(StorageError):
-                found |= set(calendar.from_files(folder, pattern)["date"].dt.strftime("%Y%m%d"))
+            try:
+                found |= {date for date in _places.dates(Path(folder), pattern) if _is_date(date)}
+            except OSError as error:
+                raise StorageError(f"{error.filename}: it cannot be looked into ({error.strerror})") from error
     return sorted(found)
+
+
+def _is_date(text: str) -> bool:
+    with contextlib.suppress(ConfigError):
+        return bool(check_date(text))
+    return False
 
 
 def _status_of(config: Config, date: str, function: Pipeline | None, code: str | None) -> tuple[Any, ...]:
@@ -495,12 +552,22 @@ def _status_of(config: Config, date: str, function: Pipeline | None, code: str |
     failure = _folder.failure(path.parent, date)
     written, size = _written(path)
     if verdict is not None and not verdict.reasons:
+        counts = _counts_in(path)
+        if _counts.is_empty(counts):
+            return date, "empty", "; ".join([_counts.words(counts), *verdict.notes]), written, size
         return date, "done", "; ".join(verdict.notes) or None, written, size
     if failure is not None:
         return date, "failed", str(failure.get("error", "")), written, size
     if verdict is None:
         return date, "missing", None, None, None
     return date, "stale", "; ".join(verdict.reasons), written, size
+
+
+def _counts_in(path: Path) -> _counts.Counts:
+    try:
+        return _counts.stored(_fingerprint.stored_in(path))
+    except StorageError:
+        return {}
 
 
 def _written(path: Path) -> tuple[str | None, int | None]:

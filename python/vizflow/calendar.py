@@ -12,16 +12,14 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TypeAlias
 
 import polars as pl
 
-from vizflow import _bundle, _core
+from vizflow import _bundle, _core, _places
 from vizflow._plans import plugin
 from vizflow.errors import CalendarRangeError, ConfigError, SchemaError, StorageError
 from vizflow.market import Day, Market, Session, _session_of, check_day
@@ -198,16 +196,25 @@ def load(path: str | os.PathLike[str]) -> pl.DataFrame:
 def from_files(directory: str | os.PathLike[str], pattern: str = "{date}.feather") -> pl.DataFrame:
     """Make a calendar of the days for which a folder holds a file.
 
+    Parameters
+    ----------
+    directory
+        The folder.
+    pattern
+        How the files are named, ``{date}`` for the day; it may name folders too: ``"{date}/trade.csv"``.
+
     Raises
     ------
     StorageError
-        The folder has no such file.
+        The folder has no such file, or cannot be read.
     """
-    head, _, tail = pattern.partition("{date}")
-    form = re.compile(re.escape(head) + r"([0-9]{8})" + re.escape(tail))
-    folder = Path(directory)
-    names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
-    found = [match.group(1) for name in names if (match := form.fullmatch(name))]
+    folder = _places.local(directory)
+    _places.check_pattern(pattern, "pattern")
+    try:
+        found = _places.dates(folder, pattern)
+    except OSError as error:
+        where = error.filename or os.fspath(directory)
+        raise StorageError(f"{where}: the folder cannot be looked into ({error.strerror})") from error
     if not found:
         raise StorageError(f"{os.fspath(directory)} holds no file named like {pattern!r}")
     return generate(found)

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 import polars as pl
 
-from vizflow import _clock, _core, _schema, io
+from vizflow import _clock, _core, _json, _schema, io
 from vizflow._check_day import Day, Options
 from vizflow._check_days import Across, size_text
 from vizflow._clock import TimeUnit
@@ -99,7 +99,7 @@ class CheckReport:
                 name: {key: _jsonable(value) for key, value in rule.items()} for name, rule in self.suggestions.items()
             },
         }
-        text = json.dumps(content, ensure_ascii=False, indent=1)
+        text = _json.text(content)
         if path is not None:
             with io.atomic(Path(os.fspath(path))) as file:
                 file.write(text.encode() + b"\n")

@@ -139,6 +139,7 @@ def _has_relative_paths(config: Config) -> bool:
 def config_id(config: Config) -> str:
     """Sum up a config, metrics by their names only, so that a job can tell whether it has the same."""
     paths = [str(config.input_dir), str(config.output_dir), config.input_pattern, str(config.calendar_path)]
+    paths += [f"{name}={pattern}" for name, pattern in sorted(config.inputs.items())]
     text = json.dumps([paths, list(config.metrics), _fingerprint.settings(config, None, with_metrics=False)])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from vizflow import _partial, io
+from vizflow import _partial, _places, io
 from vizflow._axes import Dim
 from vizflow._cube import (
     DATE,
@@ -700,7 +700,7 @@ class Cube:
         >>> vf.Cube.open(cube.save("cube.arrow")).total()
         {'qty': 450}
         """
-        path = Path(os.fspath(path))
+        path = _places.local(path)
         if path.suffix.lower() not in (".arrow", ".feather", ".ipc"):
             raise ConfigError(f"{path.name}: a cube is saved as .arrow, .feather or .ipc")
         columns = [pl.Series("vizflow", [self._held.describe()])]
@@ -736,7 +736,7 @@ class Cube:
         --------
         See `save`.
         """
-        path = Path(os.fspath(path))
+        path = _places.local(path)
         limit = memory_limit_of(memory_limit)
         described, parts = stored(path, limit)
         try:

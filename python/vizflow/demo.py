@@ -25,6 +25,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from vizflow import _places
+from vizflow.config import check_date
+from vizflow.errors import ConfigError
+from vizflow.market import Market, check_day
+
 try:
     import numpy as np
 except ModuleNotFoundError:  # the extra is not installed: generate() says so
@@ -154,7 +159,7 @@ def generate(
     ------
     ImportError
         numpy is not installed.
-    ValueError
+    ConfigError
         An argument is outside what is said above. Nothing has been written then.
 
     Notes
@@ -176,7 +181,7 @@ def generate(
     dates = [dates] if isinstance(dates, str) else list(dates)
     _check(dates, rows, symbols, seed, hot_day, batch_rows, compression, pattern)
     sessions, zone = _sessions(market)
-    folder = Path(output_dir)
+    folder = _places.local(output_dir)
     paths = []
     for date in dates:
         began = time.perf_counter()
@@ -203,11 +208,11 @@ def _check(
 ) -> None:
     """Refuse what `generate` cannot do, before anything is written."""
     for date in dates:
-        _parse_date(date)
+        check_date(date)
     if len(set(dates)) != len(dates):
-        raise ValueError(f"dates must be unique, got {dates}")
+        raise ConfigError(f"dates must be unique, got {dates}")
     if hot_day is not None and hot_day not in dates:
-        raise ValueError(f"hot_day={hot_day!r} is not one of dates {dates}")
+        raise ConfigError(f"hot_day={hot_day!r} is not one of dates {dates}")
     bounds = {
         "rows": (rows, 1, 1 << 40),
         "symbols": (symbols, 1, _MAX_SYMBOLS),
@@ -216,28 +221,16 @@ def _check(
     }
     for name, (value, low, high) in bounds.items():
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise ValueError(f"{name} must be an integer from {low} to {high}, got {value!r}")
+            raise ConfigError(f"{name} must be an integer from {low} to {high}, got {value!r}")
     if compression not in ("uncompressed", "lz4", "zstd"):
-        raise ValueError(f"compression must be 'uncompressed', 'lz4' or 'zstd', got {compression!r}")
+        raise ConfigError(f"compression must be 'uncompressed', 'lz4' or 'zstd', got {compression!r}")
     if "{date}" not in pattern or Path(pattern).name != pattern:
-        raise ValueError(f"pattern must be a file name with '{{date}}' in it, got {pattern!r}")
-
-
-def _parse_date(date: str) -> dt.date:
-    """Read a ``YYYYMMDD`` date of ASCII digits."""
-    try:
-        if not (isinstance(date, str) and len(date) == 8 and date.isascii() and date.isdigit()):
-            raise ValueError
-        return dt.date(int(date[:4]), int(date[4:6]), int(date[6:]))
-    except ValueError:
-        raise ValueError(f"a date must be a real day as 'YYYYMMDD', got {date!r}") from None
+        raise ConfigError(f"pattern must be a file name with '{{date}}' in it, got {pattern!r}")
 
 
 def _sessions(market: Any) -> tuple[list[tuple[int, int]], zoneinfo.ZoneInfo]:
     """Give a market's sessions in ms from midnight (below 0: the eve), and its zone."""
     if isinstance(market, str):
-        from vizflow.market import Market  # late: this module stands alone until here
-
         market = Market.get(market)
     sessions = []
     for session in market.sessions:
@@ -255,7 +248,7 @@ def _clock_ms(text: str) -> int:
 
 def _write(frames: Iterator[pl.DataFrame], path: Path, compression: IpcCompression) -> None:
     """Stream frames into a file that has its name only once it is whole."""
-    from vizflow import io  # late: this module stands alone until here
+    from vizflow import io
 
     def source(
         columns: list[str] | None,
@@ -475,7 +468,7 @@ class _Day:
         stretches = _plan(sessions, rows)
         steps = sum(s.steps for s in stretches if s.kind == "trading")
         universe = _Universe.make(symbols, steps, seed, int(date))
-        noon = dt.datetime.combine(_parse_date(date), dt.time(12), tzinfo=zone)
+        noon = dt.datetime.combine(check_day(date), dt.time(12), tzinfo=zone)
         midnight = int(noon.timestamp()) - 43_200
         return cls(universe, stretches, (seed, int(date)), midnight * 1_000_000_000)
 

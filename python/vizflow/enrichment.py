@@ -371,6 +371,11 @@ class Enricher:
         for rule in self.rules:
             if not isinstance(rule, TagRule):
                 raise ConfigError(f"rules are TagRule objects, not {type(rule).__name__}")
+            if type(rule).process is TagRule.process:
+                raise ConfigError(
+                    f"the rule {type(rule).__name__} has no process; write def process(self, row, state) in its class, "
+                    "which returns a dict of its output_columns"
+                )
         if sum(isinstance(rule, FIFOMatch) for rule in self.rules) > 1:
             raise ConfigError("only one rule of an Enricher may expand rows, and FIFOMatch does; chain two Enrichers")
 

@@ -16,6 +16,7 @@ __all__ = [
     "CalendarRangeError",
     "ConfigError",
     "DataError",
+    "EmptyWarning",
     "Error",
     "NotMergeableWarning",
     "PanicError",
@@ -77,6 +78,10 @@ class PanicError(DataError):
 
 class _NoMemoryError(Error, MemoryError):
     """The C library was refused memory while Polars ran it."""
+
+
+class EmptyWarning(UserWarning):
+    """A date's rows were read and none was kept; see `run_batch`."""
 
 
 class NotMergeableWarning(UserWarning):

@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _core, _digest, _partial, _schema
+from vizflow import _core, _csv, _digest, _partial, _places, _schema
 from vizflow._plans import Frame, as_lazy
 from vizflow._plans import columns as selected
 from vizflow._stream import batches
@@ -26,7 +26,7 @@ __all__ = ["load", "save", "scan"]
 
 
 def _ipc(source: Path) -> pl.LazyFrame:
-    """Scan the very file that is named: no pattern, no columns from the names of folders. So do the other two."""
+    """Scan the very file that is named: no pattern, no columns from the names of folders. So do the others."""
     return pl.scan_ipc(source, glob=False, hive_partitioning=False)
 
 
@@ -34,16 +34,12 @@ def _parquet(source: Path | bytes) -> pl.LazyFrame:
     return pl.scan_parquet(source, glob=False, hive_partitioning=False)
 
 
-def _csv(source: Path) -> pl.LazyFrame:
-    return pl.scan_csv(source, glob=False)
-
-
 _READERS: dict[str, Callable[..., pl.LazyFrame]] = {
     ".feather": _ipc,
     ".arrow": _ipc,
     ".ipc": _ipc,
     ".parquet": _parquet,
-    ".csv": _csv,
+    ".csv": pl.scan_csv,
 }
 _HELD_MOST = 1 << 28  # bytes of a partial that a scan of it holds, so that what is used is what was checked
 _COMPRESSED = (".gz", ".zst")
@@ -56,6 +52,7 @@ def scan(
     schema: Mapping[str, Mapping[str, Any]] | None = None,
     states: bool = False,
     verify: bool = True,
+    csv: Mapping[str, Any] | None = None,
 ) -> pl.LazyFrame:
     """Scan a file lazily. The path is a path: ``run[1]/a*.parquet`` is a file of that name.
 
@@ -71,6 +68,8 @@ def scan(
     verify
         Compare a partial with the digest of its contents that it carries, now, before anything of it is used; of up to
         256 MiB, what was compared is what is read later. False: take it as it is, and read it lazily.
+    csv
+        How a CSV file is written, as `Config` takes it: ``{"separator": ";", "decimal_comma": True}``.
 
     Returns
     -------
@@ -95,14 +94,13 @@ def scan(
     >>> vf.scan(path, schema=rules).collect().row(0, named=True)
     {'qty': 1, 'ticktime': 93000, 'venue': 'SSE'}
     """
-    path = Path(os.fspath(path))
-    reader = _reader(path)
-    if not path.is_file():
-        raise StorageError(f"{path}: there is no such file")
-    if path.stat().st_size == 0:
+    path = _places.local(path)
+    reader = _reader(path, csv, schema)
+    size = _places.look(path) or 0
+    if size == 0:
         raise StorageError(f"{path}: the file is empty")
-    with reading(path):
-        whole = _digest.read(path) if verify and reader is _parquet and path.stat().st_size <= _HELD_MOST else None
+    with reading(path, csv=csv):
+        whole = _digest.read(path) if verify and reader is _parquet and size <= _HELD_MOST else None
         lf = reader(path if whole is None else whole)
         lf.collect_schema()
     if reader is _parquet:
@@ -118,10 +116,11 @@ def load(
     schema: Mapping[str, Mapping[str, Any]] | None = None,
     states: bool = False,
     verify: bool = True,
+    csv: Mapping[str, Any] | None = None,
 ) -> pl.DataFrame:
-    """Read a file whole: ``scan(path, schema=schema, states=states, verify=verify)`` collected; see `scan`."""
-    lf = scan(path, schema=schema, states=states, verify=verify)
-    with reading(Path(os.fspath(path)), schema), translated():
+    """Read a file whole: ``scan(path, schema=schema, states=states, verify=verify, csv=csv)`` collected; see `scan`."""
+    lf = scan(path, schema=schema, states=states, verify=verify, csv=csv)
+    with reading(Path(os.fspath(path)), schema, csv), translated():
         frame = lf.collect(engine="streaming")
     traced = _partial.traced(lf)
     if traced is not None:
@@ -159,7 +158,7 @@ def save(df: Frame, path: str | os.PathLike[str], *, metadata: Mapping[str, str]
     >>> vf.load(path)["side"].to_list()
     ['B', 'S']
     """
-    path = Path(os.fspath(path))
+    path = _places.local(path)
     traced = _partial.traced(df) if path.suffix.lower() == ".parquet" else None
     if traced is not None:
         with translated():
@@ -186,8 +185,10 @@ def stored(path: Path, columns: list[str]) -> pl.DataFrame:
         return pl.scan_parquet(whole, glob=False, hive_partitioning=False).select(selected(columns)).collect()
 
 
-def _reader(path: Path) -> Callable[..., pl.LazyFrame]:
-    if path.is_dir():
+def _reader(
+    path: Path, csv: _csv.Options | None = None, schema: _schema.Rules | None = None
+) -> Callable[[Path], pl.LazyFrame]:
+    if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises where it may not look)
         raise StorageError(f"{path} is a folder, and a file is read; vf.reduce({str(path)!r}) merges its partials")
     suffixes = [suffix.lower() for suffix in path.suffixes]
     suffix = suffixes[-1] if suffixes else ""
@@ -200,11 +201,13 @@ def _reader(path: Path) -> Callable[..., pl.LazyFrame]:
     if suffix not in _READERS:
         accepted = ", ".join(_READERS)
         raise ConfigError(f"{path.name}: the suffix tells the format; {accepted}, .csv.gz and .csv.zst are read")
+    if suffix == ".csv":
+        return lambda file: _csv.scan(file, csv or {}, schema or {})
     return _READERS[suffix]
 
 
 @contextmanager
-def reading(path: Path, schema: _schema.Rules | None = None) -> Iterator[None]:
+def reading(path: Path, schema: _schema.Rules | None = None, csv: _csv.Options | None = None) -> Iterator[None]:
     """Name the file when its bytes cannot be read, and the file's row when one of `schema`'s casts fails.
 
     A file that vanishes or changes meanwhile is an error too: what was read of it belongs to no version of it.
@@ -217,13 +220,15 @@ def reading(path: Path, schema: _schema.Rules | None = None) -> Iterator[None]:
         if isinstance(error, Error) and not isinstance(error, DataError):
             raise
         if schema and isinstance(error, (DataError, pl.exceptions.InvalidOperationError, pl.exceptions.ComputeError)):
-            _schema.raise_bad_values(_reader(path)(path), schema, str(path))
+            _schema.raise_bad_values(_as_in_file(path, csv), schema, str(path))
+        if is_csv(path) and isinstance(error, pl.exceptions.ComputeError):
+            _csv.raise_unparsed(path, csv or {}, error)
         ours = isinstance(error, Error) and not isinstance(error, PanicError)
         if isinstance(error, _UNREADABLE) and "[vizflow:" not in str(error) and not ours:
             known = _of_another_kind(path)
             if known is not None:
                 raise StorageError(f"{path}: {known}") from error
-            if _reads_well(path):
+            if _reads_well(path, csv):
                 raise DataError(
                     f"{path}: the file itself reads well; what is computed of its rows fails: {first_line(error)}"
                 ) from error
@@ -272,6 +277,25 @@ def _not_utf8(path: Path) -> int | None:
             if not chunk:
                 return None
             done += len(chunk)
+def height(path: Path, csv: _csv.Options | None) -> int:
+    """Count a file's rows: by its footer, where it has one."""
+    return int(_reader(path, csv)(path).select(pl.len()).collect(engine="streaming").item())
+
+
+def read_through(path: Path, schema: _schema.Rules | None, csv: _csv.Options | None) -> None:
+    """Read a file to its end, for what is raised on the way."""
+    for _ in scan(path, schema=schema, csv=csv).collect_batches(engine="streaming"):
+        pass
+
+
+def is_csv(path: Path) -> bool:
+    """Tell whether a file is read as CSV, by its name."""
+    return path.name.lower().removesuffix(".gz").removesuffix(".zst").endswith(".csv")
+
+
+def _as_in_file(path: Path, csv: _csv.Options | None) -> pl.LazyFrame:
+    """Scan a file's columns before any cast: those of a CSV file are text."""
+    return _csv.as_text(path, csv or {}) if is_csv(path) else _reader(path)(path)
 
 
 _UNREADABLE = (
@@ -279,10 +303,10 @@ _UNREADABLE = (
 )  # fmt: skip
 
 
-def _reads_well(path: Path) -> bool:
+def _reads_well(path: Path, csv: _csv.Options | None) -> bool:
     """Tell whether a file that something failed on can be read, every column of it."""
     try:
-        for _ in batches(_reader(path)(path)):
+        for _ in batches(_reader(path, csv)(path)):
             pass
     except (Error, pl.exceptions.PolarsError, OSError):
         return False
@@ -342,7 +366,7 @@ def atomic(path: Path) -> Iterator[_core.File]:
     It has ``write(bytes)`` and is what Polars' writers take. Whatever goes wrong, it is gone, and what was at `path` is
     as it was.
     """
-    refuse_folder(path)
+    refuse_folder(_places.local(path))
     file = _core.File(os.fspath(path))
     try:
         yield file
@@ -412,9 +436,13 @@ def _age(path: Path) -> float:
 
 
 def sweep(folder: str | os.PathLike[str], *, days: float | None = None) -> list[Path]:
-    """Remove the `leftovers` of a folder; give those that were there. Two processes may sweep at once."""
-    found = leftovers(folder, days=days)
-    for path in found:
-        with suppress(FileNotFoundError):
-            path.unlink()
-    return found
+    """Remove the `leftovers` of a folder; give those that are gone. Two processes may sweep at once.
+
+    One that may not be removed, as another user's in a sticky folder, stays: it is in nobody's way.
+    """
+    gone = []
+    for path in leftovers(folder, days=days):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+            gone.append(path)
+    return gone

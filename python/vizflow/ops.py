@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import polars as pl
@@ -170,6 +171,8 @@ def parse_time(
     """
     lf = as_lazy(df)
     market = Market.get(market)
+    report = {"unit": unit, "grace": grace, "date": date, "date_col": date_col}
+    _partial.note_times(lf, partial(time_report, lf, market, timestamp_col, **report))  # type: ignore[arg-type]
     schema = lf.collect_schema()
     dtype = column_type(schema, timestamp_col, "timestamp_col")
     require_new(schema, [ELAPSED], "parse_time")
@@ -712,8 +715,11 @@ def aggregate(
     job = make_job(metrics, schema, keys, derived=derived, mergeable=mergeable)
     out = _result_schema(schema, keys, metrics, job)
 
+    notes = _partial.current()
+
     def states() -> pl.DataFrame:
-        return _collect_states(lf, schema, keys, job)
+        with _partial.resumed(notes):
+            return _collect_states(lf, schema, keys, job)
 
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
         yield _finish_groups(states(), lf, keys, job, list(metrics))
@@ -878,8 +884,11 @@ def _aggregated(lf: pl.LazyFrame, keys: list[str], job: Job) -> _core.Agg:
         rows(lf, list(dict.fromkeys([*keys, *_roots(job.values)]))) if direct else batches(frame, ordered=job.in_order)
     )
     given = plain if direct else gathered(plain, GROUPED_ROWS)  # an update starts its threads once for so many rows
+    entered = 0
     for given_batch in ahead(given):
         batch = given_batch.select(columns) if direct else given_batch
         height = batch.item() if rows_only else batch.height
         agg.update([batch[name] for name in key_names], [batch[name] for name in values], height)
+        entered += height
+    _partial.note_rows("aggregate", entered)
     return agg

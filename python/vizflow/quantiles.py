@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from vizflow import _core, _digest, io
+from vizflow import _core, _digest, _places, io
 from vizflow._lineage import edges_text, note
 from vizflow._plans import Frame, as_lazy, column_type, plugin, require_new
 from vizflow._stream import batches, is_replayable
@@ -109,7 +109,7 @@ class Edges:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write them as JSON, whole or not at all; numbers are written so that the same doubles come back."""
-        path = Path(os.fspath(path))
+        path = _places.local(path)
         if path.suffix.lower() != ".json":
             raise ConfigError(f"{path.name}: edges are kept as .json")
         ends = {"low": _finite(self.low), "high": _finite(self.high)}
@@ -127,7 +127,8 @@ class Edges:
         StorageError
             The file is missing, or not one of these; a newer version's names the version.
         """
-        path = Path(os.fspath(path))
+        path = _places.local(path)
+        _places.look(path)
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:

@@ -13,7 +13,7 @@ from typing import Any, Literal, overload
 
 import polars as pl
 
-from vizflow import _core, io
+from vizflow import _core, _places, io
 from vizflow._clock import TimeUnit
 from vizflow._groups import Groups, Names, Reading, as_dates, check_key, groups_of, key_names, paired
 from vizflow._plans import Frame, as_lazy, column_type, plugin, require, require_new, threads
@@ -467,11 +467,11 @@ def daily(
     symbols = [config.col("symbol")] if symbol_col is None else key_names(symbol_col, "symbol_col")
     stamp = timestamp_col or config.col("timestamp")
     if volume is None:
-        has = config.col("volume") in io.scan(config.get_file_path(days[0]), schema=config.schema).collect_schema()
-        volume = config.col("volume") if has else None
+        day = io.scan(config.get_file_path(days[0]), schema=config.schema, csv=config.csv)
+        volume = config.col("volume") if config.col("volume") in day.collect_schema() else None
 
     def prepare(date: str) -> pl.LazyFrame:
-        lf = io.scan(config.get_file_path(date), schema=config.schema)
+        lf = io.scan(config.get_file_path(date), schema=config.schema, csv=config.csv)
         schema = lf.collect_schema()
         for symbol in symbols:
             check_key(schema, symbol, f"{config.get_file_path(date)}: symbol")
@@ -529,7 +529,8 @@ def _check_days(config: Config, dates: Sequence[str]) -> list[str]:
         if date in seen:
             raise ConfigError(f"date {date!r} is given twice")
         seen.add(date)
-    missing = [config.get_file_path(date) for date in days if not config.get_file_path(date).is_file()]
+    paths = [config.get_file_path(date) for date in days]
+    missing = [path for path in paths if _places.look(path, missing_ok=True) is None]
     if missing:
         raise StorageError(
             f"{len(missing)} of {len(days)} days have no file, the first is {missing[0]}; take the dates from "

@@ -5,20 +5,50 @@ Not for many days at once (`vizflow.batch`, `vizflow.cluster`), and not for the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, overload
+
 import polars as pl
 
 from vizflow import _day, _pipelines
 from vizflow._day import context
 from vizflow._pipelines import Pipeline
-from vizflow.batch import run_batch
+from vizflow.batch import BatchReport, run_batch
 from vizflow.cluster import run_cluster
-from vizflow.config import Config
+from vizflow.config import Config, check_date
+from vizflow.errors import ConfigError
 
 __all__ = ["context", "run", "run_batch", "run_cluster"]
 
 
-def run(pipeline_fn: Pipeline, config: Config, date: str, save: bool = True) -> pl.DataFrame:
-    """Run a pipeline for a single date.
+@overload
+def run(pipeline_fn: Pipeline, config: Config, date: str, save: bool = True) -> pl.DataFrame: ...
+
+
+@overload
+def run(
+    pipeline_fn: Pipeline,
+    config: Config,
+    date: None = None,
+    save: bool = True,
+    *,
+    dates: Sequence[str],
+    parallel: bool = True,
+    skip_existing: bool = True,
+    **options: Any,
+) -> BatchReport: ...
+
+
+def run(
+    pipeline_fn: Pipeline,
+    config: Config,
+    date: str | None = None,
+    save: bool = True,
+    *,
+    dates: Sequence[str] | None = None,
+    **options: Any,
+) -> pl.DataFrame | BatchReport:
+    """Run a pipeline for a single date; for several, with `dates`, as `run_batch`.
 
     Parameters
     ----------
@@ -34,11 +64,14 @@ def run(pipeline_fn: Pipeline, config: Config, date: str, save: bool = True) -> 
         as the mergeable states behind its metrics: `load` gives the metrics again, and `reduce` merges dates. A
         pipeline that goes on after `aggregate` (filter, rename, join) saves its metrics as they are, with a
         `NotMergeableWarning`.
+    dates
+        In place of `date`: ``vf.run(process_day, config, dates=[...], parallel=True)`` is `run_batch`, whose other
+        options are taken too.
 
     Returns
     -------
     DataFrame
-        What the pipeline gave.
+        What the pipeline gave; the `BatchReport` where `dates` is given.
 
     Raises
     ------
@@ -48,6 +81,20 @@ def run(pipeline_fn: Pipeline, config: Config, date: str, save: bool = True) -> 
         The input cannot be read, or the result cannot be written. Then nothing is written.
     DataError
         The data are not acceptable; the message names column, count and first row.
+
+    Warns
+    -----
+    EmptyWarning
+        Rows were read, and none was kept; it says what became of them.
+    NotMergeableWarning
+        See `save`.
+
+    Notes
+    -----
+    What became of the rows is in the file's metadata, ``vizflow.counts``, as JSON: ``read`` from the date's file;
+    ``times``, what `time_report` says of the times that `parse_time` read; ``steps``, the rows that each FIFOMatch and
+    `forward_return` gave; ``aggregated``, the rows that came to `aggregate`; ``kept``, the rows of the result. Filters
+    of the pipeline's own stand between these, so what they drop is the difference. ``vizflow inspect`` shows it.
 
     Examples
     --------
@@ -63,9 +110,21 @@ def run(pipeline_fn: Pipeline, config: Config, date: str, save: bool = True) -> 
     >>> vf.load("partials/20241001.parquet").columns
     ['side', 'total']
     """
+    if (date is None) == (dates is None):
+        if date is None:
+            check_date(None)  # type: ignore[arg-type]
+        raise ConfigError("vf.run takes date= or dates=, not both")
+    if dates is not None:
+        if not save:
+            raise ConfigError("with dates=, every date is saved; save=False goes with date=")
+        return run_batch(pipeline_fn, config, dates, **options)
+    if options:
+        raise ConfigError(f"{', '.join(options)} goes with dates=, as in run_batch; with date= there is one to run")
     _pipelines.stop_loading("vf.run")
+    assert date is not None
     done = _day.execute(pipeline_fn, config, date, save=save)
     assert done.outcome is not None
     if save:
         done.outcome.warn(config.get_partial_path(date))
+    done.warn(str(config.get_file_path(date)))
     return done.outcome.result

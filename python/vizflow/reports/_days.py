@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
-from vizflow import io
+from vizflow import _places, io
 from vizflow._cells import is_partials
 from vizflow._plans import as_lazy
 from vizflow.config import Config, Context
@@ -51,7 +51,7 @@ def _of_config(
         raise ConfigError("a Config as the source needs dates=, as run_batch does")
     for date in sorted(dates):
         path = config.get_file_path(date)
-        frame = io.scan(path, schema=config.schema)
+        frame = io.scan(path, schema=config.schema, csv=config.csv)
         yield date, frame if prepare is None else as_lazy(prepare(frame, context(config, date)))
 
 
@@ -86,7 +86,7 @@ def paths_of(source: Any) -> list[Path]:
     items = [source] if isinstance(source, (str, os.PathLike)) else list(source)
     found: list[Path] = []
     for item in items:
-        path = Path(os.fspath(item))
+        path = _places.local(item)
         if path.is_dir():
             found += sorted(p for p in path.iterdir() if p.suffix in (".parquet", ".feather", ".arrow", ".ipc"))
         elif any(mark in str(path) for mark in "*?["):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from vizflow import _core, _look
+from vizflow import _core, _look, _places
 from vizflow._cells import number
 from vizflow.errors import ConfigError
 from vizflow.io import atomic
@@ -88,7 +88,7 @@ class Report:
             Where it is. The file holds scripts, figures and tables (about 5 MB, most of it Plotly) and asks for nothing
             from any network. Light or dark by the reader's system, or by its button.
         """
-        path = Path(os.fspath(path))
+        path = _places.local(path)
         if path.suffix.lower() not in (".html", ".htm"):
             raise ConfigError(f"{path.name}: a report is saved as .html")
         page = self.to_html().encode()

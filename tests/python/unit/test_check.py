@@ -440,7 +440,7 @@ def test_file_that_changes_meanwhile_is_a_finding(tmp_path: Path, monkeypatch: p
 def test_only_checked_columns_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config, dates = days(tmp_path, GOOD)
     watched = Watched(GOOD.with_columns(wide=pl.lit("x")))
-    monkeypatch.setattr(io, "scan", lambda path: watched.lazy)
+    monkeypatch.setattr(io, "scan", lambda path, **_: watched.lazy)
     vf.check(config, dates, unit="HHMMSSmmm", columns=["quantity"])
     assert watched.columns == set(NAMES.values())
     vf.check(config, dates, unit="HHMMSSmmm", columns=["quantity", "wide"])

@@ -413,14 +413,6 @@ static enum vf_status slow_block(struct run *run, const struct output *out, int6
     return status;
 }
 
-static enum vf_status slow_block(struct run *run, const struct output *out, int64_t row, int64_t n,
-                                 struct vf_error *err) {
-    enum vf_status status = VF_OK;
-    for (int64_t i = 0; status == VF_OK && i < n; i += SLOW_BLOCK)
-        status = slow_rows(run, out, row + i, n - i < SLOW_BLOCK ? n - i : SLOW_BLOCK, err);
-    return status;
-}
-
 /* Digits of one layout in whole-millisecond sessions: 0 when the block must go the slow way. */
 static uint32_t fast_unit(const struct run *run, const int64_t *digits, int64_t n) {
     if (!run->hours->by_minute) return 0;

@@ -161,8 +161,9 @@ def check(
     What is counted: missing and additional columns and other types than most days have; values the schema's casts would
     refuse; repeated keys; nulls; null, impossible and out-of-session times, and other days' dates; rows earlier than a
     row before them, of any and of the same symbol; quantities that are negative, zero or no integers; prices not above
-    zero, and vendors' "no price" (``no_price``: 1e300 and more, or the largest value of the column's type); crossed, locked, one-sided and empty books; sides, and ways to write them; days much larger or smaller than
-    the median. Lateness is in seconds of trading time.
+    zero, and vendors' "no price" (``no_price``: 1e300 and more, or the largest value of the column's type); crossed,
+    locked, one-sided and empty books; sides, and ways to write them; days much larger or smaller than the median.
+    Lateness is in seconds of trading time.
 
     Examples
     --------

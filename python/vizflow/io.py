@@ -30,7 +30,7 @@ def _ipc(source: Path) -> pl.LazyFrame:
     return pl.scan_ipc(source, glob=False, hive_partitioning=False)
 
 
-def _parquet(source: Path | bytes) -> pl.LazyFrame:
+def _parquet(source: Any) -> pl.LazyFrame:
     return pl.scan_parquet(source, glob=False, hive_partitioning=False)
 
 

@@ -32,7 +32,9 @@ def test_mid_is_null_where_a_side_is_not_a_price(bad: float | None) -> None:
 
 
 def test_mid_does_not_overflow() -> None:
-    assert mid([1.7e308], [1.7e308]) == [1.7e308]
+    biggest = math.nextafter(1e300, 0)  # above it there are no prices, only vendors' words for none
+    assert mid([biggest], [biggest]) == [biggest]
+    assert mid([1e300, biggest], [1e300, 1.7e308]) == [None, None]
 
 
 @pytest.mark.parametrize("dtype", [pl.Float32, pl.Int64, pl.Int32, pl.UInt16])

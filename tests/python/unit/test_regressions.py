@@ -118,7 +118,8 @@ def test_sides_s_and_null_are_not_counted_as_buys() -> None:
         ("a", "B", 3, 3, 1.0),
         ("a", "Sell", 6, 4, 1.0),
     )
-    out = match(frame, entry_side="Buy", exit_side="Sell")
+    with pytest.warns(vf.UnlistedSideWarning, match='"S" \\(1 row\\), "B" \\(1 row\\)'):
+        out = match(frame, entry_side="Buy", exit_side="Sell")
     assert out.select("side", "matched_qty", "is_closed").rows() == [
         ("Buy", 5, True), ("S", None, None), (None, None, None), ("B", None, None), ("Sell", 5, True),
         ("Sell", 1, False),

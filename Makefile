@@ -139,8 +139,10 @@ calendars: setup ## make the bundled calendars again, from public calendar packa
 test-browser: setup ## the explorer and the reports in Chromium; screenshots in build/screenshots
 	@$(PY) -m pytest -q -p no:cacheprovider tests/python/browser
 
-lint: setup ## ruff, mypy, and whether the reference pages are what docstrings and header say
+lint: setup ## ruff, mypy, spelling, layers, and whether the reference pages are what docstrings and header say
 	@$(VENV)/bin/ruff check python tests bench tools examples docs
+	@$(VENV)/bin/codespell
+	@$(PY) tools/check_versions.py
 	@$(VENV)/bin/mypy
 	@$(PY) tools/make_reference.py --check
 	@$(PY) tools/mutants.py --check

@@ -16,6 +16,7 @@ release = version = _found[1] if _found else ""
 extensions = ["myst_parser"]
 root_doc = "index"
 exclude_patterns = ["_build"]
+html_extra_path = ["../python/vizflow/SKILL.md", "../python/vizflow/llms.txt"]  # for readers that are programs
 templates_path: list[str] = []
 
 myst_heading_anchors = 4  # the anchors forges make, so that a link is right in both places

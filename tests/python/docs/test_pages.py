@@ -15,7 +15,7 @@ import pytest
 import vizflow as vf
 from doc_blocks import ROOT, Block, Counts, Reader, blocks, environment, furnish
 
-PAGES = [page for where in ("*.md", "docs/**/*.md", "examples/**/*.md") for page in sorted(ROOT.glob(where))]
+PAGES = [page for where in ("*.md", "docs/**/*.md", "examples/**/*.md", "python/vizflow/*.md") for page in sorted(ROOT.glob(where))]
 ELSEWHERE = {
     "docs/reference": "made from the docstrings, whose examples test_docs.py runs",
     "docs/c-reference.md": "made from the header, which every C test compiles",
@@ -128,6 +128,17 @@ def test_links_of_a_page_lead_somewhere(page: Path, figures: dict[str, Any]) -> 
     assert not missing
     seen = figures.get("links followed", (0, ""))[0]
     figures["links followed"] = (seen + len(links), "to a page, a file or an anchor that is there")
+
+
+def test_llms_txt_leads_to_pages_of_the_site() -> None:
+    package = Path(vf.__file__).parent
+    links = LINK.findall((package / "llms.txt").read_text(encoding="utf-8"))
+    places = {
+        link: package / link if link == "SKILL.md" else ROOT / "docs" / Path(link).with_suffix(".md") for link in links
+    }
+    made = {"c-reference.html"}  # by tools/make_c_reference.py
+    assert len(links) > 10
+    assert [link for link, place in places.items() if link not in made and not place.is_file()] == []
 
 
 def test_pages_name_no_place_of_one_machine() -> None:

@@ -15,7 +15,8 @@ import pytest
 import vizflow as vf
 from doc_blocks import ROOT, Block, Counts, Reader, blocks, environment, furnish
 
-PAGES = [page for where in ("*.md", "docs/**/*.md", "examples/**/*.md", "python/vizflow/*.md") for page in sorted(ROOT.glob(where))]
+PLACES = ("*.md", "docs/**/*.md", "examples/**/*.md", "python/vizflow/*.md")
+PAGES = [page for where in PLACES for page in sorted(ROOT.glob(where))]
 ELSEWHERE = {
     "docs/reference": "made from the docstrings, whose examples test_docs.py runs",
     "docs/c-reference.md": "made from the header, which every C test compiles",

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _csv, _stream, io
+from vizflow import _clock, _csv, _stream, io
 from vizflow._partial import Notes, Outcome
 from vizflow.errors import Error
 
@@ -34,7 +34,7 @@ def of(path: Path, csv: _csv.Options, notes: Notes, outcome: Outcome) -> Counts:
     if times and len(times) == len(notes.times):
         with suppress(Error, pl.exceptions.PolarsError):  # what no reason can be told of
             reports = [report() for report in times]
-            counts["times"] = {reason: sum(found[reason] for found in reports) for reason in reports[0]}
+            counts["times"] = {reason: sum(found[reason] or 0 for found in reports) for reason in _clock.COUNTS}
     steps = {name: rows for name, rows in notes.rows.items() if name != "aggregate"}
     if steps:
         counts["steps"] = steps
@@ -53,8 +53,8 @@ def stored(metadata: Mapping[str, str] | None) -> Counts:
 
 
 def is_empty(counts: Counts) -> bool:
-    """Tell whether nothing was kept of a date."""
-    return counts.get("kept") == 0 or counts.get("aggregated") == 0
+    """Tell whether rows of a date were read and none was kept."""
+    return bool(counts.get("read")) and (counts.get("kept") == 0 or counts.get("aggregated") == 0)
 
 
 def nulled(counts: Counts) -> int | None:

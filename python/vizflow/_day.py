@@ -25,7 +25,7 @@ from vizflow._pipelines import Pipeline
 from vizflow._plans import as_lazy
 from vizflow._stamp import Stamp
 from vizflow.config import Config, Context, check_date
-from vizflow.errors import ConfigError, EmptyWarning, StorageError, translated
+from vizflow.errors import ConfigError, DataError, EmptyWarning, StorageError, translated
 from vizflow.market import Market
 
 
@@ -186,7 +186,7 @@ def _reading(path: Path, ctx: Context) -> Iterator[None]:
     try:
         with io.reading(path, ctx.config.schema, ctx.config.csv):
             yield
-    except StorageError as error:
+    except (DataError, StorageError) as error:
         for read in ctx.read.values() if isinstance(error.__cause__, (pl.exceptions.PolarsError, OSError)) else ():
             with io.reading(read.path, read.schema, read.csv):
                 io.read_through(read.path, read.schema, read.csv)

@@ -112,14 +112,14 @@ def test_counts_by_reason_are_in_the_partial_and_in_inspect(
     path = config.get_partial_path(DATES[0])
     counts = json.loads(pl.read_parquet_metadata(path)["vizflow.counts"])
     times = counts.pop("times")
-    assert {reason: times[reason] for reason in ("rows", "null", "invalid", "outside")} == {
-        "rows": 6, "null": 1, "invalid": 1, "outside": 1,
+    assert {reason: times[reason] for reason in ("rows", "null", "unreadable", "outside")} == {
+        "rows": 6, "null": 1, "unreadable": 1, "outside": 1,
     }  # fmt: skip
     assert counts == {"read": 6, "steps": {"FIFOMatch": 4}, "aggregated": 4, "kept": 2}
     assert main(["inspect", str(path)]) == 0
     said = capsys.readouterr().out
     assert (
-        "6 rows read; times of 6: 1 null, 1 invalid, 1 outside; 4 given by FIFOMatch; 4 aggregated; 2 rows kept"
+        "6 rows read; times of 6: 1 null, 1 unreadable, 1 outside; 4 given by FIFOMatch; 4 aggregated; 2 rows kept"
         in said
     )
     assert main(["inspect", str(path), "--json"]) == 0

@@ -96,7 +96,7 @@ def execute(
             if not verdict.reasons:
                 return Done(None, verdict, counts)
         outcome = _partial.outcome(built.given, built.notes, date)
-        counts = _counts.of(path, config.csv, built.notes, outcome)
+        counts = _counts.of(path, config.csv, built.given, built.notes, outcome)
     seconds = time.perf_counter() - started
     if target is not None:
         _refuse_changed({path: built.stamp, **{read.path: read.stamp for read in ctx.read.values()}})

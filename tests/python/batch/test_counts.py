@@ -111,19 +111,21 @@ def test_counts_by_reason_are_in_the_partial_and_in_inspect(
     vf.run(day, config, DATES[0])
     path = config.get_partial_path(DATES[0])
     counts = json.loads(pl.read_parquet_metadata(path)["vizflow.counts"])
-    times = counts.pop("times")
-    assert {reason: times[reason] for reason in ("rows", "null", "unreadable", "outside")} == {
-        "rows": 6, "null": 1, "unreadable": 1, "outside": 1,
-    }  # fmt: skip
-    assert counts == {"read": 6, "steps": {"FIFOMatch": 4}, "aggregated": 4, "kept": 2}
+    assert counts == {
+        "read": 6,
+        "times": {"t": {"rows": 6, "null": 1, "unreadable": 1, "outside": 1, "other_date": 0, "nulled": 3}},
+        "steps": {"FIFOMatch": {"rows": 3, "trades": 3, "pieces": 4}},
+        "aggregated": 4,
+        "kept": 2,
+    }
     assert main(["inspect", str(path)]) == 0
     said = capsys.readouterr().out
     assert (
-        "6 rows read; times of 6: 1 null, 1 unreadable, 1 outside; 4 given by FIFOMatch; 4 aggregated; 2 rows kept"
-        in said
+        "6 rows read; 6 times in t: 1 null, 1 unreadable, 1 outside; FIFOMatch: 3 rows, 4 given; 4 aggregated; "
+        "2 rows kept" in said
     )
     assert main(["inspect", str(path), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["counts"] == {**counts, "times": times}
+    assert json.loads(capsys.readouterr().out)["counts"] == counts
     vf.run(plain, config, DATES[1])
     assert json.loads(pl.read_parquet_metadata(config.get_partial_path(DATES[1]))["vizflow.counts"]) == {
         "read": 6, "kept": 6,

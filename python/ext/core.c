@@ -206,15 +206,15 @@ static PyObject *py_tally_turn(PyObject *self, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(tally_sums_doc, "tally_sums($module, tally, /)\n--\n\n"
+PyDoc_STRVAR(tally_take_doc, "tally_take($module, tally, /)\n--\n\n"
                               "What was met in each turn: [(rows, null, unreadable, outside, other date, nulls given)].");
 
-static PyObject *py_tally_sums(PyObject *self, PyObject *number) {
+static PyObject *py_tally_take(PyObject *self, PyObject *number) {
     int64_t sums[TALLY_TURNS][TALLY_COUNTS];
     long long tally = PyLong_AsLongLong(number);
     (void)self;
     if (tally == -1 && PyErr_Occurred() != NULL) return NULL;
-    size_t n = tally_sums(tally, sums);
+    size_t n = tally_take(tally, sums);
     PyObject *out = PyList_New((Py_ssize_t)n);
     for (size_t i = 0; out != NULL && i < n; i++) {
         const int64_t *s = sums[i];
@@ -243,7 +243,7 @@ static PyMethodDef functions[] = {
     {"leftover", py_leftover, METH_O, "leftover($module, name, /)\n--\n\nWhose temporary file it is: vf_file_leftover."},
     {"tally_open", py_tally_open, METH_NOARGS, "A new tally of what plugin calls meet; 0: too many are open."},
     {"tally_turn", py_tally_turn, METH_NOARGS, "What comes now is of another reading."},
-    {"tally_sums", py_tally_sums, METH_O, tally_sums_doc},
+    {"tally_take", py_tally_take, METH_O, tally_take_doc},
     {"tally_close", py_tally_close, METH_O, "Count no more there."},
     {"run_rows", run_rows, METH_VARARGS, run_rows_doc},
     {NULL, NULL, 0, NULL}};

@@ -65,13 +65,14 @@ void tally_add(int64_t number, const struct vf_clock_report *report, int64_t nul
     (void)pthread_mutex_unlock(&lock);
 }
 
-size_t tally_sums(int64_t number, int64_t sums[TALLY_TURNS][TALLY_COUNTS]) {
+size_t tally_take(int64_t number, int64_t sums[TALLY_TURNS][TALLY_COUNTS]) {
     size_t n = 0;
     (void)pthread_mutex_lock(&lock);
     struct tally *tally = number > 0 ? find(number) : NULL;
     if (tally != NULL) {
         n = tally->n;
         memcpy(sums, tally->sums, n * sizeof *sums);
+        tally->n = 0;
     }
     (void)pthread_mutex_unlock(&lock);
     return n;

@@ -18,8 +18,8 @@ void tally_turn(void);
 /* Adds what a call met, and how many nulls it gave. A tally that is not open, as that of a frame that outlived its run, is none. */
 void tally_add(int64_t tally, const struct vf_clock_report *report, int64_t nulls);
 
-/* Gives the sums of each turn in which something was added, in order, and how many there are. */
-size_t tally_sums(int64_t tally, int64_t sums[TALLY_TURNS][TALLY_COUNTS]);
+/* Gives the sums of each turn in which something was added, and how many there are; the tally begins anew. */
+size_t tally_take(int64_t tally, int64_t sums[TALLY_TURNS][TALLY_COUNTS]);
 
 void tally_close(int64_t tally);
 

@@ -54,17 +54,19 @@ def _named(pairs: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, dict[str, A
 
 def _times(one: Times, path: Path, read: int) -> dict[str, int] | None:
     """Give the counts of a column of times; None where they are not known, and dear to know."""
+    met = _core.tally_take(one.tally)
     with suppress(Error, pl.exceptions.PolarsError):  # what no reason can be told of
         plan = one.frame.explain(optimized=False)
         if _stream.is_one_file(one.frame):
             height = read if f"[{path}]" in plan else one.frame.select(pl.len()).collect(engine="streaming").item()
-            whole = {met for met in _core.tally_sums(one.tally) if met[0] == height}
+            whole = {sums for sums in met if sums[0] == height}
             if len(whole) == 1:  # readings that differ are none, or several side by side
                 return dict(zip(COUNTS, whole.pop(), strict=True))
         if "PYTHON" not in plan and _stream.has_cheap_head(one.frame):
             _core.tally_turn()
             one.frame.select(one.elapsed).collect(engine="streaming")
-            return dict(zip(COUNTS, _core.tally_sums(one.tally)[-1], strict=True))
+            for again in _core.tally_take(one.tally):  # none, where more tallies are open than there is room for
+                return dict(zip(COUNTS, again, strict=True))
     return None
 
 

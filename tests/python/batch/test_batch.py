@@ -427,7 +427,8 @@ def test_ctrl_c_and_kills_leave_no_process_behind(config: vf.Config, tmp_path: P
         assert err.rstrip().endswith("KeyboardInterrupt")
         assert not temporaries(config)
         (report,) = (out / "_vizflow" / "reports").glob("*.json")
-        assert json.loads(report.read_text())["counts"] == {"done": 1, "empty": 0, "skipped": 0, "failed": 0, "cancelled": 7}
+        counts = {"done": 1, "empty": 0, "skipped": 0, "failed": 0, "cancelled": 7}
+    assert json.loads(report.read_text())["counts"] == counts
 
 
 def test_ctrl_c_with_an_executor_cancels_what_is_not_begun(config: vf.Config) -> None:

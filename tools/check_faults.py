@@ -28,8 +28,8 @@ a pure function of its arguments: vf_version vf_status_name vf_status_text vf_se
     vf_sessions_elapsed_ns vf_clock_elapsed_format vf_file_leftover
 reads what an object holds: vf_calendar_describe vf_calendar_is_trading_day vf_calendar_next vf_calendar_prev
     vf_calendar_index vf_calendar_range vf_calendar_sessions vf_calendar_variant vf_calendar_variants vf_fifo_doubt
-    vf_fifo_rows_in vf_fifo_rows_out vf_fifo_replayed vf_mark_rows vf_mark_replayed vf_asof_rows vf_daily_groups
-    vf_daily_replayed vf_quantiles_cuts vf_agg_groups vf_agg_state_columns vf_cube_shape vf_cube_n_parts
+    vf_fifo_rows_in vf_fifo_trades_in vf_fifo_rows_out vf_fifo_replayed vf_mark_rows vf_mark_replayed vf_asof_rows
+    vf_daily_groups vf_daily_replayed vf_quantiles_cuts vf_agg_groups vf_agg_state_columns vf_cube_shape vf_cube_n_parts
     vf_order_report
 gives memory back: vf_column_release vf_calendar_close vf_fifo_close vf_mark_close vf_asof_close vf_daily_close
     vf_quantiles_close vf_agg_close vf_cube_close vf_order_close vf_file_close

@@ -626,8 +626,9 @@ VF_API const char *vf_fifo_doubt(const struct vf_fifo *fifo);
 VF_API enum vf_status vf_fifo_rests(struct vf_fifo *fifo, struct vf_column *out, struct vf_error *err);
 #define VF_FIFO_N_REST_COLUMNS 5
 
-/* Rows learnt, and pieces that they have: -1 before vf_fifo_match. */
+/* Rows learnt, those of them whose side is listed, and pieces that all have: -1 before vf_fifo_match. */
 VF_API int64_t vf_fifo_rows_in(const struct vf_fifo *fifo);
+VF_API int64_t vf_fifo_trades_in(const struct vf_fifo *fifo);
 VF_API int64_t vf_fifo_rows_out(const struct vf_fifo *fifo);
 
 /* Pieces of the input rows [first_row, first_row + n): writes the number of pieces of each row to counts[n] (may be

@@ -3,6 +3,7 @@
 #include "object.h"
 #include "kwargs.h"
 #include "memory.h"
+#include "tally.h"
 
 #include "clock/stamps.h"
 
@@ -192,6 +193,46 @@ PyDoc_STRVAR(
 
 /* ---- module ---- */
 
+static PyObject *py_tally_open(PyObject *self, PyObject *unused) {
+    (void)self;
+    (void)unused;
+    return PyLong_FromLongLong(tally_open());
+}
+
+static PyObject *py_tally_turn(PyObject *self, PyObject *unused) {
+    (void)self;
+    (void)unused;
+    tally_turn();
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(tally_take_doc, "tally_take($module, tally, /)\n--\n\n"
+                              "What was met in each turn: [(rows, null, unreadable, outside, other date, nulls given)].");
+
+static PyObject *py_tally_take(PyObject *self, PyObject *number) {
+    int64_t sums[TALLY_TURNS][TALLY_COUNTS];
+    long long tally = PyLong_AsLongLong(number);
+    (void)self;
+    if (tally == -1 && PyErr_Occurred() != NULL) return NULL;
+    size_t n = tally_take(tally, sums);
+    PyObject *out = PyList_New((Py_ssize_t)n);
+    for (size_t i = 0; out != NULL && i < n; i++) {
+        const int64_t *s = sums[i];
+        PyObject *turn = Py_BuildValue("(LLLLLL)", (long long)s[0], (long long)s[1], (long long)s[2], (long long)s[3],
+                                       (long long)s[4], (long long)s[5]);
+        if (turn == NULL || PyList_SetItem(out, (Py_ssize_t)i, turn) != 0) Py_CLEAR(out);
+    }
+    return out;
+}
+
+static PyObject *py_tally_close(PyObject *self, PyObject *number) {
+    long long tally = PyLong_AsLongLong(number);
+    (void)self;
+    if (tally == -1 && PyErr_Occurred() != NULL) return NULL;
+    tally_close(tally);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef functions[] = {
     {"sessions_check", py_sessions_check, METH_O, sessions_check_doc},
     {"sessions_elapsed", py_sessions_elapsed, METH_VARARGS, sessions_elapsed_doc},
@@ -200,6 +241,10 @@ static PyMethodDef functions[] = {
     {"clusters_error", py_clusters_error, METH_VARARGS, clusters_error_doc},
     {"expand", py_expand, METH_VARARGS, expand_doc},
     {"leftover", py_leftover, METH_O, "leftover($module, name, /)\n--\n\nWhose temporary file it is: vf_file_leftover."},
+    {"tally_open", py_tally_open, METH_NOARGS, "A new tally of what plugin calls meet; 0: too many are open."},
+    {"tally_turn", py_tally_turn, METH_NOARGS, "What comes now is of another reading."},
+    {"tally_take", py_tally_take, METH_O, tally_take_doc},
+    {"tally_close", py_tally_close, METH_O, "Count no more there."},
     {"run_rows", run_rows, METH_VARARGS, run_rows_doc},
     {NULL, NULL, 0, NULL}};
 

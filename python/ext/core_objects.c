@@ -196,6 +196,12 @@ static PyObject *fifo_rewind(PyObject *self, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
+static PyObject *fifo_rows_in(PyObject *self, PyObject *unused) {
+    const struct vf_fifo *fifo = ((struct fifo_object *)self)->fifo;
+    (void)unused;
+    return Py_BuildValue("(LL)", (long long)vf_fifo_rows_in(fifo), (long long)vf_fifo_trades_in(fifo));
+}
+
 static PyObject *fifo_rows_out(PyObject *self, PyObject *unused) {
     (void)unused;
     return PyLong_FromLongLong(vf_fifo_rows_out(((struct fifo_object *)self)->fifo));
@@ -208,6 +214,7 @@ static PyMethodDef fifo_methods[] = {{"inventory", fifo_inventory, METH_O, fifo_
                                      {"replayed", fifo_replayed, METH_NOARGS, fifo_replayed_doc},
                                      {"rests", fifo_rests, METH_NOARGS, fifo_rests_doc},
                                      {"rewind", fifo_rewind, METH_NOARGS, "Start the replay again."},
+                                     {"rows_in", fifo_rows_in, METH_NOARGS, "Rows learnt, and those that are trades."},
                                      {"rows_out", fifo_rows_out, METH_NOARGS, "Rows that emit gives in all."},
                                      {NULL, NULL, 0, NULL}};
 

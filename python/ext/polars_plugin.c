@@ -3,6 +3,7 @@
    ABI: crates/polars-ffi/src/version_0.rs and crates/polars-plan/src/dsl/.../plugin.rs of Polars. */
 #include "kwargs.h"
 #include "memory.h"
+#include "tally.h"
 
 #include "arrow/build.h"
 #include "base/base.h"
@@ -125,9 +126,9 @@ static void give_field(const struct ArrowSchema *in, size_t n, const char *forma
 
 /* ---- the functions ---- */
 
-/* offsets: room for OFFSETS_MAX. */
+/* offsets: room for OFFSETS_MAX. tally: the one that wants to know what was met; 0: none. */
 static enum vf_status clock_kwargs(const struct kwargs *kwargs, struct vf_clock_options *options,
-                                   struct vf_offset *offsets, struct vf_error *err) {
+                                   struct vf_offset *offsets, int64_t *tally, struct vf_error *err) {
     int64_t outside = 0, layout = 0, entire = 0;
     const char *zone = NULL;
     size_t length = 0;
@@ -136,6 +137,7 @@ static enum vf_status clock_kwargs(const struct kwargs *kwargs, struct vf_clock_
     if (status == VF_OK) status = kwargs_int(kwargs, "entire", &entire, err);
     if (status == VF_OK) status = kwargs_int(kwargs, "grace_ns", &options->grace_ns, err);
     if (status == VF_OK && kwargs_has(kwargs, "zone")) status = kwargs_view(kwargs, "zone", &zone, &length, err);
+    if (status == VF_OK && kwargs_has(kwargs, "tally")) status = kwargs_int(kwargs, "tally", tally, err);
     options->outside = (enum vf_outside)outside;
     options->layout = (enum vf_time_layout)layout;
     options->whole = entire != 0;
@@ -173,15 +175,17 @@ static enum vf_status clock_elapsed(const struct vf_series *in, size_t n, const 
     struct vf_clock_options options = {0};
     struct vf_calendar *calendar = NULL;
     struct vf_context ctx = one_thread();
-    int64_t day = 0;
-    enum vf_status status = clock_kwargs(kwargs, &options, offsets, err);
+    struct vf_clock_report report;
+    int64_t day = 0, tally = 0;
+    enum vf_status status = clock_kwargs(kwargs, &options, offsets, &tally, err);
     if (status == VF_OK) status = session_kwargs(kwargs, sessions, &options, err);
     options.has_day = kwargs_has(kwargs, "day");
     if (status == VF_OK && options.has_day) status = kwargs_int(kwargs, "day", &day, err);
     options.day = (int32_t)day;
     if (status == VF_OK && kwargs_has(kwargs, "calendar")) status = calendar_kwarg(kwargs, &ctx, &calendar, err);
     options.calendar = calendar;
-    if (status == VF_OK) status = vf_clock_elapsed(&ctx, &in[0], &options, out, NULL, err);
+    if (status == VF_OK) status = vf_clock_elapsed(&ctx, &in[0], &options, out, &report, err);
+    if (status == VF_OK) tally_add(tally, &report, out->array.null_count);
     vf_calendar_close(calendar);
     return status;
 }
@@ -193,10 +197,13 @@ static enum vf_status clock_elapsed_on(const struct vf_series *in, size_t n, con
     struct vf_clock_options options = {0};
     struct vf_calendar *calendar = NULL;
     struct vf_context ctx = one_thread();
-    enum vf_status status = clock_kwargs(kwargs, &options, offsets, err);
+    struct vf_clock_report report;
+    int64_t tally = 0;
+    enum vf_status status = clock_kwargs(kwargs, &options, offsets, &tally, err);
     if (status == VF_OK) status = calendar_kwarg(kwargs, &ctx, &calendar, err);
     if (status == VF_OK)
-        status = vf_clock_elapsed_on(&ctx, calendar, &in[0], &in[1], &options, out, NULL, err);
+        status = vf_clock_elapsed_on(&ctx, calendar, &in[0], &in[1], &options, out, &report, err);
+    if (status == VF_OK) tally_add(tally, &report, out->array.null_count);
     vf_calendar_close(calendar);
     return status;
 }

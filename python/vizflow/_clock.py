@@ -204,9 +204,9 @@ def is_doubtful(frame: pl.LazyFrame, read: Reading, market: Market) -> bool:
     return counts["rows"] == counts["null"] + counts["unreadable"]
 
 
-def plan(read: Reading, at: Hours, options: dict[str, Any], whole: bool) -> pl.Expr:
-    """Make the expression of elapsed seconds."""
-    options = {**options, "layout": read.layout, "zone": read.zone, "entire": whole}
+def plan(read: Reading, at: Hours, options: dict[str, Any], whole: bool, tally: int = 0) -> pl.Expr:
+    """Make the expression of elapsed seconds; what it meets goes into a tally (of `_core.tally_open`), or 0, none."""
+    options = {**options, "layout": read.layout, "zone": read.zone, "entire": whole, "tally": tally or None}
     if at.column is not None:
         args = [read.expr, at.column]
         return plugin("clock_elapsed_on", args, whole=whole, calendar=calendar_text(at.market), **options)

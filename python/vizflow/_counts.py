@@ -1,46 +1,73 @@
 """What became of a date's rows: read, null by reason, given by each step, aggregated, kept.
 
-Counted where rows pass anyway, but for times: a pipeline drops those that are null before anything of ours sees them
-again, so the column of times is read once more, alone.
+Counted where rows pass anyway. Times are counted by the clock itself, in a tally of each reading; where no reading saw
+the whole column, because the pipeline's filters come first, it is read once more, alone.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from vizflow import _csv, _stream, io
-from vizflow._partial import Notes, Outcome
+from vizflow import _clock, _core, _csv, _partial, _stream, io
+from vizflow._partial import Notes, Outcome, Times
 from vizflow.errors import Error
 
 Counts = dict[str, Any]
 
 KEY = "vizflow.counts"
+COUNTS = (*_clock.COUNTS, "nulled")  # of times: as in `time_report`, and how many became null
 
 
-def of(path: Path, csv: _csv.Options, notes: Notes, outcome: Outcome) -> Counts:
+def of(path: Path, csv: _csv.Options, given: Any, notes: Notes, outcome: Outcome) -> Counts:
     """Count what became of the rows of a file: ``read``, ``times``, ``steps``, ``aggregated``, ``kept``.
 
-    ``times`` is there where the pipeline parsed times of a frame that is cheap to read again; ``aggregated`` where it
-    aggregated; ``kept`` are the rows of what the pipeline gave.
+    ``times`` and ``steps`` are there where the pipeline has such, ``aggregated`` where it aggregates.
     """
     counts: Counts = {"read": io.height(path, csv)}
-    times = [report for frame, report in notes.times if _stream.is_replayable(frame) or io.is_csv(path)]
-    if times and len(times) == len(notes.times):
-        with suppress(Error, pl.exceptions.PolarsError):  # what no reason can be told of
-            reports = [report() for report in times]
-            counts["times"] = {reason: sum(found[reason] for found in reports) for reason in reports[0]}
-    steps = {name: rows for name, rows in notes.rows.items() if name != "aggregate"}
+    times = [(one.column, _times(one, path, counts["read"])) for one in notes.times]
+    named = _named((column, met) for column, met in times if met is not None)
+    if named:
+        counts["times"] = named
+    steps = _named(step for step in notes.steps.values() if step[1])
     if steps:
         counts["steps"] = steps
-    if "aggregate" in notes.rows:
-        counts["aggregated"] = notes.rows["aggregate"]
+    if notes.entered:
+        own = notes.entered.get(id(_partial.plan_of(given)))
+        counts["aggregated"] = own if own is not None else max(notes.entered.values())
     return {**counts, "kept": outcome.stored.height}
+
+
+def _named(pairs: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """Give what is counted by name; a name that comes again gets a number."""
+    out: dict[str, dict[str, Any]] = {}
+    for name, counts in pairs:
+        number = sum(known == name or known.startswith(f"{name} #") for known in out) + 1
+        out[name if number == 1 else f"{name} #{number}"] = counts
+    return out
+
+
+def _times(one: Times, path: Path, read: int) -> dict[str, int] | None:
+    """Give the counts of a column of times; None where they are not known, and dear to know."""
+    met = _core.tally_take(one.tally)
+    with suppress(Error, pl.exceptions.PolarsError):  # what no reason can be told of
+        plan = one.frame.explain(optimized=False)
+        if _stream.is_one_file(one.frame):
+            height = read if f"[{path}]" in plan else one.frame.select(pl.len()).collect(engine="streaming").item()
+            whole = {sums for sums in met if sums[0] == height}
+            if len(whole) == 1:  # readings that differ are none, or several side by side
+                return dict(zip(COUNTS, whole.pop(), strict=True))
+        if "PYTHON" not in plan and _stream.has_cheap_head(one.frame):
+            _core.tally_turn()
+            one.frame.select(one.elapsed).collect(engine="streaming")
+            for again in _core.tally_take(one.tally):  # none, where more tallies are open than there is room for
+                return dict(zip(COUNTS, again, strict=True))
+    return None
 
 
 def stored(metadata: Mapping[str, str] | None) -> Counts:
@@ -53,24 +80,34 @@ def stored(metadata: Mapping[str, str] | None) -> Counts:
 
 
 def is_empty(counts: Counts) -> bool:
-    """Tell whether nothing was kept of a date."""
-    return counts.get("kept") == 0 or counts.get("aggregated") == 0
+    """Tell whether rows of a date were read and none was kept."""
+    return bool(counts.get("read")) and (counts.get("kept") == 0 or counts.get("aggregated") == 0)
 
 
 def nulled(counts: Counts) -> int | None:
     """Tell how many times became null, for whatever reason; None where they were not counted."""
     times = counts.get("times")
-    return sum(rows for reason, rows in times.items() if reason != "rows") if isinstance(times, dict) else None
+    if not isinstance(times, dict):
+        return None
+    return sum(int(met["nulled"]) for met in times.values())
 
 
 def words(counts: Counts) -> str:
     """Word what became of a date's rows."""
     out = [f"{counts['read']:,} rows read"] if isinstance(counts.get("read"), int) else []
-    times = counts.get("times")
-    if isinstance(times, dict):
-        reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in times.items() if rows and reason != "rows")
-        out.append(f"times of {times.get('rows', 0):,}: {reasons or 'all read'}")
-    out += [f"{rows:,} given by {name}" for name, rows in counts.get("steps", {}).items()]
+    for name, met in counts.get("times", {}).items():
+        reasons = {reason: rows for reason, rows in met.items() if rows and reason not in ("rows", "nulled")}
+        moved = sum(reasons.values()) - met["nulled"]
+        said = [f"{rows:,} {reason.replace('_', ' ')}" for reason, rows in reasons.items()]
+        said += [f"{moved:,} of them moved into a session"] if moved else []
+        out.append(f"{met['rows']:,} times in {name}: {', '.join(said) or 'all in a session'}")
+    for name, met in counts.get("steps", {}).items():
+        said = [f"{met['rows']:,} rows"]
+        if "trades" in met:
+            said += [f"{met['rows'] - met['trades']:,} of no listed side"] if met["rows"] > met["trades"] else []
+            said.append(f"{met['pieces']:,} given")
+        said += [f"{column} null in {rows:,}" for column, rows in met.get("null", {}).items() if rows]
+        out.append(f"{name}: {', '.join(said)}")
     if "aggregated" in counts:
         out.append(f"{counts['aggregated']:,} aggregated")
     return "; ".join([*out, f"{counts.get('kept', 0):,} rows kept"])

@@ -25,7 +25,7 @@ from vizflow._pipelines import Pipeline
 from vizflow._plans import as_lazy
 from vizflow._stamp import Stamp
 from vizflow.config import Config, Context, check_date
-from vizflow.errors import ConfigError, EmptyWarning, StorageError, translated
+from vizflow.errors import ConfigError, DataError, EmptyWarning, StorageError, translated
 from vizflow.market import Market
 
 
@@ -96,7 +96,7 @@ def execute(
             if not verdict.reasons:
                 return Done(None, verdict, counts)
         outcome = _partial.outcome(built.given, built.notes, date)
-        counts = _counts.of(path, config.csv, built.notes, outcome)
+        counts = _counts.of(path, config.csv, built.given, built.notes, outcome)
     seconds = time.perf_counter() - started
     if target is not None:
         _refuse_changed({path: built.stamp, **{read.path: read.stamp for read in ctx.read.values()}})
@@ -186,7 +186,7 @@ def _reading(path: Path, ctx: Context) -> Iterator[None]:
     try:
         with io.reading(path, ctx.config.schema, ctx.config.csv):
             yield
-    except StorageError as error:
+    except (DataError, StorageError) as error:
         for read in ctx.read.values() if isinstance(error.__cause__, (pl.exceptions.PolarsError, OSError)) else ():
             with io.reading(read.path, read.schema, read.csv):
                 io.read_through(read.path, read.schema, read.csv)

@@ -25,7 +25,7 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _digest, _places
+from vizflow import _core, _digest, _places
 from vizflow._lineage import Bins
 from vizflow._plans import as_lazy, columns
 from vizflow._states import LeafSpec, Plan, StateSpec
@@ -287,10 +287,22 @@ class Notes:
     bins: dict[str, float | str] = field(default_factory=dict)
     aggregated: bool = False
     mergeable: bool = True
-    rows: dict[str, int] = field(default_factory=dict)
-    """How many rows came out of each step of ours, and into `aggregate`, once they have."""
-    times: list[tuple[pl.LazyFrame, Callable[[], dict[str, int]]]] = field(default_factory=list)
-    """Of each `parse_time`: its frame, and what counts its times by reason."""
+    entered: dict[int, int] = field(default_factory=dict)
+    """How many rows came into each `aggregate`, by the id of what it does, once they have."""
+    steps: dict[object, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    """What each step of ours was called, and what it counted, once it has given all of its rows."""
+    times: list[Times] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Times:
+    """A `parse_time` of a run."""
+
+    column: str
+    frame: pl.LazyFrame
+    elapsed: pl.Expr
+    tally: int
+    """Of `_core.tally_open`: what `elapsed` met, whenever it was computed."""
 
 
 _notes: ContextVar[Notes | None] = ContextVar("vizflow_notes", default=None)
@@ -305,6 +317,8 @@ def noting() -> Iterator[Notes]:
         yield notes
     finally:
         _notes.reset(token)
+        for one in notes.times:
+            _core.tally_close(one.tally)
 
 
 def current() -> Notes | None:
@@ -322,18 +336,21 @@ def resumed(notes: Notes | None) -> Iterator[None]:
         _notes.reset(token)
 
 
-def note_rows(name: str, rows: int) -> None:
-    """Note how many rows a step gave, or took."""
+def note_entered(what: int, rows: int) -> None:
+    """Note how many rows an `aggregate` took."""
     notes = _notes.get()
     if notes is not None:
-        notes.rows[name] = rows
+        notes.entered[what] = rows
 
 
-def note_times(frame: pl.LazyFrame, report: Callable[[], dict[str, int]]) -> None:
-    """Note how the times of a frame are counted."""
+def note_times(column: str, frame: pl.LazyFrame, elapsed: Callable[[int], pl.Expr]) -> pl.Expr:
+    """Give the expression of elapsed seconds, which in a run counts what it meets in a tally (0: in none)."""
     notes = _notes.get()
-    if notes is not None:
-        notes.times.append((frame, report))
+    if notes is None:
+        return elapsed(0)
+    tally = _core.tally_open()
+    notes.times.append(Times(column, frame, elapsed(tally), tally))
+    return notes.times[-1].elapsed
 
 
 def note_bins(widths: Bins) -> None:
@@ -382,6 +399,7 @@ def outcome(given: Any, notes: Notes, date: str) -> Outcome:
     """Collect what a pipeline gave: states and metrics where it is what `aggregate` gave, else the frame as it is."""
     found = traced(given)
     if found is None:
+        _core.tally_turn()
         result = as_lazy(given).collect(engine="streaming")
         went_on = notes.aggregated and notes.mergeable
         bins = bins_of(given, notes, result.columns)

@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 
+from vizflow import _core
 from vizflow.errors import Error
 
 _SECONDS_TO_STOP = 10.0  # of waiting at the end of the process for what a C function or Polars is still computing
@@ -42,6 +43,7 @@ class Reading:
         with _lock:
             _refuse_at_the_end()
             _readings.add(self)
+            _core.tally_turn()
             self._thread.start()
         return self
 

@@ -22,7 +22,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from vizflow import _partial
+from vizflow import _core, _partial
 from vizflow._lineage import scan_name
 from vizflow._plans import columns as selected
 from vizflow._reading import Guarded, Reading
@@ -41,6 +41,9 @@ _CHEAP = re.compile(
     r"WITH_COLUMNS|SELECT|SELECTION|FILTER|FROM|SLICE|PROJECT|ESTIMATED ROWS|ROW INDEX|DF|(Ipc|Parquet) SCAN"
     r"|PYTHON\[vizflow [^(]*\] SCAN"
 )
+
+
+_SAME_ROWS = re.compile(r"WITH_COLUMNS|SELECT|FROM|PROJECT|ESTIMATED ROWS|DF|(Ipc|Parquet|Csv) SCAN")
 
 
 class Step(Protocol):
@@ -65,6 +68,9 @@ class Step(Protocol):
 
     def emitted(self) -> None:
         """Check that every row came again."""
+
+    def counts(self) -> dict[str, int]:
+        """Tell of its rows what is not seen in what it gives."""
 
 
 def batches(frame: pl.LazyFrame, *, ordered: bool = True) -> Iterator[pl.DataFrame]:
@@ -108,6 +114,14 @@ def _is_cheap(plan: str) -> bool:
         if node is not None and node.group(1) is not None and _CHEAP.fullmatch(node.group(1)) is None:
             return False
     return True
+
+
+def is_one_file(frame: pl.LazyFrame) -> bool:
+    """Tell whether a plan gives every row of one file, or of one frame in memory, and no other."""
+    plan = frame.explain(optimized=False)
+    nodes = [node.group(1) for line in plan.splitlines() if (node := _NODE.match(line)) is not None and node.group(1)]
+    read = [node for node in nodes if node == "DF" or node.endswith(" SCAN")]
+    return len(read) == 1 and not read[0].startswith("PYTHON") and all(_SAME_ROWS.fullmatch(node) for node in nodes)
 
 
 def has_cheap_head(frame: pl.LazyFrame) -> bool:
@@ -379,6 +393,7 @@ def two_pass(
     name: str,
     one_to_one: bool,
     rebuild: Callable[[pl.LazyFrame, Sequence[str]], pl.LazyFrame] | None = None,
+    key: object = None,
 ) -> pl.LazyFrame:
     """Make the lazy frame of a step that learns from all rows before it emits the first.
 
@@ -398,11 +413,17 @@ def two_pass(
         Every input row is one output row.
     rebuild
         Of a step that gives each row once or more: columns of the same step over another input; see `origin`.
+    key
+        Of a step that was rebuilt: that of the first, as which it counts.
     """
     replayable = is_replayable(frame)
     new = set(added)
     token = object()
     notes = _partial.current()
+
+    def counted(step: Step, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        kept = None if notes is None else notes.steps.setdefault(key or token, (name, {}))[1]
+        return frames if kept is None else _counted(step, frames, kept, added if one_to_one else [])
 
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
         if one_to_one and not new.intersection(wanted):
@@ -418,12 +439,12 @@ def two_pass(
                 again = frame if again_is_cheap else _collected(frame, needed)
                 if not (again_is_cheap and _learn_together(fresh, frame, needed)):
                     _learn([fresh], again)
-                yield from _counted(_emit(fresh, again, needed, wanted, most), notes, name)
+                yield from counted(fresh, _emit(fresh, again, needed, wanted, most))
             step = fresh
         else:
             needed = _needed(step, wanted, new)
             again = frame if again_is_cheap else _collected(frame, needed)
-            yield from _counted(_emit(step, again, needed, wanted, most), notes, name)
+            yield from counted(step, _emit(step, again, needed, wanted, most))
         _leave(id(token), step)
 
     out = source(produce, schema, name if replayable else f"{name} (input collected)", frame)
@@ -434,14 +455,20 @@ def two_pass(
     return out
 
 
-def _counted(frames: Iterator[pl.DataFrame], notes: _partial.Notes | None, name: str) -> Iterator[pl.DataFrame]:
-    """Note how many rows a step gives in a run, once it has given all of them."""
-    height = 0
+def _counted(
+    step: Step, frames: Iterator[pl.DataFrame], kept: dict[str, Any], columns: Sequence[str]
+) -> Iterator[pl.DataFrame]:
+    """Note what a step gives in a run, once it has given all of it: its rows, and the nulls of these columns."""
+    height, nulls = 0, dict[str, int]()
     for frame in frames:
         yield frame
         height += frame.height
-    if notes is not None:
-        notes.rows[name] = height
+        for name in columns:
+            if name in frame.columns:
+                nulls[name] = nulls.get(name, 0) + frame[name].null_count()
+    kept |= {"rows": height, **step.counts()}
+    if nulls:
+        kept["null"] = {**kept.get("null", {}), **nulls}
 
 
 def _needed(step: Step, wanted: Sequence[str], new: set[str]) -> list[str]:
@@ -453,6 +480,7 @@ def _collected(frame: pl.LazyFrame, columns: list[str]) -> pl.LazyFrame:
         empty = pl.DataFrame(schema=frame.select(selected(columns)).collect_schema())
         return pl.concat([empty, *rows(frame, columns)]).lazy()
     with translated():
+        _core.tally_turn()
         return frame.select(selected(columns)).collect(engine="streaming").lazy()
 
 

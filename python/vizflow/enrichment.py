@@ -432,7 +432,10 @@ class Enricher:
 
     # ---- FIFO ----
 
-    def _run_fifo(self, lf: pl.LazyFrame, rule: FIFOMatch, names: Sequence[str] | None = None) -> pl.LazyFrame:
+    def _run_fifo(
+        self, lf: pl.LazyFrame, rule: FIFOMatch, names: Sequence[str] | None = None, key: object = None
+    ) -> pl.LazyFrame:
+        key = key or object()
         schema = lf.collect_schema()
         for name, option in (
             (rule.side_col, "side_col"),
@@ -454,7 +457,8 @@ class Enricher:
             added=list(added),
             name="FIFOMatch",
             one_to_one=False,
-            rebuild=None if rule.rows == "lots" else lambda frame, names: self._run_fifo(frame, rule, names),
+            rebuild=None if rule.rows == "lots" else lambda frame, names: self._run_fifo(frame, rule, names, key),
+            key=key,
         )
 
     def _opening(self, rule: FIFOMatch, groups: Groups) -> Callable[[], _Opening | None]:
@@ -713,6 +717,10 @@ class _FifoStep:
 
     def emitted(self) -> None:
         self._fifo.replayed()
+
+    def counts(self) -> dict[str, int]:
+        rows, trades = self._fifo.rows_in()
+        return {"rows": rows, "trades": trades, "pieces": self._fifo.rows_out()}
 
 
 def _is_gathered(dtype: pl.DataType) -> bool:

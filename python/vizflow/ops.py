@@ -171,8 +171,6 @@ def parse_time(
     """
     lf = as_lazy(df)
     market = Market.get(market)
-    report = {"unit": unit, "grace": grace, "date": date, "date_col": date_col}
-    _partial.note_times(lf, partial(time_report, lf, market, timestamp_col, **report))  # type: ignore[arg-type]
     schema = lf.collect_schema()
     dtype = column_type(schema, timestamp_col, "timestamp_col")
     require_new(schema, [ELAPSED], "parse_time")
@@ -181,7 +179,8 @@ def parse_time(
     at = _clock.hours(schema, market, date, date_col, read, "parse_time")
     options = {"outside": _OUTSIDE[outside], "grace_ns": grace_nanoseconds(grace)}
     whole = outside == "raise" or read.by_digits or _clock.is_doubtful(lf, read, at.market)
-    return lf.with_columns(_clock.plan(read, at, options, whole).alias(ELAPSED))
+    elapsed = _partial.note_times(timestamp_col, lf, partial(_clock.plan, read, at, options, whole))
+    return lf.with_columns(elapsed.alias(ELAPSED))
 
 
 def time_report(
@@ -579,6 +578,9 @@ class _MarkStep:
     def emitted(self) -> None:
         self._mark.replayed()
 
+    def counts(self) -> dict[str, int]:
+        return {}
+
 
 # ---- bins -------------------------------------------------------------------------------------------------------
 
@@ -719,7 +721,9 @@ def aggregate(
 
     def states() -> pl.DataFrame:
         with _partial.resumed(notes):
-            return _collect_states(lf, schema, keys, job)
+            states, entered = _collect_states(lf, schema, keys, job)
+            _partial.note_entered(id(job.plan or job), entered)
+            return states
 
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
         yield _finish_groups(states(), lf, keys, job, list(metrics))
@@ -819,6 +823,7 @@ def _others(states: Mapping[str, pl.Series], lf: pl.LazyFrame, keys: list[str], 
     """Metrics that Polars evaluates, of the groups in the states' order: their own names are no hindrance there."""
     safe = {name: f"__vf_metric_{index}" for index, name in enumerate(job.others)}
     exprs = [expr.alias(safe[name]) for name, expr in job.others.items()]
+    _core.tally_turn()
     if not keys:
         out = lf.select(exprs).collect(engine="streaming")
     else:
@@ -832,16 +837,20 @@ def _others(states: Mapping[str, pl.Series], lf: pl.LazyFrame, keys: list[str], 
 _GROUP = "__vf_group"
 
 
-def _collect_states(lf: pl.LazyFrame, schema: pl.Schema, keys: list[str], job: Job) -> pl.DataFrame:
-    """Keys and states of every group, sorted by the keys: one pass, in any order where no bit depends on it."""
+def _collect_states(lf: pl.LazyFrame, schema: pl.Schema, keys: list[str], job: Job) -> tuple[pl.DataFrame, int]:
+    """Keys and states of every group, sorted by the keys, and how many rows there were.
+
+    One pass, in any order where no bit depends on it.
+    """
     numbered = _numbered(lf, keys, job)
     if numbered is None:
-        agg = _aggregated(lf, keys, job)
-        return frame_of(agg, {key: schema[key] for key in keys}, job.states)
+        agg, entered = _aggregated(lf, keys, job)
+        return frame_of(agg, {key: schema[key] for key in keys}, job.states), entered
     frame, numbers = numbered
-    states = frame_of(_aggregated(frame, [_GROUP], job), {_GROUP: pl.UInt32()}, job.states)
+    agg, entered = _aggregated(frame, [_GROUP], job)
+    states = frame_of(agg, {_GROUP: pl.UInt32()}, job.states)
     found = {key: pl.Series(made).cast(schema[key]) for key, made in zip(keys, numbers.finish(), strict=True)}
-    return pl.DataFrame(found)[states[_GROUP]].hstack(states.drop(_GROUP)).sort(selected(keys))
+    return pl.DataFrame(found)[states[_GROUP]].hstack(states.drop(_GROUP)).sort(selected(keys)), entered
 
 
 def _numbered(lf: pl.LazyFrame, keys: list[str], job: Job) -> tuple[pl.LazyFrame, _core.Agg] | None:
@@ -863,8 +872,8 @@ def _roots(exprs: Sequence[pl.Expr]) -> list[str]:
     return list(dict.fromkeys(root for expr in exprs for root in expr.meta.root_names()))
 
 
-def _aggregated(lf: pl.LazyFrame, keys: list[str], job: Job) -> _core.Agg:
-    """Every row of a frame, in C."""
+def _aggregated(lf: pl.LazyFrame, keys: list[str], job: Job) -> tuple[_core.Agg, int]:
+    """Every row of a frame, in C, and how many there were."""
     values = job.value_names()
     key_names = [f"__vf_key_{index}" for index in range(len(keys))]
     agg = _core.Agg(
@@ -890,5 +899,4 @@ def _aggregated(lf: pl.LazyFrame, keys: list[str], job: Job) -> _core.Agg:
         height = batch.item() if rows_only else batch.height
         agg.update([batch[name] for name in key_names], [batch[name] for name in values], height)
         entered += height
-    _partial.note_rows("aggregate", entered)
-    return agg
+    return agg, entered

@@ -800,6 +800,9 @@ class _CloseStep:
     def emitted(self) -> None:
         self._days.replayed()
 
+    def counts(self) -> dict[str, int]:
+        return {}
+
 
 def _marked_to_frame(
     lf: pl.LazyFrame,

@@ -661,6 +661,10 @@ int64_t vf_fifo_rows_in(const struct vf_fifo *fifo) {
     return fifo->n_rows;
 }
 
+int64_t vf_fifo_trades_in(const struct vf_fifo *fifo) {
+    return fifo->n_trades;
+}
+
 int64_t vf_fifo_rows_out(const struct vf_fifo *fifo) {
     return fifo->rows_out;
 }

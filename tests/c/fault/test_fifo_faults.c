@@ -101,6 +101,7 @@ static enum vf_status scenario(const struct vf_context *ctx, uint32_t n_threads,
         status = keep(status, step);
         if (step != VF_OK) step = vf_fifo_update(fifo, &batch, &check_error);
         if (step == VF_OK) CHECK_I64(vf_fifo_rows_in(fifo), row + 2500);
+        CHECK(vf_fifo_trades_in(fifo) <= vf_fifo_rows_in(fifo));
     }
     if (step == VF_OK) {
         step = vf_fifo_match(fifo, &check_error);

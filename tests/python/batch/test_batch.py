@@ -427,7 +427,8 @@ def test_ctrl_c_and_kills_leave_no_process_behind(config: vf.Config, tmp_path: P
         assert err.rstrip().endswith("KeyboardInterrupt")
         assert not temporaries(config)
         (report,) = (out / "_vizflow" / "reports").glob("*.json")
-        assert json.loads(report.read_text())["counts"] == {"done": 1, "skipped": 0, "failed": 0, "cancelled": 7}
+        counts = {"done": 1, "empty": 0, "skipped": 0, "failed": 0, "cancelled": 7}
+    assert json.loads(report.read_text())["counts"] == counts
 
 
 def test_ctrl_c_with_an_executor_cancels_what_is_not_begun(config: vf.Config) -> None:
@@ -480,7 +481,7 @@ def test_the_report_as_json_is_the_frame_and_no_partial(config: vf.Config) -> No
     report = caught.value.report
     assert report.path is not None
     written = json.loads(report.path.read_text(encoding="utf-8"))
-    assert written["counts"] == {"done": 4, "skipped": 0, "failed": 4, "cancelled": 0}
+    assert written["counts"] == {"done": 4, "empty": 0, "skipped": 0, "failed": 4, "cancelled": 0}
     assert_frame_equal(pl.DataFrame(written["dates"], schema=report.frame.schema), report.frame)
     assert report.path.parent.parent.parent == config.output_dir
     assert partials(config) == report.frame.filter(status="done")["date"].to_list()

@@ -138,7 +138,7 @@ def test_batch_of_all_the_dates_there_are(job: Path, capsys: Out) -> None:
     assert re.fullmatch(r"3 dates in \d\.\d s: 3 done\n", out)
     assert main(["batch", f"{job}:sides", "--serial", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said["counts"] == {"done": 0, "skipped": 3, "failed": 0, "cancelled": 0}
+    assert said["counts"] == {"done": 0, "empty": 0, "skipped": 3, "failed": 0, "cancelled": 0}
     assert Path(said["path"]).is_file()
     assert main(["batch", f"{job}:sides", "--serial", "--again", "--from", "20240103", "--json"]) == 0
     assert [row["date"] for row in json.loads(capsys.readouterr().out)["dates"]] == ["20240103", "20240104"]

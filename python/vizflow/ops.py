@@ -493,11 +493,11 @@ def _day_end(
             raise ConfigError(f"date={date!r} is given, but the frame has a column {column!r}; leave one out")
         if date is not None:
             return end.end_on(date) * _SECOND, None
-        text = end._calendar_text if column is not None else None
+        text = end._ends_text if column is not None else None
         if text is None or column is None:
             return end.seconds * _SECOND, None
         day = _local_day(column, schema[column], end, f"end={end.name} (end={end.name}.seconds reads no dates): column")
-        return _NO_END, plugin("clock_left_on", [pl.col(time_col), day], calendar=text)
+        return _NO_END, plugin("clock_left_on", [pl.col(time_col), day], calendar=text, zone=end._zone_text)
     if date is not None and groups.said is None:
         raise ConfigError(
             "date says how long a market is traded (give end=, the Market), or of which day a frame without a column "

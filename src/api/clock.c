@@ -570,6 +570,7 @@ struct dated {
     struct vf_context ctx;
     const struct vf_calendar *calendar;
     struct vf__reader dates;
+    struct vf__zone zone; /* of the days' ends */
     struct hours **hours; /* by variant, made when first needed */
     bool has_day;
     int32_t day, variant; /* the day last looked up */
@@ -689,13 +690,18 @@ enum vf_status vf_clock_elapsed_on(const struct vf_context *ctx, const struct vf
     return give(&run, status, &column, out, report, err);
 }
 
+static enum vf_status open_zone(struct dated *dated, const struct vf_offset *offsets, size_t n, struct vf_error *err) {
+    if (n > 0 && offsets == NULL)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "the time zone's offsets are missing");
+    return vf__zone_init(&dated->zone, offsets, n, err);
+}
+
 /* How long one day is traded; 0, and counted, when it is closed. */
 static enum vf_status length_of_day(struct dated *dated, int64_t row, int64_t value, int64_t *length,
                                     struct vf_error *err) {
     const struct vf_session *sessions;
     size_t n;
     enum vf_status status = vf_calendar_sessions(dated->calendar, (int32_t)value, &sessions, &n, err);
-    *length = 0;
     if (status != VF_OK) {
         if (status == VF_ERROR_RANGE && err != NULL) err->row = row;
         return status;
@@ -704,8 +710,7 @@ static enum vf_status length_of_day(struct dated *dated, int64_t row, int64_t va
         dated->first_closed = row;
         dated->closed_day = (int32_t)value;
     }
-    for (size_t k = 0; k < n; k++)
-        *length += sessions[k].end_ns - sessions[k].start_ns;
+    *length = vf__sessions_length_on(sessions, n, (int32_t)value, &dated->zone);
     return VF_OK;
 }
 
@@ -728,13 +733,15 @@ static enum vf_status end_block(struct dated *dated, int64_t row, int64_t n, int
 }
 
 enum vf_status vf_clock_end_on(const struct vf_context *ctx, const struct vf_calendar *calendar,
-                               const struct vf_series *date, struct vf_column *out, struct vf_error *err) {
+                               const struct vf_series *date, const struct vf_offset *offsets, size_t n_offsets,
+                               struct vf_column *out, struct vf_error *err) {
     struct vf_context context = vf__context(ctx);
     struct dated dated = {.calendar = calendar};
     struct vf_column column = {0};
     uint8_t *validity;
     void *ends = NULL;
     enum vf_status status = check_dated(&dated, date, err);
+    if (status == VF_OK) status = open_zone(&dated, offsets, n_offsets, err);
     if (status != VF_OK) return status;
     int64_t n_rows = dated.dates.n_rows;
     status = vf__column_new(&context, "tDn", "end", n_rows, 8, true, &column, &ends, &validity, err);
@@ -783,7 +790,8 @@ static enum vf_status check_elapsed(struct vf__reader *times, const struct vf_se
 
 enum vf_status vf_clock_left_on(const struct vf_context *ctx, const struct vf_calendar *calendar,
                                 const struct vf_series *elapsed, const struct vf_series *date,
-                                struct vf_column *out, struct vf_error *err) {
+                                const struct vf_offset *offsets, size_t n_offsets, struct vf_column *out,
+                                struct vf_error *err) {
     struct vf_context context = vf__context(ctx);
     struct dated dated = {.calendar = calendar};
     struct vf__reader times;
@@ -791,6 +799,7 @@ enum vf_status vf_clock_left_on(const struct vf_context *ctx, const struct vf_ca
     uint8_t *validity;
     void *left = NULL;
     enum vf_status status = check_dated(&dated, date, err);
+    if (status == VF_OK) status = open_zone(&dated, offsets, n_offsets, err);
     if (status == VF_OK) status = check_elapsed(&times, elapsed, &dated, err);
     if (status != VF_OK) return status;
     int64_t n_rows = dated.dates.n_rows;

@@ -433,6 +433,70 @@ def test_days_on_which_clocks_change_have_their_real_length() -> None:
     assert vf.US.end_on("20240311") == 23_400
 
 
+CHANGES = {"20240310": 82_800, "20241103": 90_000, "20240601": 86_400}
+
+
+def near_the_end(column: bool, dates: list[str]) -> pl.DataFrame:
+    """Trades 100 s and 10 s before the ends of days on which clocks change, and one at 00:30."""
+    rows = []
+    for date in dates:
+        day = dt.datetime.strptime(date, "%Y%m%d").replace(tzinfo=ZoneInfo("America/New_York"))
+        midnight = (day + dt.timedelta(1)).astimezone(UTC)
+        stamps = [
+            day + dt.timedelta(minutes=30),
+            midnight - dt.timedelta(seconds=100),
+            midnight - dt.timedelta(seconds=10),
+        ]
+        rows += [{"date": date, "symbol": "a", "t": stamp.astimezone(UTC)} for stamp in stamps]
+    frame = pl.DataFrame(rows).with_columns(price=pl.Series([8.0, 16.0, 24.0] * len(dates)))
+    parsed = vf.parse_time(frame, YORK, "t", date_col="date").collect()
+    assert parsed["elapsed_seconds"].to_list() == [x for d in dates for x in (1_800, CHANGES[d] - 100, CHANGES[d] - 10)]
+    return parsed if column else parsed.drop("date")
+
+
+@pytest.mark.parametrize("how", ["column", "date", "market"])
+@pytest.mark.parametrize("spelling", ["text", "Date", "int"])
+def test_nothing_reaches_past_the_real_end_of_a_day_whose_clocks_change(how: str, spelling: str) -> None:
+    def answers(df: pl.DataFrame, market: vf.Market, **said: Any) -> pl.DataFrame:
+        if "date" in df.columns and spelling != "text":
+            df = df.with_columns(vf.calendar.as_date("date") if spelling == "Date" else pl.col("date").cast(pl.Int32))
+        out = vf.forward_return(df, [90, 101], end=market, method="forward", **said)
+        out = vf.merge_forward(out, df, ["price"], [90, 101], end=market, past_last="keep", **said)
+        out = vf.mark_to_close(out, end=market, **said).collect()
+        return out.select("return_90", "return_101", "price_90", "price_101", "close_return")
+
+    expected = {"return_90": [1.0, 0.5, None], "return_101": [1.0, None, None], "price_90": [8.0, 24.0, None],
+                "price_101": [8.0, None, None], "close_return": [2.0, 0.5, 0.0]}  # fmt: skip
+    if how == "column":
+        out = answers(near_the_end(True, list(CHANGES)), YORK)
+        assert out.to_dict(as_series=False) == {name: values * 3 for name, values in expected.items()}
+        return
+    for date in CHANGES:
+        market, said = (YORK, {"date": date}) if how == "date" else (YORK.on(date), {})
+        assert answers(near_the_end(False, [date]), market, **said).to_dict(as_series=False) == expected
+
+
+def test_daily_and_check_know_days_whose_clocks_change(tmp_path: Path) -> None:
+    for date in CHANGES:
+        near_the_end(True, [date]).drop("elapsed_seconds", "date").write_ipc(tmp_path / f"{date}.feather")
+    config = vf.Config(input_dir=tmp_path, market=YORK, columns={"timestamp": "t"})
+    bars = vf.daily(config, list(CHANGES)).collect()
+    assert bars["last_time"].to_list() == [seconds - 10 for seconds in CHANGES.values()]
+    assert bars["close"].to_list() == [24.0] * 3
+    assert vf.check(config, dates=list(CHANGES)).frame.filter(pl.col("severity") != "info").is_empty()
+    reports = [vf.time_report(pl.read_ipc(tmp_path / f"{date}.feather"), YORK.on(date), "t") for date in CHANGES]
+    assert [(r["outside"], r["other_date"]) for r in reports] == [(0, 0)] * 3
+
+
+def test_the_ends_of_days_know_the_zone() -> None:
+    always = vf.Market("always", [vf.Session("00:00", "24:00")], "America/New_York", "crypto")
+    night = vf.Market("night", [vf.Session("18:00", "17:00")], "America/New_York", "crypto")
+    days = pl.DataFrame({"date": list(CHANGES)}).with_columns(vf.calendar.as_date("date"))
+    for market, hours in ((always, [23, 25, 24]), (night, [22, 24, 23]), (vf.Market.get("crypto"), [24, 24, 24])):
+        assert days.select(vf.calendar.ends("date", market).dt.total_hours())["date"].to_list() == hours
+        assert [market.end_on(date) // 3600 for date in CHANGES] == hours
+
+
 @given(
     st.sampled_from([(2024, 11, 3), (2024, 3, 10), (2024, 6, 1)]),
     st.sampled_from(["America/New_York", "Europe/Berlin", "Asia/Shanghai", "America/Havana", "Australia/Lord_Howe"]),

@@ -59,6 +59,7 @@ class Groups:
     said: dt.date | None = None
     whole: bool = False
     spelt: bool = False  # days are read as dates, since the other frame spells them otherwise
+    texts: bool = False  # days are text in both frames, with or without dashes
 
     @property
     def names(self) -> list[str]:
@@ -93,6 +94,8 @@ class Reading:
             keys.append((days if groups.date is None else self._checked(batch[groups.date])).alias(groups.date or DATE))
         elif groups.date is not None:
             days = batch[groups.date]
+            if groups.texts:
+                days = undashed(days)
             keys.append(as_dates(days, self._row) if groups.spelt else days_of(days))
         self._row += batch.height
         return keys or [pl.repeat(True, batch.height, eager=True)]
@@ -171,8 +174,9 @@ def paired(
         pair.append(Groups(tuple(columns), day, what))
     mine, theirs = pair
     if (mine.date is None) == (theirs.date is None):
-        spelt = mine.date is not None and _kind(left[mine.date]) != _kind(right[mine.date])
-        return replace(mine, spelt=spelt), replace(theirs, spelt=spelt)
+        kinds = [] if mine.date is None else [_kind(left[mine.date]), _kind(right[mine.date])]
+        how = {"spelt": len(set(kinds)) > 1, "texts": kinds == ["text", "text"]}
+        return replace(mine, **how), replace(theirs, **how)
     has, lacks = (own, other) if theirs.date is None else (other, own)
     if date is None:
         raise SchemaError(
@@ -195,6 +199,15 @@ def _kind(dtype: pl.DataType) -> str:
 def days_of(column: pl.Series) -> pl.Series:
     """Give a day's column as a key: of moments their day."""
     return column.dt.date() if isinstance(column.dtype, pl.Datetime) else column
+
+
+def undashed(column: pl.Series) -> pl.Series:
+    """Give days that are text as YYYYMMDD where they are spelt YYYY-MM-DD; others as they are."""
+    found = column.cast(pl.String).unique()
+    dashed = found.filter(found.str.contains(r"^\d{4}-\d\d-\d\d$"))
+    if dashed.is_empty():
+        return column
+    return column.cast(pl.String).replace(dashed, dashed.str.replace_all("-", "", literal=True))
 
 
 def as_dates(column: pl.Series, row: int = 0) -> pl.Series:

@@ -82,7 +82,7 @@ def parse_time(
     timestamp_col
         Datetime (a zone is converted to the market's; without one it is local time), Time, an integer column, or text:
         local time ``HH:MM[:SS[.f]]``, alone or behind a date ``2024-10-01``, ``2024/10/01``, ``2024.10.01`` or
-        ``20241001`` and a T, a space or (FIX: ``20241001-09:30:00.500``) a hyphen.
+        ``20241001`` and a T, a space or (FIX: ``20241001-09:30:00.500``) a hyphen; spaces around it do not matter.
     unit
         What integers, and text of digits, are: ``"HHMMSS"``, ``"HHMMSSmmm"`` (93012145 is 09:30:12.145); time since
         local midnight in ``"midnight_s"``, ``"midnight_ms"``, ``"midnight_us"``, ``"midnight_ns"``; a local date and

@@ -278,10 +278,19 @@ static void moments(struct run *run, int64_t n, const int64_t *values, struct st
 
 static enum vf_status raise_zone(const struct run *run, int64_t row, const struct vf__text *text,
                                  struct vf_error *err) {
-    bool iso = text->length > 10 && text->data[4] == '-' && (text->data[10] == 'T' || text->data[10] == ' ');
-    char way[96] = "parse it with str.to_datetime first";
-    if (iso)
-        (void)snprintf(way, sizeof way, "format=\"%%Y-%%m-%%d%c%%H:%%M:%%S%%.f%%#z\" reads it", text->data[10]);
+    bool iso = text->length > 15 && text->data[4] == '-' && (text->data[10] == 'T' || text->data[10] == ' ');
+    bool dated = text->length > 5 && text->data[1] != ':' && text->data[2] != ':';
+    char way[96];
+    size_t colons = 0, at = 11;
+    for (; iso && at < text->length && strchr("+-Zz ", text->data[at]) == NULL; at++)
+        colons += text->data[at] == ':';
+    bool space = iso && at < text->length && text->data[at] == ' ';
+    if (iso && colons > 0)
+        (void)snprintf(way, sizeof way, "format=\"%%Y-%%m-%%d%c%%H:%%M%s%s%%#z\" reads it", text->data[10],
+                       colons > 1 ? ":%S%.f" : "", space ? " " : "");
+    else
+        (void)snprintf(way, sizeof way, dated ? "parse it with str.to_datetime first"
+                                              : "without its date it cannot be converted: cut the zone off");
     return vf__fail(err, VF_ERROR_DATA, run->reader.name, row, "column \"%s\", row %lld: \"%.*s\" carries a zone; %s",
                     run->reader.name, (long long)row, text->length < 40 ? (int)text->length : 40,
                     (const char *)text->data, way);
@@ -475,6 +484,18 @@ static enum vf_status raise_outside(const struct run *run, struct vf_error *err)
     return status;
 }
 
+/* Text of which what reads it before us, a format or the digits of a unit, made nothing. */
+static enum vf_status raise_unspelt(const struct run *run, struct vf_error *err) {
+    long long n = (long long)run->report.n_unreadable, row = (long long)run->report.first_unreadable;
+    enum vf_status status =
+        vf__fail(err, VF_ERROR_DATA, run->reader.name, row,
+                 "column \"%s\": none of its %lld values is spelt as the unit or the format that is given says, the first "
+                 "of them in row %lld; without either, what they look like is told here",
+                 run->reader.name, n, row);
+    if (err != NULL) err->count = n;
+    return status;
+}
+
 /* What the first value looks like, where none of a column is a time. */
 static enum vf_status raise_unreadable(struct run *run, struct vf_error *err) {
     int64_t row = run->report.first_unreadable, buffer;
@@ -493,6 +514,7 @@ static enum vf_status raise_unreadable(struct run *run, struct vf_error *err) {
         const int64_t *value;
         enum vf_status status = vf__read_i64(&run->reader, row, 1, &buffer, &valid_buffer, &value, &valid, err);
         if (status != VF_OK) return status;
+        if (*value == INT64_MIN) return raise_unspelt(run, err);
         (void)snprintf(shown, sizeof shown, "%lld", (long long)*value);
         (void)snprintf(guess, sizeof guess, "%s",
                        vf__type_is_integer(&run->reader.type) ? vf__guess_integer(*value)

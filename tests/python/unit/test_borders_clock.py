@@ -407,6 +407,71 @@ def test_the_advice_for_text_with_a_zone_is_true() -> None:
     assert parse(texts, format=found.group(1)) == [0.5, 0.0]
 
 
+ADVISED = {  # text: what the advice reads it as, in seconds since midnight of Shanghai
+    "2023-01-03 10:00:00 +08:00": 36_000.0, "2023-01-03 10:00 +08:00": 36_000.0, "2023-01-03T10:00:00.5Z": 64_800.5,
+    "2023-01-03 10:00:00.5 -0500": 82_800.5, "10:00:00.5 AM": 36_000.5, "9:30 pm": 77_400.0,
+    "2023-01-03 02:00:00 PM": 50_400.0, "2024-01-02 09:30:00.1234567890": 34_200.123456789, "09:30:00 EST": 34_200.0,
+    "2023-01-03 10:00:00 CST": 36_000.0, "1/3/2023 9:30": 34_200.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ADVISED)
+def test_the_advice_for_text_is_true(text: str) -> None:
+    market = vf.Market("always", [vf.Session("00:00", "24:00")], "Asia/Shanghai")
+    with raises(DataError, text, column="t", row=0) as caught:
+        parse([text], market=market)
+    formats = re.findall(r'format="([^"]+)"', str(caught.error))
+    heads = [int(n) for n in re.findall(r"str.head\((\d+)\)", str(caught.error))]
+    assert formats or heads
+    for format in formats:
+        assert parse([text], market=market, format=format) == [ADVISED[text]]
+    for head in heads:
+        assert parse([text[:head]], market=market) == [ADVISED[text]]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("09:30:60", "does not exist"), ("09:60", "does not exist"), ("2024-02-30 09:30:00 EST", "does not exist"),
+     ("23-01-03 10:00:00", "without format="), ("10:00:00+08:00", "without its date it cannot be converted")],
+)  # fmt: skip
+def test_no_advice_reads_another_time(text: str, words: str) -> None:
+    with raises(DataError, words, column="t", row=0):
+        parse([text])
+
+
+def test_spaces_around_a_time_do_not_matter() -> None:
+    assert parse([" 09:30:00.5", "2024-01-02 09:30:01 ", "  9:30 ", " ", ""]) == [0.5, 1.0, 0.0, None, None]
+
+
+@pytest.mark.parametrize("format", ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M:%S"])
+def test_a_year_that_nanoseconds_do_not_reach_is_no_other_year(format: str) -> None:
+    texts = ["2024-01-02 09:30:01", "0023-01-03 10:00:00", "9999-01-03 10:00:00"]
+    fine = "f" in format
+    assert parse(texts, format=format) == ([1.0, None, None] if fine else [1.0, 1_800.0, 1_800.0])
+    assert parse(texts, format=format, date="20240102") == [1.0, None, None]
+
+
+@pytest.mark.parametrize("options", [{"unit": "HHMMSS"}, {"format": "%H:%M"}, {"format": "%Y%m%d %H:%M"}], ids=str)
+def test_text_that_a_unit_or_a_format_does_not_read_is_told_so(options: dict[str, Any]) -> None:
+    with raises(DataError, "none of its 2 values is spelt as the unit or the format", column="t", row=0):
+        parse(["x", "y"], **options)
+
+
+@pytest.mark.parametrize(
+    "dtype", [pl.Date, pl.String, pl.Int64, pl.UInt32, pl.Categorical, pl.Enum(["20241129"])], ids=str
+)
+def test_the_column_of_days_may_be_spelt_in_any_way(dtype: Any) -> None:
+    text = pl.Series(["20241129"] * 2)
+    days = text.str.to_date("%Y%m%d") if dtype == pl.Date else text.cast(dtype)
+    frame = pl.DataFrame({"t": [125_900, 140_000], "date": days, "symbol": ["a", "a"], "price": [1.0, 2.0]})
+    parsed = vf.parse_time(frame, "US", "t", unit="HHMMSS", date_col="date").collect()
+    assert parsed["elapsed_seconds"].to_list() == [12_540, None]
+    assert vf.time_report(frame, "US", "t", unit="HHMMSS", date_col="date")["outside"] == 1
+    assert vf.forward_return(parsed, [60, 61], end=vf.US).collect().row(0)[-2:] == (None, None)
+    late = parsed.with_columns(elapsed_seconds=pl.Series([12_540, 12_620]))
+    assert vf.forward_return(late, [60, 61], end=vf.US).collect().row(0)[-2:] == (0.0, None)
+
+
 # ---- D7: clocks that change ---------------------------------------------------------------------------------------
 
 

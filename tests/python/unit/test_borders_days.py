@@ -324,7 +324,12 @@ def test_days_of_two_spellings_meet(name: str) -> None:
     text = pl.col("date").dt.strftime("%Y%m%d")
     number = text.cast(pl.Int64)
     moment = pl.col("date").cast(pl.Datetime("us")).dt.offset_by("9h")
-    for mine, theirs in ((text, number), (pl.col("date"), text), (number, moment), (moment, pl.col("date"))):
+    iso = pl.col("date").cast(pl.String)
+    word = text.cast(pl.Categorical)
+    for mine, theirs in (
+        (text, number), (pl.col("date"), text), (number, moment), (moment, pl.col("date")), (text, iso), (iso, text),
+        (iso, iso), (word, iso), (iso, word), (word, pl.col("date")),
+    ):  # fmt: skip
         trades = TRADE.with_columns(date=TUE).with_columns(mine.alias("date"))
         found = look_ups(trades, QUOTES.with_columns(theirs.alias("date")))[name]()
         assert found.to_list() == [pytest.approx(0.1)]

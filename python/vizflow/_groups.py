@@ -175,8 +175,8 @@ def paired(
     mine, theirs = pair
     if (mine.date is None) == (theirs.date is None):
         kinds = [] if mine.date is None else [_kind(left[mine.date]), _kind(right[mine.date])]
-        how = {"spelt": len(set(kinds)) > 1, "texts": kinds == ["text", "text"]}
-        return replace(mine, **how), replace(theirs, **how)
+        spelt, texts = len(set(kinds)) > 1, kinds == ["text", "text"]
+        return replace(mine, spelt=spelt, texts=texts), replace(theirs, spelt=spelt, texts=texts)
     has, lacks = (own, other) if theirs.date is None else (other, own)
     if date is None:
         raise SchemaError(
@@ -228,3 +228,15 @@ def as_dates(column: pl.Series, row: int = 0) -> pl.Series:
             count=int(wrong.sum()),
         )
     return dates
+
+
+def spelt_as(days: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """Give days in the type of another frame's; as text they are YYYYMMDD."""
+    wanted = _kind(dtype)
+    if _kind(days.dtype) == wanted or wanted not in ("text", "integer", "date"):
+        return days
+    dates = as_dates(days)
+    if wanted == "date":
+        return dates
+    text = dates.dt.strftime("%Y%m%d")
+    return text if wanted == "text" else text.cast(dtype)

@@ -406,20 +406,22 @@ VF_API enum vf_status vf_clock_elapsed_on(const struct vf_context *ctx, const st
                                           const struct vf_clock_options *options, struct vf_column *out,
                                           struct vf_clock_report *report, struct vf_error *err);
 
-/* How long each row's day is traded, in elapsed nanoseconds, as duration "tDn": the elapsed time at its end. Null for
-   a null. A day that is not traded is VF_ERROR_DATA with count and first row, one that is not known VF_ERROR_RANGE;
-   VF_ERROR_STATE for a calendar without sessions. */
+/* How long each row's day is traded, in elapsed nanoseconds, as duration "tDn": the elapsed time at its end. `offsets`,
+   which may be NULL, as in vf_clock_options: real time counts where the clocks change within a session; offsets that
+   are not in order are VF_ERROR_ARGUMENT. Null for a null. A day that is not traded is VF_ERROR_DATA with count and
+   first row, one that is not known VF_ERROR_RANGE; VF_ERROR_STATE for a calendar without sessions. */
 VF_API enum vf_status vf_clock_end_on(const struct vf_context *ctx, const struct vf_calendar *calendar,
-                                      const struct vf_series *date, struct vf_column *out,
-                                      struct vf_error *err);
+                                      const struct vf_series *date, const struct vf_offset *offsets,
+                                      size_t n_offsets, struct vf_column *out, struct vf_error *err);
 
 /* How much of each row's day is left, in nanoseconds, as int64: vf_clock_end_on less the elapsed time, negative past
    the end. `elapsed`: integers or floats (seconds) or a duration, as long as `date`; VF_ERROR_TYPE for others. Null
-   where either is null (or NaN). A day that is not traded is VF_ERROR_DATA with count and first row, one that is not
-   known VF_ERROR_RANGE; VF_ERROR_STATE for a calendar without sessions. */
+   where either is null (or NaN). `offsets` as there. A day that is not traded is VF_ERROR_DATA with count and first
+   row, one that is not known VF_ERROR_RANGE; VF_ERROR_STATE for a calendar without sessions. */
 VF_API enum vf_status vf_clock_left_on(const struct vf_context *ctx, const struct vf_calendar *calendar,
                                        const struct vf_series *elapsed, const struct vf_series *date,
-                                       struct vf_column *out, struct vf_error *err);
+                                       const struct vf_offset *offsets, size_t n_offsets, struct vf_column *out,
+                                       struct vf_error *err);
 
 /* The trading day of local timestamps (without zone, any unit), as date32: the day itself, but for what is traded in a
    night session. From the night's start on it is the next trading day; up to its end in the morning it is the day

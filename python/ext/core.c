@@ -5,6 +5,7 @@
 #include "memory.h"
 #include "tally.h"
 
+#include "clock/sessions.h"
 #include "clock/stamps.h"
 
 #include <stdlib.h>
@@ -38,6 +39,28 @@ static PyObject *py_sessions_check(PyObject *module, PyObject *arg) {
     if (!read_sessions(arg, sessions, &n)) return NULL;
     if (vf_sessions_check(sessions, n, &err) != VF_OK) return raise_error(&err);
     return PyLong_FromLongLong(vf_sessions_length_ns(sessions, n));
+}
+
+PyDoc_STRVAR(sessions_length_doc,
+             "sessions_length($module, sessions, day, zone, /)\n--\n\n"
+             "Nanoseconds that sessions last on a day, by real time where clocks change within one.");
+
+static PyObject *py_sessions_length(PyObject *module, PyObject *args) {
+    struct vf_session sessions[SESSIONS_MAX];
+    struct vf_offset offsets[OFFSETS_MAX];
+    struct vf__zone zone;
+    struct vf_error err = {0};
+    PyObject *list;
+    const char *text;
+    Py_ssize_t length;
+    int day;
+    size_t n = 0;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "Ois#", &list, &day, &text, &length) || !read_sessions(list, sessions, &n)) return NULL;
+    enum vf_status status = vf_sessions_check(sessions, n, &err);
+    if (status == VF_OK) status = vf__zone_init(&zone, offsets, offsets_read(text, (size_t)length, offsets), &err);
+    if (status != VF_OK) return raise_error(&err);
+    return PyLong_FromLongLong(vf__sessions_length_on(sessions, n, day, &zone));
 }
 
 PyDoc_STRVAR(sessions_elapsed_doc,
@@ -235,6 +258,7 @@ static PyObject *py_tally_close(PyObject *self, PyObject *number) {
 
 static PyMethodDef functions[] = {
     {"sessions_check", py_sessions_check, METH_O, sessions_check_doc},
+    {"sessions_length", py_sessions_length, METH_VARARGS, sessions_length_doc},
     {"sessions_elapsed", py_sessions_elapsed, METH_VARARGS, sessions_elapsed_doc},
     {"clock_elapsed", py_clock_elapsed, METH_VARARGS, clock_elapsed_doc},
     {"clock_guess", py_clock_guess, METH_O, clock_guess_doc},

@@ -126,22 +126,28 @@ static void give_field(const struct ArrowSchema *in, size_t n, const char *forma
 
 /* ---- the functions ---- */
 
+/* The offsets of `zone`, where that is given; offsets: room for OFFSETS_MAX. */
+static enum vf_status zone_kwarg(const struct kwargs *kwargs, struct vf_offset *offsets, size_t *n, struct vf_error *err) {
+    const char *zone = NULL;
+    size_t length = 0;
+    enum vf_status status = kwargs_has(kwargs, "zone") ? kwargs_view(kwargs, "zone", &zone, &length, err) : VF_OK;
+    *n = zone != NULL ? offsets_read(zone, length, offsets) : 0;
+    return status;
+}
+
 /* offsets: room for OFFSETS_MAX. tally: the one that wants to know what was met; 0: none. */
 static enum vf_status clock_kwargs(const struct kwargs *kwargs, struct vf_clock_options *options,
                                    struct vf_offset *offsets, int64_t *tally, struct vf_error *err) {
     int64_t outside = 0, layout = 0, entire = 0;
-    const char *zone = NULL;
-    size_t length = 0;
     enum vf_status status = kwargs_int(kwargs, "outside", &outside, err);
     if (status == VF_OK) status = kwargs_int(kwargs, "layout", &layout, err);
     if (status == VF_OK) status = kwargs_int(kwargs, "entire", &entire, err);
     if (status == VF_OK) status = kwargs_int(kwargs, "grace_ns", &options->grace_ns, err);
-    if (status == VF_OK && kwargs_has(kwargs, "zone")) status = kwargs_view(kwargs, "zone", &zone, &length, err);
+    if (status == VF_OK) status = zone_kwarg(kwargs, offsets, &options->n_offsets, err);
     if (status == VF_OK && kwargs_has(kwargs, "tally")) status = kwargs_int(kwargs, "tally", tally, err);
     options->outside = (enum vf_outside)outside;
     options->layout = (enum vf_time_layout)layout;
     options->whole = entire != 0;
-    options->n_offsets = zone != NULL ? offsets_read(zone, length, offsets) : 0;
     options->offsets = offsets;
     return status;
 }
@@ -211,10 +217,13 @@ static enum vf_status clock_elapsed_on(const struct vf_series *in, size_t n, con
 static enum vf_status clock_end_on(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
                                    struct vf_column *out, struct vf_error *err) {
     (void)n;
+    struct vf_offset offsets[OFFSETS_MAX];
+    size_t n_offsets = 0;
     struct vf_calendar *calendar = NULL;
     struct vf_context ctx = one_thread();
-    enum vf_status status = calendar_kwarg(kwargs, &ctx, &calendar, err);
-    if (status == VF_OK) status = vf_clock_end_on(&ctx, calendar, &in[0], out, err);
+    enum vf_status status = zone_kwarg(kwargs, offsets, &n_offsets, err);
+    if (status == VF_OK) status = calendar_kwarg(kwargs, &ctx, &calendar, err);
+    if (status == VF_OK) status = vf_clock_end_on(&ctx, calendar, &in[0], offsets, n_offsets, out, err);
     vf_calendar_close(calendar);
     return status;
 }
@@ -222,10 +231,13 @@ static enum vf_status clock_end_on(const struct vf_series *in, size_t n, const s
 static enum vf_status clock_left_on(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
                                     struct vf_column *out, struct vf_error *err) {
     (void)n;
+    struct vf_offset offsets[OFFSETS_MAX];
+    size_t n_offsets = 0;
     struct vf_calendar *calendar = NULL;
     struct vf_context ctx = one_thread();
-    enum vf_status status = calendar_kwarg(kwargs, &ctx, &calendar, err);
-    if (status == VF_OK) status = vf_clock_left_on(&ctx, calendar, &in[0], &in[1], out, err);
+    enum vf_status status = zone_kwarg(kwargs, offsets, &n_offsets, err);
+    if (status == VF_OK) status = calendar_kwarg(kwargs, &ctx, &calendar, err);
+    if (status == VF_OK) status = vf_clock_left_on(&ctx, calendar, &in[0], &in[1], offsets, n_offsets, out, err);
     vf_calendar_close(calendar);
     return status;
 }

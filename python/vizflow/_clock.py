@@ -117,6 +117,8 @@ def _or_unreadable(column: pl.Expr, numbers: pl.Expr) -> pl.Expr:
 
 _OF_CLOCK = ("%H", "%I", "%T", "%R", "%r", "%X", "%c", "%s", "%k", "%l", "%+")
 _OF_DATE = ("%d", "%e", "%D", "%F", "%x", "%j", "%c", "%s", "%v", "%+")
+_OF_NANOSECONDS = ("%f", "%.f", "%9f", "%.9f", "%+")
+_PER_UNIT: tuple[Literal["us", "ns"], ...] = ("us", "ns")
 _OF_ZONE = ("%z", "%:z", "%::z", "%#z", "%s", "%+")
 
 
@@ -135,13 +137,19 @@ def _formatted(column: pl.Expr, dtype: pl.DataType, market: Market, unit: str | 
         zoned = any(part in format for part in _OF_ZONE)
         if zoned:
             market._zone()
-        stamp = column.str.to_datetime(
-            format, time_unit="ns", time_zone="UTC" if zoned else None, strict=False, cache=False
-        )
-        found, layout, zone = stamp.cast(pl.Int64), 0, market._zone_text if zoned else None
+        stamps = {
+            unit: column.str.to_datetime(
+                format, time_unit=unit, time_zone="UTC" if zoned else None, strict=False, cache=False
+            ).cast(pl.Int64)
+            for unit in _PER_UNIT
+        }
+        fine = any(part in format for part in _OF_NANOSECONDS)
+        found, layout, zone = stamps["us"], 0, market._zone_text if zoned else None
+        if fine:  # of a year that nanoseconds do not reach, Polars gives another one
+            found = pl.when(stamps["ns"] // 1000 == found).then(stamps["ns"])
     filled = _or_unreadable(column, found)
     if layout == 0:
-        filled = filled.cast(pl.Datetime("ns", None if zone is None else "UTC"))
+        filled = filled.cast(pl.Datetime("ns" if fine else "us", None if zone is None else "UTC"))
     return Reading(filled, layout, zone, "text")
 
 
@@ -152,7 +160,7 @@ def local_day(name: str, dtype: pl.DataType, market: Market, option: str = "date
         return column
     if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
         column = column.dt.convert_time_zone(market._zone()).dt.replace_time_zone(None)
-    elif not (isinstance(dtype, (pl.Datetime, pl.String, pl.Null)) or dtype.is_integer()):
+    elif not (isinstance(dtype, (pl.Datetime, pl.String, pl.Categorical, pl.Enum, pl.Null)) or dtype.is_integer()):
         raise SchemaError(
             f"{option} {name!r} is {dtype}; Date, Datetime, strings or integers YYYYMMDD are accepted", column=name
         )

@@ -59,6 +59,7 @@ class Groups:
     said: dt.date | None = None
     whole: bool = False
     spelt: bool = False  # days are read as dates, since the other frame spells them otherwise
+    texts: bool = False  # days are text in both frames, with or without dashes
 
     @property
     def names(self) -> list[str]:
@@ -93,6 +94,8 @@ class Reading:
             keys.append((days if groups.date is None else self._checked(batch[groups.date])).alias(groups.date or DATE))
         elif groups.date is not None:
             days = batch[groups.date]
+            if groups.texts:
+                days = undashed(days)
             keys.append(as_dates(days, self._row) if groups.spelt else days_of(days))
         self._row += batch.height
         return keys or [pl.repeat(True, batch.height, eager=True)]
@@ -171,8 +174,9 @@ def paired(
         pair.append(Groups(tuple(columns), day, what))
     mine, theirs = pair
     if (mine.date is None) == (theirs.date is None):
-        spelt = mine.date is not None and _kind(left[mine.date]) != _kind(right[mine.date])
-        return replace(mine, spelt=spelt), replace(theirs, spelt=spelt)
+        kinds = [] if mine.date is None else [_kind(left[mine.date]), _kind(right[mine.date])]
+        spelt, texts = len(set(kinds)) > 1, kinds == ["text", "text"]
+        return replace(mine, spelt=spelt, texts=texts), replace(theirs, spelt=spelt, texts=texts)
     has, lacks = (own, other) if theirs.date is None else (other, own)
     if date is None:
         raise SchemaError(
@@ -197,6 +201,15 @@ def days_of(column: pl.Series) -> pl.Series:
     return column.dt.date() if isinstance(column.dtype, pl.Datetime) else column
 
 
+def undashed(column: pl.Series) -> pl.Series:
+    """Give days that are text as YYYYMMDD where they are spelt YYYY-MM-DD; others as they are."""
+    found = column.cast(pl.String).unique()
+    dashed = found.filter(found.str.contains(r"^\d{4}-\d\d-\d\d$"))
+    if dashed.is_empty():
+        return column
+    return column.cast(pl.String).replace(dashed, dashed.str.replace_all("-", "", literal=True))
+
+
 def as_dates(column: pl.Series, row: int = 0) -> pl.Series:
     """Give a Date column of moments, or of what is spelt YYYYMMDD or YYYY-MM-DD; anything else in it is an error."""
     column = days_of(column)
@@ -215,3 +228,15 @@ def as_dates(column: pl.Series, row: int = 0) -> pl.Series:
             count=int(wrong.sum()),
         )
     return dates
+
+
+def spelt_as(days: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """Give days in the type of another frame's; as text they are YYYYMMDD."""
+    wanted = _kind(dtype)
+    if _kind(days.dtype) == wanted or wanted not in ("text", "integer", "date"):
+        return days
+    dates = as_dates(days)
+    if wanted == "date":
+        return dates
+    text = dates.dt.strftime("%Y%m%d")
+    return text if wanted == "text" else text.cast(dtype)

@@ -9,7 +9,7 @@ import datetime as dt
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-__all__ = ["length_ns", "offsets"]
+__all__ = ["changes_within", "offsets"]
 
 _WEEK = 7 * 86_400
 _SECOND = 1_000_000_000
@@ -43,12 +43,15 @@ def offsets(name: str) -> str:
     return "".join(f"{moment} {offset} " for moment, offset in found)
 
 
-def length_ns(name: str, day: dt.date, bounds: list[tuple[int, int]]) -> int:
-    """Give the real length of a day's sessions, on which clocks may be put forward or back."""
-    zone, midnight = ZoneInfo(name), dt.datetime(day.year, day.month, day.day)
-
-    def moment(time_ns: int, fold: int) -> int:
-        local = midnight + dt.timedelta(microseconds=time_ns // 1000)
-        return (local.replace(tzinfo=zone, fold=fold) - _EPOCH) // dt.timedelta(microseconds=1) * 1000
-
-    return sum(moment(end, 1) - moment(start, 0) for start, end in bounds)
+@lru_cache(maxsize=64)
+def changes_within(name: str, bounds: tuple[tuple[int, int], ...]) -> bool:
+    """Tell whether clocks of a zone have ever been changed within a session (of ns since midnight)."""
+    numbers = [int(number) for number in offsets(name).split()]
+    moments, shifts = numbers[2:-2:2], numbers[1:-2:2]
+    for moment, before, after in zip(moments, shifts, shifts[1:], strict=False):
+        first = (moment + min(before, after)) % 86_400
+        last = first + abs(after - before)
+        for start, end in bounds:
+            if any((first + day) * _SECOND < end and (last + day) * _SECOND > start for day in (-86_400, 0)):
+                return True
+    return False

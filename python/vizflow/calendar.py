@@ -279,7 +279,8 @@ def ends(column: str | pl.Expr, market: str | Market) -> pl.Expr:
     [12600, 23400]
     """
     expr = pl.col(column) if isinstance(column, str) else column
-    return plugin("clock_end_on", [expr], calendar=_text_of_market(_market(market)))
+    of = _market(market)
+    return plugin("clock_end_on", [expr], calendar=_text_of_market(of), zone=of._zone_text)
 
 
 def trading_day(column: str | pl.Expr, market: str | Market) -> pl.Expr:

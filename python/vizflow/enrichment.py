@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 import polars as pl
 
 from vizflow import _core
-from vizflow._groups import Groups, Names, days_of, groups_of
+from vizflow._groups import Groups, Names, days_of, groups_of, spelt_as
 from vizflow._plans import Frame, as_lazy, column_type, require, require_new, threads
 from vizflow._sides import SideValue, check_sides
 from vizflow._stream import two_pass
@@ -575,6 +575,7 @@ class _Opening:
             lots = self._lots.collect(engine="streaming")
         keys = self.keys.reading().keys(lots)
         if self.keys.date is not None:
+            keys[-1] = spelt_as(keys[-1], dtype)
             self._of = set(keys[-1].drop_nulls().unique().to_list())
         elif self._date is not None:  # no row has a day: then any is another one
             keys = keys if self.keys.symbols else []

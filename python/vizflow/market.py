@@ -362,6 +362,8 @@ class Market:
     def end_on(self, date: Day) -> int:
         """Give the elapsed seconds at the end of a date: how long it is traded.
 
+        Where clocks change within a session (a market open for 24 hours, in a zone with summer time), its real length,
+        as stamps with a zone and epochs count; local stamps count by the wall clock, to 86,400 on every day.
         Raises as `bounds_on` does.
 
         Examples
@@ -369,12 +371,15 @@ class Market:
         >>> import vizflow as vf
         >>> vf.US.end_on("20241129"), vf.US.end_on("20241202")
         (12600, 23400)
+        >>> always = vf.Market("always", [vf.Session("00:00", "24:00")], "America/New_York")
+        >>> always.end_on("20240310"), always.end_on("20241103")
+        (82800, 90000)
         """
         return self._length(check_day(date), self.bounds_on(date))
 
     def _length(self, day: dt.date, bounds: list[tuple[int, int]]) -> int:
-        if self.timezone is not None:
-            return _zones.length_ns(self.timezone, day, bounds) // _SECOND
+        if self._zone_text is not None:
+            return int(_core.sessions_length(bounds, _bundle.day_number(day), self._zone_text)) // _SECOND
         return int(_core.sessions_check(bounds)) // _SECOND
 
     @property
@@ -407,6 +412,14 @@ class Market:
         """The calendar's text, where nights have to be told apart by it."""
         sets = [self.sessions, *(sessions for _, _, sessions in self._overrides)]
         return self._calendar_text if any(sessions[0].night for sessions in sets) else None
+
+    @property
+    def _ends_text(self) -> str | None:
+        """The text of a calendar, where days differ in their length; None where they do not."""
+        if self._calendar_text is not None or self.timezone is None:
+            return self._calendar_text
+        changes = _zones.changes_within(self.timezone, tuple(self.bounds_ns))
+        return self._make_text() if changes else None
 
     @property
     def _zone_text(self) -> str | None:

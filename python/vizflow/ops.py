@@ -82,7 +82,7 @@ def parse_time(
     timestamp_col
         Datetime (a zone is converted to the market's; without one it is local time), Time, an integer column, or text:
         local time ``HH:MM[:SS[.f]]``, alone or behind a date ``2024-10-01``, ``2024/10/01``, ``2024.10.01`` or
-        ``20241001`` and a T, a space or (FIX: ``20241001-09:30:00.500``) a hyphen.
+        ``20241001`` and a T, a space or (FIX: ``20241001-09:30:00.500``) a hyphen; spaces around it do not matter.
     unit
         What integers, and text of digits, are: ``"HHMMSS"``, ``"HHMMSSmmm"`` (93012145 is 09:30:12.145); time since
         local midnight in ``"midnight_s"``, ``"midnight_ms"``, ``"midnight_us"``, ``"midnight_ns"``; a local date and
@@ -492,11 +492,11 @@ def _day_end(
             raise ConfigError(f"date={date!r} is given, but the frame has a column {column!r}; leave one out")
         if date is not None:
             return end.end_on(date) * _SECOND, None
-        text = end._calendar_text if column is not None else None
+        text = end._ends_text if column is not None else None
         if text is None or column is None:
             return end.seconds * _SECOND, None
         day = _local_day(column, schema[column], end, f"end={end.name} (end={end.name}.seconds reads no dates): column")
-        return _NO_END, plugin("clock_left_on", [pl.col(time_col), day], calendar=text)
+        return _NO_END, plugin("clock_left_on", [pl.col(time_col), day], calendar=text, zone=end._zone_text)
     if date is not None and groups.said is None:
         raise ConfigError(
             "date says how long a market is traded (give end=, the Market), or of which day a frame without a column "

@@ -278,10 +278,19 @@ static void moments(struct run *run, int64_t n, const int64_t *values, struct st
 
 static enum vf_status raise_zone(const struct run *run, int64_t row, const struct vf__text *text,
                                  struct vf_error *err) {
-    bool iso = text->length > 10 && text->data[4] == '-' && (text->data[10] == 'T' || text->data[10] == ' ');
-    char way[96] = "parse it with str.to_datetime first";
-    if (iso)
-        (void)snprintf(way, sizeof way, "format=\"%%Y-%%m-%%d%c%%H:%%M:%%S%%.f%%#z\" reads it", text->data[10]);
+    bool iso = text->length > 15 && text->data[4] == '-' && (text->data[10] == 'T' || text->data[10] == ' ');
+    bool dated = text->length > 5 && text->data[1] != ':' && text->data[2] != ':';
+    char way[96];
+    size_t colons = 0, at = 11;
+    for (; iso && at < text->length && strchr("+-Zz ", text->data[at]) == NULL; at++)
+        colons += text->data[at] == ':';
+    bool space = iso && at < text->length && text->data[at] == ' ';
+    if (iso && colons > 0)
+        (void)snprintf(way, sizeof way, "format=\"%%Y-%%m-%%d%c%%H:%%M%s%s%%#z\" reads it", text->data[10],
+                       colons > 1 ? ":%S%.f" : "", space ? " " : "");
+    else
+        (void)snprintf(way, sizeof way, dated ? "parse it with str.to_datetime first"
+                                              : "without its date it cannot be converted: cut the zone off");
     return vf__fail(err, VF_ERROR_DATA, run->reader.name, row, "column \"%s\", row %lld: \"%.*s\" carries a zone; %s",
                     run->reader.name, (long long)row, text->length < 40 ? (int)text->length : 40,
                     (const char *)text->data, way);
@@ -475,6 +484,18 @@ static enum vf_status raise_outside(const struct run *run, struct vf_error *err)
     return status;
 }
 
+/* Text of which what reads it before us, a format or the digits of a unit, made nothing. */
+static enum vf_status raise_unspelt(const struct run *run, struct vf_error *err) {
+    long long n = (long long)run->report.n_unreadable, row = (long long)run->report.first_unreadable;
+    enum vf_status status =
+        vf__fail(err, VF_ERROR_DATA, run->reader.name, row,
+                 "column \"%s\": none of its %lld values is spelt as the unit or the format that is given says, the first "
+                 "of them in row %lld; without either, what they look like is told here",
+                 run->reader.name, n, row);
+    if (err != NULL) err->count = n;
+    return status;
+}
+
 /* What the first value looks like, where none of a column is a time. */
 static enum vf_status raise_unreadable(struct run *run, struct vf_error *err) {
     int64_t row = run->report.first_unreadable, buffer;
@@ -493,6 +514,7 @@ static enum vf_status raise_unreadable(struct run *run, struct vf_error *err) {
         const int64_t *value;
         enum vf_status status = vf__read_i64(&run->reader, row, 1, &buffer, &valid_buffer, &value, &valid, err);
         if (status != VF_OK) return status;
+        if (*value == INT64_MIN) return raise_unspelt(run, err);
         (void)snprintf(shown, sizeof shown, "%lld", (long long)*value);
         (void)snprintf(guess, sizeof guess, "%s",
                        vf__type_is_integer(&run->reader.type) ? vf__guess_integer(*value)
@@ -570,6 +592,7 @@ struct dated {
     struct vf_context ctx;
     const struct vf_calendar *calendar;
     struct vf__reader dates;
+    struct vf__zone zone; /* of the days' ends */
     struct hours **hours; /* by variant, made when first needed */
     bool has_day;
     int32_t day, variant; /* the day last looked up */
@@ -689,13 +712,18 @@ enum vf_status vf_clock_elapsed_on(const struct vf_context *ctx, const struct vf
     return give(&run, status, &column, out, report, err);
 }
 
+static enum vf_status open_zone(struct dated *dated, const struct vf_offset *offsets, size_t n, struct vf_error *err) {
+    if (n > 0 && offsets == NULL)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "the time zone's offsets are missing");
+    return vf__zone_init(&dated->zone, offsets, n, err);
+}
+
 /* How long one day is traded; 0, and counted, when it is closed. */
 static enum vf_status length_of_day(struct dated *dated, int64_t row, int64_t value, int64_t *length,
                                     struct vf_error *err) {
     const struct vf_session *sessions;
     size_t n;
     enum vf_status status = vf_calendar_sessions(dated->calendar, (int32_t)value, &sessions, &n, err);
-    *length = 0;
     if (status != VF_OK) {
         if (status == VF_ERROR_RANGE && err != NULL) err->row = row;
         return status;
@@ -704,8 +732,7 @@ static enum vf_status length_of_day(struct dated *dated, int64_t row, int64_t va
         dated->first_closed = row;
         dated->closed_day = (int32_t)value;
     }
-    for (size_t k = 0; k < n; k++)
-        *length += sessions[k].end_ns - sessions[k].start_ns;
+    *length = vf__sessions_length_on(sessions, n, (int32_t)value, &dated->zone);
     return VF_OK;
 }
 
@@ -728,13 +755,15 @@ static enum vf_status end_block(struct dated *dated, int64_t row, int64_t n, int
 }
 
 enum vf_status vf_clock_end_on(const struct vf_context *ctx, const struct vf_calendar *calendar,
-                               const struct vf_series *date, struct vf_column *out, struct vf_error *err) {
+                               const struct vf_series *date, const struct vf_offset *offsets, size_t n_offsets,
+                               struct vf_column *out, struct vf_error *err) {
     struct vf_context context = vf__context(ctx);
     struct dated dated = {.calendar = calendar};
     struct vf_column column = {0};
     uint8_t *validity;
     void *ends = NULL;
     enum vf_status status = check_dated(&dated, date, err);
+    if (status == VF_OK) status = open_zone(&dated, offsets, n_offsets, err);
     if (status != VF_OK) return status;
     int64_t n_rows = dated.dates.n_rows;
     status = vf__column_new(&context, "tDn", "end", n_rows, 8, true, &column, &ends, &validity, err);
@@ -783,7 +812,8 @@ static enum vf_status check_elapsed(struct vf__reader *times, const struct vf_se
 
 enum vf_status vf_clock_left_on(const struct vf_context *ctx, const struct vf_calendar *calendar,
                                 const struct vf_series *elapsed, const struct vf_series *date,
-                                struct vf_column *out, struct vf_error *err) {
+                                const struct vf_offset *offsets, size_t n_offsets, struct vf_column *out,
+                                struct vf_error *err) {
     struct vf_context context = vf__context(ctx);
     struct dated dated = {.calendar = calendar};
     struct vf__reader times;
@@ -791,6 +821,7 @@ enum vf_status vf_clock_left_on(const struct vf_context *ctx, const struct vf_ca
     uint8_t *validity;
     void *left = NULL;
     enum vf_status status = check_dated(&dated, date, err);
+    if (status == VF_OK) status = open_zone(&dated, offsets, n_offsets, err);
     if (status == VF_OK) status = check_elapsed(&times, elapsed, &dated, err);
     if (status != VF_OK) return status;
     int64_t n_rows = dated.dates.n_rows;

@@ -45,6 +45,19 @@ int64_t vf_sessions_length_ns(const struct vf_session *sessions, size_t n_sessio
     return length;
 }
 
+int64_t vf__sessions_length_on(const struct vf_session *sessions, size_t n, int32_t day, struct vf__zone *zone) {
+    const int32_t most = (int32_t)(INT64_MAX / VF_DAY_NS) - 2;
+    int64_t midnight = 0, offset, length = 0;
+    bool real = zone->n > 0 && day > -most && day < most;
+    if (real) midnight = day * VF_DAY_NS;
+    real = real && vf__zone_offset(zone, midnight, &offset) && !vf__zone_is_steady(zone, midnight);
+    for (size_t i = 0; i < n; i++) {
+        int64_t start = sessions[i].start_ns, end = sessions[i].end_ns;
+        length += real ? vf__zone_last(zone, midnight + end) - vf__zone_first(zone, midnight + start) : end - start;
+    }
+    return length;
+}
+
 void vf__clock_init(struct vf__clock *clock, const struct vf_session *sessions, size_t n,
                     enum vf_outside outside, int64_t grace_ns) {
     *clock = (struct vf__clock){.sessions = sessions, .n = n, .outside = outside, .grace_ns = grace_ns};

@@ -26,6 +26,10 @@ struct vf__trading_day {
     int64_t next_night_ns; /* from this time on its own evening is the next day's; above VF_DAY_NS: never */
 };
 
+/* How long the sessions of a day are together; by real time where clocks of `zone`, which may have no offsets, change
+   within one. */
+int64_t vf__sessions_length_on(const struct vf_session *sessions, size_t n, int32_t day, struct vf__zone *zone);
+
 /* sessions as checked by vf_sessions_check. */
 void vf__clock_init(struct vf__clock *clock, const struct vf_session *sessions, size_t n,
                     enum vf_outside outside, int64_t grace_ns);

@@ -109,14 +109,21 @@ static int64_t take_clock(struct cursor *c, bool dated) {
         if (take(c, '.') || take(c, ',')) ns = fraction(c);
         if (ns < 0) return VF__UNREADABLE;
     }
-    if (c->at < c->end)
-        return *c->at == 'Z' || *c->at == 'z' || *c->at == '+' || *c->at == '-' ? VF__HAS_ZONE : VF__UNREADABLE;
+    if (c->at < c->end) {
+        bool space = take(c, ' ');
+        bool zone = c->at < c->end && (*c->at == '+' || *c->at == '-' || (!space && (*c->at == 'Z' || *c->at == 'z')));
+        return zone ? VF__HAS_ZONE : VF__UNREADABLE;
+    }
     int64_t time = ((h * 60 + m) * 60 + s) * VF__SECOND_NS + ns;
     return time > VF_DAY_NS ? VF__UNREADABLE : time;
 }
 
 int64_t vf__time_from_text(const uint8_t *text, size_t length, struct vf__last_date *last, int32_t *day) {
     *day = VF__NO_DAY;
+    for (; length > 0 && text[0] == ' '; length--)
+        text++;
+    while (length > 0 && text[length - 1] == ' ')
+        length--;
     struct cursor c = {.at = text, .end = text + length};
     if (length < 4) return VF__UNREADABLE;
     if (last->length > 0 && length > last->length && memcmp(text, last->text, last->length) == 0) {
@@ -198,7 +205,7 @@ static bool guess_day_first(const uint8_t *text, size_t length, char *out, size_
         struct cursor c = {.at = text, .end = text + length};
         int64_t first = number_to(&c, (uint8_t)*mark);
         int64_t second = first >= 0 ? number_to(&c, (uint8_t)*mark) : -1;
-        if (second < 0) continue;
+        if (second < 0 || digits_of(&c, 4) < 0 || !take(&c, ' ')) continue;
         const char *a = first > 12 ? "%d" : "%m", *b = first > 12 ? "%m" : "%d";
         int n = snprintf(out, size, "a date that ends with its year: give format=\"%s%c%s%c%%Y %s\"", a, *mark, b, *mark,
                          clock);
@@ -210,6 +217,24 @@ static bool guess_day_first(const uint8_t *text, size_t length, char *out, size_
     return false;
 }
 
+/* How many of the first characters are a time, where more are behind it; 0: none are. */
+static size_t readable_part(const uint8_t *text, size_t length) {
+    struct vf__last_date last = {.length = 0};
+    int32_t day;
+    size_t n = length < 40 ? length : 40;
+    while (n > 4 && vf__time_from_text(text, n, &last, &day) < 0)
+        n--;
+    if (n <= 4 || text[n] == ':') return 0; /* 09:30 of 09:30:60 is another time */
+    while (text[n - 1] == ' ')
+        n--;
+    return n;
+}
+
+static bool is_clock(const uint8_t *text, size_t length) {
+    size_t colon = length > 3 && text[1] == ':' ? 1 : 2;
+    return length > 3 && is_digit(text[0]) && text[colon] == ':' && is_digit(text[colon - 1]) && is_digit(text[colon + 1]);
+}
+
 void vf__guess_text(const uint8_t *text, size_t length, char *out, size_t size) {
     int64_t value = 0;
     size_t n = 0;
@@ -219,11 +244,17 @@ void vf__guess_text(const uint8_t *text, size_t length, char *out, size_t size) 
         (void)snprintf(out, size, "%s", vf__guess_integer(value));
         return;
     }
+    bool half = length > 2 && (text[length - 1] == 'M' || text[length - 1] == 'm');
+    size_t part = readable_part(text, length);
     bool dated = n == 4 && length >= 16 && (text[4] == '-' || text[4] == '/' || text[4] == '.') && text[7] == text[4];
-    if (dated && (text[length - 1] == 'M' || text[length - 1] == 'm'))
+    if (dated && half)
         (void)snprintf(out, size, "a time of a half day: give format=\"%%Y%c%%m%c%%d %s\"", text[4], text[4],
                        clock_format(text, length));
-    else if (dated)
+    else if (half && part > 0)
+        (void)snprintf(out, size, "a time of a half day: give format=\"%s\"", clock_format(text, length));
+    else if (part > 0)
+        (void)snprintf(out, size, "a time with something behind it: str.head(%zu) of the column is read, as local time", part);
+    else if (dated || is_clock(text, length))
         (void)snprintf(out, size, "a date or a time that does not exist, which no option reads");
     else if (!guess_day_first(text, length, out, size))
         (void)snprintf(out, size, "nothing that is read without format=: give it as for Polars' str.strptime, such as "

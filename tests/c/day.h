@@ -374,9 +374,9 @@ static enum vf_status day_calendars(struct day_run *r) {
     day_keep(r, out, 1);
     DAY_TRY(vf_clock_elapsed_on(r->ctx, home, &c.digits.series, &c.date.series, &o, out, NULL, &check_error));
     day_keep(r, out, 1);
-    DAY_TRY(vf_clock_end_on(r->ctx, home, &c.date.series, out, &check_error));
+    DAY_TRY(vf_clock_end_on(r->ctx, home, &c.date.series, NULL, 0, out, &check_error));
     day_keep(r, out, 1);
-    DAY_TRY(vf_clock_left_on(r->ctx, home, &c.qty.series, &c.date.series, out, &check_error));
+    DAY_TRY(vf_clock_left_on(r->ctx, home, &c.qty.series, &c.date.series, NULL, 0, out, &check_error));
     day_keep(r, out, 1);
     DAY_TRY(vf_clock_trading_day(r->ctx, home, &stamps.series, out, &check_error));
     day_keep(r, out, 1);

@@ -82,7 +82,7 @@ static enum vf_status ends(const struct vf_context *ctx) {
     struct check_column date;
     struct vf_column out = {0};
     check_series(&date, "tdD", "date", 4, NULL, days, NULL);
-    return settle(vf_clock_end_on(ctx, calendar, &date.series, &out, &check_error), &out);
+    return settle(vf_clock_end_on(ctx, calendar, &date.series, NULL, 0, &out, &check_error), &out);
 }
 
 static enum vf_status left(const struct vf_context *ctx) {
@@ -92,7 +92,7 @@ static enum vf_status left(const struct vf_context *ctx) {
     struct vf_column out = {0};
     check_series(&date, "tdD", "date", 4, NULL, days, NULL);
     check_series(&time, "l", "elapsed", 4, NULL, elapsed, NULL);
-    return settle(vf_clock_left_on(ctx, calendar, &time.series, &date.series, &out, &check_error), &out);
+    return settle(vf_clock_left_on(ctx, calendar, &time.series, &date.series, NULL, 0, &out, &check_error), &out);
 }
 
 static enum vf_status trading_days(const struct vf_context *ctx) {

@@ -192,11 +192,11 @@ static void clock_of(struct bytes *b) {
         status = vf_clock_elapsed_on(&ctx, calendar, time, date, &options, &out, &report, &err);
         break;
     case 2:
-        status = vf_clock_end_on(&ctx, calendar, time, &out, &err);
+        status = vf_clock_end_on(&ctx, calendar, time, NULL, 0, &out, &err);
         break;
     case 3:
         n = 2;
-        status = vf_clock_left_on(&ctx, calendar, time, date, &out, &err);
+        status = vf_clock_left_on(&ctx, calendar, time, date, NULL, 0, &out, &err);
         break;
     case 4:
         status = vf_clock_trading_day(&ctx, calendar, time, &out, &err);

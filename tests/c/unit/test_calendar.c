@@ -357,7 +357,7 @@ static void check_dated(const struct vf_calendar *c, int64_t run_length, bool nu
         struct vf_clock_report report, one, sum = {0};
         CHECK_OK(
             vf_clock_elapsed_on(NULL, c, &time.series, &date.series, &options, &got, &report, &check_error));
-        CHECK_OK(vf_clock_end_on(NULL, c, &date.series, &ends, &check_error));
+        CHECK_OK(vf_clock_end_on(NULL, c, &date.series, NULL, 0, &ends, &check_error));
         CHECK(strcmp(ends.schema.format, "tDn") == 0);
         for (size_t k = 0; k < 5; k++) {
             CHECK_OK(vf_calendar_sessions(c, days[k], &options.sessions, &options.n_sessions, &check_error));
@@ -402,13 +402,13 @@ static void test_dated(void) {
                  VF_ERROR_DATA);
     CHECK(check_error.row == 1 && check_error.count == 3 &&
           strstr(check_error.message, "2024-01-06") != NULL);
-    CHECK_STATUS(vf_clock_end_on(NULL, c, &date.series, &out, &check_error), VF_ERROR_DATA);
+    CHECK_STATUS(vf_clock_end_on(NULL, c, &date.series, NULL, 0, &out, &check_error), VF_ERROR_DATA);
     CHECK(check_error.row == 1 && check_error.count == 3);
     check_series(&date, "tdD", "date", 4, NULL, unknown, NULL);
     CHECK_STATUS(vf_clock_elapsed_on(NULL, c, &time.series, &date.series, &options, &out, NULL, &check_error),
                  VF_ERROR_RANGE);
     CHECK_I64(check_error.row, 2);
-    CHECK_STATUS(vf_clock_end_on(NULL, c, &date.series, &out, &check_error), VF_ERROR_RANGE);
+    CHECK_STATUS(vf_clock_end_on(NULL, c, &date.series, NULL, 0, &out, &check_error), VF_ERROR_RANGE);
     CHECK_I64(check_error.row, 2);
     check_series(&date, "tdD", "date", 3, NULL, closed, NULL);
     CHECK_STATUS(vf_clock_elapsed_on(NULL, c, &time.series, &date.series, &options, &out, NULL, &check_error),
@@ -421,7 +421,7 @@ static void test_dated(void) {
         VF_ERROR_ARGUMENT);
     CHECK_STATUS(vf_clock_elapsed_on(NULL, c, &time.series, &date.series, NULL, &out, NULL, &check_error),
                  VF_ERROR_ARGUMENT);
-    CHECK_STATUS(vf_clock_end_on(NULL, NULL, &date.series, &out, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_clock_end_on(NULL, NULL, &date.series, NULL, 0, &out, &check_error), VF_ERROR_ARGUMENT);
     CHECK(memcmp(&out, &untouched, sizeof out) == 0);
     vf_calendar_close(c);
 }
@@ -435,8 +435,8 @@ static void check_left(const struct vf_calendar *c, const char *format, const vo
     struct vf_column ends, left;
     check_series(&date, "tdD", "date", 5, &days_known, days, NULL);
     check_series(&time, format, "elapsed", 5, &times_known, elapsed, NULL);
-    CHECK_OK(vf_clock_end_on(NULL, c, &date.series, &ends, &check_error));
-    CHECK_OK(vf_clock_left_on(NULL, c, &time.series, &date.series, &left, &check_error));
+    CHECK_OK(vf_clock_end_on(NULL, c, &date.series, NULL, 0, &ends, &check_error));
+    CHECK_OK(vf_clock_left_on(NULL, c, &time.series, &date.series, NULL, 0, &left, &check_error));
     CHECK(strcmp(left.schema.format, "l") == 0);
     for (int64_t i = 0; i < 5; i++) {
         bool known = i < 3; /* row 3 has no time, row 4 no day */
@@ -465,33 +465,63 @@ static void test_left(void) {
     static const int64_t far[] = {INT64_MIN + 1, INT64_MAX};
     check_series(&date, "tdD", "date", 2, NULL, days, NULL);
     check_series(&time, "g", "elapsed", 2, NULL, fractions, NULL);
-    CHECK_OK(vf_clock_left_on(NULL, c, &time.series, &date.series, &out, &check_error));
+    CHECK_OK(vf_clock_left_on(NULL, c, &time.series, &date.series, NULL, 0, &out, &check_error));
     CHECK_I64(check_i64(&out, 0) % INT64_C(1000000000), 750000000);
     CHECK(!check_valid(&out, 1));
     vf_column_release(&out);
     check_series(&time, "tDn", "elapsed", 2, NULL, far, NULL); /* the least and the most that there are */
-    CHECK_OK(vf_clock_left_on(NULL, c, &time.series, &date.series, &out, &check_error));
+    CHECK_OK(vf_clock_left_on(NULL, c, &time.series, &date.series, NULL, 0, &out, &check_error));
     CHECK_I64(check_i64(&out, 0), INT64_MAX);
     CHECK(check_i64(&out, 1) < 0);
     vf_column_release(&out);
     out = untouched;
     check_series(&time, "l", "elapsed", 2, NULL, seconds, NULL);
     check_series(&date, "tdD", "date", 2, NULL, closed, NULL);
-    CHECK_STATUS(vf_clock_left_on(NULL, c, &time.series, &date.series, &out, &check_error), VF_ERROR_DATA);
+    CHECK_STATUS(vf_clock_left_on(NULL, c, &time.series, &date.series, NULL, 0, &out, &check_error), VF_ERROR_DATA);
     CHECK(check_error.row == 1 && check_error.count == 1);
     check_series(&date, "tdD", "date", 2, NULL, unknown, NULL);
-    CHECK_STATUS(vf_clock_left_on(NULL, c, &time.series, &date.series, &out, &check_error), VF_ERROR_RANGE);
+    CHECK_STATUS(vf_clock_left_on(NULL, c, &time.series, &date.series, NULL, 0, &out, &check_error), VF_ERROR_RANGE);
     CHECK_I64(check_error.row, 1);
     check_series(&date, "tdD", "date", 1, NULL, days, NULL);
-    CHECK_STATUS(vf_clock_left_on(NULL, c, &time.series, &date.series, &out, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_clock_left_on(NULL, c, &time.series, &date.series, NULL, 0, &out, &check_error), VF_ERROR_ARGUMENT);
     check_series(&date, "tdD", "date", 2, NULL, days, NULL);
-    CHECK_STATUS(vf_clock_left_on(NULL, NULL, &time.series, &date.series, &out, &check_error),
+    CHECK_STATUS(vf_clock_left_on(NULL, NULL, &time.series, &date.series, NULL, 0, &out, &check_error),
                  VF_ERROR_ARGUMENT);
     check_series(&time, "ttn", "elapsed", 2, NULL, far, NULL); /* a time of day is no elapsed time */
-    CHECK_STATUS(vf_clock_left_on(NULL, c, &time.series, &date.series, &out, &check_error), VF_ERROR_TYPE);
+    CHECK_STATUS(vf_clock_left_on(NULL, c, &time.series, &date.series, NULL, 0, &out, &check_error), VF_ERROR_TYPE);
     check_series(&time, "tsn:", "elapsed", 2, NULL, far, NULL);
-    CHECK_STATUS(vf_clock_left_on(NULL, c, &time.series, &date.series, &out, &check_error), VF_ERROR_TYPE);
+    CHECK_STATUS(vf_clock_left_on(NULL, c, &time.series, &date.series, NULL, 0, &out, &check_error), VF_ERROR_TYPE);
     CHECK(memcmp(&out, &untouched, sizeof out) == 0);
+    vf_calendar_close(c);
+}
+
+/* A day open for 24 hours, on which clocks go forward, back, and not at all. */
+static void test_ends_where_clocks_change(void) {
+    static const char text[] = "calendar always\nhours 0001-01-01 0000-2400\n";
+    const struct vf_offset offsets[] = {{0, H(8, 0)},
+                                        {100 * VF_DAY_NS - H(6, 0), H(9, 0)},
+                                        {200 * VF_DAY_NS - H(7, 0), H(8, 0)},
+                                        {900 * VF_DAY_NS, VF_OFFSET_UNKNOWN}};
+    const struct vf_offset wrong[] = {{0, 0}, {0, H(1, 0)}};
+    const int32_t days[] = {100, 200, 50, -5, 1000, 200, 100, 200, 2000000};
+    const int64_t hours[] = {23, 25, 24, 24, 24, 25, 23, 25, 24}, elapsed[9] = {0};
+    struct vf_calendar *c = opened(text);
+    struct check_column date, time;
+    struct vf_column out;
+    check_series(&date, "tdD", "date", 9, NULL, days, NULL);
+    check_series(&time, "l", "elapsed", 9, NULL, elapsed, NULL);
+    for (size_t n = 4; n != SIZE_MAX; n = n == 4 ? 0 : SIZE_MAX) {
+        CHECK_OK(vf_clock_end_on(NULL, c, &date.series, offsets, n, &out, &check_error));
+        for (int64_t i = 0; i < 9; i++)
+            CHECK_I64(check_i64(&out, i), H(n == 0 ? 24 : hours[i], 0));
+        vf_column_release(&out);
+    }
+    CHECK_OK(vf_clock_left_on(NULL, c, &time.series, &date.series, offsets, 4, &out, &check_error));
+    CHECK_I64(check_i64(&out, 1), H(25, 0));
+    vf_column_release(&out);
+    CHECK_STATUS(vf_clock_end_on(NULL, c, &date.series, wrong, 2, &out, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_clock_end_on(NULL, c, &date.series, NULL, 2, &out, &check_error), VF_ERROR_ARGUMENT);
+    CHECK_STATUS(vf_clock_left_on(NULL, c, &time.series, &date.series, wrong, 2, &out, &check_error), VF_ERROR_ARGUMENT);
     vf_calendar_close(c);
 }
 
@@ -758,6 +788,7 @@ int main(void) {
     test_northbound();
     test_dated();
     test_left();
+    test_ends_where_clocks_change();
     test_trading_day();
     test_broken_texts();
     test_dates();

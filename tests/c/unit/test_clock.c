@@ -236,6 +236,8 @@ static void test_iso(void) {
     CHECK_I64(iso("20230103 093000"), t);
     CHECK_I64(iso("20230103T0930"), t);
     CHECK_I64(iso("24:00:00.000000000"), VF_DAY_NS);
+    CHECK_I64(iso("  09:30:00"), t);
+    CHECK_I64(iso("2024-10-01 09:30:00   "), t);
     static const char *const bad[] = {"",
                                       " ",
                                       "0930",
@@ -254,9 +256,11 @@ static void test_iso(void) {
                                       "24:00:00.000000001",
                                       "99:99",
                                       "09:30 PM",
-                                      " 09:30:00",
-                                      "09:30:00 ",
+                                      "09: 30:00",
+                                      "2024-10-01  09:30",
+                                      "\t09:30:00",
                                       "09:30:00x",
+                                      "09:30:00 Z",
                                       "aa:bb",
                                       "-9:30",
                                       "+9:30:00",
@@ -288,8 +292,8 @@ static void test_iso(void) {
             CHECK_I64(iso(bad[i]), -1);
         }
     static const char *const zoned[] = {"2024-10-01T09:30:00Z", "2024-10-01T09:30:00+08:00", "09:30:00-05:00",
-                                        "09:30z", "2024-10-01T09:30:00.5Z"};
-    for (size_t i = 0; i < 5; i++)
+                                        "09:30z", "2024-10-01T09:30:00.5Z", "2024-10-01 09:30:00 -05:00"};
+    for (size_t i = 0; i < 6; i++)
         CHECK_I64(iso(zoned[i]), -2);
     const char full[] = "2024-10-01T09:30:00.123456789";
     for (size_t n = 0; n < sizeof full; n++) { /* every prefix: a time or not, but no read past the end */

@@ -73,11 +73,11 @@ static enum vf_status elapsed_on(series s, struct vf_error *err) {
 }
 static enum vf_status end_on(series s, struct vf_error *err) {
     struct vf_column out = {0};
-    return taken(vf_clock_end_on(ctx, calendar, s[0], &out, err), &out, 1);
+    return taken(vf_clock_end_on(ctx, calendar, s[0], NULL, 0, &out, err), &out, 1);
 }
 static enum vf_status left_on(series s, struct vf_error *err) {
     struct vf_column out = {0};
-    return taken(vf_clock_left_on(ctx, calendar, s[0], s[1], &out, err), &out, 1);
+    return taken(vf_clock_left_on(ctx, calendar, s[0], s[1], NULL, 0, &out, err), &out, 1);
 }
 static enum vf_status trading_day(series s, struct vf_error *err) {
     struct vf_column out = {0};

@@ -163,7 +163,7 @@ static void test_arguments_that_are_missing(void) {
     REFUSED(vf_clock_elapsed(NULL, number, NULL, &out, NULL, &check_error), VF_ERROR_ARGUMENT);
     REFUSED(vf_clock_elapsed_on(NULL, calendar, number, number, NULL, &out, NULL, &check_error),
             VF_ERROR_ARGUMENT);
-    REFUSED(vf_clock_end_on(NULL, NULL, number, &out, &check_error), VF_ERROR_ARGUMENT);
+    REFUSED(vf_clock_end_on(NULL, NULL, number, NULL, 0, &out, &check_error), VF_ERROR_ARGUMENT);
     REFUSED(vf_clock_trading_day(NULL, NULL, stamps, &out, &check_error), VF_ERROR_ARGUMENT);
     REFUSED(vf_clock_trading_day(NULL, calendar, zoned, &out, &check_error), VF_ERROR_TYPE);
 #undef REFUSED
@@ -322,10 +322,10 @@ static void test_values_that_are_refused(void) {
             vf_clock_elapsed_on(NULL, calendar, whole, date, &clock_options, &out, NULL, &check_error), want);
         CHECK_I64(check_error.row, 1);
         CHECK_I64(vf_clock_elapsed_on(NULL, calendar, whole, date, &clock_options, &out, NULL, NULL), want);
-        CHECK_STATUS(vf_clock_end_on(NULL, calendar, date, &out, &check_error), want);
+        CHECK_STATUS(vf_clock_end_on(NULL, calendar, date, NULL, 0, &out, &check_error), want);
         CHECK_I64(check_error.row, 1);
-        CHECK_I64(vf_clock_end_on(NULL, calendar, date, &out, NULL), want);
-        CHECK_I64(vf_clock_left_on(NULL, calendar, whole, date, &out, NULL), want);
+        CHECK_I64(vf_clock_end_on(NULL, calendar, date, NULL, 0, &out, NULL), want);
+        CHECK_I64(vf_clock_left_on(NULL, calendar, whole, date, NULL, 0, &out, NULL), want);
     }
     static const double product_hi[6] = {0.5, 0.75, 0, INFINITY, 0.5, -0.5}, product_lo[6] = {0};
     static const int64_t exponents[6] = {1, 3, 7, 7, INT64_MAX, INT64_MIN}, ones[6] = {1, 2, 2, 2, 2, 2},

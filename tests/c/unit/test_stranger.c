@@ -245,10 +245,10 @@ static void call_columns(size_t which) {
         status = vf_clock_elapsed_on(ctx, calendar, &a, &b, &options, w.out, &report, &w.err);
         break;
     case 13:
-        status = vf_clock_end_on(ctx, calendar, &a, w.out, &w.err);
+        status = vf_clock_end_on(ctx, calendar, &a, NULL, 0, w.out, &w.err);
         break;
     case 14:
-        status = vf_clock_left_on(ctx, calendar, &b, &a, w.out, &w.err);
+        status = vf_clock_left_on(ctx, calendar, &b, &a, NULL, 0, w.out, &w.err);
         break;
     case 15:
         status = vf_clock_trading_day(ctx, calendar, &a, w.out, &w.err);

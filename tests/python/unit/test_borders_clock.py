@@ -165,7 +165,7 @@ def test_a_stamp_is_of_one_trading_day_and_calendar_trading_day_names_it(stamps:
     by_day = {date: parse(stamps, pl.Datetime("us"), market=GOLD, date=date) for date in days}
     for n, named in enumerate(frame["day"]):
         of = [date for date in days if by_day[date][n] is not None]
-        assert of in ([], [f"{named:%Y%m%d}"])
+        assert of in ([], [named and f"{named:%Y%m%d}"])
         nights = named is not None and any(session.night for session in GOLD.sessions_on(named))
         assert of or alone[n] is None or not nights
 
@@ -407,6 +407,71 @@ def test_the_advice_for_text_with_a_zone_is_true() -> None:
     assert parse(texts, format=found.group(1)) == [0.5, 0.0]
 
 
+ADVISED = {  # text: what the advice reads it as, in seconds since midnight of Shanghai
+    "2023-01-03 10:00:00 +08:00": 36_000.0, "2023-01-03 10:00 +08:00": 36_000.0, "2023-01-03T10:00:00.5Z": 64_800.5,
+    "2023-01-03 10:00:00.5 -0500": 82_800.5, "10:00:00.5 AM": 36_000.5, "9:30 pm": 77_400.0,
+    "2023-01-03 02:00:00 PM": 50_400.0, "2024-01-02 09:30:00.1234567890": 34_200.123456789, "09:30:00 EST": 34_200.0,
+    "2023-01-03 10:00:00 CST": 36_000.0, "1/3/2023 9:30": 34_200.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ADVISED)
+def test_the_advice_for_text_is_true(text: str) -> None:
+    market = vf.Market("always", [vf.Session("00:00", "24:00")], "Asia/Shanghai")
+    with raises(DataError, text, column="t", row=0) as caught:
+        parse([text], market=market)
+    formats = re.findall(r'format="([^"]+)"', str(caught.error))
+    heads = [int(n) for n in re.findall(r"str.head\((\d+)\)", str(caught.error))]
+    assert formats or heads
+    for format in formats:
+        assert parse([text], market=market, format=format) == [ADVISED[text]]
+    for head in heads:
+        assert parse([text[:head]], market=market) == [ADVISED[text]]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("09:30:60", "does not exist"), ("09:60", "does not exist"), ("2024-02-30 09:30:00 EST", "does not exist"),
+     ("23-01-03 10:00:00", "without format="), ("10:00:00+08:00", "without its date it cannot be converted")],
+)  # fmt: skip
+def test_no_advice_reads_another_time(text: str, words: str) -> None:
+    with raises(DataError, words, column="t", row=0):
+        parse([text])
+
+
+def test_spaces_around_a_time_do_not_matter() -> None:
+    assert parse([" 09:30:00.5", "2024-01-02 09:30:01 ", "  9:30 ", " ", ""]) == [0.5, 1.0, 0.0, None, None]
+
+
+@pytest.mark.parametrize("format", ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M:%S"])
+def test_a_year_that_nanoseconds_do_not_reach_is_no_other_year(format: str) -> None:
+    texts = ["2024-01-02 09:30:01", "0023-01-03 10:00:00", "9999-01-03 10:00:00"]
+    fine = "f" in format
+    assert parse(texts, format=format) == ([1.0, None, None] if fine else [1.0, 1_800.0, 1_800.0])
+    assert parse(texts, format=format, date="20240102") == [1.0, None, None]
+
+
+@pytest.mark.parametrize("options", [{"unit": "HHMMSS"}, {"format": "%H:%M"}, {"format": "%Y%m%d %H:%M"}], ids=str)
+def test_text_that_a_unit_or_a_format_does_not_read_is_told_so(options: dict[str, Any]) -> None:
+    with raises(DataError, "none of its 2 values is spelt as the unit or the format", column="t", row=0):
+        parse(["x", "y"], **options)
+
+
+@pytest.mark.parametrize(
+    "dtype", [pl.Date, pl.String, pl.Int64, pl.UInt32, pl.Categorical, pl.Enum(["20241129"])], ids=str
+)
+def test_the_column_of_days_may_be_spelt_in_any_way(dtype: Any) -> None:
+    text = pl.Series(["20241129"] * 2)
+    days = text.str.to_date("%Y%m%d") if dtype == pl.Date else text.cast(dtype)
+    frame = pl.DataFrame({"t": [125_900, 140_000], "date": days, "symbol": ["a", "a"], "price": [1.0, 2.0]})
+    parsed = vf.parse_time(frame, "US", "t", unit="HHMMSS", date_col="date").collect()
+    assert parsed["elapsed_seconds"].to_list() == [12_540, None]
+    assert vf.time_report(frame, "US", "t", unit="HHMMSS", date_col="date")["outside"] == 1
+    assert vf.forward_return(parsed, [60, 61], end=vf.US).collect().row(0)[-2:] == (None, None)
+    late = parsed.with_columns(elapsed_seconds=pl.Series([12_540, 12_620]))
+    assert vf.forward_return(late, [60, 61], end=vf.US).collect().row(0)[-2:] == (0.0, None)
+
+
 # ---- D7: clocks that change ---------------------------------------------------------------------------------------
 
 
@@ -431,6 +496,70 @@ def test_days_on_which_clocks_change_have_their_real_length() -> None:
     last = [moment(2024, 11, 4, 4, 59, 59), moment(2024, 3, 11, 3, 59, 59)]
     assert parse(last, market=YORK) == [89_999.0, 82_799.0]
     assert vf.US.end_on("20240311") == 23_400
+
+
+CHANGES = {"20240310": 82_800, "20241103": 90_000, "20240601": 86_400}
+
+
+def near_the_end(column: bool, dates: list[str]) -> pl.DataFrame:
+    """Trades 100 s and 10 s before the ends of days on which clocks change, and one at 00:30."""
+    rows = []
+    for date in dates:
+        day = dt.datetime.strptime(date, "%Y%m%d").replace(tzinfo=ZoneInfo("America/New_York"))
+        midnight = (day + dt.timedelta(1)).astimezone(UTC)
+        stamps = [
+            day + dt.timedelta(minutes=30),
+            midnight - dt.timedelta(seconds=100),
+            midnight - dt.timedelta(seconds=10),
+        ]
+        rows += [{"date": date, "symbol": "a", "t": stamp.astimezone(UTC)} for stamp in stamps]
+    frame = pl.DataFrame(rows).with_columns(price=pl.Series([8.0, 16.0, 24.0] * len(dates)))
+    parsed = vf.parse_time(frame, YORK, "t", date_col="date").collect()
+    assert parsed["elapsed_seconds"].to_list() == [x for d in dates for x in (1_800, CHANGES[d] - 100, CHANGES[d] - 10)]
+    return parsed if column else parsed.drop("date")
+
+
+@pytest.mark.parametrize("how", ["column", "date", "market"])
+@pytest.mark.parametrize("spelling", ["text", "Date", "int"])
+def test_nothing_reaches_past_the_real_end_of_a_day_whose_clocks_change(how: str, spelling: str) -> None:
+    def answers(df: pl.DataFrame, market: vf.Market, **said: Any) -> pl.DataFrame:
+        if "date" in df.columns and spelling != "text":
+            df = df.with_columns(vf.calendar.as_date("date") if spelling == "Date" else pl.col("date").cast(pl.Int32))
+        out = vf.forward_return(df, [90, 101], end=market, method="forward", **said)
+        out = vf.merge_forward(out, df, ["price"], [90, 101], end=market, past_last="keep", **said)
+        out = vf.mark_to_close(out, end=market, **said).collect()
+        return out.select("return_90", "return_101", "price_90", "price_101", "close_return")
+
+    expected = {"return_90": [1.0, 0.5, None], "return_101": [1.0, None, None], "price_90": [8.0, 24.0, None],
+                "price_101": [8.0, None, None], "close_return": [2.0, 0.5, 0.0]}  # fmt: skip
+    if how == "column":
+        out = answers(near_the_end(True, list(CHANGES)), YORK)
+        assert out.to_dict(as_series=False) == {name: values * 3 for name, values in expected.items()}
+        return
+    for date in CHANGES:
+        market, said = (YORK, {"date": date}) if how == "date" else (YORK.on(date), {})
+        assert answers(near_the_end(False, [date]), market, **said).to_dict(as_series=False) == expected
+
+
+def test_daily_and_check_know_days_whose_clocks_change(tmp_path: Path) -> None:
+    for date in CHANGES:
+        near_the_end(True, [date]).drop("elapsed_seconds", "date").write_ipc(tmp_path / f"{date}.feather")
+    config = vf.Config(input_dir=tmp_path, market=YORK, columns={"timestamp": "t"})
+    bars = vf.daily(config, list(CHANGES)).collect()
+    assert bars["last_time"].to_list() == [seconds - 10 for seconds in CHANGES.values()]
+    assert bars["close"].to_list() == [24.0] * 3
+    assert vf.check(config, dates=list(CHANGES)).frame.filter(pl.col("severity") != "info").is_empty()
+    reports = [vf.time_report(pl.read_ipc(tmp_path / f"{date}.feather"), YORK.on(date), "t") for date in CHANGES]
+    assert [(r["outside"], r["other_date"]) for r in reports] == [(0, 0)] * 3
+
+
+def test_the_ends_of_days_know_the_zone() -> None:
+    always = vf.Market("always", [vf.Session("00:00", "24:00")], "America/New_York", "crypto")
+    night = vf.Market("night", [vf.Session("18:00", "17:00")], "America/New_York", "crypto")
+    days = pl.DataFrame({"date": list(CHANGES)}).with_columns(vf.calendar.as_date("date"))
+    for market, hours in ((always, [23, 25, 24]), (night, [22, 24, 23]), (vf.Market.get("crypto"), [24, 24, 24])):
+        assert days.select(vf.calendar.ends("date", market).dt.total_hours())["date"].to_list() == hours
+        assert [market.end_on(date) // 3600 for date in CHANGES] == hours
 
 
 @given(

@@ -144,6 +144,27 @@ def test_opening_lots_of_other_days_are_not_left_out_unseen() -> None:
     assert match(two_days(), opening=lots(date=[TUE]), date_col=None)["is_closed"].to_list() == [True, False]
 
 
+@pytest.mark.parametrize("mine", ["Date", "text", "Int64", "Datetime", "Categorical"])
+@pytest.mark.parametrize("theirs", ["Date", "text", "iso", "Int32", "Datetime", "Categorical"])
+def test_the_day_of_opening_lots_may_be_spelt_otherwise(mine: str, theirs: str) -> None:
+    def spell(kind: str) -> pl.Expr:
+        day, text = pl.col("date"), pl.col("date").dt.strftime("%Y%m%d")
+        if kind.startswith("Int"):
+            return text.cast(getattr(pl, kind))
+        spelt = {"Date": day, "text": text, "iso": day.cast(pl.String), "Datetime": day.cast(pl.Datetime("ms"))}
+        return spelt.get(kind, text.cast(pl.Categorical))
+
+    lots = pl.DataFrame({"date": [TUE], "symbol": ["a"], "qty": [100], "price": [9.0]}).with_columns(spell(theirs))
+    rows = two_days().with_columns(spell(mine))
+    if theirs == "iso" and mine in ("text", "Categorical"):  # text beside text is taken as it is
+        with raises(vf.DataError, "no row is of", "2024-01-02", column="date"):
+            match(rows, opening=lots)
+    else:
+        assert match(rows, opening=lots)["is_closed"].to_list() == [True, False]
+        with raises(vf.DataError, "no row is of", column="date"):
+            match(rows.tail(1), opening=lots)
+
+
 def test_opening_lots_go_by_all_names_of_by() -> None:
     sales = two_days(side=["S", "S"], venue=["x", "y"], date=[TUE, TUE])
     out = match(sales, by=["symbol", "venue"], opening=lots(venue=["y"]))
@@ -324,7 +345,12 @@ def test_days_of_two_spellings_meet(name: str) -> None:
     text = pl.col("date").dt.strftime("%Y%m%d")
     number = text.cast(pl.Int64)
     moment = pl.col("date").cast(pl.Datetime("us")).dt.offset_by("9h")
-    for mine, theirs in ((text, number), (pl.col("date"), text), (number, moment), (moment, pl.col("date"))):
+    iso = pl.col("date").cast(pl.String)
+    word = text.cast(pl.Categorical)
+    for mine, theirs in (
+        (text, number), (pl.col("date"), text), (number, moment), (moment, pl.col("date")), (text, iso), (iso, text),
+        (iso, iso), (word, iso), (iso, word), (word, pl.col("date")),
+    ):  # fmt: skip
         trades = TRADE.with_columns(date=TUE).with_columns(mine.alias("date"))
         found = look_ups(trades, QUOTES.with_columns(theirs.alias("date")))[name]()
         assert found.to_list() == [pytest.approx(0.1)]

@@ -285,7 +285,10 @@ def _states(
     for index, (name, metric) in enumerate(metrics.items()):
         if isinstance(metric, pl.Expr):
             require(schema, metric.meta.root_names(), f"metric {name!r}")
-            roots = [pl.col(root).is_not_null() for root in metric.meta.root_names()]
+            roots = [
+                (_valued(root) if schema[root].is_float() else pl.col(root)).is_not_null()
+                for root in metric.meta.root_names()
+            ]
             states[f"__value_{index}"] = metric
             states[f"__valid_{index}"] = pl.all_horizontal(roots).cast(pl.Int64).sum() if roots else pl.len()
             continue

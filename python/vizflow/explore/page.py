@@ -189,7 +189,7 @@ def _attachment(name: str) -> str:
     """Give the header that names a download: ASCII for all, and the name itself as RFC 5987 and 6266 have it."""
     clean = re.sub(r"[^\w.-]+", "-", name)[-150:]
     plain = clean.encode("ascii", "replace").decode().replace("?", "_")
-    there = f"attachment; filename=\"{plain}\""
+    there = f'attachment; filename="{plain}"'
     return there if plain == clean else f"{there}; filename*=UTF-8''{quote(clean, safe='')}"
 
 

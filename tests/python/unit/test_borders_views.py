@@ -242,34 +242,6 @@ def test_an_ic_of_large_values_is_what_it_is_of_small_ones() -> None:
         assert scaled.frame["ic"][0] == pytest.approx(one, rel=1e-9)
 
 
-@pytest.mark.parametrize("bad", [*NO_NUMBERS, None, 0.0, -0.0, -1.0])
-@pytest.mark.parametrize(
-    "column", ["matched_qty", "fillPrice", "mid", "return_60", "alpha", "realized_pnl", "BidPrice1"]
-)
-def test_sentinels_never_reach_a_number_of_the_trades_report(bad: float | None, column: str) -> None:
-    frame = trading(*[("B", 100, 10.01)] * 9).rename({"quantity": "matched_qty"}).with_columns(
-        BidPrice1=9.99, AskPrice1=10.01, alpha=pl.int_range(9).cast(pl.Float64), realized_pnl=pl.lit(1.0),
-        return_60=pl.lit(1e-4), matched_qty=pl.lit(100.0),
-    )  # fmt: skip
-    value = pl.when(pl.int_range(9) == 4).then(pl.lit(bad, pl.Float64)).otherwise(pl.col(column))
-    spoilt = frame.with_columns(value.alias(column))
-    if column == "return_60" and bad == -1.0:
-        with raises(DataError, "-1 or less"):
-            report_of(spoilt, alpha="alpha")
-        return
-    report = report_of(spoilt, alpha="alpha", buckets=2)
-    row = report.frame.row(0, named=True)
-    if column != "return_60" or bad is None or abs(bad) > 1 or math.isnan(bad):
-        assert row["markout_60"] == pytest.approx(10 * 1.0001 / 10.01 - 1, rel=1e-9)
-    for table in [report.frame, *report.frames.values()]:
-        for name, dtype in table.schema.items():
-            if dtype.is_float():
-                assert table[name].drop_nulls().abs().max() is None or table[name].drop_nulls().is_finite().all(), name
-                assert (table[name].drop_nulls().abs() < 1e299).all(), name
-    if bad is not None and not (math.isfinite(bad) and abs(bad) < 1e300):
-        assert any("not a finite number" in note for note in report.notes)
-
-
 @pytest.mark.parametrize("bad", NO_NUMBERS)
 def test_a_weighted_mean_leaves_out_what_is_no_number(bad: float) -> None:
     rows = pl.DataFrame({"w": [1.0, 1.0, 2.0], "v": [1.0, bad, 4.0]})

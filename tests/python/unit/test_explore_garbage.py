@@ -58,7 +58,8 @@ def app() -> Any:
 def text(rng: random.Random) -> str:
     return rng.choice([
         "", " ", "\x00", "∅", "a_bin", "date", "__proto__", "n", "'", '"', "%", "%25", "%zz", "../../etc/passwd",
-        "<script>alert(1)</script>", "&quot;", "𝕏" * 5, "\ud800", "é" * 300, "x" * 5_000, "1e999", "NaN", "-0", "\n\r\n",
+        "<script>alert(1)</script>", "&quot;", "𝕏" * 5, "\ud800", "é" * 300, "x" * 5_000, "1e999", "NaN", "-0",
+        "\n\r\n",
         "".join(rng.choices(string.printable, k=rng.randrange(12))), *DIMS,
     ])  # fmt: skip
 
@@ -113,7 +114,9 @@ def body(rng: random.Random) -> bytes:
     if kind < 0.14:
         return b'{"where":' + b" " * 300_000 + b"{}}"
     if kind < 0.17:
-        return rng.choice([b"", b"\xff\xfe{", b"\x00", b"null", b"[]", b'"x"', b"1" * 6_000, b"{}" + b"\n" * 9, b"\xef\xbb\xbf{}"])
+        return rng.choice(
+            [b"", b"\xff\xfe{", b"\x00", b"null", b"[]", b'"x"', b"1" * 6_000, b"{}" + b"\n" * 9, b"\xef\xbb\xbf{}"]
+        )
     return spelled
 
 
@@ -121,10 +124,13 @@ def headers(rng: random.Random) -> dict[str, str]:
     out = {}
     if rng.random() < 0.1:
         out["Origin"] = rng.choice([
-            "http://[", "null", "", "http://localhost", "http://localhost:99999999", "//", "http://é", "http://[::1", "x:" * 999,
+            "http://[", "null", "", "http://localhost", "http://localhost:99999999", "//", "http://é", "http://[::1",
+            "x:" * 999,
         ])  # fmt: skip
     if rng.random() < 0.05:
-        out["Host"] = rng.choice(["[", "]", "localhost:x", "[::1", "127.0.0.1:99999999", "a" * 3_000, "é", "@", "localhost@evil"])
+        out["Host"] = rng.choice(
+            ["[", "]", "localhost:x", "[::1", "127.0.0.1:99999999", "a" * 3_000, "é", "@", "localhost@evil"]
+        )
     if rng.random() < 0.1:
         out["Content-Type"] = rng.choice(["", "text/xml", "application/json; charset=nope", "multipart/form-data", "é"])
     if rng.random() < 0.05:
@@ -162,9 +168,10 @@ def test_two_thousand_questions(app: Any, caplog: pytest.LogCaptureFixture) -> N
         judged(client.get(path, query_string={"view": view.encode("utf-8", "replace")}, headers=headers(rng)), seen)
     for _ in range(200):
         path = "/" + rng.choice([
-            "", "_vizflow/", "_vizflow/about", "_vizflow/answer", "_vizflow/plotly.jsx", "_dash-layout", "_dash-dependencies",
-            "_dash-update-component", "_dash-component-suites/dash/../../x", "assets/../page.py", "assets/%2e%2e/page.py",
-            "%", "%25", "%ff%fe", "//", "..%2f", "_reload-hash", "_vizflow/answer/" + "x" * 5_000,
+            "", "_vizflow/", "_vizflow/about", "_vizflow/answer", "_vizflow/plotly.jsx", "_dash-layout",
+            "_dash-dependencies",
+            "_dash-update-component", "_dash-component-suites/dash/../../x", "assets/../page.py",
+            "assets/%2e%2e/page.py", "%", "%25", "%ff%fe", "//", "..%2f", "_reload-hash", "_vizflow/answer/" + "x" * 5_000,
         ])  # fmt: skip
         method = rng.choice(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "NOPE"])
         with client.open(path, method=method, data=body(rng), headers=headers(rng)) as got:
@@ -225,13 +232,16 @@ def test_a_socket_that_talks_rubbish(port: int) -> None:
         method = rng.choice(["GET", "POST", "POST", "POST", "PUT", "G\x00T", "", "get"])
         target = rng.choice([
             "/_vizflow/answer", "/_vizflow/answer", "/_vizflow/answer", "/_vizflow/export.csv?view=%", "/?f.side=%25",
-            "/_vizflow/export.csv?view=%7B%22x%22:%22%ff%22%7D", "*", "http://evil/", "/%", "", "/" + "a" * 300_000, "/é",
+            "/_vizflow/export.csv?view=%7B%22x%22:%22%ff%22%7D", "*", "http://evil/", "/%", "",
+            "/" + "a" * 300_000, "/é",
         ])  # fmt: skip
         data = body(rng)
         length = rng.choice([str(len(data))] * 20 + ["-1", "x", "99999999999999999999", "0", ""])
+        more = rng.choice(
+            [*[[]] * 9, ["Transfer-Encoding: chunked"], ["A: " + "b" * 300_000], ["Origin: http://["], ["\x00: "]]
+        )
         lines = [f"{method} {target} HTTP/1.1", rng.choice(["Host: localhost"] * 8 + ["Host: [", "H"]),
-                 f"Content-Length: {length}", *rng.choice([*[[]] * 9, ["Transfer-Encoding: chunked"], ["A: " + "b" * 300_000],
-                                                          ["Origin: http://["], ["\x00: \x01"]]), ""]  # fmt: skip
+                 f"Content-Length: {length}", *more, ""]  # fmt: skip
         answer = spoken(port, "\r\n".join([*lines, ""]).encode("utf-8", "replace") + data)
         status = re.match(rb"HTTP/1\.[01] (\d{3})", answer)
         seen[status[1].decode() if status else "nothing"] += 1
@@ -242,5 +252,7 @@ def test_a_socket_that_talks_rubbish(port: int) -> None:
     assert seen["400"] > 20
     assert seen["200"] + seen["403"] + seen["421"] > 10
     right = json.dumps(RIGHT).encode()
-    last = spoken(port, b"POST /_vizflow/answer HTTP/1.0\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(right) + right)
+    last = spoken(
+        port, b"POST /_vizflow/answer HTTP/1.0\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(right) + right
+    )
     assert last.startswith(b"HTTP/1.0 200")

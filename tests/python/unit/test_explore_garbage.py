@@ -171,7 +171,8 @@ def test_two_thousand_questions(app: Any, caplog: pytest.LogCaptureFixture) -> N
             "", "_vizflow/", "_vizflow/about", "_vizflow/answer", "_vizflow/plotly.jsx", "_dash-layout",
             "_dash-dependencies",
             "_dash-update-component", "_dash-component-suites/dash/../../x", "assets/../page.py",
-            "assets/%2e%2e/page.py", "%", "%25", "%ff%fe", "//", "..%2f", "_reload-hash", "_vizflow/answer/" + "x" * 5_000,
+            "assets/%2e%2e/page.py", "%", "%25", "%ff%fe", "//", "..%2f", "_reload-hash",
+            "_vizflow/answer/" + "x" * 5_000,
         ])  # fmt: skip
         method = rng.choice(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "NOPE"])
         with client.open(path, method=method, data=body(rng), headers=headers(rng)) as got:

@@ -237,6 +237,7 @@ def _measure_frame(
 ) -> Cells:
     schema = lf.collect_schema()
     check_units(units, [*schema.names(), *metrics])
+    check_units(bins, schema.names(), "bins")
     require(schema, by, "axis")
     require(schema, where, "where")
     if weight is not None:
@@ -252,7 +253,7 @@ def _measure_frame(
     whole = grouped if keys == by else _over_dates(grouped, by, schema, lf, states, metrics)
     errors = _errors(grouped, by, metrics) if keys != by else {}
     frame = _finish(whole, by, metrics, weight, count, errors)
-    dims = tuple(_dim(name, schema[name], bins, units) for name in by)
+    dims = tuple(_dim(frame[name], bins, units) for name in by)
     return Cells(frame, dims, tuple(metrics))
 
 
@@ -285,7 +286,10 @@ def _states(
     for index, (name, metric) in enumerate(metrics.items()):
         if isinstance(metric, pl.Expr):
             require(schema, metric.meta.root_names(), f"metric {name!r}")
-            roots = [pl.col(root).is_not_null() for root in metric.meta.root_names()]
+            roots = [
+                (_valued(root) if schema[root].is_float() else pl.col(root)).is_not_null()
+                for root in metric.meta.root_names()
+            ]
             states[f"__value_{index}"] = metric
             states[f"__valid_{index}"] = pl.all_horizontal(roots).cast(pl.Int64).sum() if roots else pl.len()
             continue
@@ -383,14 +387,20 @@ def _finish(
     return frame.select(*by, "n", *wanted).sort(by)
 
 
-def integer_kind(name: str, width: float | None, units: Units | None) -> str:
-    """Tell what whole numbers are: bins; numbers, where they have a unit; else codes, which are categories."""
+def integer_kind(name: str, keys: pl.Series, width: float | None, units: Units | None) -> str:
+    """Tell what whole numbers are: bins; numbers, where they have a unit; else codes, which are categories.
+
+    Beyond 2^53 all are codes: a browser's numbers would take neighbours for one.
+    """
+    if keys.len() > keys.null_count() and max(-int(keys.min()), int(keys.max())) > 2**53:  # type: ignore[arg-type]
+        return "category"
     if width is not None or name.endswith(("_bin", "_qbin")):
         return "bin"
     return "integer" if units and name in units else "category"
 
 
-def _dim(name: str, dtype: pl.DataType, bins: Mapping[str, float], units: Units | None) -> Dim:
+def _dim(keys: pl.Series, bins: Mapping[str, float], units: Units | None) -> Dim:
+    name, dtype = keys.name, keys.dtype
     unit = unit_of(name, units)
     width = bins.get(name, bins.get(name.removesuffix("_bin")))
     if width is not None and not (isinstance(width, (int, float)) and math.isfinite(width) and width > 0):
@@ -398,7 +408,7 @@ def _dim(name: str, dtype: pl.DataType, bins: Mapping[str, float], units: Units 
     if dtype == pl.Date or name == "date":
         return Dim(name, "date")
     if dtype.is_integer():
-        return Dim(name, integer_kind(name, width, units), width, unit)
+        return Dim(name, integer_kind(name, keys, width, units), width, unit)
     if dtype.is_float():
         return Dim(name, "number", None, unit)
     return Dim(name, "category")
@@ -460,5 +470,5 @@ def from_sums(
     sums = {ours: pl.col(ours).sum() for ours in named}
     whole = grouped if keys == list(by) else aggregate(grouped, list(by), sums).collect()
     errors = _errors(grouped, list(by), metrics) if keys != list(by) else {}
-    dims = tuple(_dim(key, frame.schema[key], {}, units) for key in by)
-    return Cells(_finish(whole, list(by), metrics, weight, None, errors), dims, (name,))
+    cells = _finish(whole, list(by), metrics, weight, None, errors)
+    return Cells(cells, tuple(_dim(cells[key], {}, units) for key in by), (name,))

@@ -49,6 +49,7 @@ def measure(
             raise SchemaError(f"there is no metric {metric!r}; {hint}", column=metric)
     plan = cube.plan
     check_units(units, [*metrics, *plan.metrics, *plan.derived, *plan.group_by, DATE])
+    check_units(bins, plan.group_by, "bins")
     view = cube.brush({name: tuple(v) if isinstance(v, tuple) else list(v) for name, v in (where or {}).items()})
     count = count_metric(cube)
     out: pl.DataFrame | None = None
@@ -87,7 +88,7 @@ def _dim(cube: Cube, name: str, units: Units | None) -> Dim:
         return Dim(name, "date")
     dim = cube.dims[name]
     if dim.values.dtype.is_integer():
-        return Dim(name, integer_kind(name, dim.width, units), dim.width, unit)
+        return Dim(name, integer_kind(name, dim.values, dim.width, units), dim.width, unit)
     return Dim(name, "date" if dim.values.dtype == pl.Date else "category", None, unit)
 
 

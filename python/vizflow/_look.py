@@ -86,14 +86,14 @@ def unit_of(name: str, units: Mapping[str, str | tuple[str, float]] | None) -> U
     raise ConfigError(f'units[{name!r}] is {given!r}; a name such as "bp", or (name, factor), is accepted')
 
 
-def check_units(units: Mapping[str, Any] | None, known: Iterable[str]) -> None:
-    """Refuse units of what is not there; a unit of ``alpha`` is that of ``alpha_bin``."""
+def check_units(units: Mapping[str, Any] | None, known: Iterable[str], option: str = "units") -> None:
+    """Refuse units (or bins) of what is not there; a unit of ``alpha`` is that of ``alpha_bin``."""
     names = list(dict.fromkeys(name for name in known if not name.startswith("__")))
     there = {*names, *(name.removesuffix("_bin") for name in names)}
     for name in units or {}:
         if name not in there and f"{name}_bin" not in there:
             hint = near_names(str(name), names).replace("the columns are", "there are")
-            raise ConfigError(f"units: there is no {name!r}; {hint}")
+            raise ConfigError(f"{option}: there is no {name!r}; {hint}")
 
 
 def palette(dark: bool) -> dict[str, Any]:

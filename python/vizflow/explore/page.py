@@ -114,7 +114,7 @@ def _guard(app: Dash, base: str, hosts: set[str]) -> None:
     def check() -> Any:
         request = flask.request
         if "*" not in hosts and _hostname(request.host) not in hosts:
-            text = f"the host {request.host!r} is not one this page is served under; add it to allowed_hosts\n"
+            text = f"the host {request.host[:200]!r} is not one this page is served under; add it to allowed_hosts\n"
             return flask.Response(text, status=421, mimetype="text/plain")
         origin = request.headers.get("Origin")
         if request.method != "GET" and origin is not None and _split(origin) != request.host:
@@ -129,6 +129,10 @@ def _guard(app: Dash, base: str, hosts: set[str]) -> None:
         if request.path == f"{base}_dash-update-component" and not _is_callback(app, request.get_data()):
             return flask.Response("there is no such callback\n", status=400, mimetype="text/plain")
         return None
+
+    @server.errorhandler(need("dash.exceptions").DashException)  # type: ignore[untyped-decorator]
+    def missing(_error: Exception) -> Any:  # of a component's file that there is not, with a list of those there are
+        return flask.Response("there is no such file\n", status=404, mimetype="text/plain")
 
     @server.after_request  # type: ignore[untyped-decorator]
     def dress(response: Any) -> Any:
@@ -185,7 +189,8 @@ def _attachment(name: str) -> str:
     """Give the header that names a download: ASCII for all, and the name itself as RFC 5987 and 6266 have it."""
     clean = re.sub(r"[^\w.-]+", "-", name)[-150:]
     plain = clean.encode("ascii", "replace").decode().replace("?", "_")
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(clean, safe='')}"
+    there = f'attachment; filename="{plain}"'
+    return there if plain == clean else f"{there}; filename*=UTF-8''{quote(clean, safe='')}"
 
 
 # ---- routes -----------------------------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ class CubeSource:
 
 def _axis(name: str, dim: Any, units: Units | None) -> Axis:
     keys = tuple(dim.values.to_list())
-    kind = integer_kind(name, dim.width, units) if dim.values.dtype.is_integer() else "category"
+    kind = integer_kind(name, dim.values, dim.width, units) if dim.values.dtype.is_integer() else "category"
     return Axis(name, kind, keys, dim.width, unit_of(name, units))
 
 

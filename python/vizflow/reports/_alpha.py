@@ -20,7 +20,7 @@ from vizflow._plans import require
 from vizflow.config import Config
 from vizflow.errors import ConfigError, DataError, translated
 from vizflow.reports import _partials
-from vizflow.reports._days import Prepare, choose, days
+from vizflow.reports._days import DAY, Prepare, check_every, check_numbers, choose, days
 from vizflow.reports._fills import finite
 from vizflow.reports._report import Report, Section
 
@@ -119,8 +119,7 @@ def alpha(
     check_units(units, ["return"])
     if isinstance(quantiles, bool) or not isinstance(quantiles, int) or not 2 <= quantiles <= 1000:
         raise ConfigError(f"quantiles is {quantiles!r}; a whole number from 2 to 1000 is accepted")
-    if not every > 0:
-        raise ConfigError(f"every is {every!r}; a positive number of seconds is accepted")
+    check_every(every)
     notes: list[str] = []
     by_date: list[dict[str, Any]] = []
     by_quantile: list[pl.DataFrame] = []
@@ -151,6 +150,7 @@ def alpha(
                     f"there is no column {symbol_col!r}" if symbol_col not in extra else f"there is no {time_col!r}"
                 )
                 extra = []
+            check_numbers(schema, [alpha, *horizons.values()], [time_col] if extra else [])
             with translated():
                 rows = lf.select(
                     pl.col(alpha).cast(pl.Float64).alias("__a"),
@@ -158,6 +158,7 @@ def alpha(
                     *(pl.col(name).alias(f"__{what}") for name, what in zip(extra, ("symbol", "time"), strict=False)),
                 ).collect(engine="streaming").rechunk()  # fmt: skip
             rows = _finite(rows, {"__a": alpha, **{f"__r{i}": name for i, name in enumerate(horizons.values())}}, bad)
+            rows = _timed(rows, time_col, bad) if extra else rows
             for index, horizon in enumerate(horizons):
                 points = rows.select(a="__a", r=f"__r{index}", w=pl.lit(1.0))
                 _measure(date, horizon, points, quantiles, by_date, by_quantile)
@@ -183,6 +184,16 @@ def _finite(rows: pl.DataFrame, names: Mapping[str, str], bad: dict[str, int]) -
             bad[name] = bad.get(name, 0) + count
             rows = rows.with_columns(clean)
     return rows
+
+
+def _timed(rows: pl.DataFrame, name: str, bad: dict[str, int]) -> pl.DataFrame:
+    """Make seconds of the times; null, and counted, of what is no time of a trading day."""
+    time = pl.col("__time")
+    seconds = time.dt.total_nanoseconds() / 1e9 if rows.schema["__time"] == pl.Duration else time.cast(pl.Float64)
+    out = rows.with_columns(__time=pl.when(seconds.abs() < DAY).then(seconds))
+    if count := out["__time"].null_count() - rows["__time"].null_count():
+        bad[name] = bad.get(name, 0) + count
+    return out
 
 
 def horizons_of(
@@ -288,12 +299,10 @@ def _groups(points: pl.DataFrame, quantiles: int) -> pl.DataFrame:
 
 def _turnover(date: str, rows: pl.DataFrame, quantiles: int, every: float) -> pl.DataFrame:
     """Give the share of the top and of the bottom group that was not in it one slice before, averaged over the day."""
-    time = rows["__time"]
-    seconds = time.dt.total_nanoseconds() / 1e9 if time.dtype == pl.Duration else time.cast(pl.Float64)
     last = (
-        rows.with_columns(__seconds=seconds, __slice=(seconds / every).floor().cast(pl.Int64))
+        rows.with_columns(__slice=(pl.col("__time") / every).floor().cast(pl.Int64))
         .filter(pl.col("__a").is_not_null() & pl.col("__slice").is_not_null())
-        .sort("__seconds", maintain_order=True)
+        .sort("__time", maintain_order=True)
         .group_by("__slice", "__symbol", maintain_order=True)
         .agg(pl.col("__a").last())
     )

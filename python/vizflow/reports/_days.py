@@ -7,7 +7,7 @@ import glob
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -22,6 +22,7 @@ from vizflow.run import context
 
 Prepare: TypeAlias = "Callable[[pl.LazyFrame, Context], pl.LazyFrame]"
 
+DAY = 864_000.0  # seconds, and more on either side of the open is no time of a trading day
 _DATE = re.compile(r"(?<!\d)(\d{8})(?!\d)")
 
 
@@ -113,3 +114,20 @@ def choose(schema: pl.Schema, names: Sequence[str], what: str) -> None:
     for name in names:
         if name not in schema:
             raise SchemaError(f"{what}: there is no column {name!r}; {near_names(name, schema.names())}", column=name)
+
+
+def check_numbers(schema: pl.Schema, names: Iterable[str], times: Sequence[str] = ()) -> None:
+    """Refuse columns that hold no numbers; times may be durations."""
+    for name in (*names, *times):
+        dtype = schema[name]
+        if not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null) or (name in times and dtype == pl.Duration)):
+            raise SchemaError(
+                f"column {name!r} is {dtype}; numbers are needed: cast it, pl.col({name!r}).cast(pl.Float64)",
+                column=name,
+            )
+
+
+def check_every(every: Any) -> None:
+    """Check the length of a day's slices."""
+    if isinstance(every, bool) or not isinstance(every, (int, float)) or not 1 <= every < DAY:
+        raise ConfigError(f"every is {every!r}; a number of seconds from 1 to {DAY:g} is accepted")

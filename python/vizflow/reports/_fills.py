@@ -14,7 +14,7 @@ import polars as pl
 from vizflow._sides import check_sides
 from vizflow.errors import ConfigError, DataError, translated
 from vizflow.ops import aggregate
-from vizflow.reports._days import choose
+from vizflow.reports._days import DAY, check_numbers, choose
 
 __all__ = ["FILL", "Day", "Options", "Sides", "finite", "number", "read"]
 
@@ -122,6 +122,8 @@ def read(date: str, lf: pl.LazyFrame, returns: Mapping[float, str], o: Options) 
     numbers = {"qty": o.qty, "price": o.price, **{f"return_{i}": name for i, name in enumerate(returns.values())}}
     numbers |= {what: have[what] for what in ("mid", "bid", "ask", "pnl", "alpha") if what in have}
     numbers |= {what: have[what] for what in ("time", "holding") if what in have and schema[have[what]] != pl.Duration}
+    spans = [have[what] for what in ("time", "holding") if what in have]
+    check_numbers(schema, [name for name in numbers.values() if name not in spans], spans)
     with translated():
         rows = lf.select(
             _plain(o.side, schema[o.side]).alias("raw"),
@@ -155,7 +157,7 @@ def _clean(
     sided = pl.col("side").is_not_null()
     for what, name in numbers.items():
         bad = sided & pl.col(what).is_not_null() & (pl.col(what).is_nan() | (pl.col(what).abs() >= LARGEST))
-        _count(day, rows.filter(bad), f"{name}: not a finite number")
+        _count(day, rows.filter(bad), f"{name!r} is not a finite number")
     prices = [what for what in ("price", "mid", "bid", "ask") if what in numbers]
     rows = rows.with_columns(
         *(finite(pl.col(what)).alias(what) for what in numbers if what not in prices),
@@ -163,6 +165,10 @@ def _clean(
         *(pl.col(what).dt.total_nanoseconds() / 1e9 for what in ("time", "holding")
           if what in have and schema[have[what]] == pl.Duration),
     )  # fmt: skip
+    if "time" in have:
+        out = pl.col("time").abs() >= DAY
+        _count(day, rows.filter(sided & out), f"{have['time']!r} is no time of a trading day")
+        rows = rows.with_columns(time=pl.when(~out).then(pl.col("time")))
     _count(day, rows.filter(~sided), "neither side")
     _count(day, rows.filter(sided & pl.col("qty").is_null()), "no quantity")
     _count(day, rows.filter(sided & (pl.col("qty") < 0)), "quantity below zero")

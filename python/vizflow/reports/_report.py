@@ -127,8 +127,9 @@ class Report:
         plot = f'<div class="plot" id="plot-{name}" role="img" aria-label="{title}"></div>' if section.draw else ""
         shown = section.frame.head(2_000)
         more = f" (first {shown.height:,} of {section.frame.height:,})" if shown.height < section.frame.height else ""
+        opened = "" if section.draw else " open"
         return (
-            f"{head}<p>{html.escape(section.text)}</p>{plot}<details><summary>Numbers{more}</summary>"
+            f"{head}<p>{html.escape(section.text)}</p>{plot}<details{opened}><summary>Numbers{more}</summary>"
             f'<div class="scroll" tabindex="0">{table(shown, self.units)}</div></details></section>'
         )
 

@@ -21,8 +21,8 @@ from vizflow.errors import ConfigError, DataError
 from vizflow.ops import aggregate
 from vizflow.reports import _partials
 from vizflow.reports._alpha import horizons_of, keyed
-from vizflow.reports._days import Prepare, choose, days
-from vizflow.reports._fills import FILL, Day, Options, Sides, read
+from vizflow.reports._days import Prepare, check_every, choose, days
+from vizflow.reports._fills import FILL, Day, Options, Sides, finite, read
 from vizflow.reports._report import Report, Section
 
 __all__ = ["trades"]
@@ -160,8 +160,7 @@ def trades(
     """
     if isinstance(buckets, bool) or not isinstance(buckets, int) or not 2 <= buckets <= 20:
         raise ConfigError(f"buckets is {buckets!r}; a whole number from 2 to 20 is accepted")
-    if not every > 0:
-        raise ConfigError(f"every is {every!r}; a positive number of seconds is accepted")
+    check_every(every)
     side = side or (source.columns.get("side", "orderSide") if isinstance(source, Config) else "orderSide")
     sides = Sides(buy, sell, usual=buy is BUY and sell is SELL)
     exits = None if exit_side is None else Sides(exit_side, names=("exit_side", ""))
@@ -289,7 +288,7 @@ def _measured(day: Day, returns: Mapping[float, str], o: Options) -> tuple[pl.Da
         ret = pl.col(f"return_{index}") * (pl.col("sign") if o.signed else 1.0)
         if "mid" in day.have:
             ret = pl.col("mid") * (1 + ret) / pl.col("price") - 1
-        values.append((pl.col("sign") * ret).alias(f"value_{index}"))
+        values.append(finite(pl.col("sign") * ret).alias(f"value_{index}"))
     return day.fills.with_columns(values), "markout" if "mid" in day.have else "return"
 
 
@@ -364,7 +363,7 @@ def _exits(exits: pl.DataFrame, o: Options, have: set[str], parts: Parts) -> Non
         lots = exits.filter(pl.col("pnl").is_not_null()).with_columns(bin=_profit_bin(pl.col("pnl")))
         parts.add("pnl", aggregate(lots, ["date", "bin"], {"lots": pl.len(), "pnl": pl.col("pnl").sum()}).collect())
         sums = {
-            "lots": pl.len(), "pnl": pl.col("pnl").sum(), "won": (pl.col("pnl") > 0).cast(pl.Int64).sum(),
+            "lots": pl.len(), "pnl": pl.col("pnl").sum(), "lots_won": (pl.col("pnl") > 0).cast(pl.Int64).sum(),
             "gained": pl.when(pl.col("pnl") > 0).then(pl.col("pnl")).sum(),
             "lost": pl.when(pl.col("pnl") < 0).then(pl.col("pnl")).sum(), "notional": pl.col("notional").sum(),
         }  # fmt: skip
@@ -456,13 +455,14 @@ def _told(parts: Parts) -> list[str]:
         return []
     frame = _left_out(parts)
     out = []
-    for (reason,), part in frame.group_by("reason", maintain_order=True):
+    for (found,), part in frame.group_by("reason", maintain_order=True):
+        reason = str(found)
         values = ", ".join(f"{'null' if side is None else side}: {rows:,}" for side, rows in
                            part.select("side", "rows").head(8).iter_rows())  # fmt: skip
         more = f", and {part.height - 8} more values" if part.height > 8 else ""
         profit = part["pnl"].drop_nulls().sum() if part["pnl"].count() else 0
         said = f"; their profits add up to {profit:,.6g}" if profit else ""
-        out.append(f"{str(reason).capitalize()}: {part['rows'].sum():,} rows (by side, {values}{more}){said}.")
+        out.append(f"{reason[:1].upper()}{reason[1:]}: {part['rows'].sum():,} rows (by side, {values}{more}){said}.")
     return out
 
 
@@ -523,8 +523,8 @@ def _sections(
                           count=rows, measure=what)),
         Section("dates", "Hot dates", f"{rows.capitalize()} by date; more than {HOT:g} times the median is hot.",
                 by_date, partial(_dates_figure, count=rows)),
-        Section("left_out", "Left out", "What is not in the numbers above, or not in all of them, by the side's value.",
-                left_out, None, "" if left_out.height else "nothing was left out"),
+        *([Section("left_out", "Left out", "What is not in the numbers above, or not in all of them, by the side's "
+                   "value.", left_out)] if left_out.height else []),
     ]  # fmt: skip
 
 
@@ -612,8 +612,8 @@ def _summary(parts: Parts, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         won = frames.get("pnl_dates", pl.DataFrame())
         if won.height and name == "both":
             row["pnl"] = won["pnl"].sum()
-            if "won" in won.columns:
-                row["won"] = float(won["won"].sum()) / float(won["lots"].sum()) if won["lots"].sum() else None
+            if "lots_won" in won.columns:
+                row["won"] = float(won["lots_won"].sum()) / float(won["lots"].sum()) if won["lots"].sum() else None
         out.append(row)
     columns = list(dict.fromkeys(name for row in out for name in row))
     frame = pl.DataFrame([{name: row.get(name) for name in columns} for row in out], infer_schema_length=None)
@@ -722,9 +722,7 @@ def _profile_figure(cells: Cells, *, every: float, unit: Unit, what: str, count:
     return figure
 
 
-def _add_markouts(
-    figure: Any, names: Sequence[str], values: Sequence[float | None], unit: Unit, measure: str
-) -> None:
+def _add_markouts(figure: Any, names: Sequence[str], values: Sequence[float | None], unit: Unit, measure: str) -> None:
     go = viz.need("plotly.graph_objects")
     label = unit.label(measure)
     figure.data[0].update(marker_color=_look.LIGHT["line"], showlegend=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 import vizflow as vf
 from support import raises
+from vizflow import explore
 from vizflow.errors import ConfigError, DataError
 
 
@@ -242,36 +245,109 @@ def test_an_ic_of_large_values_is_what_it_is_of_small_ones() -> None:
         assert scaled.frame["ic"][0] == pytest.approx(one, rel=1e-9)
 
 
-@pytest.mark.parametrize("bad", [*NO_NUMBERS, None, 0.0, -0.0, -1.0])
-@pytest.mark.parametrize(
-    "column", ["matched_qty", "fillPrice", "mid", "return_60", "alpha", "realized_pnl", "BidPrice1"]
-)
-def test_sentinels_never_reach_a_number_of_the_trades_report(bad: float | None, column: str) -> None:
-    frame = trading(*[("B", 100, 10.01)] * 9).rename({"quantity": "matched_qty"}).with_columns(
-        BidPrice1=9.99, AskPrice1=10.01, alpha=pl.int_range(9).cast(pl.Float64), realized_pnl=pl.lit(1.0),
-        return_60=pl.lit(1e-4), matched_qty=pl.lit(100.0),
-    )  # fmt: skip
-    value = pl.when(pl.int_range(9) == 4).then(pl.lit(bad, pl.Float64)).otherwise(pl.col(column))
-    spoilt = frame.with_columns(value.alias(column))
-    if column == "return_60" and bad == -1.0:
-        with raises(DataError, "-1 or less"):
-            report_of(spoilt, alpha="alpha")
-        return
-    report = report_of(spoilt, alpha="alpha", buckets=2)
-    row = report.frame.row(0, named=True)
-    if column != "return_60" or bad is None or abs(bad) > 1 or math.isnan(bad):
-        assert row["markout_60"] == pytest.approx(10 * 1.0001 / 10.01 - 1, rel=1e-9)
-    for table in [report.frame, *report.frames.values()]:
-        for name, dtype in table.schema.items():
-            if dtype.is_float():
-                assert table[name].drop_nulls().abs().max() is None or table[name].drop_nulls().is_finite().all(), name
-                assert (table[name].drop_nulls().abs() < 1e299).all(), name
-    if bad is not None and not (math.isfinite(bad) and abs(bad) < 1e300):
-        assert any("not a finite number" in note for note in report.notes)
-
-
 @pytest.mark.parametrize("bad", NO_NUMBERS)
 def test_a_weighted_mean_leaves_out_what_is_no_number(bad: float) -> None:
     rows = pl.DataFrame({"w": [1.0, 1.0, 2.0], "v": [1.0, bad, 4.0]})
     metrics = {"v": vf.viz.weighted_mean("v", "w"), "c": vf.viz.coverage("v", "w"), "n": vf.viz.coverage("v")}
     assert vf.aggregate(rows, [], metrics).collect().row(0) == (3.0, 0.75, 2 / 3)
+
+
+# ---- R6: codes that are no bins are categories, and whole ----------------------------------------------------------
+
+CODES = [1, 2, 300750, 600000, 600036]
+LARGE = [2**53, 2**53 + 1, 2**63 - 1]
+
+
+def test_integer_codes_are_categories_in_every_figure() -> None:
+    pytest.importorskip("plotly")
+    rows = pl.DataFrame({"k": CODES * 2, "s": ["B", "S"] * 5, "m": [float(n) for n in range(10)]})
+    frame = vf.aggregate(rows, ["k", "s"], {"m": pl.col("m").max()})
+    for data in (frame, frame.collect(), rows):
+        metric = {"m": pl.col("m").max()} if data is rows else "m"
+        for figure in (vf.viz.heatmap(data, "k", "s", metric), vf.viz.line(data, "k", metric, by="s")):
+            assert figure.layout.xaxis.type == "category"
+            assert list(figure.data[0].x) == [str(k) for k in CODES]
+        assert vf.viz.heatmap(data, "s", "k", metric).layout.yaxis.type == "category"
+
+
+@pytest.mark.parametrize("name", ["k", "k_bin"])
+@pytest.mark.parametrize("units", [None, {"k": "id"}])
+def test_keys_beyond_a_browsers_numbers_are_text_everywhere(name: str, units: dict[str, str] | None) -> None:
+    pytest.importorskip("dash")
+    from vizflow.explore.engine import Engine, Question
+    from vizflow.explore.source import CubeSource
+
+    rows = pl.DataFrame({name: LARGE * 2, "s": ["B", "S"] * 3, "m": [2**60 + n for n in range(6)]})
+    frame = vf.aggregate(rows, [name, "s"], {"n": pl.len(), "m": pl.col("m").max()})
+    texts = [str(k) for k in LARGE]
+    figure = vf.viz.heatmap(frame, name, "s", "n", units=units)
+    assert list(figure.data[0].x) == texts
+    assert [key for key in texts if f'"{key}"' not in figure.to_json()] == []
+    engine = Engine(CubeSource.of(frame, units=units, title=None))
+    assert engine.about()["axes"][0]["keys"] == texts
+    asked = {"x": name, "y": "s", "metric": "m", "where": {name: texts[1:2]}, "panels": ["table", "total"]}
+    panels = json.loads(engine.answer(asked))["panels"]
+    table = [row[:2] + row[3:] for row in panels["table"]["rows"]]
+    assert sorted(table) == [[texts[1], "B", str(2**60 + 4)], [texts[1], "S", str(2**60 + 1)]]
+    assert panels["total"]["value"] == str(2**60 + 4)
+    assert engine.seen(Question.read(asked, engine.source))[name].unique().to_list() == LARGE[1:2]
+
+
+# ---- R7: names that are not there ---------------------------------------------------------------------------------
+
+
+def test_names_that_are_not_there_are_refused_with_near_ones() -> None:
+    pytest.importorskip("dash")
+    days = {"20240102": pl.DataFrame({"a": [1.0, 2.0, 3.0], "return_60": [0.1, 0.2, 0.3], "k": [1, 2, 3]})}
+    rows = days["20240102"]
+    cells = vf.aggregate(rows, ["k"], {"mean": pl.col("a").mean()})
+    with raises(ConfigError, "units: there is no 'retrun'", "did you mean 'return'"):
+        vf.reports.alpha(days, "a", units={"retrun": "bp"})
+    with raises(ConfigError, "units: there is no 'markuot'", "did you mean 'markout'"):
+        report_of(trading(*FIVE).rename({"quantity": "matched_qty"}), units={"markuot": "bp"})
+    for data, metric in ((rows, {"mean": pl.col("a").mean()}), (cells, "mean")):
+        with raises(ConfigError, "units: there is no 'maen'", "did you mean 'mean'"):
+            vf.viz.line(data, "k", metric, units={"maen": "bp"})
+        with raises(ConfigError, "bins: there is no 'kk'", "did you mean 'k'"):
+            vf.viz.line(data, "k", metric, bins={"kk": 0.5})
+    with raises(ConfigError, "units: there is no 'maen'", "did you mean 'mean'"):
+        vf.viz.dashboard(cells, units={"maen": "bp"})
+
+
+def test_the_alpha_report_heeds_the_symbol_of_the_config(tmp_path: Path) -> None:
+    rng = random.Random(3)
+    rows = [(f"s{k % 8}", 60.0 * (k // 8), rng.gauss(0, 1), rng.gauss(0, 1)) for k in range(160)]
+    frame = pl.DataFrame(rows, schema=["code", "elapsed_seconds", "a", "return_60"], orient="row")
+    config = vf.Config(input_dir=tmp_path, columns={"symbol": "code"})
+    vf.save(frame, config.get_file_path("20240102"))
+    report = vf.reports.alpha(config, "a", dates=["20240102"], quantiles=2)
+    plain = vf.reports.alpha({"20240102": frame.rename({"code": "symbol"})}, "a", quantiles=2)
+    assert report.frame["turnover"][0] == plain.frame["turnover"][0] > 0
+
+
+def test_several_alphas_are_refused_with_a_way_that_works() -> None:
+    days = {"20240102": pl.DataFrame({"a": [1.0, 2.0, 3.0], "b": [3.0, 1.0, 2.0], "return_60": [0.1, 0.2, 0.3]})}
+    with pytest.raises(ConfigError) as caught:
+        vf.reports.alpha(days, ["a", "b"])  # type: ignore[arg-type]
+    advice = str(caught.value).partition("make a report each: ")[2]
+    found = eval(advice, {"vf": vf, "source": days, "names": ["a", "b"]})
+    assert [found[name].frame["ic"][0] for name in "ab"] == pytest.approx([1.0, -0.5])
+
+
+def test_a_time_that_is_none_neither_fills_memory_nor_is_counted_as_a_slice() -> None:
+    frame = trading(*FIVE).rename({"quantity": "matched_qty"})
+    late = frame.with_columns(elapsed_seconds=pl.Series([0.0, 60.0, 120.0, 180.0, 1e17]))
+    report = report_of(late)
+    assert report.frames["profile"]["slice"].to_list() == [0]
+    assert "'elapsed_seconds' is no time of a trading day: 1 rows (by side, S: 1)." in report.notes
+    with raises(ConfigError, "every is 0.001", "from 1 to"):
+        report_of(frame, every=0.001)
+
+
+# ---- F8: what is missing is named ----------------------------------------------------------------------------------
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "waitress", None)
+    with pytest.raises(ImportError, match=r"^waitress, which .* pip install 'vizflow\[viz\]'"):
+        explore.serve("nowhere")

@@ -289,6 +289,8 @@ class Feed:
     kept: list[StateSpec]
     finish: dict[str, pl.Expr]
     bins: Mapping[str, float]
+    dates: list[dt.date]
+    """Days that the axis of dates has, whether rows are of them or not."""
     frames: Callable[[], Iterator[tuple[str, pl.DataFrame]]]
 
     @staticmethod
@@ -309,11 +311,13 @@ class Feed:
                     frame = io.stored(part.path, wanted)
                 else:
                     frame = part.traced.states().select(selected(wanted))
-                day = dt.datetime.strptime(part.traced.dates[0], "%Y%m%d").date() if dated else None
+                day = _day(part.traced.dates[0]) if dated else None
                 yield part.name, part.typed(frame).with_columns(pl.lit(day, dtype=pl.Date).alias(DATE))
 
         keys = {DATE: pl.Date(), **{name: parts[0].keys[name] for name in names}}
-        return Feed(plan, keys, dated, kept, finish, _widths(names, plan.group_by, parts[0].traced.bins, bins), frames)
+        widths = _widths(names, plan.group_by, parts[0].traced.bins, bins)
+        days = [_day(date) for part in parts for date in part.traced.dates]
+        return Feed(plan, keys, dated, kept, finish, widths, days, frames)
 
     @staticmethod
     def of_frame(
@@ -331,7 +335,7 @@ class Feed:
             )
         day = pl.lit(None, dtype=pl.Date) if date is None else pl.col(date)
         if date is None and len(traced.dates) == 1:
-            day = pl.lit(dt.datetime.strptime(traced.dates[0], "%Y%m%d").date())
+            day = pl.lit(_day(traced.dates[0]))
         places = [state for state in kept if state.kind in ("first", "last")]
         if len(traced.dates) != 1:  # dates may be merged: their order is in the states
             states = states.with_columns(_order(state) for state in places)
@@ -339,11 +343,16 @@ class Feed:
         keys = {DATE: pl.Date(), **{name: states.schema[name] for name in names}}
         dated = date is not None or len(traced.dates) == 1
         widths = _widths(names, traced.plan.group_by, traced.bins, bins)
-        return Feed(traced.plan, keys, dated, kept, finish, widths, lambda: iter([("the frame", frame)]))
+        days = [_day(known) for known in traced.dates] if dated and date in (None, DATE) else []
+        return Feed(traced.plan, keys, dated, kept, finish, widths, days, lambda: iter([("the frame", frame)]))
 
     def columns(self, frame: pl.DataFrame) -> tuple[list[pl.Series], list[pl.Series]]:
         keys = [_key(frame[name]) for name in self.keys]
         return keys, [frame[name] for name in _columns(self.kept)]
+
+
+def _day(date: str) -> dt.date:
+    return dt.datetime.strptime(date, "%Y%m%d").date()
 
 
 def _order(state: StateSpec) -> pl.Expr:
@@ -445,6 +454,8 @@ def learnt(feed: Feed) -> tuple[_core.Cube, int]:
         with _named(name):
             core.learn(keys, values, frame.height)
         rows += frame.height
+    if feed.dates:
+        core.learn_axis(0, [pl.Series(DATE, feed.dates, dtype=pl.Date)], len(feed.dates))
     return core, rows
 
 

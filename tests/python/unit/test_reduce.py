@@ -358,7 +358,7 @@ def test_partials_of_other_bin_widths_are_refused(tmp_path: Path) -> None:
             return vf.aggregate(vf.bin(df, {"price": width}), ["price_bin"], {"n": pl.len()})
 
         vf.run(pipeline, config, day)
-    with raises(ConfigError, "20240103.parquet has other bins than", "price_bin has width 0.5, not 1.0"):
+    with raises(ConfigError, "20240103.parquet has other bins than", "price_bin has width 0.5, not width 1.0"):
         vf.reduce(tmp_path / "out")
 
 

@@ -334,16 +334,16 @@ class Feed:
                 f"column {date!r} is {states.schema[date]}; the axis of dates is of type Date", column=date
             )
         day = pl.lit(None, dtype=pl.Date) if date is None else pl.col(date)
-        if date is None and len(traced.dates) == 1:
-            day = pl.lit(_day(traced.dates[0]))
+        if date is None and len(traced.days) == 1:
+            day = pl.lit(_day(traced.days[0]))
         places = [state for state in kept if state.kind in ("first", "last")]
-        if len(traced.dates) != 1:  # dates may be merged: their order is in the states
+        if len(traced.days) != 1:  # dates may be merged: their order is in the states
             states = states.with_columns(_order(state) for state in places)
         frame = states.select(day.cast(pl.Date).alias(DATE), *selected([*names, *_columns(kept)]))
         keys = {DATE: pl.Date(), **{name: states.schema[name] for name in names}}
-        dated = date is not None or len(traced.dates) == 1
+        dated = date is not None or len(traced.days) == 1
         widths = _widths(names, traced.plan.group_by, traced.bins, bins)
-        days = [_day(known) for known in traced.dates] if dated and date in (None, DATE) else []
+        days = [_day(known) for known in traced.days] if dated and date in (None, DATE) else []
         return Feed(traced.plan, keys, dated, kept, finish, widths, days, lambda: iter([("the frame", frame)]))
 
     def columns(self, frame: pl.DataFrame) -> tuple[list[pl.Series], list[pl.Series]]:

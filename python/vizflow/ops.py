@@ -16,10 +16,10 @@ import polars as pl
 from vizflow import _clock, _core, _partial
 from vizflow._clock import TimeUnit
 from vizflow._clock import local_day as _local_day
-from vizflow._groups import Groups, Names, Reading, groups_of, key_names, paired
+from vizflow._groups import DATE, Days, Groups, Names, Reading, groups_of, key_names, paired
 from vizflow._integers import checked
+from vizflow._lineage import day_of, note
 from vizflow._lineage import known as known_bins
-from vizflow._lineage import note
 from vizflow._metrics import Job, make_job
 from vizflow._plans import Frame, as_lazy, column, column_type, plugin, require, require_new, threads
 from vizflow._plans import columns as selected
@@ -717,17 +717,22 @@ def aggregate(
 
     notes = _partial.current()
 
+    bins = known_bins(lf)
+    known = day_of(bins, ELAPSED)
+    days = Days(DATE if job.plan is not None and known is None and DATE in schema else None)
+
     def states() -> pl.DataFrame:
         with _partial.resumed(notes):
-            return _collect_states(lf, schema, keys, job)
+            return _collect_states(lf, schema, keys, job, days)
 
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
         yield _finish_groups(states(), lf, keys, job, list(metrics))
 
     frame = source(produce, out, "aggregate")
     if job.plan is not None:
-        bins = {name: what for name, what in known_bins(lf).items() if name in keys}
-        _partial.remember(frame, _partial.Traced(job.plan, states, bins))
+        bins = {name: what for name, what in bins.items() if name in keys and day_of(bins, name) is None}
+        dates = () if known is None else (known,)
+        _partial.remember(frame, _partial.Traced(job.plan, states, bins, dates, days.met))
     _partial.note_aggregate(mergeable)
     return frame
 
@@ -829,22 +834,22 @@ def _others(states: Mapping[str, pl.Series], lf: pl.LazyFrame, keys: list[str], 
     return {name: out[safe[name]] for name in job.others}
 
 
-_GROUP = "__vf_group"
+_GROUP, _DAY = "__vf_group", "__vf_day"
 
 
-def _collect_states(lf: pl.LazyFrame, schema: pl.Schema, keys: list[str], job: Job) -> pl.DataFrame:
+def _collect_states(lf: pl.LazyFrame, schema: pl.Schema, keys: list[str], job: Job, days: Days) -> pl.DataFrame:
     """Keys and states of every group, sorted by the keys: one pass, in any order where no bit depends on it."""
-    numbered = _numbered(lf, keys, job)
+    numbered = _numbered(lf, keys, job, days)
     if numbered is None:
-        agg = _aggregated(lf, keys, job)
+        agg = _aggregated(lf, keys, job, days)
         return frame_of(agg, {key: schema[key] for key in keys}, job.states)
     frame, numbers = numbered
-    states = frame_of(_aggregated(frame, [_GROUP], job), {_GROUP: pl.UInt32()}, job.states)
+    states = frame_of(_aggregated(frame, [_GROUP], job, days), {_GROUP: pl.UInt32()}, job.states)
     found = {key: pl.Series(made).cast(schema[key]) for key, made in zip(keys, numbers.finish(), strict=True)}
     return pl.DataFrame(found)[states[_GROUP]].hstack(states.drop(_GROUP)).sort(selected(keys))
 
 
-def _numbered(lf: pl.LazyFrame, keys: list[str], job: Job) -> tuple[pl.LazyFrame, _core.Agg] | None:
+def _numbered(lf: pl.LazyFrame, keys: list[str], job: Job, days: Days) -> tuple[pl.LazyFrame, _core.Agg] | None:
     """Give a frame that repeats rows with a number for each row's keys, made before the rows are repeated."""
     under = origin(lf)
     if under is None or not keys or not set(keys) <= set(under.frame.collect_schema()):
@@ -856,14 +861,14 @@ def _numbered(lf: pl.LazyFrame, keys: list[str], job: Job) -> tuple[pl.LazyFrame
 
     number(pl.DataFrame(schema=under.frame.select(selected(keys)).collect_schema()))  # types, should no rows come
     frame = with_function(under.frame, _GROUP, Function(keys, number, pl.UInt32()))
-    return under.rebuild(frame, [_GROUP, *_roots(job.values)]), numbers
+    return under.rebuild(frame, list(dict.fromkeys([_GROUP, *_roots(job.values), *days.names]))), numbers
 
 
 def _roots(exprs: Sequence[pl.Expr]) -> list[str]:
     return list(dict.fromkeys(root for expr in exprs for root in expr.meta.root_names()))
 
 
-def _aggregated(lf: pl.LazyFrame, keys: list[str], job: Job) -> _core.Agg:
+def _aggregated(lf: pl.LazyFrame, keys: list[str], job: Job, days: Days) -> _core.Agg:
     """Every row of a frame, in C."""
     values = job.value_names()
     key_names = [f"__vf_key_{index}" for index in range(len(keys))]
@@ -875,19 +880,22 @@ def _aggregated(lf: pl.LazyFrame, keys: list[str], job: Job) -> _core.Agg:
     )
     columns = [column(key).alias(name) for key, name in zip(keys, key_names, strict=True)]
     columns += [value.alias(name) for value, name in zip(job.values, values, strict=True)]
+    columns += [pl.col(name).alias(_DAY) for name in days.names]
     rows_only = not columns
     frame = lf.select(pl.len().cast(pl.Int64)) if rows_only else lf.select(columns)
     empty = pl.DataFrame(schema=[] if rows_only else frame.collect_schema())  # types, should no rows come
     agg.update([empty[name] for name in key_names], [empty[name] for name in values], 0)
     direct = is_direct(lf) and not rows_only
     plain = (
-        rows(lf, list(dict.fromkeys([*keys, *_roots(job.values)]))) if direct else batches(frame, ordered=job.in_order)
+        rows(lf, list(dict.fromkeys([*keys, *_roots(job.values), *days.names]))) if direct else batches(frame, ordered=job.in_order)
     )
     given = plain if direct else gathered(plain, GROUPED_ROWS)  # an update starts its threads once for so many rows
     entered = 0
     for given_batch in ahead(given):
         batch = given_batch.select(columns) if direct else given_batch
         height = batch.item() if rows_only else batch.height
+        if _DAY in batch.columns:
+            days.see(batch[_DAY])
         agg.update([batch[name] for name in key_names], [batch[name] for name in values], height)
         entered += height
     _partial.note_rows("aggregate", entered)

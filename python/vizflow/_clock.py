@@ -214,4 +214,5 @@ def plan(read: Reading, at: Hours, options: dict[str, Any], whole: bool) -> pl.E
     edges = [edge for session in at.market.bounds_ns for edge in session]
     night = at.market._night_text if at.number is not None else None
     told = note({"elapsed_seconds": day_text(at.number)} if at.number is not None else {})
-    return plugin("clock_elapsed", [read.expr, told], whole=whole, sessions=edges, day=at.number, calendar=night, **options)
+    args = [read.expr, told]
+    return plugin("clock_elapsed", args, whole=whole, sessions=edges, day=at.number, calendar=night, **options)

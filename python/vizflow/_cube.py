@@ -21,6 +21,7 @@ import polars as pl
 from vizflow import _core, _digest, _partial, _places, io
 from vizflow._axes import Dim
 from vizflow._lineage import Bins
+from vizflow._numbers import real, whole
 from vizflow._partial import Plan, StateSpec, is_width
 from vizflow._plans import columns as selected
 from vizflow._plans import threads
@@ -259,7 +260,7 @@ def _type_text(dtype: pl.DataType) -> Any:
         return {"Datetime": [dtype.time_unit, dtype.time_zone]}
     if isinstance(dtype, pl.Categorical):
         categories = dtype.categories
-        return {"Categorical": [categories.name(), categories.namespace(), categories.physical().__name__]}
+        return {"Categorical": [categories.name(), categories.namespace(), str(categories.physical())]}
     return type(dtype).__name__ if type(dtype).__name__ in _PLAIN else "String"
 
 
@@ -398,7 +399,7 @@ def _widths(
             raise SchemaError(f"bins: there is no dimension {name!r}; {near_names(name, have)}", column=name)
         if out.get(name, width) != width:
             raise ConfigError(f"bins: {name!r} has width {out[name]} in the partials, not {width}")
-        if not (0 < width < float("inf")):
+        if not 0 < (real(width) or 0) < float("inf"):
             raise ConfigError(f"bins: {name!r} has width {width}; a finite number above 0 is needed")
         out[name] = float(width)
     return {name: width for name, width in out.items() if name in names}
@@ -528,18 +529,19 @@ def memory_limit_of(given: int | str | None) -> int:
         return max(_free_memory() // 2, 1)
     if isinstance(given, str):
         text = given.strip().lower()
-        number = text.rstrip("abcdefghijklmnopqrstuvwxyz").strip()
+        digits = text.rstrip("abcdefghijklmnopqrstuvwxyz").strip()
         unit = text[len(text.rstrip("abcdefghijklmnopqrstuvwxyz")) :] or "b"
         try:
-            limit = int(float(number) * _UNITS[unit])
+            limit = int(float(digits) * _UNITS[unit])
         except (ValueError, KeyError, OverflowError):
             raise ConfigError(
                 f"memory_limit is {given!r}; bytes, or text such as '8 GiB' and '500 MB' are accepted"
             ) from None
-    elif isinstance(given, int) and not isinstance(given, bool):
-        limit = given
     else:
-        raise ConfigError(f"memory_limit is {given!r}; bytes, or text such as '8 GiB' are accepted")
+        bytes_ = whole(given)
+        if bytes_ is None:
+            raise ConfigError(f"memory_limit is {given!r}; bytes, or text such as '8 GiB' are accepted")
+        limit = bytes_
     if limit <= 0:
         raise ConfigError(f"memory_limit is {given!r}; it must be above 0")
     return limit

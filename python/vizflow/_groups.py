@@ -198,7 +198,7 @@ def days_of(column: pl.Series) -> pl.Series:
 
 
 class Days:
-    """Which days the rows of a frame say that they are of, in a column; none where there is none, or where it is no day."""
+    """Which days rows say that they are of, in a column; none where there is no column, or where it is no day."""
 
     def __init__(self, column: str | None) -> None:
         self.names = [] if column is None else [column]

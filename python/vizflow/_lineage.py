@@ -1,5 +1,4 @@
-"""Which bins the columns of a frame hold, and of which day it is: that travels in the frame's own plan, as a text that C
-ignores.
+"""Which bins a frame's columns hold, and of which day it is: that travels in its own plan, as a text that C ignores.
 
 Whatever Polars builds upon a binned frame still shows that text in its plan, so a width is known wherever its column
 came through untouched; a column that was written anew under the same name is not known.

@@ -21,6 +21,7 @@ from vizflow._integers import checked
 from vizflow._lineage import day_of, note
 from vizflow._lineage import known as known_bins
 from vizflow._metrics import Job, make_job
+from vizflow._numbers import real
 from vizflow._plans import Frame, as_lazy, column, column_type, plugin, require, require_new, threads
 from vizflow._plans import columns as selected
 from vizflow._states import frame_of
@@ -293,10 +294,11 @@ def near_integer(
     base = dtype if isinstance(dtype, type) else type(dtype)
     if base not in _INTEGER_FORMATS:
         raise ConfigError(f"near_integer casts to an integer type, not to {dtype}")
-    if not 0 <= tolerance < 0.5:
+    near = real(tolerance)
+    if near is None or not 0 <= near < 0.5:
         raise ConfigError(f"tolerance is {tolerance!r}; 0 <= tolerance < 0.5 is accepted")
     expr = pl.col(column) if isinstance(column, str) else column
-    return plugin("cast_integer", [expr], format=_INTEGER_FORMATS[base], tolerance=float(tolerance))
+    return plugin("cast_integer", [expr], format=_INTEGER_FORMATS[base], tolerance=float(near))
 
 
 # ---- returns ----------------------------------------------------------------------------------------------------
@@ -411,16 +413,16 @@ def forward_return(
     require_new(schema, names, "forward_return")
     if method not in _METHODS:
         raise ConfigError(f"method is {method!r}; 'backward', 'forward' or 'nearest' is accepted")
-    number = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool)
-    if tolerance is not None and not (number and 0 <= tolerance < 1e9):
-        raise ConfigError(f"tolerance is {tolerance!r}; seconds >= 0, or None, are accepted")
+    within = real(tolerance)
+    if tolerance is not None and (within is None or not 0 <= within < 1e9):
+        raise ConfigError(f"tolerance is {tolerance!r}; seconds from 0 to below 1e9, or None, are accepted")
     if gaps not in ("bridge", "null"):
         raise ConfigError(f"gaps is {gaps!r}; 'bridge' or 'null' is accepted")
     end_ns, left = _day_end(end, date, schema, time_col, groups)
     options: dict[str, Any] = {
         "horizons_ns": [round(h * _SECOND) for h in seconds],
         "method": _METHODS[method],
-        "tolerance_ns": -1 if tolerance is None else round(tolerance * _SECOND),
+        "tolerance_ns": -1 if within is None else round(within * _SECOND),
         "end_ns": end_ns,
         "quotes": quotes is not None,
         "gaps": gaps == "null",
@@ -459,19 +461,22 @@ def _check_observations(schema: pl.Schema, price_col: str, time_col: str) -> Non
 
 
 def _check_horizons(horizons: Sequence[float]) -> list[float]:
-    if isinstance(horizons, (int, float)):
+    if real(horizons) is not None:
         raise ConfigError(f"horizons is a list of seconds, for example [{horizons}]")
-    if not horizons:
+    seconds = []
+    for given in horizons:
+        h = real(given)
+        if h is None or not 0 < h < 1e9 or round(h * _SECOND) == 0:
+            raise ConfigError(f"horizon {given!r}: a positive number of seconds, below 1e9, is accepted")
+        seconds.append(h)
+    if not seconds:
         raise ConfigError("horizons is empty; seconds such as [60, 300] are accepted")
-    for h in horizons:
-        if isinstance(h, bool) or not isinstance(h, (int, float)) or not 0 < h < 1e9 or round(h * _SECOND) == 0:
-            raise ConfigError(f"horizon {h!r}: a positive number of seconds is accepted")
     seen: set[int] = set()
-    for h in horizons:
+    for h in seconds:
         if round(h * _SECOND) in seen:
             raise ConfigError(f"horizon {h!r} is given twice")
         seen.add(round(h * _SECOND))
-    return list(horizons)
+    return seconds
 
 
 def _spell(seconds: float) -> str:
@@ -505,9 +510,10 @@ def _day_end(
         )
     if end is None:
         return _NO_END, None
-    if isinstance(end, bool) or not isinstance(end, (int, float)) or not math.isfinite(end) or abs(end) > 9e9:
+    seconds = real(end)
+    if seconds is None or not abs(seconds) <= 9e9:
         raise ConfigError(f"end is {end!r}; seconds, a Market, or None are accepted")
-    return round(end * _SECOND), None
+    return round(seconds * _SECOND), None
 
 
 def _before_end(values: pl.Series, left: pl.Series, horizon_ns: int) -> pl.Series:
@@ -627,11 +633,11 @@ def bin(df: Frame, widths: Mapping[str, float], *, snap: bool = False) -> pl.Laz
         dtype = column_type(schema, name, "widths")
         if not dtype.is_numeric() and dtype != pl.Null:
             raise SchemaError(f"bin: column {name!r} is {dtype}; a numeric column is needed", column=name)
-        number = isinstance(width, (int, float)) and not isinstance(width, bool)
-        if not number or not math.isfinite(width) or width <= 0:
+        wide = real(width)
+        if wide is None or not 0 < wide < math.inf:
             raise ConfigError(f"bin width of {name!r} is {width!r}; a finite width above 0 is accepted", column=name)
-        told = note({f"{name}_bin": float(width)})
-        bins[f"{name}_bin"] = plugin("bin_index", [pl.col(name), told], width=float(width), snap=snap)
+        told = note({f"{name}_bin": float(wide)})
+        bins[f"{name}_bin"] = plugin("bin_index", [pl.col(name), told], width=float(wide), snap=snap)
     require_new(schema, bins, "bin")
     _partial.note_bins({f"{name}_bin": float(width) for name, width in widths.items()})
     return with_columns(lf, bins)

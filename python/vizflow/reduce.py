@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from vizflow import _core, _partial, io
+from vizflow import _core, _digest, _partial, io
 from vizflow._metrics import merging
 from vizflow._partial import Plan, Traced
 from vizflow._plans import columns as selected
@@ -135,6 +135,8 @@ class _Part:
     keys: Mapping[str, pl.DataType]
     stored: Mapping[str, pl.DataType]
     """Types of the keys as they are stored; `keys` has those that they take."""
+    digest: str = ""
+    """Of a file whose date is not known."""
 
     def typed(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Give keys that are null throughout the type that they take."""
@@ -194,7 +196,8 @@ def _file(path: Path) -> _Part:
     def states() -> pl.DataFrame:
         return io.stored(path, columns)
 
-    return _Part(str(path), Traced(known.plan, states, known.bins, known.dates), path, keys, keys)
+    digest = "" if known.dates else known.metadata.get(_digest.KEY, "")
+    return _Part(str(path), Traced(known.plan, states, known.bins, known.dates), path, keys, keys, digest)
 
 
 def _frame(frame: pl.LazyFrame | pl.DataFrame, position: int) -> _Part:
@@ -265,6 +268,21 @@ def _check_dates(parts: list[_Part]) -> None:
     for part in parts if places and len(parts) > 1 else ():
         _require_dates(part, "first and last values")
     _check_once(parts, lambda part: part.traced.dates)
+    _check_copies(parts)
+
+
+def _check_copies(parts: list[_Part]) -> None:
+    """Refuse a file beside a copy of itself, where no date tells them apart."""
+    seen: dict[str, _Part] = {}
+    for part in parts:
+        first = seen.setdefault(part.digest, part)
+        if first is part or not part.digest or part.traced.dates or first.traced.dates:
+            continue
+        if part.traced.states().height > 0:
+            raise ConfigError(
+                f"{part.name} is {first.name} once more; its rows would count twice, so leave one out (of two days "
+                "that are alike, pass a mapping of dates to partials)"
+            )
 
 
 def _check_once(parts: list[_Part], days: Callable[[_Part], tuple[str, ...]]) -> None:

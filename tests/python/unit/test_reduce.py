@@ -318,10 +318,10 @@ def test_float_sums_past_the_largest_double_come_back() -> None:
         (PRICE.filter(QTY > 1).filter(PRICE > 1).sum(), "filtered twice", "&"),
         (PRICE.filter(PRICE.mean() < PRICE).sum(), "another aggregate", "before aggregate"),
         (pl.len().filter(QTY > 1), "is a list", "use pl.col(...).filter(...).len()"),
-        (PRICE.nan_max(), "nan_max", "use max()"),
+        (PRICE.nan_max(), "nan_max", "is_nan().any()"),
         (PRICE.sum().is_in([1.0]), "holds the function 'is_in'", "with_columns"),
-        (pl.col("side").first(), "which is String", "group_by"),
-        (pl.corr("price", "qty", method="spearman"), "rank correlation", "pearson"),
+        (pl.col("side").first(), "which is String", "to_physical()"),
+        (pl.corr("price", "qty", method="spearman"), "rank correlation", "take pl.corr of them"),
         (PRICE.cast(pl.Decimal(10, 2)).sum(), "Decimal", "cast it"),
     ],
 )  # fmt: skip

@@ -464,6 +464,7 @@ VF_API enum vf_status vf_cast_float(const struct vf_context *ctx, const struct v
 VF_API enum vf_status vf_mid(const struct vf_context *ctx, const struct vf_series *bid,
                              const struct vf_series *ask, struct vf_column *out, struct vf_error *err);
 
+/* What vf_integer_arithmetic computes. */
 enum vf_integer_op {
     VF_INTEGER_ADD = 0,
     VF_INTEGER_SUB = 1,
@@ -1062,6 +1063,13 @@ VF_API void vf_cube_close(struct vf_cube *cube);
    after the types were accepted makes every later call but close VF_ERROR_STATE. */
 VF_API enum vf_status vf_cube_learn(struct vf_cube *cube, const struct vf_series *keys, const struct vf_series *values,
                                     int64_t n_rows, struct vf_error *err);
+
+/* After learn, during the first reading: n values that axis has though no row may hold them, such as the date of a day
+   without rows. Cells are none of it, and add and finish count no row. VF_ERROR_STATE before anything was learnt;
+   VF_ERROR_TYPE for values of another type than the axis's. A failure after that makes every later call but close
+   VF_ERROR_STATE. */
+VF_API enum vf_status vf_cube_learn_axis(struct vf_cube *cube, size_t axis, const struct vf_series *values, int64_t n,
+                                         struct vf_error *err);
 
 /* What a cube of the rows learnt would need, so that a limit can be chosen. VF_ERROR_STATE once it is built. */
 struct vf_cube_size {

@@ -90,6 +90,20 @@ static PyObject *cube_add(PyObject *self, PyObject *args) {
     return take_rows(self, args, vf_cube_add);
 }
 
+static PyObject *cube_learn_axis(PyObject *self, PyObject *args) {
+    struct columns_in in;
+    struct vf_error err = {0};
+    enum vf_status status;
+    PyObject *columns;
+    Py_ssize_t axis, n;
+    if (!PyArg_ParseTuple(args, "nOn", &axis, &columns, &n) || !columns_in_new(columns, &in)) return NULL;
+    Py_BEGIN_ALLOW_THREADS;
+    status = vf_cube_learn_axis(self_of(self)->cube, (size_t)axis, in.n == 1 ? in.series : NULL, n, &err);
+    columns_in_free(&in);
+    Py_END_ALLOW_THREADS;
+    return none_or_error(status, &err);
+}
+
 static PyObject *cube_size(PyObject *self, PyObject *unused) {
     struct vf_cube_size size;
     struct vf_error err = {0};
@@ -269,6 +283,8 @@ static PyObject *cube_attach(PyObject *type, PyObject *args) {
 
 static PyMethodDef cube_methods[] = {
     {"learn", cube_learn, METH_VARARGS, "learn($self, keys, values, n_rows, /)\n--\n\nFirst reading."},
+    {"learn_axis", cube_learn_axis, METH_VARARGS,
+     "learn_axis($self, axis, [values], n, /)\n--\n\nValues that an axis has though no row may hold them."},
     {"size", cube_size, METH_NOARGS,
      "(rows, dense cells, dense bytes, dense kept, sparse bytes, sparse kept, record words, scan bytes)."},
     {"lengths", cube_lengths, METH_NOARGS, "Lengths of the axes, before build."},

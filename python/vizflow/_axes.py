@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 
+from vizflow._numbers import whole
 from vizflow.config import check_date
 from vizflow.errors import ConfigError, near_names
 
@@ -135,7 +136,7 @@ class Dim:
             raise self._wrong_type(value) from None
         if at < len(values) and values[at] == value:
             return (self._first + at,)
-        if self.width is not None and isinstance(value, int):
+        if self.width is not None and whole(value) is not None:
             return ()  # a bin without rows
         raise ConfigError(f"{self.name}: there is no {self._shown(value)} on this axis; {self._there_is(value)}")
 

@@ -17,6 +17,7 @@ import polars as pl
 from vizflow import _partial
 from vizflow._clusters import ratios
 from vizflow._look import Unit, check_units, unit_of
+from vizflow._numbers import real
 from vizflow._plans import as_lazy, require
 from vizflow.errors import ConfigError, DataError, SchemaError
 from vizflow.ops import aggregate
@@ -403,7 +404,7 @@ def _dim(keys: pl.Series, bins: Mapping[str, float], units: Units | None) -> Dim
     name, dtype = keys.name, keys.dtype
     unit = unit_of(name, units)
     width = bins.get(name, bins.get(name.removesuffix("_bin")))
-    if width is not None and not (isinstance(width, (int, float)) and math.isfinite(width) and width > 0):
+    if width is not None and not 0 < (real(width) or 0) < math.inf:
         raise ConfigError(f"bins[{name!r}] is {width!r}; a width above 0 is accepted")
     if dtype == pl.Date or name == "date":
         return Dim(name, "date")

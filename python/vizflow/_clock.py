@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 import polars as pl
 
 from vizflow import _core, _partial
+from vizflow._lineage import day_text, note
 from vizflow._plans import column_type, plugin
 from vizflow._stream import has_cheap_head, is_in_memory
 from vizflow.errors import ConfigError, SchemaError
@@ -220,4 +221,6 @@ def plan(read: Reading, at: Hours, options: dict[str, Any], whole: bool, tally: 
         return plugin("clock_elapsed_on", args, whole=whole, calendar=calendar_text(at.market), **options)
     edges = [edge for session in at.market.bounds_ns for edge in session]
     night = at.market._night_text if at.number is not None else None
-    return plugin("clock_elapsed", [read.expr], whole=whole, sessions=edges, day=at.number, calendar=night, **options)
+    told = note({"elapsed_seconds": day_text(at.number)} if at.number is not None else {})
+    args = [read.expr, told]
+    return plugin("clock_elapsed", args, whole=whole, sessions=edges, day=at.number, calendar=night, **options)

@@ -21,6 +21,7 @@ import polars as pl
 from vizflow import _core, _digest, _partial, _places, io
 from vizflow._axes import Dim
 from vizflow._lineage import Bins
+from vizflow._numbers import real, whole
 from vizflow._partial import Plan, StateSpec, is_width
 from vizflow._plans import columns as selected
 from vizflow._plans import threads
@@ -259,7 +260,7 @@ def _type_text(dtype: pl.DataType) -> Any:
         return {"Datetime": [dtype.time_unit, dtype.time_zone]}
     if isinstance(dtype, pl.Categorical):
         categories = dtype.categories
-        return {"Categorical": [categories.name(), categories.namespace(), categories.physical().__name__]}
+        return {"Categorical": [categories.name(), categories.namespace(), str(categories.physical())]}
     return type(dtype).__name__ if type(dtype).__name__ in _PLAIN else "String"
 
 
@@ -289,6 +290,8 @@ class Feed:
     kept: list[StateSpec]
     finish: dict[str, pl.Expr]
     bins: Mapping[str, float]
+    dates: list[dt.date]
+    """Days that the axis of dates has, whether rows are of them or not."""
     frames: Callable[[], Iterator[tuple[str, pl.DataFrame]]]
 
     @staticmethod
@@ -309,11 +312,13 @@ class Feed:
                     frame = io.stored(part.path, wanted)
                 else:
                     frame = part.traced.states().select(selected(wanted))
-                day = dt.datetime.strptime(part.traced.dates[0], "%Y%m%d").date() if dated else None
+                day = _day(part.traced.dates[0]) if dated else None
                 yield part.name, part.typed(frame).with_columns(pl.lit(day, dtype=pl.Date).alias(DATE))
 
         keys = {DATE: pl.Date(), **{name: parts[0].keys[name] for name in names}}
-        return Feed(plan, keys, dated, kept, finish, _widths(names, plan.group_by, parts[0].traced.bins, bins), frames)
+        widths = _widths(names, plan.group_by, parts[0].traced.bins, bins)
+        days = [_day(date) for part in parts for date in part.traced.dates]
+        return Feed(plan, keys, dated, kept, finish, widths, days, frames)
 
     @staticmethod
     def of_frame(
@@ -330,20 +335,25 @@ class Feed:
                 f"column {date!r} is {states.schema[date]}; the axis of dates is of type Date", column=date
             )
         day = pl.lit(None, dtype=pl.Date) if date is None else pl.col(date)
-        if date is None and len(traced.dates) == 1:
-            day = pl.lit(dt.datetime.strptime(traced.dates[0], "%Y%m%d").date())
+        if date is None and len(traced.days) == 1:
+            day = pl.lit(_day(traced.days[0]))
         places = [state for state in kept if state.kind in ("first", "last")]
-        if len(traced.dates) != 1:  # dates may be merged: their order is in the states
+        if len(traced.days) != 1:  # dates may be merged: their order is in the states
             states = states.with_columns(_order(state) for state in places)
         frame = states.select(day.cast(pl.Date).alias(DATE), *selected([*names, *_columns(kept)]))
         keys = {DATE: pl.Date(), **{name: states.schema[name] for name in names}}
-        dated = date is not None or len(traced.dates) == 1
+        dated = date is not None or len(traced.days) == 1
         widths = _widths(names, traced.plan.group_by, traced.bins, bins)
-        return Feed(traced.plan, keys, dated, kept, finish, widths, lambda: iter([("the frame", frame)]))
+        days = [_day(known) for known in traced.days] if dated and date in (None, DATE) else []
+        return Feed(traced.plan, keys, dated, kept, finish, widths, days, lambda: iter([("the frame", frame)]))
 
     def columns(self, frame: pl.DataFrame) -> tuple[list[pl.Series], list[pl.Series]]:
         keys = [_key(frame[name]) for name in self.keys]
         return keys, [frame[name] for name in _columns(self.kept)]
+
+
+def _day(date: str) -> dt.date:
+    return dt.datetime.strptime(date, "%Y%m%d").date()
 
 
 def _order(state: StateSpec) -> pl.Expr:
@@ -389,7 +399,7 @@ def _widths(
             raise SchemaError(f"bins: there is no dimension {name!r}; {near_names(name, have)}", column=name)
         if out.get(name, width) != width:
             raise ConfigError(f"bins: {name!r} has width {out[name]} in the partials, not {width}")
-        if not (0 < width < float("inf")):
+        if not 0 < (real(width) or 0) < float("inf"):
             raise ConfigError(f"bins: {name!r} has width {width}; a finite number above 0 is needed")
         out[name] = float(width)
     return {name: width for name, width in out.items() if name in names}
@@ -445,6 +455,8 @@ def learnt(feed: Feed) -> tuple[_core.Cube, int]:
         with _named(name):
             core.learn(keys, values, frame.height)
         rows += frame.height
+    if feed.dates:
+        core.learn_axis(0, [pl.Series(DATE, feed.dates, dtype=pl.Date)], len(feed.dates))
     return core, rows
 
 
@@ -517,18 +529,19 @@ def memory_limit_of(given: int | str | None) -> int:
         return max(_free_memory() // 2, 1)
     if isinstance(given, str):
         text = given.strip().lower()
-        number = text.rstrip("abcdefghijklmnopqrstuvwxyz").strip()
+        digits = text.rstrip("abcdefghijklmnopqrstuvwxyz").strip()
         unit = text[len(text.rstrip("abcdefghijklmnopqrstuvwxyz")) :] or "b"
         try:
-            limit = int(float(number) * _UNITS[unit])
+            limit = int(float(digits) * _UNITS[unit])
         except (ValueError, KeyError, OverflowError):
             raise ConfigError(
                 f"memory_limit is {given!r}; bytes, or text such as '8 GiB' and '500 MB' are accepted"
             ) from None
-    elif isinstance(given, int) and not isinstance(given, bool):
-        limit = given
     else:
-        raise ConfigError(f"memory_limit is {given!r}; bytes, or text such as '8 GiB' are accepted")
+        bytes_ = whole(given)
+        if bytes_ is None:
+            raise ConfigError(f"memory_limit is {given!r}; bytes, or text such as '8 GiB' are accepted")
+        limit = bytes_
     if limit <= 0:
         raise ConfigError(f"memory_limit is {given!r}; it must be above 0")
     return limit

@@ -210,6 +210,28 @@ def undashed(column: pl.Series) -> pl.Series:
     return column.cast(pl.String).replace(dashed, dashed.str.replace_all("-", "", literal=True))
 
 
+class Days:
+    """Which days rows say that they are of, in a column; none where there is no column, or where it is no day."""
+
+    def __init__(self, column: str | None) -> None:
+        self.names = [] if column is None else [column]
+        self.met: set[str] = set()
+
+    def see(self, column: pl.Series) -> None:
+        """Note the days of a batch."""
+        if not self.names or column.is_empty():
+            return
+        first = column.first()
+        some = column.unique() if (column != first).any() or column.has_nulls() else column.head(1)
+        try:
+            days = as_dates(some).drop_nulls()
+        except (DataError, pl.exceptions.PolarsError):  # it is called date, and is none
+            self.names.clear()
+            self.met.clear()
+            return
+        self.met.update(days.dt.strftime("%Y%m%d").to_list())
+
+
 def as_dates(column: pl.Series, row: int = 0) -> pl.Series:
     """Give a Date column of moments, or of what is spelt YYYYMMDD or YYYY-MM-DD; anything else in it is an error."""
     column = days_of(column)

@@ -1,4 +1,4 @@
-"""Which bins the columns of a frame hold: widths and edges travel in the frame's own plan, as a text that C ignores.
+"""Which bins a frame's columns hold, and of which day it is: that travels in its own plan, as a text that C ignores.
 
 Whatever Polars builds upon a binned frame still shows that text in its plan, so a width is known wherever its column
 came through untouched; a column that was written anew under the same name is not known.
@@ -8,6 +8,7 @@ Not for computing bins, and not for what a partial's file says (`_partial`).
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import re
@@ -17,10 +18,10 @@ from typing import TypeAlias
 
 import polars as pl
 
-__all__ = ["Bins", "edges_text", "known", "note", "scan_name"]
+__all__ = ["Bins", "day_of", "day_text", "edges_text", "known", "note", "scan_name"]
 
 Bins: TypeAlias = "Mapping[str, float | str]"
-"""Column to bin width, or to a text that stands for edges."""
+"""Column to bin width, or to a text that stands for edges; elapsed seconds to the day that they are of."""
 
 _NOTE = re.compile(r'"vizflow bins ([0-9a-f]+)"')
 _SCAN = re.compile(r"PYTHON\[vizflow [^\]]* #(\d+)\] SCAN")
@@ -36,6 +37,17 @@ def note(bins: Bins) -> pl.Expr:
 def edges_text(content: object) -> str:
     """Give a short text that stands for edges: equal for equal ones."""
     return f"edges {hashlib.sha256(repr(content).encode()).hexdigest()[:16]}"
+
+
+def day_text(number: int) -> str:
+    """Give the text that stands for the day that elapsed seconds are of, from its number since 1970."""
+    return f"date {dt.date(1970, 1, 1) + dt.timedelta(days=number):%Y%m%d}"
+
+
+def day_of(bins: Mapping[str, float | str], column: str) -> str | None:
+    """Give the day (YYYYMMDD) that a column's elapsed seconds are of, where that is known."""
+    text = bins.get(column)
+    return text.removeprefix("date ") if isinstance(text, str) and text.startswith("date ") else None
 
 
 def scan_name(name: str, frame: pl.LazyFrame | None) -> str:

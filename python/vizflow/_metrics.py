@@ -38,9 +38,9 @@ _CHILDREN = {
 
 
 class _Refused(Exception):
-    """A metric that does not merge: the reason, and the remedy."""
+    """A metric that does not merge: the reason, and the remedy, where there is one that gives the same number."""
 
-    def __init__(self, reason: str, remedy: str) -> None:
+    def __init__(self, reason: str, remedy: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
         self.remedy = remedy
@@ -111,9 +111,10 @@ def make_job(
             job.finish[name] = finished
         except _Refused as refused:
             if mergeable:
+                way = f"{refused.remedy}, or pass" if refused.remedy else "pass"
                 raise ConfigError(
-                    f"metric {name!r} cannot be merged over dates: {refused.reason}; {refused.remedy}, or pass "
-                    "mergeable=False, which computes and saves the metrics as they are",
+                    f"metric {name!r} cannot be merged over dates: {refused.reason}; {way} mergeable=False, which "
+                    "computes and saves the metrics as they are",
                     column=name,
                 ) from None
             for kept, n in zip(lists, before, strict=True):
@@ -215,28 +216,53 @@ _ONE: dict[str, _Build] = {
     "all": lambda x: x.all(ignore_nulls=True),
     "all_kleene": lambda x: x.all(ignore_nulls=False),
 }
-_TEXTS = "put it into group_by, or cast it to a number"
 _BEFORE = "compute it as a column before aggregate (with_columns)"
-_BINS = "bin the column (vf.bin) and put the bin into group_by"
+_COUNTS = (
+    "bin the column (vf.bin), put the bin into group_by with pl.len(), and ask Cube.quantile: right to a bin's width"
+)
+_DISTINCT = "put the column into group_by, and count the rows of the reduced frame"
+_SORTED = "; of merged dates it is then the last date's"
+_SORT = "sort the frame before aggregate (df.sort), for first() and last()" + _SORTED
+# Of functions that need all rows of a group: how users write them, and what gives the same number.
 _REMEDIES = {
-    "median": _BINS,
-    "quantile": _BINS,
-    "n_unique": "put the column into group_by, and count the rows of the reduced frame",
-    "mode": "put the column into group_by with pl.len(), and look for the largest in the reduced frame",
-    "implode": "put the column into group_by",
-    "arg_max": "use max()",
-    "arg_min": "use min()",
-    "drop_nulls": "leave it out: aggregates pass over nulls; for first and last there is ignore_nulls=True",
-    "skew": "give its power sums as metrics ((x ** 3).sum(), ...) and combine them with derived=",
-    "kurtosis": "give its power sums as metrics ((x ** 4).sum(), ...) and combine them with derived=",
-    "nan_max": "use max(), which passes over NaN",
-    "nan_min": "use min(), which passes over NaN",
+    "median": ("median", _COUNTS),
+    "quantile": ("quantile", _COUNTS),
+    "n_unique": ("n_unique", _DISTINCT),
+    "approx_n_unique": ("approx_n_unique", _DISTINCT),
+    "unique": ("unique", "put the column into group_by: the reduced frame has a row for each of its values"),
+    "mode": ("mode", "put the column into group_by with pl.len(), and look for the largest in the reduced frame"),
+    "value_counts": ("value_counts", "put the column into group_by with pl.len()"),
+    "implode": ("implode", ""),
+    "arg_max": ("arg_max", ""),  # a row's number on one day
+    "arg_min": ("arg_min", ""),
+    "max_by": ("max_by", "sort the frame by that column before aggregate (df.sort), and use last()" + _SORTED),
+    "min_by": (
+        "min_by",
+        "sort the frame by that column before aggregate (df.sort with descending=True), and use last()" + _SORTED,
+    ),
+    "skew": ("skew", "give its power sums as metrics ((x ** 3).sum(), ...) and combine them with derived="),
+    "kurtosis": ("kurtosis", "give its power sums as metrics ((x ** 4).sum(), ...) and combine them with derived="),
+    "nan_max": ("nan_max", "use pl.when(x.is_nan().any()).then(float('nan')).otherwise(x.max())"),
+    "nan_min": ("nan_min", "use pl.when(x.is_nan().any()).then(float('nan')).otherwise(x.min())"),
+    "has_nulls": ("has_nulls", "use null_count() > 0"),
+    "strptime": (
+        "reading dates or times without a format, which is guessed from all rows,",
+        "give the format, as in str.to_date('%Y-%m-%d')",
+    ),
+    "item": ("item", "use first()"),
+    "explode": ("explode", "explode the frame before aggregate (df.explode)"),
 }
+_NAMES = {
+    "rolling_expr": "rolling", "fill_null_with_strategy": "fill_null(strategy=...)", "r_l_e_i_d": "rle_id",
+    "q_cut": "qcut", "random": "sample or shuffle", "bitwise": "a bitwise aggregate", "as_struct": "struct",
+    "shift_and_fill": "shift", "cum_count": "cum_count", "concat": "concat_list",
+}  # fmt: skip
 _KINDS_OF_NODES = {
-    "Over": "over", "SortBy": "sort_by", "Sort": "sort", "Slice": "head, tail or slice", "Gather": "gather",
+    "Over": "over", "SortBy": "sort_by", "Sort": "sort", "Slice": "head, tail or slice", "Gather": "get or gather",
     "Explode": "explode", "Rolling": "rolling", "Filter": "filter", "Selector": "a selector",
     "AnonymousFunction": "a Python function", "AnonymousAgg": "a Python function",
 }  # fmt: skip
+_PASSES_NULLS = ("sum", "mean", "min", "max", "count", "product", "var", "std", "any", "all")
 
 
 def _python_function() -> _Refused:
@@ -286,7 +312,7 @@ class _Taker:
         if kind not in _CHILDREN:
             raise self._refusal(kind, node)
         if kind == "Function" and not _is_function_row_wise(node):
-            raise _function_refusal(body["function"])
+            raise self._function_refusal(node)
         made, again = dict(body), dict(body)
         for slot in _CHILDREN[kind]:
             if slot in body:
@@ -307,7 +333,56 @@ class _Taker:
         if kind.startswith("Anonymous"):
             return _python_function()
         what = _KINDS_OF_NODES.get(kind, language.function_name(kind))
-        return _Refused(f"{what} needs all rows of a group at once", _BEFORE)
+        remedy = {
+            "Over": _BEFORE,
+            "Sort": f"use min() or max(), or {_SORT}",
+            "SortBy": _SORT,
+            "Slice": self._numbered("filter by it: .filter(pl.col('row') < n) is head(n)"),
+            "Gather": self._numbered("filter by it: .filter(pl.col('row') == i).first() is get(i)"),
+            "Explode": _REMEDIES["explode"][1],
+        }.get(kind, "")
+        return _Refused(f"{what} needs all rows of a group at once", remedy)
+
+    def _inner(self) -> str:
+        return f"compute the inner one as a column before aggregate: with_columns(inner=(...){self._over()})"
+
+    def _numbered(self, rest: str) -> str:
+        number = f"pl.int_range(pl.len()){self._over()}"
+        return f"number the group's rows before aggregate (with_columns(row={number})), and {rest}"
+
+    def _over(self) -> str:
+        return f".over({', '.join(map(repr, self.keys))})" if self.keys else ""
+
+    def _function_refusal(self, node: Any, op: str = "") -> _Refused:
+        """Refuse a function that is not of one row: say what gives the same number, if anything does."""
+        function = node["Function"]["function"]
+        name = language.function_name(function)
+        if name == "anonymous_function":
+            return _python_function()
+        if name in ("drop_nulls", "drop_nans"):
+            return _Refused(f"{name} needs all rows of a group at once", self._dropping(name, op))
+        if name in _REMEDIES:
+            return _refusal_of(name)
+        shown = _NAMES.get(name, name)
+        remedy = ""
+        if _keeps_length(node) and name != "random":
+            call = shown if shown.endswith(")") else f"{shown}(...)"
+            column = f"with_columns(pl.col(...).{call}{self._over()})"
+            remedy = f"compute it as a column before aggregate, within its group: {column}"
+        return _Refused(f"{shown} needs all rows of a group at once", remedy)
+
+    def _dropping(self, name: str, op: str) -> str:
+        if name == "drop_nulls":
+            if op == "len":
+                return "use count(), which counts what is not null"
+            if op in ("first", "last"):
+                return f"use {op}(ignore_nulls=True)"
+            if op in _PASSES_NULLS or op.endswith("_non_null"):
+                return f"leave it out: {op.removesuffix('_non_null')} passes over nulls"
+            return "filter in its place: .filter(x.is_not_null())"
+        if op in _PASSES_NULLS and op not in ("any", "all"):
+            return f"use fill_nan(None) in its place: {op} passes over nulls"
+        return "filter in its place: .filter(x.is_not_nan() | x.is_null())"
 
     # ---- recognition
 
@@ -332,15 +407,15 @@ class _Taker:
             return None
         for name in ("nan_max", "nan_min"):
             if len(children) == 1 and getattr(children[0], name)().meta.eq(expr):
-                raise _function_refusal(name)
-        raise _function_refusal(next(iter(body)))
+                raise _refusal_of(name)
+        raise _refusal_of(language.function_name(next(iter(body))))
 
     def _variance(self, expr: pl.Expr, body: Any) -> tuple[pl.Expr, pl.Expr]:
         kind, (_, ddof) = only_item(body)
         child = expr.meta.pop()[0]
         op = kind.lower()
         if not same(getattr(child, op)(ddof=ddof), expr):
-            raise _function_refusal(kind)
+            raise _refusal_of(op)
         taken, where = self._value(child, op)
         value = self._number(self._masked(taken, where), op)
         leaf = self._named(
@@ -358,9 +433,13 @@ class _Taker:
         elif isinstance(method, dict) and "Covariance" in method:
             op, ddof = "cov", method["Covariance"]
             if not same(pl.cov(first, second, ddof=ddof), expr):
-                raise _function_refusal("cov")
+                raise _refusal_of("cov")
         else:
-            raise _Refused("a rank correlation needs all rows of a group at once", 'use method="pearson"')
+            raise _Refused(
+                "a rank correlation needs all rows of a group at once",
+                f"compute ranks as columns before aggregate (with_columns(rank=pl.col(...).rank(){self._over()})), and "
+                "take pl.corr of them: they are then ranks within a date",
+            )
         (x, x_filter), (y, y_filter) = self._value(first, op), self._value(second, op)
         if (x_filter is None) != (y_filter is None) or (
             x_filter is not None and y_filter is not None and not same(x_filter, y_filter)
@@ -452,7 +531,10 @@ class _Taker:
         value = load(node)
         self._check_row_wise(node, op)
         if not value.meta.root_names():
-            raise _Refused(f"there is no column in what {op} is taken of", "use pl.len() to count rows")
+            raise _Refused(
+                f"there is no column in what {op} is taken of",
+                "use pl.len() to count rows, or add the constant to what vf.load or vf.reduce gives (with_columns)",
+            )
         if where is not None and self._type(where) != pl.Boolean:
             raise _Refused(f"{op} is filtered by something that is not Boolean", "filter by a comparison")
         return value.meta.undo_aliases(), where
@@ -466,7 +548,7 @@ class _Taker:
             return
         if kind in ("Agg", "Len"):
             raise _Refused(
-                f"{op} is taken of another aggregate", "compute the inner one with over() as a column before aggregate"
+                f"{op} is taken of another aggregate", self._inner()
             )
         if kind == "Filter":
             raise _Refused(f"a filter stands in the middle of what {op} is taken of", "filter last, or use when/then")
@@ -474,11 +556,11 @@ class _Taker:
             raise self._refusal(kind, node)
         if kind == "Function" and not _is_function_row_wise(node):
             if _is_aggregate(node):
-                raise _Refused(
-                    f"{op} is taken of another aggregate",
-                    "compute the inner one with over() as a column before aggregate",
+                name = language.function_name(body["function"])
+                raise _refusal_of(name) if name in _REMEDIES else _Refused(
+                    f"{op} is taken of another aggregate", self._inner()
                 )
-            raise _function_refusal(body["function"])
+            raise self._function_refusal(node, op)
         for slot in _CHILDREN[kind]:
             children = body.get(slot, [])
             for each in children if isinstance(children, list) else [children]:
@@ -492,13 +574,20 @@ class _Taker:
 
     def _type(self, value: pl.Expr) -> pl.DataType:
         dtype = self._any_type(value)
+        if dtype == pl.Null:
+            raise _Refused(
+                f"{_text(value)} is null throughout, so that its type is not known here",
+                f"give it the one of the other days: {_source(value)}.cast(pl.Float64)",
+            )
         if _is_foreign(dtype):
-            raise _Refused(f"{_text(value)} is {dtype}", "cast it to Float64 or Int64")
+            way = "take a number out of it first" if dtype.is_nested() else "cast it to Float64 or Int64"
+            raise _Refused(f"{_text(value)} is {dtype}", way)
         return dtype
 
     def _accept(self, fits: bool, op: str, value: pl.Expr) -> None:
         if not fits:
-            raise _Refused(f"{op} of {_text(value)}, which is {self._type(value)}, has no mergeable state", _TEXTS)
+            dtype = self._type(value)
+            raise _Refused(f"{op} of {_text(value)}, which is {dtype}, has no mergeable state", _remedy_of(op, dtype))
 
     def _number(self, value: pl.Expr, op: str) -> pl.Expr:
         dtype = self._type(value)
@@ -576,11 +665,27 @@ class _Taker:
 # ---- small questions ------------------------------------------------------------------------------------------------
 
 
-def _function_refusal(function: Any) -> _Refused:
-    name = language.function_name(function)
-    if name == "anonymous_function":
-        return _Refused("a Python function may look at anything", _BEFORE)
-    return _Refused(f"{name} needs all rows of a group at once", _REMEDIES.get(name, _BEFORE))
+def _refusal_of(name: str) -> _Refused:
+    shown, remedy = _REMEDIES.get(name, (name, ""))
+    return _Refused(f"{shown} needs all rows of a group at once", remedy)
+
+
+def _remedy_of(op: str, dtype: pl.DataType) -> str:
+    """Say what gives an aggregate of a type that has no state of its own."""
+    if dtype.is_temporal():
+        return f"cast it to Int64, and the {op} back"
+    if dtype in (pl.String, pl.Categorical, pl.Enum) and op in ("min", "max"):
+        return f"put it into group_by, and take the {op} of the reduced frame's column"
+    if dtype in (pl.String, pl.Categorical, pl.Enum) and op in ("first", "last", "first_non_null", "last_non_null"):
+        return "take the number of its category: cast(pl.Enum([...])).to_physical()"
+    return "cast it to a number" if dtype in (pl.String, pl.Boolean) else ""
+
+
+def _keeps_length(node: Any) -> bool:
+    try:
+        return bool(load(node).meta.is_length_preserving())
+    except Exception:  # a function that Polars does not know
+        return False
 
 
 def _is_foreign(dtype: pl.DataType) -> bool:
@@ -631,6 +736,12 @@ def _text(value: pl.Expr) -> str:
         return language.show(language.encode(value))
     except NotInLanguage:
         return str(value)
+
+
+def _source(value: pl.Expr) -> str:
+    """Write what an aggregate is taken of as users write it, where it is a column."""
+    roots = value.meta.root_names()
+    return f"pl.col({roots[0]!r})" if same(value, pl.col(roots[0])) else f"({value})"
 
 
 def _short(value: pl.Expr) -> str:

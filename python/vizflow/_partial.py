@@ -215,15 +215,23 @@ class Traced:
     """Column to width, or to a text that stands for edges; None where nothing is known."""
     dates: tuple[str, ...] = ()
     """The dates whose rows are in it; none where that is not known."""
+    met: set[str] = field(default_factory=set)
+    """The dates that its rows said they are of, once `states` has been called."""
+
+    @property
+    def days(self) -> tuple[str, ...]:
+        """The dates that are known, or that its rows said they are of."""
+        return self.dates or tuple(sorted(self.met))
 
     def dated(self) -> pl.DataFrame:
         """Give keys and states; first and last values of a single date's rows know that date."""
-        return with_date(self.states(), self.plan, self.dates[0]) if len(self.dates) == 1 else self.states()
+        states = self.states()
+        return with_date(states, self.plan, self.days[0]) if len(self.days) == 1 else states
 
     def describe(self, schema: Mapping[str, pl.DataType]) -> dict[str, str]:
-        """Give the metadata of the file that it is to be saved to."""
-        out = describe(self.plan, schema, self.bins, self.dates)
-        return {**out, "vizflow.date": self.dates[0]} if len(self.dates) == 1 else out
+        """Give the metadata of the file that it is to be saved to, when its states have been read."""
+        out = describe(self.plan, schema, self.bins, self.days)
+        return {**out, "vizflow.date": self.days[0]} if len(self.days) == 1 else out
 
 
 def with_date(states: pl.DataFrame, plan: Plan, date: str) -> pl.DataFrame:

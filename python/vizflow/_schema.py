@@ -20,6 +20,7 @@ import polars as pl
 
 from vizflow import _digest
 from vizflow._lineage import Bins
+from vizflow._numbers import real
 from vizflow._places import look
 from vizflow._plans import plugin
 from vizflow._stream import batches
@@ -90,7 +91,8 @@ def _check_tolerance(rule: Rule, types: Mapping[str, pl.DataType], where: str) -
     if "tolerance" not in rule:
         return
     value = rule["tolerance"]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 0.5:
+    found = real(value)
+    if found is None or not 0 <= found < 0.5:
         raise ConfigError(f"{where}: tolerance is {value!r}; 0 <= tolerance < 0.5 is accepted")
     if not any(dtype.is_integer() for dtype in types.values()):
         raise ConfigError(f"{where}: tolerance is for casts of floats to integers, and cast_to is no integer type")

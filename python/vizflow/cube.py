@@ -611,7 +611,7 @@ class Cube:
         """
         from vizflow._quantile import quantiles
 
-        return quantiles(self, dim, [q] if isinstance(q, (int, float)) else list(q), by, weight, interpolation)
+        return quantiles(self, dim, list(q) if isinstance(q, Iterable) else [q], by, weight, interpolation)
 
     # ---- whole
 

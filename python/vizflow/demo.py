@@ -26,6 +26,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from vizflow import _places
+from vizflow._numbers import whole
 from vizflow.config import check_date
 from vizflow.errors import ConfigError
 from vizflow.market import Market, check_day
@@ -220,7 +221,7 @@ def _check(
         "batch_rows": (batch_rows, 1, 1 << 40),
     }
     for name, (value, low, high) in bounds.items():
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        if whole(value) is None or not low <= value <= high:
             raise ConfigError(f"{name} must be an integer from {low} to {high}, got {value!r}")
     if compression not in ("uncompressed", "lz4", "zstd"):
         raise ConfigError(f"compression must be 'uncompressed', 'lz4' or 'zstd', got {compression!r}")

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from vizflow import _bundle, _core, _zones
+from vizflow._numbers import real
 from vizflow.errors import ConfigError, DataError
 
 __all__ = ["CN", "CRYPTO", "HK", "HKEX_NORTHBOUND", "KR", "US", "Day", "Market", "Outside", "Session", "check_day"]
@@ -521,9 +522,10 @@ class Market:
 
 def grace_nanoseconds(grace: float) -> int:
     """Check a grace in seconds and convert it."""
-    if isinstance(grace, bool) or not isinstance(grace, (int, float)) or not 0 <= grace <= 86_400:
+    seconds = real(grace)
+    if seconds is None or not 0 <= seconds <= 86_400:
         raise ConfigError(f"grace is {grace!r}; seconds from 0 to 86400 are accepted")
-    return round(grace * _SECOND)
+    return round(seconds * _SECOND)
 
 
 def _check_outside(outside: str) -> None:

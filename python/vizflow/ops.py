@@ -16,11 +16,12 @@ import polars as pl
 from vizflow import _clock, _core, _partial
 from vizflow._clock import TimeUnit
 from vizflow._clock import local_day as _local_day
-from vizflow._groups import Groups, Names, Reading, groups_of, key_names, paired
+from vizflow._groups import DATE, Days, Groups, Names, Reading, groups_of, key_names, paired
 from vizflow._integers import checked
+from vizflow._lineage import day_of, note
 from vizflow._lineage import known as known_bins
-from vizflow._lineage import note
 from vizflow._metrics import Job, make_job
+from vizflow._numbers import real
 from vizflow._plans import Frame, as_lazy, column, column_type, plugin, require, require_new, threads
 from vizflow._plans import columns as selected
 from vizflow._states import frame_of
@@ -292,10 +293,11 @@ def near_integer(
     base = dtype if isinstance(dtype, type) else type(dtype)
     if base not in _INTEGER_FORMATS:
         raise ConfigError(f"near_integer casts to an integer type, not to {dtype}")
-    if not 0 <= tolerance < 0.5:
+    near = real(tolerance)
+    if near is None or not 0 <= near < 0.5:
         raise ConfigError(f"tolerance is {tolerance!r}; 0 <= tolerance < 0.5 is accepted")
     expr = pl.col(column) if isinstance(column, str) else column
-    return plugin("cast_integer", [expr], format=_INTEGER_FORMATS[base], tolerance=float(tolerance))
+    return plugin("cast_integer", [expr], format=_INTEGER_FORMATS[base], tolerance=float(near))
 
 
 # ---- returns ----------------------------------------------------------------------------------------------------
@@ -410,16 +412,16 @@ def forward_return(
     require_new(schema, names, "forward_return")
     if method not in _METHODS:
         raise ConfigError(f"method is {method!r}; 'backward', 'forward' or 'nearest' is accepted")
-    number = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool)
-    if tolerance is not None and not (number and 0 <= tolerance < 1e9):
-        raise ConfigError(f"tolerance is {tolerance!r}; seconds >= 0, or None, are accepted")
+    within = real(tolerance)
+    if tolerance is not None and (within is None or not 0 <= within < 1e9):
+        raise ConfigError(f"tolerance is {tolerance!r}; seconds from 0 to below 1e9, or None, are accepted")
     if gaps not in ("bridge", "null"):
         raise ConfigError(f"gaps is {gaps!r}; 'bridge' or 'null' is accepted")
     end_ns, left = _day_end(end, date, schema, time_col, groups)
     options: dict[str, Any] = {
         "horizons_ns": [round(h * _SECOND) for h in seconds],
         "method": _METHODS[method],
-        "tolerance_ns": -1 if tolerance is None else round(tolerance * _SECOND),
+        "tolerance_ns": -1 if within is None else round(within * _SECOND),
         "end_ns": end_ns,
         "quotes": quotes is not None,
         "gaps": gaps == "null",
@@ -458,19 +460,22 @@ def _check_observations(schema: pl.Schema, price_col: str, time_col: str) -> Non
 
 
 def _check_horizons(horizons: Sequence[float]) -> list[float]:
-    if isinstance(horizons, (int, float)):
+    if real(horizons) is not None:
         raise ConfigError(f"horizons is a list of seconds, for example [{horizons}]")
-    if not horizons:
+    seconds = []
+    for given in horizons:
+        h = real(given)
+        if h is None or not 0 < h < 1e9 or round(h * _SECOND) == 0:
+            raise ConfigError(f"horizon {given!r}: a positive number of seconds, below 1e9, is accepted")
+        seconds.append(h)
+    if not seconds:
         raise ConfigError("horizons is empty; seconds such as [60, 300] are accepted")
-    for h in horizons:
-        if isinstance(h, bool) or not isinstance(h, (int, float)) or not 0 < h < 1e9 or round(h * _SECOND) == 0:
-            raise ConfigError(f"horizon {h!r}: a positive number of seconds is accepted")
     seen: set[int] = set()
-    for h in horizons:
+    for h in seconds:
         if round(h * _SECOND) in seen:
             raise ConfigError(f"horizon {h!r} is given twice")
         seen.add(round(h * _SECOND))
-    return list(horizons)
+    return seconds
 
 
 def _spell(seconds: float) -> str:
@@ -504,9 +509,10 @@ def _day_end(
         )
     if end is None:
         return _NO_END, None
-    if isinstance(end, bool) or not isinstance(end, (int, float)) or not math.isfinite(end) or abs(end) > 9e9:
+    seconds = real(end)
+    if seconds is None or not abs(seconds) <= 9e9:
         raise ConfigError(f"end is {end!r}; seconds, a Market, or None are accepted")
-    return round(end * _SECOND), None
+    return round(seconds * _SECOND), None
 
 
 def _before_end(values: pl.Series, left: pl.Series, horizon_ns: int) -> pl.Series:
@@ -629,11 +635,11 @@ def bin(df: Frame, widths: Mapping[str, float], *, snap: bool = False) -> pl.Laz
         dtype = column_type(schema, name, "widths")
         if not dtype.is_numeric() and dtype != pl.Null:
             raise SchemaError(f"bin: column {name!r} is {dtype}; a numeric column is needed", column=name)
-        number = isinstance(width, (int, float)) and not isinstance(width, bool)
-        if not number or not math.isfinite(width) or width <= 0:
+        wide = real(width)
+        if wide is None or not 0 < wide < math.inf:
             raise ConfigError(f"bin width of {name!r} is {width!r}; a finite width above 0 is accepted", column=name)
-        told = note({f"{name}_bin": float(width)})
-        bins[f"{name}_bin"] = plugin("bin_index", [pl.col(name), told], width=float(width), snap=snap)
+        told = note({f"{name}_bin": float(wide)})
+        bins[f"{name}_bin"] = plugin("bin_index", [pl.col(name), told], width=float(wide), snap=snap)
     require_new(schema, bins, "bin")
     _partial.note_bins({f"{name}_bin": float(width) for name, width in widths.items()})
     return with_columns(lf, bins)
@@ -719,9 +725,13 @@ def aggregate(
 
     notes = _partial.current()
 
+    bins = known_bins(lf)
+    known = day_of(bins, ELAPSED)
+    days = Days(DATE if job.plan is not None and known is None and DATE in schema else None)
+
     def states() -> pl.DataFrame:
         with _partial.resumed(notes):
-            states, entered = _collect_states(lf, schema, keys, job)
+            states, entered = _collect_states(lf, schema, keys, job, days)
             _partial.note_entered(id(job.plan or job), entered)
             return states
 
@@ -730,8 +740,9 @@ def aggregate(
 
     frame = source(produce, out, "aggregate")
     if job.plan is not None:
-        bins = {name: what for name, what in known_bins(lf).items() if name in keys}
-        _partial.remember(frame, _partial.Traced(job.plan, states, bins))
+        bins = {name: what for name, what in bins.items() if name in keys and day_of(bins, name) is None}
+        dates = () if known is None else (known,)
+        _partial.remember(frame, _partial.Traced(job.plan, states, bins, dates, days.met))
     _partial.note_aggregate(mergeable)
     return frame
 
@@ -834,26 +845,28 @@ def _others(states: Mapping[str, pl.Series], lf: pl.LazyFrame, keys: list[str], 
     return {name: out[safe[name]] for name in job.others}
 
 
-_GROUP = "__vf_group"
+_GROUP, _DAY = "__vf_group", "__vf_day"
 
 
-def _collect_states(lf: pl.LazyFrame, schema: pl.Schema, keys: list[str], job: Job) -> tuple[pl.DataFrame, int]:
+def _collect_states(
+    lf: pl.LazyFrame, schema: pl.Schema, keys: list[str], job: Job, days: Days
+) -> tuple[pl.DataFrame, int]:
     """Keys and states of every group, sorted by the keys, and how many rows there were.
 
     One pass, in any order where no bit depends on it.
     """
-    numbered = _numbered(lf, keys, job)
+    numbered = _numbered(lf, keys, job, days)
     if numbered is None:
-        agg, entered = _aggregated(lf, keys, job)
+        agg, entered = _aggregated(lf, keys, job, days)
         return frame_of(agg, {key: schema[key] for key in keys}, job.states), entered
     frame, numbers = numbered
-    agg, entered = _aggregated(frame, [_GROUP], job)
+    agg, entered = _aggregated(frame, [_GROUP], job, days)
     states = frame_of(agg, {_GROUP: pl.UInt32()}, job.states)
     found = {key: pl.Series(made).cast(schema[key]) for key, made in zip(keys, numbers.finish(), strict=True)}
     return pl.DataFrame(found)[states[_GROUP]].hstack(states.drop(_GROUP)).sort(selected(keys)), entered
 
 
-def _numbered(lf: pl.LazyFrame, keys: list[str], job: Job) -> tuple[pl.LazyFrame, _core.Agg] | None:
+def _numbered(lf: pl.LazyFrame, keys: list[str], job: Job, days: Days) -> tuple[pl.LazyFrame, _core.Agg] | None:
     """Give a frame that repeats rows with a number for each row's keys, made before the rows are repeated."""
     under = origin(lf)
     if under is None or not keys or not set(keys) <= set(under.frame.collect_schema()):
@@ -865,14 +878,14 @@ def _numbered(lf: pl.LazyFrame, keys: list[str], job: Job) -> tuple[pl.LazyFrame
 
     number(pl.DataFrame(schema=under.frame.select(selected(keys)).collect_schema()))  # types, should no rows come
     frame = with_function(under.frame, _GROUP, Function(keys, number, pl.UInt32()))
-    return under.rebuild(frame, [_GROUP, *_roots(job.values)]), numbers
+    return under.rebuild(frame, list(dict.fromkeys([_GROUP, *_roots(job.values), *days.names]))), numbers
 
 
 def _roots(exprs: Sequence[pl.Expr]) -> list[str]:
     return list(dict.fromkeys(root for expr in exprs for root in expr.meta.root_names()))
 
 
-def _aggregated(lf: pl.LazyFrame, keys: list[str], job: Job) -> tuple[_core.Agg, int]:
+def _aggregated(lf: pl.LazyFrame, keys: list[str], job: Job, days: Days) -> tuple[_core.Agg, int]:
     """Every row of a frame, in C, and how many there were."""
     values = job.value_names()
     key_names = [f"__vf_key_{index}" for index in range(len(keys))]
@@ -884,19 +897,22 @@ def _aggregated(lf: pl.LazyFrame, keys: list[str], job: Job) -> tuple[_core.Agg,
     )
     columns = [column(key).alias(name) for key, name in zip(keys, key_names, strict=True)]
     columns += [value.alias(name) for value, name in zip(job.values, values, strict=True)]
+    columns += [pl.col(name).alias(_DAY) for name in days.names]
     rows_only = not columns
     frame = lf.select(pl.len().cast(pl.Int64)) if rows_only else lf.select(columns)
     empty = pl.DataFrame(schema=[] if rows_only else frame.collect_schema())  # types, should no rows come
     agg.update([empty[name] for name in key_names], [empty[name] for name in values], 0)
     direct = is_direct(lf) and not rows_only
     plain = (
-        rows(lf, list(dict.fromkeys([*keys, *_roots(job.values)]))) if direct else batches(frame, ordered=job.in_order)
+        rows(lf, list(dict.fromkeys([*keys, *_roots(job.values), *days.names]))) if direct else batches(frame, ordered=job.in_order)
     )
     given = plain if direct else gathered(plain, GROUPED_ROWS)  # an update starts its threads once for so many rows
     entered = 0
     for given_batch in ahead(given):
         batch = given_batch.select(columns) if direct else given_batch
         height = batch.item() if rows_only else batch.height
+        if _DAY in batch.columns:
+            days.see(batch[_DAY])
         agg.update([batch[name] for name in key_names], [batch[name] for name in values], height)
         entered += height
     return agg, entered

@@ -18,6 +18,7 @@ import polars as pl
 
 from vizflow import _core, _digest, _places, io
 from vizflow._lineage import edges_text, note
+from vizflow._numbers import whole
 from vizflow._plans import Frame, as_lazy, column_type, plugin, require_new
 from vizflow._stream import batches, is_replayable
 from vizflow.errors import ConfigError, DataError, SchemaError, StorageError, translated
@@ -211,8 +212,10 @@ def qbin_edges(
     >>> vf.qbin(pl.DataFrame({"alpha": [0.5, 2.0, 2.5, 9.0]}), edges).collect()["alpha_qbin"].to_list()
     [0, 0, 1, 3]
     """
-    if isinstance(n, bool) or not isinstance(n, int) or not 2 <= n <= 4096:
+    count = whole(n)
+    if count is None or not 2 <= count <= 4096:
         raise ConfigError(f"n is {n!r}; 2 to 4096 bins are accepted")
+    n = count
     if method not in _METHODS:
         raise ConfigError(f"method is {method!r}; 'linear' or 'inverse_cdf' is accepted")
     if closed not in ("right", "left"):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from vizflow import _core, _partial, io
+from vizflow import _core, _digest, _partial, io
 from vizflow._metrics import merging
 from vizflow._partial import Plan, Traced
 from vizflow._plans import columns as selected
@@ -104,9 +104,13 @@ def reduce(
     kept = None if bins is None else {name: width for name, width in bins.items() if name in plan.group_by}
     known = all(part.traced.dates for part in parts)
     all_dates = tuple(sorted(date for part in parts for date in part.traced.dates)) if known else ()
+    met: set[str] = set()
 
     def states() -> pl.DataFrame:
-        return _merge(parts, plan, keys, by)
+        merged = _merge(parts, plan, keys, by)
+        if all(part.traced.days for part in parts):
+            met.update(date for part in parts for date in part.traced.days)
+        return merged
 
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
         with translated():
@@ -114,7 +118,7 @@ def reduce(
 
     schema = {**keys, **dict(pl.LazyFrame(schema=plan.state_schema).select(**plan.finish).collect_schema())}
     out = source(produce, schema, "reduce")
-    _partial.remember(out, Traced(plan, states, kept, all_dates))
+    _partial.remember(out, Traced(plan, states, kept, all_dates, met))
     return out
 
 
@@ -131,6 +135,8 @@ class _Part:
     keys: Mapping[str, pl.DataType]
     stored: Mapping[str, pl.DataType]
     """Types of the keys as they are stored; `keys` has those that they take."""
+    digest: str = ""
+    """Of a file whose date is not known."""
 
     def typed(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Give keys that are null throughout the type that they take."""
@@ -160,13 +166,16 @@ def _parts(partials: Any) -> list[_Part]:
 def _dated_parts(date: str, one: Any) -> list[_Part]:
     out = []
     for part in _parts([one]):
-        known = part.traced.dates
-        if known not in ((), (date,)):
-            raise ConfigError(f"{part.name}: it holds the dates {', '.join(known)}, and is given as {date}")
-        traced = Traced(part.traced.plan, part.traced.states, part.traced.bins, (date,))
+        _check_given(part, part.traced.dates, date)
+        traced = replace(part.traced, dates=(date,))
         name = date if part.path is None else part.name
         out.append(replace(part, name=name, traced=traced))
     return out
+
+
+def _check_given(part: _Part, known: tuple[str, ...], date: str) -> None:
+    if known not in ((), (date,)):
+        raise ConfigError(f"{part.name}: it holds the dates {', '.join(known)}, and is given as {date}")
 
 
 def _file(path: Path) -> _Part:
@@ -187,7 +196,8 @@ def _file(path: Path) -> _Part:
     def states() -> pl.DataFrame:
         return io.stored(path, columns)
 
-    return _Part(str(path), Traced(known.plan, states, known.bins, known.dates), path, keys, keys)
+    digest = "" if known.dates else known.metadata.get(_digest.KEY, "")
+    return _Part(str(path), Traced(known.plan, states, known.bins, known.dates), path, keys, keys, digest)
 
 
 def _frame(frame: pl.LazyFrame | pl.DataFrame, position: int) -> _Part:
@@ -257,14 +267,44 @@ def _check_dates(parts: list[_Part]) -> None:
     places = any(state.kind in ("first", "last") for state in parts[0].traced.plan.states)
     for part in parts if places and len(parts) > 1 else ():
         _require_dates(part, "first and last values")
+    _check_once(parts, lambda part: part.traced.dates)
+    _check_copies(parts)
+
+
+def _check_copies(parts: list[_Part]) -> None:
+    """Refuse a file beside a copy of itself, where no date tells them apart."""
+    seen: dict[str, _Part] = {}
+    for part in parts:
+        first = seen.setdefault(part.digest, part)
+        if first is part or not part.digest or part.traced.dates or first.traced.dates:
+            continue
+        if part.traced.states().height > 0:
+            raise ConfigError(
+                f"{part.name} is {first.name} once more; its rows would count twice, so leave one out (of two days "
+                "that are alike, pass a mapping of dates to partials)"
+            )
+
+
+def _check_once(parts: list[_Part], days: Callable[[_Part], tuple[str, ...]]) -> None:
     seen: dict[str, str] = {}
     for part in parts:
-        for date in part.traced.dates:
+        for date in days(part):
             if date in seen:
                 raise ConfigError(
-                    f"date {date} is in {seen[date]} and in {part.name}; its rows would count twice, so leave one out"
+                    f"date {date} is in {seen[date]} and in {part.name}; its rows would count twice, so leave one out "
+                    "(parts of one day: aggregate them together, of pl.concat)"
                 )
             seen[date] = part.name
+
+
+def _check_met(parts: list[_Part]) -> None:
+    """Check what the rows of frames said of their days, when they have been read."""
+    for part in parts:
+        if part.path is None and part.traced.dates:
+            met = tuple(sorted(part.traced.met))
+            if len(part.traced.dates) == 1:
+                _check_given(part, met, part.traced.dates[0])
+    _check_once(parts, lambda part: part.traced.days)
 
 
 def _chosen(parts: list[_Part], dates: Sequence[str] | None) -> list[_Part]:
@@ -300,7 +340,7 @@ def _chosen(parts: list[_Part], dates: Sequence[str] | None) -> list[_Part]:
 
 
 def _require_dates(part: _Part, option: str) -> None:
-    if not part.traced.dates:
+    if not part.traced.days:
         raise ConfigError(f"{option}: the date of {part.name} is not known; pass a mapping of dates to partials")
 
 
@@ -350,6 +390,8 @@ def _frames(parts: list[_Part], plan: Plan, keys: dict[str, pl.DataType], by: By
         for start in range(0, len(parts), _FILES_AT_ONCE):
             some = parts[start : start + _FILES_AT_ONCE]
             frames = list(pool.map(lambda part: _stored(part, plan, keys, by).select(selected(wanted)), some))
+            if start + _FILES_AT_ONCE >= len(parts):
+                _check_met(parts)
             yield pl.concat(frames, rechunk=False)
 
 
@@ -360,14 +402,14 @@ def _stored(part: _Part, plan: Plan, keys: Mapping[str, pl.DataType], by: By | N
     else:
         frame = part.traced.states()
     frame = part.typed(frame)
-    if len(part.traced.dates) == 1:
-        frame = _partial.with_date(frame, plan, part.traced.dates[0])
+    if len(part.traced.days) == 1:
+        frame = _partial.with_date(frame, plan, part.traced.days[0])
     return frame if by is None else frame.with_columns(_period(part, by))
 
 
 def _period(part: _Part, by: By) -> pl.Expr:
     _require_dates(part, f"by={by!r}")
-    days = [dt.datetime.strptime(date, "%Y%m%d").date() for date in part.traced.dates]
+    days = [dt.datetime.strptime(date, "%Y%m%d").date() for date in part.traced.days]
     starts = {day if by == "date" else day.replace(day=1, month=day.month if by == "month" else 1) for day in days}
     if len(starts) > 1:
         raise ConfigError(

@@ -16,6 +16,7 @@ import polars as pl
 from vizflow import _core, _places, io
 from vizflow._clock import TimeUnit
 from vizflow._groups import Groups, Names, Reading, as_dates, check_key, groups_of, key_names, paired
+from vizflow._numbers import real
 from vizflow._plans import Frame, as_lazy, column_type, plugin, require, require_new, threads
 from vizflow._sides import SideValue, check_sides
 from vizflow._stream import BATCH_ROWS, batches, is_replayable, source, two_pass
@@ -1126,15 +1127,18 @@ def _check_columns(columns: Sequence[str]) -> list[str]:
 
 
 def _check_horizons(horizons: Sequence[float]) -> list[float]:
-    if isinstance(horizons, (int, float)):
+    if real(horizons) is not None:
         raise ConfigError(f"horizons is a list of seconds, for example [{horizons}]")
-    seconds = list(horizons)
+    seconds = []
+    for given in horizons:
+        h = real(given)
+        if h is None or not abs(h) < 1e9:
+            raise ConfigError(f"horizon {given!r}: a number of seconds above -1e9 and below 1e9 is accepted")
+        seconds.append(h)
     if not seconds:
         raise ConfigError("horizons is empty; seconds such as [-60, 0, 60] are accepted")
     seen: set[int] = set()
     for h in seconds:
-        if isinstance(h, bool) or not isinstance(h, (int, float)) or not math.isfinite(h) or abs(h) >= 1e9:
-            raise ConfigError(f"horizon {h!r}: a number of seconds is accepted")
         if (round(h * _SECOND) == 0) != (h == 0):
             raise ConfigError(f"horizon {h!r} is less than a nanosecond")
         if round(h * _SECOND) in seen:
@@ -1159,13 +1163,13 @@ def _asof_options(
         raise ConfigError(f"method is {method!r}; 'backward', 'forward' or 'nearest' is accepted")
     if past_last not in ("null", "keep"):
         raise ConfigError(f"past_last is {past_last!r}; 'null' or 'keep' is accepted")
-    number = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool)
-    if tolerance is not None and not (number and 0 <= tolerance < 1e9):
-        raise ConfigError(f"tolerance is {tolerance!r}; seconds >= 0, or None, are accepted")
+    within = real(tolerance)
+    if tolerance is not None and (within is None or not 0 <= within < 1e9):
+        raise ConfigError(f"tolerance is {tolerance!r}; seconds from 0 to below 1e9, or None, are accepted")
     return {
         "horizons_ns": [round(h * _SECOND) for h in seconds],
         "method": _METHODS[method],
-        "tolerance_ns": -1 if tolerance is None else round(tolerance * _SECOND),
+        "tolerance_ns": -1 if within is None else round(within * _SECOND),
         "end_ns": end_ns,
         "strict": strict,
         "past_last": past_last == "keep",

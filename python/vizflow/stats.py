@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from vizflow._clusters import ratios
+from vizflow._numbers import whole
 from vizflow._plans import Frame, as_lazy, require
 from vizflow.cube import Cube
 from vizflow.errors import ConfigError, SchemaError
@@ -182,8 +183,10 @@ def over_dates(
     >>> vf.stats.over_dates(days, "ic").select("ic", "t", "clusters").rows()
     [(0.03, 5.196152422706631, 4)]
     """
-    if isinstance(lags, bool) or not isinstance(lags, int) or lags < 0:
+    most = whole(lags)
+    if most is None or most < 0:
         raise ConfigError(f"lags is {lags!r}; a whole number of 0 or more is needed")
+    lags = most
     groups = [by] if isinstance(by, str) else list(by)
     frame = _rows(data, [*groups, date], {_SUM: metric})
     frame = frame.filter(pl.col(_SUM).is_finite()).sort([*groups, date])

@@ -368,6 +368,24 @@ enum vf_status vf_cube_learn(struct vf_cube *cube, const struct vf_series *keys,
     return status;
 }
 
+enum vf_status vf_cube_learn_axis(struct vf_cube *cube, size_t axis, const struct vf_series *values, int64_t n,
+                                  struct vf_error *err) {
+    enum vf_status status = check_usable(cube, VF__CUBE_LEARNING, "learn_axis", err);
+    if (status != VF_OK) return status;
+    if (axis >= cube->n_axes || values == NULL || n < 0)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "%lld values of axis %zu; there are %zu axes", (long long)n,
+                        axis, cube->n_axes);
+    if (cube->axes[axis].format == NULL)
+        return vf__fail(err, VF_ERROR_STATE, NULL, -1,
+                        "no rows were learnt yet, so that the axes' types are not known; learning none tells them");
+    status = vf__readers_open(&cube->readers[axis], values, 1, values, 0, n, err);
+    if (status == VF_OK) status = check_axis(cube, axis, err);
+    if (status != VF_OK) return status;
+    status = learn_axis(cube, axis, n, err);
+    if (status != VF_OK) cube->phase = VF__CUBE_BROKEN;
+    return status;
+}
+
 /* ---- sizes ---------------------------------------------------------------------------------------------------------- */
 
 /* Saturating: what is that large fits nowhere. */

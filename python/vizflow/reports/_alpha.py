@@ -16,6 +16,7 @@ import polars as pl
 from vizflow import viz
 from vizflow._cells import Cells, Units, from_sums, t_quantile
 from vizflow._look import Unit, check_units, unit_of
+from vizflow._numbers import whole
 from vizflow._plans import require
 from vizflow.config import Config
 from vizflow.errors import ConfigError, DataError, translated
@@ -117,7 +118,7 @@ def alpha(
             "{name: vf.reports.alpha(source, name) for name in names}"
         )
     check_units(units, ["return"])
-    if isinstance(quantiles, bool) or not isinstance(quantiles, int) or not 2 <= quantiles <= 1000:
+    if whole(quantiles) is None or not 2 <= quantiles <= 1000:
         raise ConfigError(f"quantiles is {quantiles!r}; a whole number from 2 to 1000 is accepted")
     check_every(every)
     notes: list[str] = []

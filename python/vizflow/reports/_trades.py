@@ -15,6 +15,7 @@ import polars as pl
 from vizflow import _look, viz
 from vizflow._cells import Cells, Units, from_sums
 from vizflow._look import Unit, check_units, unit_of
+from vizflow._numbers import whole
 from vizflow._sides import BUY, SELL
 from vizflow.config import Config
 from vizflow.errors import ConfigError, DataError
@@ -158,7 +159,7 @@ def trades(
     >>> report.frame.select("side", pl.col("spread_cost", "markout_60").round(5), "coverage_60").rows()[:2]
     [('Buy', -0.001, -0.001, 1.0), ('Sell', 0.0, None, 0.0)]
     """
-    if isinstance(buckets, bool) or not isinstance(buckets, int) or not 2 <= buckets <= 20:
+    if whole(buckets) is None or not 2 <= buckets <= 20:
         raise ConfigError(f"buckets is {buckets!r}; a whole number from 2 to 20 is accepted")
     check_every(every)
     side = side or (source.columns.get("side", "orderSide") if isinstance(source, Config) else "orderSide")

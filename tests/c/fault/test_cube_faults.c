@@ -82,6 +82,15 @@ static enum vf_status make(const struct vf_context *ctx, enum vf_cube_layout lay
     enum vf_status status = vf_cube_open(ctx, AXES, states, STATES, cube, &check_error);
     if (status != VF_OK) return status;
     status = again(vf_cube_learn(*cube, c.keys, c.values, N, &check_error), *cube, &c, false);
+    if (status == VF_OK) { /* values of its own, so that the table of keys grows */
+        static int64_t days[N];
+        for (int i = 0; i < N; i++)
+            days[i] = 7 + i;
+        struct check_column more;
+        status = vf_cube_learn_axis(*cube, 0, check_series(&more, "l", "date", N, NULL, days, NULL), N, &check_error);
+        if (status == VF_ERROR_MEMORY)
+            CHECK_I64(vf_cube_learn_axis(*cube, 0, c.keys, N, NULL), VF_ERROR_STATE);
+    }
     if (status == VF_OK) status = vf_cube_size(*cube, &size, &check_error);
     if (status == VF_OK) {
         status = vf_cube_build(*cube, layout, 0, &check_error);

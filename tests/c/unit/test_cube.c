@@ -1201,6 +1201,56 @@ static void test_values_that_were_not_learnt(void) {
     }
 }
 
+/* A day without rows is on the axis of dates, in both layouts, and its cell is empty; no row is counted for it. */
+static void test_values_without_rows(void) {
+    static const int64_t date[2] = {1, 3}, count[2] = {4, 5}, days[3] = {2, 3, 9};
+    static const uint8_t valid[1] = {0x3};
+    static const struct vf_cube_state state = {VF_CUBE_ADD_INT, "n"};
+    static const uint32_t kept[1] = {0}, at[1] = {2};
+    for (int layout = VF_CUBE_DENSE; layout <= VF_CUBE_SPARSE; layout++) {
+        struct check_column c[4];
+        struct vf_cube_size size;
+        struct vf_column axis, out[2];
+        struct vf_series keys = *check_series(&c[0], "l", "date", 2, NULL, date, NULL);
+        struct vf_series values = *check_series(&c[1], "l", "n", 2, NULL, count, NULL);
+        struct vf_series more = *check_series(&c[2], "l", "date", 3, valid, days, NULL);
+        struct vf_series other = *check_series(&c[3], "i", "date", 3, NULL, days, NULL);
+        struct vf_cube *cube = NULL;
+        CHECK_OK(vf_cube_open(NULL, 1, &state, 1, &cube, &check_error));
+        CHECK_I64(vf_cube_learn_axis(cube, 0, &more, 3, &check_error), VF_ERROR_STATE); /* no types yet */
+        CHECK_OK(vf_cube_learn(cube, &keys, &values, 2, &check_error));
+        CHECK_I64(vf_cube_learn_axis(cube, 1, &more, 3, &check_error), VF_ERROR_ARGUMENT);
+        CHECK_I64(vf_cube_learn_axis(cube, 0, NULL, 3, &check_error), VF_ERROR_ARGUMENT);
+        CHECK_I64(vf_cube_learn_axis(cube, 0, &more, -1, &check_error), VF_ERROR_ARGUMENT);
+        CHECK_I64(vf_cube_learn_axis(cube, 0, &more, 2, &check_error), VF_ERROR_ARGUMENT);
+        CHECK_I64(vf_cube_learn_axis(cube, 0, &other, 3, &check_error), VF_ERROR_TYPE);
+        CHECK_OK(vf_cube_learn_axis(cube, 0, &more, 3, &check_error)); /* 2, 3, null */
+        CHECK_OK(vf_cube_size(cube, &size, &check_error));
+        CHECK_I64(size.n_rows, 2);
+        CHECK_I64((int64_t)size.lengths[0], 4);
+        CHECK_OK(vf_cube_build(cube, (enum vf_cube_layout)layout, 0, &check_error));
+        CHECK_I64(vf_cube_learn_axis(cube, 0, &more, 3, &check_error), VF_ERROR_STATE);
+        CHECK_OK(vf_cube_add(cube, &keys, &values, 2, &check_error));
+        CHECK_OK(vf_cube_finish(cube, &check_error));
+        CHECK_OK(vf_cube_axis(cube, 0, &axis, &check_error));
+        CHECK_I64(axis.array.length, 4);
+        vf_column_release(&axis);
+        struct vf_cube_query all = {.kept = kept, .n_kept = 1};
+        CHECK_OK(vf_cube_query(cube, &all, out, &check_error));
+        CHECK_I64(out[0].array.length, 2);
+        CHECK_I64(check_i64(&out[1], 0), 4);
+        CHECK_I64(check_i64(&out[1], 1), 5);
+        for (int i = 0; i < 2; i++)
+            vf_column_release(&out[i]);
+        const struct vf_cube_pick pick = {at, 1};
+        struct vf_cube_query one = {.picks = &pick};
+        CHECK_OK(vf_cube_query(cube, &one, out, &check_error));
+        CHECK_I64(check_i64(&out[0], 0), 0);
+        vf_column_release(&out[0]);
+        vf_cube_close(cube);
+    }
+}
+
 /* Exponents that no product has, as a damaged file may hold them: they were added up past int64. */
 static void test_exponents_past_any_product(void) {
     static int64_t keys[2] = {0, 0}, exponents[2] = {INT64_MAX, 46};
@@ -1248,6 +1298,7 @@ int main(void) {
     test_slabs_of_more_than_one_block();
     test_sums_that_fill_their_words();
     test_values_that_were_not_learnt();
+    test_values_without_rows();
     test_exponents_past_any_product();
     return check_report("cube");
 }

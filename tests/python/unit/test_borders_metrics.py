@@ -681,3 +681,528 @@ def test_m5_a_key_may_have_any_name(name: str, tmp_path: Path) -> None:
     ]
     plain = vf.aggregate(df, [name], {"total": X.sum(), "median": X.median()}, mergeable=False).collect()
     assert plain.rows() == [("a", 4, 2.0), ("b", 2, 2.0)]
+
+
+# ---- M3: bins travel ------------------------------------------------------------------------------------------------
+
+BINNED = pl.DataFrame({"a": [0.0004, 0.0016, -0.0021, 0.0004], "side": ["B", "S", "B", "S"]})
+COUNT = {"n": pl.len()}
+EDGES = [vf.Edges("a", cuts, low=-1.0, high=1.0) for cuts in ((0.0, 0.001), (0.0, 0.0010000000000000002))]
+
+
+def binned(kind: str, which: int, key: str = "") -> pl.LazyFrame:
+    """Give an aggregate over bins: of one width or edges, or of others."""
+    frame = vf.bin(BINNED, {"a": (1e-3, 1e-4)[which]}) if kind == "bin" else vf.qbin(BINNED, EDGES[which])
+    return vf.aggregate(frame, [f"a_{kind}", *([key] if key else [])], COUNT)
+
+
+def run_of(kind: str, which: int, folder: Path, day: str) -> Path:
+    """Give the partial that `run` writes of it."""
+    config = vf.Config(input_dir=folder / "days", output_dir=folder / f"out{which}")
+    vf.save(BINNED, config.get_file_path(day))
+    if kind == "bin":
+        vf.run(lambda df, ctx: vf.aggregate(vf.bin(df, {"a": (1e-3, 1e-4)[which]}), ["a_bin"], COUNT), config, day)
+    else:
+        vf.run(lambda df, ctx: vf.aggregate(vf.qbin(df, EDGES[which]), ["a_qbin"], COUNT), config, day)
+    return config.get_partial_path(day)
+
+
+SOURCES: dict[str, Callable[[str, int, Path, str], Any]] = {
+    "frame": lambda kind, which, folder, day: binned(kind, which),
+    "save": lambda kind, which, folder, day: vf.save(binned(kind, which), folder / f"{which}{day}.parquet"),
+    "load": lambda kind, which, folder, day: vf.load(vf.save(binned(kind, which), folder / f"l{which}{day}.parquet")),
+    "scan": lambda kind, which, folder, day: vf.scan(vf.save(binned(kind, which), folder / f"s{which}{day}.parquet")),
+    "reduce": lambda kind, which, folder, day: vf.reduce({day: binned(kind, which, "side")}, group_by=[f"a_{kind}"]),
+    "run": run_of,
+}
+
+
+@pytest.mark.parametrize("kind", ["bin", "qbin"])
+@pytest.mark.parametrize("first", SOURCES)
+def test_m3_bins_of_other_widths_or_edges_never_merge(kind: str, first: str, tmp_path: Path) -> None:
+    one = SOURCES[first](kind, 0, tmp_path, "20240102")
+    for make in SOURCES.values():
+        same, other = make(kind, 0, tmp_path, "20240103"), make(kind, 1, tmp_path, "20240103")
+        assert vf.reduce({"20240102": one, "20240103": same}).collect()["n"].sum() == 8
+        for both in ({"20240102": one, "20240103": other}, {"20240103": other, "20240102": one}):
+            with raises(ConfigError, "has other bins than", f"a_{kind}"):
+                vf.reduce(both)
+            with raises(ConfigError, "has other bins than", f"a_{kind}"):
+                vf.Cube.from_partials(both)
+
+
+def test_m3_a_bin_column_that_was_written_anew_is_not_known_and_does_not_merge() -> None:
+    known = binned("bin", 0)
+    moved = vf.aggregate(vf.bin(BINNED, {"a": 1e-3}).with_columns(pl.col("a_bin") * 2), ["a_bin"], COUNT)
+    with raises(ConfigError, "a width that is not known", "without collecting between"):
+        vf.reduce({"20240102": known, "20240103": moved})
+    kept = vf.bin(BINNED, {"a": 1e-3}).filter(pl.col("a") > 0).with_columns(b=pl.col("a") * 2).sort("a")
+    merged = vf.reduce({"20240102": known, "20240103": vf.aggregate(kept, ["a_bin"], COUNT)})
+    assert merged.collect()["n"].sum() == 7
+
+
+# ---- M6: refusals and their advice ----------------------------------------------------------------------------------
+
+TABLE = pl.DataFrame(
+    {
+        "k": ["a", "a", "a", "a", "b", "b", "b", "b"],
+        "x": [1.0, None, math.nan, 3.0, 0.5, 0.5, -2.0, None],
+        "y": [4.0, 1.0, 9.0, 2.5, 8.0, 6.0, 7.0, 0.5],
+        "i": [3, None, 5, 1, 2, 2, None, 9],
+        "s": ["2024-01-02", None, "2024-01-04", "2024-01-03", "2024-02-01", "2024-02-02", None, "2024-02-05"],
+        "d": [dt.date(2024, 1, 2)] * 4 + [dt.date(2024, 1, 4)] * 4,
+        "dec": pl.Series([1, None, 2, 3, 4, 5, 6, 7]).cast(pl.Decimal(10, 2)),
+        "l": [[1, 2], [3], [4], [5], [6], [7], [8, 9], [10]],
+        "b": [True, None, False, True, True, True, None, True],
+    }
+)
+DEC, LIST, ROW = pl.col("dec"), pl.col("l"), {"row": pl.int_range(pl.len()).over("k")}
+ENUM = pl.Enum(sorted(set(TABLE["s"].drop_nulls())))
+Reads = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+def as_is(df: pl.DataFrame) -> pl.DataFrame:
+    return df
+
+
+def before(**columns: pl.Expr) -> Reads:
+    return lambda df: df.with_columns(**columns)
+
+
+def counted(column: str) -> Reads:
+    """Follow "put the column into group_by": a frame of the distinct values, with their numbers of rows."""
+    return lambda df: vf.reduce({"20240102": vf.aggregate(df, ["k", column], COUNT)}).collect()
+
+
+# name -> the metric; words of the refusal; what is done to the frame; what is computed of it, in Polars' words or ours
+ADVICE: dict[str, tuple[pl.Expr, str, Reads, pl.Expr]] = {
+    "drop_nulls.len": (INT.drop_nulls().len(), "use count()", as_is, INT.count()),
+    "drop_nulls.mean": (INT.drop_nulls().mean(), "leave it out: mean passes over nulls", as_is, INT.mean()),
+    "drop_nulls.std": (Y.drop_nulls().std(), "leave it out", as_is, Y.std()),
+    "drop_nulls.first": (INT.drop_nulls().first(), "first(ignore_nulls=True)", as_is, INT.first(ignore_nulls=True)),
+    "drop_nulls.last": (INT.drop_nulls().last(), "last(ignore_nulls=True)", as_is, INT.last(ignore_nulls=True)),
+    "drop_nulls.last2": (
+        INT.drop_nulls().last(ignore_nulls=True), "leave it out: last", as_is, INT.last(ignore_nulls=True),
+    ),
+    "drop_nulls.null_count": (
+        INT.drop_nulls().null_count(), ".filter(x.is_not_null())", as_is, INT.filter(INT.is_not_null()).null_count(),
+    ),
+    "drop_nulls.all": (
+        B.drop_nulls().all(ignore_nulls=False), ".filter(x.is_not_null())", as_is,
+        B.filter(B.is_not_null()).all(ignore_nulls=False),
+    ),
+    "drop_nans.mean": (X.drop_nans().mean(), "use fill_nan(None)", as_is, X.fill_nan(None).mean()),
+    "drop_nans.var": (X.drop_nans().var(), "use fill_nan(None)", as_is, X.fill_nan(None).var()),
+    "drop_nans.count": (X.drop_nans().count(), "use fill_nan(None)", as_is, X.fill_nan(None).count()),
+    "drop_nans.len": (
+        X.drop_nans().len(), ".filter(x.is_not_nan() | x.is_null())", as_is,
+        X.filter(X.is_not_nan() | X.is_null()).len(),
+    ),
+    "drop_nans.last": (
+        X.drop_nans().last(), ".filter(x.is_not_nan() | x.is_null())", as_is,
+        X.filter(X.is_not_nan() | X.is_null()).last(),
+    ),
+    "drop_nans.null_count": (
+        X.drop_nans().null_count(), ".filter(x.is_not_nan() | x.is_null())", as_is,
+        X.filter(X.is_not_nan() | X.is_null()).null_count(),
+    ),
+    "max_by": (X.max_by("y"), "(df.sort), and use last()", lambda df: df.sort("y"), X.last()),
+    "max_by nulls": (Y.max_by("i"), "(df.sort), and use last()", lambda df: df.sort("i"), Y.last()),
+    "min_by": (X.min_by("y"), "descending=True), and use last()", lambda df: df.sort("y", descending=True), X.last()),
+    "min_by nulls": (
+        Y.min_by("i"), "descending=True), and use last()",
+        lambda df: df.filter(pl.col("y") != 8).sort("i", descending=True), Y.last(),
+    ),
+    "sort_by": (X.sort_by("y").last(), "sort the frame before aggregate", lambda df: df.sort("y"), X.last()),
+    "sort_by first": (X.sort_by("y").first(), "sort the frame before aggregate", lambda df: df.sort("y"), X.first()),
+    "sort": (Y.sort().first(), "use min() or max()", as_is, Y.min()),
+    "sort last": (Y.sort().last(), "or sort the frame", lambda df: df.sort("y"), Y.last()),
+    "strptime": (S.str.to_date().max(), "give the format", as_is, S.str.to_date("%Y-%m-%d").max()),
+    "strptime datetime": (
+        (S + " 09:30:00").str.to_datetime().max(), "give the format", as_is,
+        (S + " 09:30:00").str.to_datetime("%Y-%m-%d %H:%M:%S").max(),
+    ),
+    "n_unique": (S.n_unique(), "count the rows of the reduced frame", counted("s"), pl.len()),
+    "approx_n_unique": (S.approx_n_unique(), "count the rows of the reduced frame", counted("s"), pl.len()),
+    "unique": (INT.unique().sum(), "a row for each of its values", counted("i"), INT.sum()),
+    "unique len": (INT.unique().len(), "a row for each of its values", counted("i"), pl.len()),
+    "mode": (
+        D.mode().first(), "look for the largest in the reduced frame",
+        lambda df: counted("d")(df).sort("n"), D.last(),
+    ),
+    "value_counts": (
+        D.value_counts().struct.field("count").first(), "put the column into group_by with pl.len()",
+        counted("d"), pl.col("n").cast(pl.UInt32).first(),
+    ),
+    "nan_max": (
+        X.nan_max(), "pl.when(x.is_nan().any())", as_is,
+        pl.when(X.is_nan().any()).then(float("nan")).otherwise(X.max()),
+    ),
+    "nan_min": (
+        X.nan_min(), "pl.when(x.is_nan().any())", as_is,
+        pl.when(X.is_nan().any()).then(float("nan")).otherwise(X.min()),
+    ),
+    "has_nulls": (INT.has_nulls(), "use null_count() > 0", as_is, INT.null_count() > 0),
+    "item": (D.filter(Y.is_in([4.0, 8.0])).item(), "use first()", as_is, D.filter(Y.is_in([4.0, 8.0])).first()),
+    "explode": (LIST.explode().sum(), "df.explode", lambda df: df.explode("l"), LIST.sum()),
+    "over": (Y.sum().over("k").max(), "before aggregate", before(m=Y.sum().over("k")), pl.col("m").max()),
+    "over within": (
+        (Y / Y.sum().over("k")).sum(), "before aggregate", before(m=Y / Y.sum().over("k")), pl.col("m").sum(),
+    ),
+    "nested": (
+        (Y - Y.mean()).abs().sum(), "with_columns(inner=(...).over('k'))",
+        before(inner=Y.mean().over("k")), (Y - pl.col("inner")).abs().sum(),
+    ),
+    "head": (
+        Y.head(2).sum(), ".filter(pl.col('row') < n) is head(n)", before(**ROW), Y.filter(pl.col("row") < 2).sum(),
+    ),
+    "slice": (Y.slice(0, 3).last(), ".filter(pl.col('row') < n)", before(**ROW), Y.filter(pl.col("row") < 3).last()),
+    "get": (
+        Y.get(1), ".filter(pl.col('row') == i).first() is get(i)", before(**ROW), Y.filter(pl.col("row") == 1).first(),
+    ),
+    "corr spearman": (
+        pl.corr(Y, INT.fill_null(0), method="spearman"), "take pl.corr of them",
+        before(p=Y.rank().over("k"), q=INT.fill_null(0).rank().over("k")), pl.corr("p", "q"),
+    ),
+    "filter twice": (
+        Y.filter(Y > 1).filter(pl.lit(True)).sum(), "combine the conditions with &", as_is,
+        Y.filter((Y > 1) & pl.lit(True)).sum(),
+    ),
+    "filter inside": ((Y.filter(Y > 1) * 2).sum(), "filter last", as_is, (Y * 2).filter(Y > 1).sum()),
+    "filter of two": (
+        pl.corr(Y.filter(Y > 1), (Y * Y).filter(Y > 1.0)), "filter both in the same way", as_is,
+        pl.corr(Y.filter(Y > 1), (Y * Y).filter(Y > 1)),
+    ),
+    "max of text": (S.max(), "the max of the reduced frame's column", counted("s"), S.max()),
+    "min of text": (S.min(), "the min of the reduced frame's column", counted("s"), S.min()),
+    "first of text": (
+        S.first(), "cast(pl.Enum([...])).to_physical()", as_is, S.cast(ENUM).to_physical().first(),
+    ),
+    "mean of dates": (D.mean(), "cast it to Int64, and the mean back", as_is, D.cast(pl.Int64).mean()),
+    "sum of decimals": (DEC.sum(), "cast it to Float64", as_is, DEC.cast(pl.Float64).sum()),
+    "first of lists": (LIST.first(), "take a number out of it", as_is, LIST.list.get(0).first()),
+    "int128": (INT.cast(pl.Int128).sum(), "cast it to Float64 or Int64", as_is, INT.cast(pl.Int64).sum()),
+    "python": (
+        Y.map_elements(math.frexp(2.0)[0].__mul__, return_dtype=pl.Float64).sum(), "before aggregate",
+        before(m=Y.map_elements(math.frexp(2.0)[0].__mul__, return_dtype=pl.Float64)), pl.col("m").sum(),
+    ),
+    **{
+        name: (
+            made.sum(), f"within its group: with_columns(pl.col(...).{shown}", before(m=made.over("k")),
+            pl.col("m").sum(),
+        )
+        for name, shown, made in (
+            ("diff", "diff(...).over('k')", Y.diff()), ("shift", "shift(...).over('k')", Y.shift(1)),
+            ("cum_sum", "cum_sum(...)", Y.cum_sum()), ("rank", "rank(...)", Y.rank()),
+            ("pct_change", "pct_change(...)", Y.pct_change()),
+            ("rolling", "rolling(...)", Y.rolling_mean(2)), ("ewm_mean", "ewm_mean(...)", Y.ewm_mean(com=1)),
+            ("fill_null", "fill_null(strategy=...).over('k')", INT.forward_fill()),
+            ("is_duplicated", "is_duplicated(...)", INT.is_duplicated()),
+            ("is_first_distinct", "is_first_distinct(...)", INT.is_first_distinct()),
+            ("interpolate", "interpolate(...)", INT.interpolate()),
+            ("rle_id", "rle_id(...)", INT.rle_id()), ("peak_max", "peak_max(...)", Y.peak_max()),
+        )
+    },
+}  # fmt: skip
+# what no partial holds, and where the message says no more than how to go without
+WITHOUT = {
+    "implode": Y.implode(), "arg_max": Y.arg_max(), "arg_min": Y.arg_min(), "entropy": Y.entropy(),
+    "top_k": Y.top_k(2).sum(), "search_sorted": Y.search_sorted(1.0), "bitwise": INT.bitwise_and(),
+}  # fmt: skip
+READ: dict[str, Callable[[pl.Series], pl.Series]] = {  # what Polars gives, in the numbers that are computed instead
+    "mean of dates": lambda v: v.to_physical() / 86_400_000_000,
+    "first of text": lambda v: v.cast(ENUM).to_physical(),
+    "first of lists": lambda v: v.list.get(0),
+    "sum of decimals": lambda v: v.cast(pl.Float64),
+}
+
+
+def alike(found: pl.Series, expected: pl.Series) -> None:
+    """Check that two columns hold the same values; floats to a few ulp."""
+    assert found.cast(expected.dtype).rename("").to_list() == [
+        value if not isinstance(value, float) else pytest.approx(value, rel=1e-12, nan_ok=True)
+        for value in expected.to_list()
+    ]
+
+
+@pytest.mark.parametrize("name", ADVICE)
+def test_m6_the_advice_of_a_refusal_gives_the_number_of_polars(name: str) -> None:
+    metric, words, read, instead = ADVICE[name]
+    with raises(ConfigError, "cannot be merged over dates", words, "mergeable=False", column="m"):
+        vf.aggregate(TABLE, ["k"], {"m": metric})
+    given = TABLE.filter(Y != 8) if name == "min_by nulls" else TABLE
+    expected = given.group_by("k").agg(m=metric).sort("k")["m"]
+    frame = read(TABLE)
+    if frame.columns[-1] == "n":  # a reduced frame, to be asked in Polars
+        found = frame.group_by("k", maintain_order=True).agg(m=instead).sort("k")["m"]
+    else:
+        found = vf.aggregate(frame, ["k"], {"m": instead}).collect()["m"]
+    alike(found, READ[name](expected) if name in READ else expected)
+
+
+def test_m6_the_power_sums_of_skew_and_kurtosis_give_them() -> None:
+    sums = {"n": pl.len(), **{f"s{p}": (Y**p).sum() for p in (1, 2, 3, 4)}}
+    n, s1, s2, s3, s4 = (pl.col(name) for name in sums)
+    mean = s1 / n
+    m2, m3 = s2 / n - mean**2, s3 / n - 3 * mean * s2 / n + 2 * mean**3
+    m4 = s4 / n - 4 * mean * s3 / n + 6 * mean**2 * s2 / n - 3 * mean**4
+    derived = {"skew": m3 / m2**1.5, "kurtosis": m4 / m2**2 - 3}
+    for metric in (Y.skew(), Y.kurtosis()):
+        with raises(ConfigError, "power sums", "derived="):
+            vf.aggregate(TABLE, ["k"], {"m": metric})
+    found = vf.aggregate(TABLE, ["k"], sums, derived=derived).collect()
+    expected = TABLE.group_by("k").agg(skew=Y.skew(), kurtosis=Y.kurtosis()).sort("k")
+    for name in derived:
+        assert found[name].to_list() == pytest.approx(expected[name].to_list(), rel=1e-9)
+
+
+def test_m6_a_quantile_of_bins_is_right_to_a_bins_width() -> None:
+    for metric in (Y.median(), Y.quantile(0.5)):
+        with raises(ConfigError, "ask Cube.quantile: right to a bin's width"):
+            vf.aggregate(TABLE, ["k"], {"m": metric})
+    cube = vf.Cube.from_frame(vf.aggregate(vf.bin(TABLE, {"y": 0.01}), ["k", "y_bin"], {"n": pl.len()}))
+    found = cube.quantile("y_bin", 0.5, by="k")["quantile"].to_list()
+    assert found == pytest.approx(TABLE.group_by("k").agg(Y.quantile(0.5)).sort("k")["y"].to_list(), abs=0.01)
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+def test_m6_without_a_way_the_message_names_none(name: str) -> None:
+    with raises(ConfigError, "at once; pass mergeable=False, which computes") as caught:
+        vf.aggregate(TABLE, ["k"], {"m": WITHOUT[name]})
+    assert caught.error is not None
+    made = vf.aggregate(TABLE, ["k"], {"m": WITHOUT[name]}, mergeable=False).collect()
+    alike(made["m"], TABLE.group_by("k").agg(m=WITHOUT[name]).sort("k")["m"])
+
+
+def test_m6_every_remedy_is_in_the_table() -> None:
+    tried = [name.split()[0].split(".")[0] for name in ADVICE]
+    assert set(_metrics._REMEDIES) - {*tried, *WITHOUT} == {"median", "quantile", "skew", "kurtosis"}
+
+
+def test_m6_what_is_computed_of_aggregates_can_be_computed_later() -> None:
+    with raises(ConfigError, "holds the function 'is_in'", "give its parts as metrics", "with_columns"):
+        vf.aggregate(TABLE, ["k"], {"m": Y.sum().is_in([16.5])})
+    found = vf.reduce({"20240102": vf.aggregate(TABLE, ["k"], {"s": Y.sum()})}).with_columns(m=pl.col("s").is_in([16.5]))
+    assert found.collect()["m"].to_list() == TABLE.group_by("k").agg(Y.sum().is_in([16.5])).sort("k")["y"].to_list()
+
+
+# ---- M6: numbers of numpy ------------------------------------------------------------------------------------------
+
+PRICES = pl.DataFrame({"symbol": ["a"] * 3, "elapsed_seconds": [0, 60, 120], "price": [1.0, 2, 4], "b": [1, 5, 9]})
+NUMBERS_OF: dict[str, Callable[[Any], Any]] = {
+    "forward_return": lambda n: vf.forward_return(PRICES, [n * 30], price_col="price").collect(),
+    "forward_return tolerance": lambda n: vf.forward_return(PRICES, [60], price_col="price", tolerance=n).collect(),
+    "forward_return end": lambda n: vf.forward_return(PRICES, [60], price_col="price", end=n).collect(),
+    "merge_forward": lambda n: vf.merge_forward(PRICES, PRICES, ["price"], [n]).collect(),
+    "merge_forward tolerance": lambda n: (
+        vf.merge_forward(PRICES, PRICES, ["price"], [60], tolerance=n).collect()
+    ),
+    "bin": lambda n: vf.bin(PRICES, {"b": n}).collect(),
+    "grace": lambda n: vf.parse_time(DAY, vf.CN, "t", unit="HHMMSS", grace=n).collect(),
+    "near_integer": lambda n: PRICES.select(vf.near_integer("price", tolerance=n / 8)),
+    "qbin_edges": lambda n: vf.qbin_edges(PRICES, "b", n).cuts,
+    "memory_limit": lambda n: vf.Cube.from_frame(
+        vf.aggregate(PRICES, ["b"], COUNT), memory_limit=np.int64(n) << 20 if isinstance(n, np.generic) else n << 20
+    ).total(),
+    "bins": lambda n: (
+        vf.Cube.from_frame(vf.aggregate(PRICES, ["b"], COUNT), bins={"b": n}).brush({"b": [n, n + 3]}).total()
+    ),
+    "quantile": lambda n: (
+        vf.Cube.from_frame(vf.aggregate(PRICES, ["b"], COUNT), bins={"b": n}).quantile("b", n / 4).rows()
+    ),
+    "lags": lambda n: vf.stats.over_dates(
+        pl.DataFrame({"date": [1, 2, 3, 4], "ic": [0.02, 0.04, 0.01, 0.04]}), "ic", lags=n
+    ).rows(),
+    "metric": lambda n: vf.aggregate(PRICES, [], {"m": (pl.col("b") * n).sum()}).collect().item(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NUMBERS_OF)
+def test_m6_numbers_of_numpy_are_numbers(name: str) -> None:
+    call = NUMBERS_OF[name]
+    expected = call(2)
+    for number in (np.int64(2), np.int16(2), np.uint8(2)):
+        found = call(number)
+        if isinstance(expected, pl.DataFrame):
+            assert found.equals(expected)
+            assert found.columns == expected.columns
+        else:
+            assert found == expected
+
+
+def test_m6_what_is_no_number_is_refused_with_the_bounds() -> None:
+    for wrong in (1e9, np.float64(1e9), True, np.bool_(True), "60", None, math.nan, 0, -1):
+        with raises(ConfigError, "a positive number of seconds, below 1e9, is accepted"):
+            vf.forward_return(PRICES, [wrong], price_col="price")
+    for wrong in (1e9, -1e9, True, np.bool_(True), "60", math.nan):
+        with raises(ConfigError, "a number of seconds above -1e9 and below 1e9 is accepted"):
+            vf.merge_forward(PRICES, PRICES, ["price"], [wrong])
+    with raises(ConfigError, "horizons is a list of seconds"):
+        vf.forward_return(PRICES, np.int64(60), price_col="price")  # type: ignore[arg-type]
+
+
+# ---- M7: keys that are null throughout a day ------------------------------------------------------------------------
+
+FULL, NULLS = pl.DataFrame({"k": ["a", "b"], "x": [1, 2]}), pl.DataFrame({"k": [None, None], "x": [3, 4]})
+SUMS = {"n": pl.len(), "s": X.sum(), "first": X.first()}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("how", ["frame", "save", "load", "run"])
+def test_m7_a_key_that_is_null_throughout_a_day_merges(how: str, turned: bool, tmp_path: Path) -> None:
+    assert NULLS.schema["k"] == pl.Null
+    days: dict[str, Any] = {}
+    config = vf.Config(input_dir=tmp_path / "days", output_dir=tmp_path / "out")
+    for day, frame in zip(("20240102", "20240103"), (NULLS, FULL) if turned else (FULL, NULLS), strict=True):
+        made = vf.aggregate(frame, ["k"], SUMS)
+        if how == "run":
+            vf.save(frame, config.get_file_path(day))
+            vf.run(lambda df, ctx: vf.aggregate(df, ["k"], SUMS), config, day)
+        path = vf.save(made, tmp_path / f"{day}.parquet")
+        days[day] = {
+            "frame": made,
+            "save": path,
+            "load": vf.load(path),
+            "run": config.get_partial_path(day),
+        }[how]
+    merged = vf.reduce(days)
+    assert merged.collect_schema()["k"] == pl.String
+    assert merged.collect().rows() == [(None, 2, 7, 3), ("a", 1, 1, 1), ("b", 1, 2, 2)]
+    by_date = vf.reduce(days, by="date").collect()
+    cube = vf.Cube.from_partials(days)
+    assert cube.table(["date", "k"]).equals(by_date)
+    assert cube.brush({"k": None}).total() == {"n": 2, "s": 7, "first": 3}
+    assert cube.dims["k"].values.dtype == pl.String
+    again = vf.load(vf.save(merged, tmp_path / "all" / "all.parquet"))
+    assert again.equals(merged.collect())
+
+
+def test_m7_a_value_that_is_null_throughout_a_day_is_told_with_the_way_out() -> None:
+    null = pl.DataFrame({"k": ["a"], "x": [None]})
+    with raises(ConfigError, "x is null throughout", "pl.col('x').cast(pl.Float64)", column="s"):
+        vf.aggregate(null, ["k"], {"s": X.sum()})
+    typed = {"s": X.cast(pl.Int64).sum()}
+    days = {"20240102": vf.aggregate(FULL, ["k"], typed), "20240103": vf.aggregate(null, ["k"], typed)}
+    assert vf.reduce(days).collect().rows() == [("a", 1), ("b", 2)]
+
+
+# ---- M9: the date travels -------------------------------------------------------------------------------------------
+
+DAY = pl.DataFrame({"t": [93000, 93001], "x": [1, 2]})
+SAID: dict[str, Callable[[pl.DataFrame, str], pl.LazyFrame]] = {
+    "parse_time": lambda df, day: vf.parse_time(df, vf.CN, "t", unit="HHMMSS", date=day),
+    "market": lambda df, day: vf.parse_time(df, vf.CN.on(day), "t", unit="HHMMSS"),
+    "after steps": lambda df, day: (
+        vf.forward_return(
+            vf.parse_time(df, vf.CN, "t", unit="HHMMSS", date=day).with_columns(s=pl.lit("a"), p=pl.lit(1.0)),
+            [1], price_col="p", symbol_col="s",
+        )
+    ),
+    "dates": lambda df, day: df.lazy().with_columns(date=pl.lit(dt.datetime.strptime(day, "%Y%m%d").date())),
+    "text": lambda df, day: df.lazy().with_columns(date=pl.lit(day)),
+    "numbers": lambda df, day: df.lazy().with_columns(date=pl.lit(int(day))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", SAID)
+def test_m9_a_partial_of_save_knows_its_date_and_no_day_is_counted_twice(how: str, tmp_path: Path) -> None:
+    def day(date: str) -> pl.LazyFrame:
+        return vf.aggregate(SAID[how](DAY, date), [], SUMS)
+
+    one = vf.save(day("20240102"), tmp_path / "monday.parquet")
+    known = _partial.info(one)
+    assert known is not None
+    assert known.dates == ("20240102",)
+    copy = vf.save(day("20240102"), tmp_path / "again.parquet")
+    other = vf.save(day("20240103"), tmp_path / "tuesday.parquet")
+    assert vf.reduce([one, other], by="date").collect()["s"].to_list() == [3, 3]
+    assert vf.Cube.from_partials([one, other]).dates == ["20240102", "20240103"]
+    for twice in ([one, copy], [vf.load(one), vf.load(copy)], [one, vf.scan(copy)]):
+        with raises(ConfigError, "date 20240102 is in", "its rows would count twice"):
+            vf.reduce(twice)
+    with raises(ConfigError, "it holds the dates 20240102, and is given as 20240104"):
+        vf.reduce({"20240104": one})
+
+
+@pytest.mark.parametrize("how", SAID)
+def test_m9_frames_of_one_day_are_not_counted_twice(how: str) -> None:
+    def day(date: str) -> pl.LazyFrame:
+        return vf.aggregate(SAID[how](DAY, date), [], {"s": X.sum()})
+
+    with raises(ConfigError, "date 20240102 is in", "its rows would count twice"):
+        vf.reduce([day("20240102"), day("20240102")]).collect()
+    with raises(ConfigError, "it holds the dates 20240102, and is given as 20240104"):
+        vf.reduce({"20240104": day("20240102")}).collect()
+    merged = vf.reduce([day("20240102"), day("20240103")])
+    assert merged.collect().rows() == [(6,)]
+    assert vf.Cube.from_frame(day("20240102")).dates == ["20240102"]
+
+
+def test_m9_a_copy_of_a_partial_without_a_date_is_not_counted_twice(tmp_path: Path) -> None:
+    metrics = {"s": X.sum()}
+    one = vf.save(vf.aggregate(DAY, [], metrics), tmp_path / "a.parquet")
+    copy = tmp_path / "b.parquet"
+    copy.write_bytes(one.read_bytes())
+    for twice in ([one, copy], [one, one], tmp_path):
+        with raises(ConfigError, "once more", "pass a mapping of dates to partials"):
+            vf.reduce(twice)
+    assert vf.reduce({"20240102": one, "20240103": copy}).collect().item() == 6
+    none = vf.save(vf.aggregate(DAY.clear(), ["t"], metrics), tmp_path / "n" / "a.parquet")
+    (tmp_path / "n" / "b.parquet").write_bytes(none.read_bytes())
+    assert vf.reduce(tmp_path / "n").collect().height == 0
+
+
+def test_m9_dates_of_several_days_and_of_none(tmp_path: Path) -> None:
+    two = pl.DataFrame({"date": [dt.date(2024, 1, 2), dt.date(2024, 1, 3), None], "x": [1, 2, 4]})
+    for frame, keys, dates in (
+        (two, [], ("20240102", "20240103")),
+        (two, ["date"], ("20240102", "20240103")),
+        (two.with_columns(date=pl.lit("weekday")), [], ()),
+        (two.with_columns(date=pl.col("x") / 2), [], ()),
+        (two.drop("date"), [], ()),
+        (two.clear(), [], ()),
+    ):
+        known = _partial.info(vf.save(vf.aggregate(frame, keys, {"s": X.sum()}), tmp_path / "p.parquet"))
+        assert known is not None
+        assert known.dates == dates
+    merged = vf.reduce([vf.aggregate(two.filter(pl.col("x") == x), [], {"s": X.sum()}) for x in (1, 2)])
+    known = _partial.info(vf.save(merged, tmp_path / "m.parquet"))
+    assert known is not None
+    assert known.dates == ("20240102", "20240103")
+
+
+@pytest.mark.parametrize("layout", ["dense", "sparse"])
+def test_m9_a_day_without_rows_is_on_the_axis_of_dates(layout: Any, tmp_path: Path) -> None:
+    made = [vf.aggregate(frame, ["k"], SUMS) for frame in (FULL, FULL.clear(), FULL)]
+    days = dict(zip(("20240102", "20240103", "20240104"), made, strict=True))
+    paths = {day: vf.save(one, tmp_path / f"{day}.parquet") for day, one in days.items()}
+    for cube in (
+        vf.Cube.from_partials(days, layout=layout),
+        vf.Cube.from_partials(paths, layout=layout),
+        vf.Cube.from_frame(vf.reduce(days, by="date"), layout=layout),
+        vf.Cube.open(vf.Cube.from_partials(days, layout=layout).save(tmp_path / "c.arrow")),
+    ):
+        assert cube.dates == ["20240102", "20240103", "20240104"]
+        assert cube.brush({"date": "20240103"}).total() == {"n": 0, "s": 0, "first": None}
+        assert cube.brush({"date": ["20240103", "20240104"]}).total() == {"n": 2, "s": 3, "first": 1}
+        assert cube.brush({"date": ("20240103", None)}).table("k", "s").rows() == [("a", 1), ("b", 2)]
+        assert cube.table("date", "s").rows() == [(dt.date(2024, 1, 2), 3), (dt.date(2024, 1, 4), 3)]
+        assert cube.total() == {"n": 4, "s": 6, "first": 1}
+    none = vf.Cube.from_partials({"20240103": days["20240103"]}, layout=layout)
+    assert none.dates == ["20240103"]
+    assert none.total() == {"n": 0, "s": 0, "first": None}
+    with raises(ConfigError, "there is no 20240105 on this axis"):
+        none.brush({"date": "20240105"})
+
+
+@pytest.mark.parametrize("dtype", [pl.Categorical, pl.Enum(["b", "a"])])
+def test_m9_categories_keep_their_type_everywhere(dtype: Any, tmp_path: Path) -> None:
+    made = vf.aggregate(FULL.with_columns(pl.col("k").cast(dtype)), ["k"], SUMS)
+    path = vf.save(made, tmp_path / "20240102.parquet")
+    cube = vf.Cube.from_partials({"20240102": path, "20240103": made})
+    again = vf.Cube.open(cube.save(tmp_path / "c.arrow"))
+    merged = vf.reduce({"20240102": path, "20240103": made}).collect()
+    for frame in (vf.load(path), merged, cube.table("k"), again.table("k"), cube.pivot("k"), cube.marginal("k")):
+        assert frame.schema["k"] == dtype
+        assert frame["k"].cast(pl.String).to_list() == (["b", "a"] if dtype == pl.Enum(["b", "a"]) else ["a", "b"])
+    assert again.brush({"k": "a"}).total() == {"n": 2, "s": 2, "first": 1}

@@ -81,12 +81,10 @@ def test_keys_of_every_type_come_back(dtype: Any, values: list[Any], tmp_path: P
     frame = pl.DataFrame({"k": pl.Series([*values, None], dtype=dtype)})
     made = vf.aggregate(frame, ["k"], {"n": pl.len()})
     cube = vf.Cube.from_frame(made)
-    want = made.collect()
-    expected = want.with_columns(pl.col("k").cast(pl.String)) if dtype == pl.Categorical else want
-    assert cube.table("k").equals(expected, null_equal=True)
-    again = vf.Cube.open(cube.save(tmp_path / "c.arrow"))
-    assert again.table("k").equals(expected, null_equal=True)
-    assert again.table("k").schema == expected.schema
+    expected = made.collect()
+    for one in (cube, vf.Cube.open(cube.save(tmp_path / "c.arrow"))):
+        assert one.table("k").equals(expected, null_equal=True)
+        assert one.table("k").schema == expected.schema
     assert cube.brush({"k": values[0]}).total() == {"n": 1}
     assert cube.brush({"k": None}).total() == {"n": 1}
 

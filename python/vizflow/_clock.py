@@ -194,7 +194,7 @@ def is_doubtful(frame: pl.LazyFrame, read: Reading, market: Market) -> bool:
     """
     if read.doubt == "none":
         return False
-    if not is_in_memory(frame) and not (_partial.is_noting() and has_cheap_head(frame)):
+    if not is_in_memory(frame) and not (_partial.current() is not None and has_cheap_head(frame)):
         return read.doubt == "text"
     head = frame.select(read.expr).head(_HEAD).collect().to_series()
     try:

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _csv, _stream, io
+from vizflow import _clock, _csv, _stream, io
 from vizflow._partial import Notes, Outcome
 from vizflow.errors import Error
 
@@ -34,7 +34,7 @@ def of(path: Path, csv: _csv.Options, notes: Notes, outcome: Outcome) -> Counts:
     if times and len(times) == len(notes.times):
         with suppress(Error, pl.exceptions.PolarsError):  # what no reason can be told of
             reports = [report() for report in times]
-            counts["times"] = {reason: sum(found[reason] for found in reports) for reason in reports[0]}
+            counts["times"] = {reason: sum(found[reason] for found in reports) for reason in _clock.COUNTS}
     steps = {name: rows for name, rows in notes.rows.items() if name != "aggregate"}
     if steps:
         counts["steps"] = steps

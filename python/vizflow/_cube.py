@@ -306,7 +306,7 @@ class Feed:
         def frames() -> Iterator[tuple[str, pl.DataFrame]]:
             for part in parts:
                 if part.path is not None:
-                    frame = io.stored(part.path, wanted)
+                    frame = io.stored(part.path, wanted, part.digest)
                 else:
                     frame = part.traced.states().select(selected(wanted))
                 day = dt.datetime.strptime(part.traced.dates[0], "%Y%m%d").date() if dated else None

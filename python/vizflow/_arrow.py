@@ -1,7 +1,7 @@
 """Arrow files looked over before Polars follows what they say: places and sizes, all inside the file.
 
-Polars takes them as they are: what lies outside ends the process, or a thread whose end nobody hears of. Not for values,
-which Polars checks itself, and not for files of other formats.
+Polars takes them as they are: what lies outside ends the process, or a thread whose end nobody hears of. Not for
+values, which Polars checks itself, and not for files of other formats.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def has_cheap_head(frame: pl.LazyFrame) -> bool:
 
 def _files(frame: pl.LazyFrame) -> list[str]:
     """Name the files that a plan scans."""
-    out = []
+    out: list[str] = []
     for text in _FILES.findall(frame.explain(optimized=False)):
         out += [text] if os.path.exists(text) else text.split(", ")  # noqa: PTH110 (a path may hold a comma)
     return out

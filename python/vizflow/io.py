@@ -208,7 +208,7 @@ def stored(path: Path, columns: list[str], digest: str) -> pl.DataFrame:
 
 def _reader(
     path: Path, csv: _csv.Options | None = None, schema: _schema.Rules | None = None
-) -> Callable[[Path], pl.LazyFrame]:
+) -> Callable[..., pl.LazyFrame]:
     if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises where it may not look)
         raise StorageError(f"{path} is a folder, and a file is read; vf.reduce({str(path)!r}) merges its partials")
     suffixes = [suffix.lower() for suffix in path.suffixes]

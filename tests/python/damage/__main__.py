@@ -14,8 +14,8 @@ workers = int(os.environ.get("WORKERS", os.cpu_count() or 2))
 print(f"SEED={seed} VARIANTS={variants}", flush=True)
 with tempfile.TemporaryDirectory() as folder:
     told = harness.run(variants, seed, workers, Path(folder), os.environ.get("KIND", ""))
-for found in told.bad[: int(os.environ.get("SHOWN", "40"))]:
-    print(f"{found['outcome']}: {found['kind']}, {found.get('use')}, {found.get('how')}, variant {found['variant']}: {found['detail']}\n")
+for found in told.bad[:40]:
+    print(harness.words(found))
 print(told.table())
 print(f"damage: {told.variants} files, {len(told.bad)} wrong")
 sys.exit(bool(told.bad))

@@ -11,14 +11,31 @@ from collections.abc import Callable
 Draw = random.Random
 Change = Callable[[bytearray, bytes, Draw], None]
 
-_WORDS = (0, 1, 2, 7, 0x7F, 0xFF, 0xFFFF, 1 << 31, (1 << 31) - 1, 1 << 32, 1 << 48, 1 << 62, (1 << 63) - 1, (1 << 64) - 1)
+_WORDS = (
+    0,
+    1,
+    2,
+    7,
+    0x7F,
+    0xFF,
+    0xFFFF,
+    1 << 31,
+    (1 << 31) - 1,
+    1 << 32,
+    1 << 48,
+    1 << 62,
+    (1 << 63) - 1,
+    (1 << 64) - 1,
+)
 
 
 def _place(content: bytearray, draw: Draw, size: int = 1) -> int:
     """Draw a place: half of them near the ends, where a file says what it is."""
     last = max(len(content) - size, 0)
     near = min(last, 400)
-    return draw.choice((draw.randint(0, last), draw.randint(0, last), draw.randint(0, near), last - draw.randint(0, near)))
+    return draw.choice(
+        (draw.randint(0, last), draw.randint(0, last), draw.randint(0, near), last - draw.randint(0, near))
+    )
 
 
 def _bit(content: bytearray, other: bytes, draw: Draw) -> None:

@@ -48,6 +48,12 @@ class Told:
         return "\n".join([*lines, f"{len(self.noisy)} wrote on standard error; {self.seconds:.0f} seconds"])
 
 
+def words(found: dict[str, Any]) -> str:
+    """Say what went wrong."""
+    what = f"{found['kind']}, variant {found['variant']} ({found.get('use')}, {found.get('how')})"
+    return f"{found['outcome']}: {what}: {found['detail']}\n"
+
+
 class _Worker:
     def __init__(self, number: int, sound: Path, folder: Path, seed: str) -> None:
         self.folder = folder / f"worker{number}"
@@ -98,7 +104,8 @@ def run(variants: int, seed: str, workers: int, folder: Path, only: str = "") ->
     from damage import kinds
 
     sound = folder / "sound"
-    kinds.make(sound)
+    if not sound.exists():
+        kinds.make(sound)
     names = list(kinds.KINDS)
     chosen = [number for number, name in enumerate(names) if name.startswith(only)]
     told = Told({names[number]: Counter() for number in chosen})
@@ -127,7 +134,7 @@ def run(variants: int, seed: str, workers: int, folder: Path, only: str = "") ->
                 told.counts[answer["kind"]][answer["outcome"]] += 1
                 if answer["outcome"] in BAD:
                     told.bad.append(answer)
-                    print(f"{answer['outcome']}: {answer['kind']}, variant {answer['variant']}", file=sys.stderr)
+                    print(words(answer), file=sys.stderr, flush=True)
                     _keep(answer, worker, kinds.KINDS[answer["kind"]].name)
                 elif answer["noise"]:
                     told.noisy.append(answer)

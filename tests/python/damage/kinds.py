@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.feather
-import pyarrow.parquet
+import polars.selectors as cs
 
 import vizflow as vf
 from vizflow import _folder, _settings
@@ -57,8 +55,10 @@ def day(number: int, rows: int = 90) -> pl.DataFrame:
     )
 
 
-def _arrow(frame: pl.DataFrame) -> pa.Table:
+def _arrow(frame: pl.DataFrame) -> Any:
     """Give the frame as other programs write it: dictionaries, plain texts, a list, a struct, a decimal."""
+    import pyarrow as pa  # which only making needs
+
     table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
     table = table.set_column(0, "symbol", table["symbol"].cast(pa.string()).dictionary_encode())
     table = table.append_column("levels", pa.array([[1.0, 2.0], None, [3.0]] * (table.num_rows // 3)))
@@ -77,7 +77,9 @@ def _polars_ipc(compression: Any) -> Callable[[Path, int], None]:
 
 def _pyarrow_ipc(compression: str) -> Callable[[Path, int], None]:
     def make(path: Path, number: int) -> None:
-        pa.feather.write_feather(_arrow(day(number)), str(path), compression=compression, chunksize=40)
+        from pyarrow import feather
+
+        feather.write_feather(_arrow(day(number)), str(path), compression=compression, chunksize=40)
 
     return make
 
@@ -87,7 +89,9 @@ def _polars_parquet(path: Path, number: int) -> None:
 
 
 def _pyarrow_parquet(path: Path, number: int) -> None:
-    pa.parquet.write_table(_arrow(day(number)), str(path), row_group_size=40, compression="snappy")
+    from pyarrow import parquet
+
+    parquet.write_table(_arrow(day(number)), str(path), row_group_size=40, compression="snappy")
 
 
 def _csv(path: Path, number: int) -> None:
@@ -99,6 +103,8 @@ def _csv_gz(path: Path, number: int) -> None:
 
 
 def _csv_zst(path: Path, number: int) -> None:
+    import pyarrow as pa
+
     with pa.CompressedOutputStream(str(path), "zstd") as out:
         out.write(day(number).write_csv().encode())
 
@@ -137,10 +143,7 @@ def _ran(function: Callable[..., pl.LazyFrame]) -> Callable[[Path], Any]:
 
 def _loaded(path: Path) -> Any:
     frame = vf.load(path, schema={"note": {"default": ""}})
-    try:
-        return frame.rows()
-    except (ValueError, OverflowError):  # a day of the year 90,000, which Polars has and Python has not
-        return frame.write_csv() if not any(dtype.is_nested() for dtype in frame.dtypes) else frame.write_ndjson()
+    return frame.with_columns(cs.temporal().to_physical()).rows()  # Python has no year 90,000
 
 
 def _checked(path: Path) -> Any:
@@ -260,9 +263,7 @@ KINDS: dict[str, Kind] = {
     "calendar": Kind("calendar.parquet", _calendar, {"load": lambda path: vf.calendar.load(path).rows()}, False),
     "config": Kind("config.toml", _toml, {"load": lambda path: repr(_settings.read_toml(path))}, False),
     "partial": Kind(f"{DATE}.parquet", _partial, _PARTIALS, True),
-    "partial, metrics": Kind(
-        f"{DATE}.parquet", _metrics, {"load": _PARTIALS["load"], "status": _status}, True
-    ),
+    "partial, metrics": Kind(f"{DATE}.parquet", _metrics, {"load": _PARTIALS["load"], "status": _status}, True),
     "cube": Kind("cube.arrow", _cube, {"open": _cube_rows}, True),
     "edges": Kind("edges.json", _edges, {"load": vf.Edges.load}, True),
     "failure note": Kind("note.json", _note, {"status": _noted}, True),

@@ -7,7 +7,6 @@ import json
 import random
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 import vizflow as vf

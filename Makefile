@@ -5,7 +5,12 @@ PYTHON ?= python3
 PY     := $(VENV)/bin/python
 C_BUILD := build/c
 SANITIZE_BUILD := build/sanitize
-SOURCES := $(shell find include src python pyproject.toml CMakeLists.txt -type f -not -name '*.so' -not -path '*/__pycache__/*')
+SOURCES := $(shell find include src python pyproject.toml CMakeLists.txt tools/constraints.txt -type f -not -name '*.so' -not -path '*/__pycache__/*')
+
+# The versions that building and testing install; an older Python, or LOCK=, takes what pyproject.toml allows.
+LOCK ?= $(shell $(PYTHON) -c "import sys; print('tools/constraints.txt' if sys.version_info >= (3, 11, 5) else '')")
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check $(if $(LOCK),--constraint $(LOCK))
+BUILT := $(PIP) $(if $(LOCK),--build-constraint $(LOCK))
 
 SECONDS ?= 60
 
@@ -17,8 +22,8 @@ help: ## show this menu
 $(VENV)/.ready: $(SOURCES)
 	@echo "setting up $(VENV): building VizFlow and installing its packages, a minute or two" >&2
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade pip
-	@$(PY) -m pip install --quiet --disable-pip-version-check ".[cli,demo,test,lint,calendars,viz,browser,docs,package]"
+	@$(PIP) --upgrade pip
+	@$(BUILT) ".[cli,demo,test,lint,calendars,viz,browser,docs,package]"
 	@touch $@
 
 setup: $(VENV)/.ready ## make .venv with VizFlow built and installed in it
@@ -127,11 +132,23 @@ test-cluster: setup ## run_batch on a one-node Slurm, on Dask and on Ray, each s
 	       || { tools/slurm_one_node.sh possible && exit 1; echo "left out: Slurm of one node needs root, and Debian or Slurm"; }
 
 test-engines: setup
-	@$(PY) -m pip install --quiet --disable-pip-version-check ".[cluster,dask]"
-	@$(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: ".[ray]" \
+	@$(BUILT) ".[cluster,dask]"
+	@$(BUILT) --only-binary :all: ".[ray]" \
 	       || echo "no wheel of Ray for this Python: its test is left out"
 	@tools/slurm_one_node.sh run env VIZFLOW_TEST_CLUSTER=1 RAY_USAGE_STATS_ENABLED=0 \
 	       $(PY) -m pytest -q -p no:cacheprovider tests/python/cluster
+
+.PHONY: lock test-damage damage
+lock: setup ## resolve anew which versions building and testing install: tools/constraints.txt
+	@$(PIP) uv
+	@$(PY) tools/lock.py
+
+test-damage: setup ## damaged files of every kind, 5,100 of them, in processes that may die; part of test-python
+	@$(PY) -m pytest -q -p no:cacheprovider tests/python/damage
+
+VARIANTS ?= 50000
+damage: setup ## as many as one likes, drawn anew: VARIANTS=50000; SEED repeats, KIND="day, Arrow" chooses; keeps what fails
+	@PYTHONPATH=tests/python VARIANTS=$(VARIANTS) SEED=$(SEED) KIND="$(KIND)" $(PY) -m damage
 
 calendars: setup ## make the bundled calendars again, from public calendar packages and the corrections
 	@$(PY) tools/make_calendars.py
@@ -146,6 +163,7 @@ lint: setup ## ruff, mypy, spelling, layers, and whether the reference pages are
 	@$(VENV)/bin/mypy
 	@$(PY) tools/make_reference.py --check
 	@$(PY) tools/mutants.py --check
+	@$(PY) tools/lock.py --check
 	@$(PY) tools/make_c_reference.py --check
 
 coverage: ## branch coverage of src/ by the C tests, at least 95 %; LIST=1 names the lines with branches not taken
@@ -163,7 +181,7 @@ gate-raise: $(C_BUILD)/.built ## take today's counts as the baseline of a kernel
 
 bench: setup ## VizFlow and its peers on the same data: docs/benchmarks.md; [ROWS=20000000] [MINUTES=8]
 	@$(PY) -c "import duckdb, numba, pandas, pyarrow" 2> /dev/null \
-	       || $(PY) -m pip install --quiet --disable-pip-version-check ".[bench]"
+	       || $(BUILT) ".[bench]"
 	@$(PY) bench/run.py $(if $(ROWS),--rows $(ROWS)) $(if $(MINUTES),--minutes $(MINUTES))
 
 docs: setup ## the site in build/site, every warning an error; it is read without a network
@@ -196,7 +214,7 @@ trust: gate test-faults test-install coverage mutants test-differential test-doc
 	@$(PY) tools/fuzz.py report
 	@$(PY) tools/make_trust.py
 fuzz: setup ## fuzz every decoder for SECONDS=60 each with clang's libFuzzer; keeps account in tests/c/fuzz/ledger.json
-	@$(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: atheris 2> /dev/null \
+	@$(PIP) --only-binary :all: atheris 2> /dev/null \
 	       || echo "no wheel of atheris for this Python: metadata is damaged at random, without coverage"
 	@$(PY) tools/fuzz.py run --seconds $(SECONDS)
 

@@ -115,6 +115,68 @@ def by_cmake(kind: str) -> str:
     return run(folder / "from_cpp").strip()
 
 
+def flags(prefix: Path, libdir: Path, **variables: str) -> dict[str, str]:
+    """Ask pkg-config for what a vizflow.pc says, as paths without dots."""
+    want("pkg-config")
+    found = {"PKG_CONFIG_PATH": str(libdir / "pkgconfig"), **variables}
+    out = {}
+    for name in ("prefix", "libdir", "includedir"):
+        said = run("pkg-config", f"--variable={name}", "vizflow", environment=found).strip()
+        out[name] = os.path.normpath(said)
+    wanted = {"prefix": str(prefix), "libdir": str(libdir), "includedir": str(prefix / "include")}
+    if out != wanted:
+        raise Fault(f"vizflow.pc says {out}, and it is {wanted}")
+    program = prefix / "from_pkg_config"
+    words = run("pkg-config", "--cflags", "--libs", "vizflow", environment=found).split()
+    run(CC, "-std=c17", "examples/c/elapsed.c", *words, "-o", program)
+    run(program, environment={"LD_LIBRARY_PATH": str(libdir)})
+    return out
+
+
+def installed_elsewhere() -> str:
+    """Install to another prefix than was configured, then move it: pkg-config has to follow both times."""
+    other, moved = WORK / "elsewhere", WORK / "moved"
+    for folder in (other, moved):
+        shutil.rmtree(folder, ignore_errors=True)
+    run("cmake", "--install", BUILD / "library", "--prefix", other)
+    said = (other / "lib" / "pkgconfig" / "vizflow.pc").read_text(encoding="utf-8")
+    if str(PREFIX["shared"]) in said or str(other) in said:
+        raise Fault(f"vizflow.pc names a prefix:\n{said}")
+    other.rename(moved)
+    flags(moved, moved / "lib")
+    return "by --prefix, and moved after it"
+
+
+def absolute_libdir() -> str:
+    """Install with a LIBDIR that is absolute, and outside of the prefix that is given when installing."""
+    work = WORK / "absolute"
+    shutil.rmtree(work, ignore_errors=True)
+    run("cmake", "-S", ROOT, "-B", work / "build", "-DBUILD_SHARED_LIBS=ON", f"-DCMAKE_INSTALL_PREFIX={work / 'a'}",
+        f"-DCMAKE_INSTALL_LIBDIR={work / 'libs'}")  # fmt: skip
+    run("cmake", "--build", work / "build", "--parallel", "2")
+    for prefix in (work / "a", work / "b"):
+        run("cmake", "--install", work / "build", "--prefix", prefix)
+        flags(prefix, work / "libs")
+    return "two prefixes, one after the other"
+
+
+def within(how: str) -> str:
+    """Build the library within another project, whose build type and installed files stay its own."""
+    work = WORK / f"inside-{how}"
+    shutil.rmtree(work, ignore_errors=True)
+    run("cmake", "-S", ROOT / "tests" / "package" / "inside", "-B", work, f"-DHOW={how}")
+    kind = re.search(r"CMAKE_BUILD_TYPE:STRING=(.*)", (work / "CMakeCache.txt").read_text(encoding="utf-8"))
+    if kind is None or kind[1]:
+        raise Fault(f"the outer project's build type is {kind and kind[1]!r}, which it did not ask for")
+    run("cmake", "--build", work, "--parallel", "2")
+    run("cmake", "--install", work, "--prefix", work / "installed")
+    files = sorted(str(p.relative_to(work / "installed")) for p in (work / "installed").rglob("*") if p.is_file())
+    if files != ["bin/inside"]:
+        raise Fault(f"the outer project installs {', '.join(files)}, and bin/inside is its own")
+    run(work / "installed" / "bin" / "inside")
+    return "its build type, its one file"
+
+
 def same(results: dict[str, dict[str, str]]) -> str:
     """Compare what the examples print, whichever way they were built, with one another and with their README."""
     readme = (ROOT / "examples" / "c" / "README.md").read_text(encoding="utf-8")
@@ -381,6 +443,10 @@ def check_all() -> int:
     for kind in PREFIX:
         examples(f"pkg-config, {kind}", partial(by_pkg_config, kind))
         checks.check("find_package, from C and C++", kind, partial(by_cmake, kind))
+    checks.check("vizflow.pc", "another prefix", installed_elsewhere)
+    checks.check("vizflow.pc", "an absolute LIBDIR", absolute_libdir)
+    for how in ("add_subdirectory", "FetchContent"):
+        checks.check("within another project", how, partial(within, how))
     checks.check("bundle", "", make_bundle)
     for compiler, standard in [(CC, "c17"), (CC, "gnu17"), ("clang", "c17")]:
         checks.check("bundle compiled", f"{compiler} {standard}", partial(compile_bundle, compiler, standard))

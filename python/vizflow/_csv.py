@@ -206,18 +206,23 @@ def raise_unparsed(path: Path, options: Options, error: BaseException) -> None:
         plain = text.str.replace(",", ".", literal=True) if options.get("decimal_comma") else text
         bad = plain.cast(dtype, strict=False).is_null() & text.is_not_null()
     number = text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
-    rows, count, row, decimals = (
-        lf.select(bad=bad.fill_null(value=False), number=number.is_not_null())
-        .with_row_index("row")
-        .select(
-            pl.len(),
-            pl.col("bad").sum(),
-            pl.col("row").filter(pl.col("bad")).min(),
-            pl.col("number").filter(pl.col("bad")).all(),
+    try:
+        rows, count, row, decimals = (
+            lf.select(bad=bad.fill_null(value=False), number=number.is_not_null())
+            .with_row_index("row")
+            .select(
+                pl.len(),
+                pl.col("bad").sum(),
+                pl.col("row").filter(pl.col("bad")).min(),
+                pl.col("number").filter(pl.col("bad")).all(),
+            )
+            .collect(engine="streaming")
+            .row(0)
         )
-        .collect(engine="streaming")
-        .row(0)
-    )
+    except pl.exceptions.PolarsError:
+        return  # it is damaged: that is for the caller to tell
+    if not count:
+        return
     better = "Float64" if decimals and dtype.is_integer() else "String"
     raise DataError(
         f"{path}: column {column!r}: {count} of {rows} values are no {dtype.__name__} as its first rows are, the first "

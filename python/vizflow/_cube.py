@@ -309,7 +309,7 @@ class Feed:
         def frames() -> Iterator[tuple[str, pl.DataFrame]]:
             for part in parts:
                 if part.path is not None:
-                    frame = io.stored(part.path, wanted)
+                    frame = io.stored(part.path, wanted, part.digest)
                 else:
                     frame = part.traced.states().select(selected(wanted))
                 day = _day(part.traced.dates[0]) if dated else None

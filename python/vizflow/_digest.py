@@ -23,7 +23,7 @@ _DIGITS = 64
 PLACE = (_MARK + b"0" * _DIGITS).decode()
 """What is written where the digest is to stand."""
 
-_TAIL = 1 << 20  # the place is in a file's last bytes: metadata of Parquet, last column of a cube
+TAIL = 1 << 20  # the place is in a file's last bytes: metadata of Parquet, last column of a cube
 _CHUNK = 1 << 22
 _RECENT = 2.0  # seconds: a file that young may change again without its times telling
 
@@ -42,9 +42,9 @@ class Sealing:
     def write(self, data: bytes) -> int:
         self._hash.update(data)
         self._held += data
-        if len(self._held) > 4 * _TAIL:
-            self._file.write(bytes(self._held[:-_TAIL]))
-            del self._held[:-_TAIL]
+        if len(self._held) > 4 * TAIL:
+            self._file.write(bytes(self._held[:-TAIL]))
+            del self._held[:-TAIL]
         return len(data)
 
     def flush(self) -> None:
@@ -102,12 +102,12 @@ def read(path: Path) -> bytes | None:
 
 def _check(path: Path, file: BinaryIO, content: bytearray | None) -> bool:
     size = os.fstat(file.fileno()).st_size
-    file.seek(max(size - _TAIL, 0))
-    tail = file.read(_TAIL)
+    file.seek(max(size - TAIL, 0))
+    tail = file.read(TAIL)
     at = tail.rfind(_MARK)
-    if at < 0 or (size < _TAIL and len(tail) != size):
+    if at < 0 or (size < TAIL and len(tail) != size):
         return False
-    at += max(size - _TAIL, 0) + len(_MARK)
+    at += max(size - TAIL, 0) + len(_MARK)
     file.seek(0)
     total, done, stated = hashlib.sha256(), 0, b""
     while chunk := file.read(_CHUNK):

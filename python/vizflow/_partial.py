@@ -31,7 +31,7 @@ from vizflow._plans import as_lazy, columns
 from vizflow._states import LeafSpec, Plan, StateSpec
 from vizflow.errors import ConfigError, NotMergeableWarning, StorageError
 
-__all__ = ["LeafSpec", "PartialInfo", "Plan", "StateSpec", "find", "info", "plan_of", "states"]
+__all__ = ["LeafSpec", "PartialInfo", "Plan", "StateSpec", "find", "info", "plan_of"]
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,19 @@ class PartialInfo:
     dates: tuple[str, ...]
     bins: Bins | None
     schema_version: str
+    schema: Mapping[str, pl.DataType] = field(repr=False)
     metadata: Mapping[str, str] = field(repr=False)
 
+    @property
+    def digest(self) -> str:
+        """The digest that it carries: two files of the same are the same."""
+        return self.metadata.get(_digest.KEY, "")
 
-def info(path: str | os.PathLike[str], *, verify: bool = True) -> PartialInfo | None:
+
+def info(path: str | os.PathLike[str], *, verify: bool = True, whole: bytes | None = None) -> PartialInfo | None:
     """Read what a Parquet file says of itself; None where VizFlow did not write it.
+
+    `whole` is its contents, where they were read and compared with their digest already.
 
     Raises
     ------
@@ -58,10 +66,11 @@ def info(path: str | os.PathLike[str], *, verify: bool = True) -> PartialInfo | 
     """
     path = _places.local(path)
     _places.look(path)
-    proved = not verify or _digest.check(path)
+    proved = not verify or whole is not None or _digest.check(path)
     try:
-        metadata = {k: v for k, v in pl.read_parquet_metadata(path).items() if k.startswith("vizflow.")}
-        schema = pl.read_parquet_schema(path) if metadata else {}
+        read = pl.read_parquet_metadata(path if whole is None else whole)
+        metadata = {k: v for k, v in read.items() if k.startswith("vizflow.")}
+        schema = pl.read_parquet_schema(path if whole is None else whole) if metadata else {}
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise StorageError(f"{path}: the file cannot be read; it is truncated, corrupt, or no Parquet file") from error
     if not metadata:
@@ -86,6 +95,7 @@ def info(path: str | os.PathLike[str], *, verify: bool = True) -> PartialInfo | 
         dates=_dates(path, metadata.get("vizflow.dates", "null")) or ((date,) if date else ()),
         bins=bins,
         schema_version=metadata.get("vizflow.schema_version", ""),
+        schema=schema,
         metadata=metadata,
     )
 
@@ -159,18 +169,9 @@ def is_width(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
 
 
-def states(path: str | os.PathLike[str]) -> pl.LazyFrame:
-    """Scan the keys and the states of a partial, as they are stored."""
-    known = info(path)
-    if known is None or known.plan is None:
-        raise StorageError(f"{path}: it holds no states")
-    stored = pl.scan_parquet(known.path, glob=False, hive_partitioning=False)
-    return stored.select(columns([*known.plan.group_by, *known.plan.state_schema]))
-
-
-def view(path: Path, lf: pl.LazyFrame, *, states: bool, verify: bool) -> pl.LazyFrame:
+def view(path: Path, lf: pl.LazyFrame, *, states: bool, verify: bool, whole: bytes | None) -> pl.LazyFrame:
     """Show a Parquet file as users see it: a partial of states as its metrics, or as its states."""
-    known = info(path, verify=verify)
+    known = info(path, verify=verify, whole=whole)
     if known is None or known.plan is None:
         if states:
             raise ConfigError(f"{path}: it holds no states; see mergeable= of vf.aggregate, and vf.run")

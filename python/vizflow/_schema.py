@@ -419,7 +419,9 @@ class PartialSchema:
             schema = pl.read_parquet_schema(Path(os.fspath(path)))
             bins = json.loads(metadata.get("vizflow.bins", "{}"))
             widths = _plain_bins(bins)
-        except (OSError, ValueError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
+        except (
+            OSError, ValueError, TypeError, AttributeError, pl.exceptions.PolarsError, pl.exceptions.PanicException,
+        ) as error:  # fmt: skip
             raise StorageError(f"{os.fspath(path)}: this is no whole partial result ({first_line(error)})") from error
         columns = {name: type_text(dtype) for name, dtype in schema.items()}
         return cls(

@@ -10,12 +10,13 @@ Not for element-wise operations: those are expressions.
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -26,7 +27,7 @@ from vizflow import _core, _partial
 from vizflow._lineage import scan_name
 from vizflow._plans import columns as selected
 from vizflow._reading import Guarded, Reading
-from vizflow.errors import translated
+from vizflow.errors import ReplayError, translated
 
 T = TypeVar("T")
 
@@ -41,6 +42,8 @@ _CHEAP = re.compile(
     r"WITH_COLUMNS|SELECT|SELECTION|FILTER|FROM|SLICE|PROJECT|ESTIMATED ROWS|ROW INDEX|DF|(Ipc|Parquet) SCAN"
     r"|PYTHON\[vizflow [^(]*\] SCAN"
 )
+_FILES = re.compile(r"^ *(?:Ipc|Parquet) SCAN \[(.*)\]$", re.MULTILINE)
+_Versions = Mapping[str, tuple[int, ...]]
 
 
 _SAME_ROWS = re.compile(r"WITH_COLUMNS|SELECT|FROM|PROJECT|ESTIMATED ROWS|DF|(Ipc|Parquet|Csv) SCAN")
@@ -129,6 +132,35 @@ def has_cheap_head(frame: pl.LazyFrame) -> bool:
     return _is_cheap(frame.explain(optimized=False).replace("Csv SCAN", "Ipc SCAN"))
 
 
+def _files(frame: pl.LazyFrame) -> list[str]:
+    """Name the files that a plan scans."""
+    out: list[str] = []
+    for text in _FILES.findall(frame.explain(optimized=False)):
+        out += [text] if os.path.exists(text) else text.split(", ")  # noqa: PTH110 (a path may hold a comma)
+    return out
+
+
+def _versions(files: Sequence[str]) -> _Versions:
+    """Tell which version of each file is there."""
+    out = {}
+    for name in files:
+        with suppress(OSError, ValueError):
+            stat = os.stat(name)  # noqa: PTH116
+            out[name] = stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
+    return out
+
+
+def _refuse_changed(before: _Versions) -> None:
+    """Refuse what two readings gave of files that changed meanwhile: the columns of one may be another version's."""
+    after = _versions(list(before))
+    for name, version in before.items():
+        if after.get(name) != version:
+            raise ReplayError(
+                f"{name}: the file was changed or replaced between its two readings, so nothing of it was used; try "
+                "again when whoever writes it has finished"
+            )
+
+
 def is_in_memory(frame: pl.LazyFrame) -> bool:
     """Tell whether a plan reads nothing but a frame in memory, row by row, and calls no Python."""
     text = frame.explain(optimized=False)
@@ -143,7 +175,7 @@ class _Scope:
 
     def __init__(self, upcoming: Sequence[str]) -> None:
         self.upcoming = upcoming  # columns that the second reading will ask for
-        self.steps: dict[int, Step] = {}
+        self.steps: dict[int, tuple[Step, _Versions]] = {}
 
 
 _lock = threading.Lock()
@@ -173,19 +205,19 @@ def _is_read_by_step() -> bool:
         return bool(_scopes)
 
 
-def _take(key: int, wanted: Sequence[str]) -> Step | None:
-    """Take a step out of its scope: nobody else uses it meanwhile."""
+def _take(key: int, wanted: Sequence[str]) -> tuple[Step | None, _Versions]:
+    """Take a step, and which files it has learnt from, out of its scope: nobody else uses it meanwhile."""
     with _lock:
         for scope in _scopes:
-            if key in scope.steps and scope.steps[key].covers(wanted):
+            if key in scope.steps and scope.steps[key][0].covers(wanted):
                 return scope.steps.pop(key)
-    return None
+    return None, {}
 
 
-def _leave(key: int, step: Step) -> None:
+def _leave(key: int, step: Step, versions: _Versions) -> None:
     with _lock:
         if _scopes:
-            _scopes[-1].steps[key] = step
+            _scopes[-1].steps[key] = step, versions
 
 
 # ---- what is known of frames of ours ------------------------------------------------------------------------------
@@ -417,6 +449,7 @@ def two_pass(
         Of a step that was rebuilt: that of the first, as which it counts.
     """
     replayable = is_replayable(frame)
+    files = _files(frame) if replayable else []
     new = set(added)
     token = object()
     notes = _partial.current()
@@ -431,8 +464,9 @@ def two_pass(
             return
         again_is_cheap = replayable and not limited  # a replay that is stopped early cannot be judged
         most = LARGE_BATCH_ROWS if one_to_one and not _is_read_by_step() else BATCH_ROWS
-        step = _take(id(token), wanted)
+        step, versions = _take(id(token), wanted)
         if step is None:
+            versions = _versions(files) if again_is_cheap else {}
             fresh = make_step([*wanted, *(new & _upcoming())])
             needed = _needed(fresh, wanted, new)
             with _scope(needed):
@@ -445,7 +479,8 @@ def two_pass(
             needed = _needed(step, wanted, new)
             again = frame if again_is_cheap else _collected(frame, needed)
             yield from counted(step, _emit(step, again, needed, wanted, most))
-        _leave(id(token), step)
+        _refuse_changed(versions)
+        _leave(id(token), step, versions)
 
     out = source(produce, schema, name if replayable else f"{name} (input collected)", frame)
     if rebuild is not None:
@@ -492,8 +527,9 @@ def _learn_together(step: Step, frame: pl.LazyFrame, needed: list[str]) -> bool:
     if made is None or not made.added.intersection(needed) or made.added.intersection(step.columns):
         return False
     under = made.make_step([*needed, *(made.added & _upcoming())])
+    versions = _versions(_files(made.frame))
     _learn([step, under], made.frame)
-    _leave(made.key, under)
+    _leave(made.key, under, versions)
     return True
 
 

@@ -15,18 +15,28 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _core, _csv, _digest, _partial, _places, _schema
+from vizflow import _arrow, _core, _csv, _digest, _partial, _places, _schema
 from vizflow._plans import Frame, as_lazy
 from vizflow._plans import columns as selected
 from vizflow._stream import batches
-from vizflow.errors import ConfigError, DataError, Error, PanicError, StorageError, first_line, translated
+from vizflow.errors import (
+    ConfigError,
+    DataError,
+    Error,
+    PanicError,
+    SchemaError,
+    StorageError,
+    first_line,
+    from_polars,
+    translated,
+)
 
 __all__ = ["load", "save", "scan"]
 
 
-
 def _ipc(source: Path) -> pl.LazyFrame:
     """Scan the very file that is named: no pattern, no columns from the names of folders. So do the others."""
+    _arrow.check(source)
     return pl.scan_ipc(source, glob=False, hive_partitioning=False)
 
 
@@ -104,7 +114,7 @@ def scan(
         lf = reader(path if whole is None else whole)
         lf.collect_schema()
     if reader is _parquet:
-        lf = _partial.view(path, lf, states=states, verify=verify)
+        lf = _partial.view(path, lf, states=states, verify=verify, whole=whole)
     elif states:
         raise ConfigError(f"{path.name}: it holds no states; partials are Parquet files")
     return _schema.apply(lf, schema or {}, str(path))
@@ -176,18 +186,29 @@ def save(df: Frame, path: str | os.PathLike[str], *, metadata: Mapping[str, str]
 # ---- reading ----------------------------------------------------------------------------------------------------
 
 
-def stored(path: Path, columns: list[str]) -> pl.DataFrame:
-    """Read columns of a partial as they are stored, from the very bytes that were compared with its digest."""
+def stored(path: Path, columns: list[str], digest: str) -> pl.DataFrame:
+    """Read columns of a partial as they are stored, from the very bytes that were compared with its digest.
+
+    Raises
+    ------
+    StorageError
+        It is damaged, or another one than that of this digest, whose plan is known.
+    """
     whole = _digest.read(path)
     if whole is None:
         raise _digest.missing(path)
+    if not digest or digest.encode() not in whole[-_digest.TAIL :]:
+        raise StorageError(
+            f"{path}: the partial was replaced after it was looked at, so nothing of it was used; ask for the merged "
+            "partials again"
+        )
     with reading(path):
         return pl.scan_parquet(whole, glob=False, hive_partitioning=False).select(selected(columns)).collect()
 
 
 def _reader(
     path: Path, csv: _csv.Options | None = None, schema: _schema.Rules | None = None
-) -> Callable[[Path], pl.LazyFrame]:
+) -> Callable[..., pl.LazyFrame]:
     if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises where it may not look)
         raise StorageError(f"{path} is a folder, and a file is read; vf.reduce({str(path)!r}) merges its partials")
     suffixes = [suffix.lower() for suffix in path.suffixes]
@@ -236,8 +257,16 @@ def reading(path: Path, schema: _schema.Rules | None = None, csv: _csv.Options |
                 f"{path}: the file cannot be read; it is truncated, corrupt, or not what its suffix says "
                 f"({first_line(error)})"
             ) from error
+        if isinstance(error, pl.exceptions.PolarsError) and from_polars(error) is None:
+            raise _of_rows(path, error) from error
         raise
     _unless_it_changed(path, before, None)
+
+
+def _of_rows(path: Path, error: pl.exceptions.PolarsError) -> Error:
+    """Name the file whose columns an expression does not fit."""
+    kind = SchemaError if isinstance(error, _OF_COLUMNS) else DataError
+    return kind(f"{path}: what is computed of its rows fails: {first_line(error)}")
 
 
 def _of_another_kind(path: Path) -> str | None:
@@ -277,6 +306,8 @@ def _not_utf8(path: Path) -> int | None:
             if not chunk:
                 return None
             done += len(chunk)
+
+
 def height(path: Path, csv: _csv.Options | None) -> int:
     """Count a file's rows: by its footer, where it has one."""
     return int(_reader(path, csv)(path).select(pl.len()).collect(engine="streaming").item())
@@ -299,8 +330,10 @@ def _as_in_file(path: Path, csv: _csv.Options | None) -> pl.LazyFrame:
 
 
 _UNREADABLE = (
-    pl.exceptions.ComputeError, pl.exceptions.PanicException, PanicError, pl.exceptions.NoDataError, OSError,
+    pl.exceptions.ComputeError, pl.exceptions.InvalidOperationError, pl.exceptions.PanicException, PanicError,
+    pl.exceptions.NoDataError, OSError,
 )  # fmt: skip
+_OF_COLUMNS = (pl.exceptions.ColumnNotFoundError, pl.exceptions.DuplicateError, pl.exceptions.SchemaError)
 
 
 def _reads_well(path: Path, csv: _csv.Options | None) -> bool:

@@ -136,7 +136,7 @@ class _Part:
     stored: Mapping[str, pl.DataType]
     """Types of the keys as they are stored; `keys` has those that they take."""
     digest: str = ""
-    """Of a file whose date is not known."""
+    """Of a file: which version of it is meant."""
 
     def typed(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Give keys that are null throughout the type that they take."""
@@ -187,17 +187,16 @@ def _file(path: Path) -> _Part:
             "end"
         )
     columns = [*known.plan.group_by, *known.plan.state_schema]
-    schema = pl.read_parquet_schema(path)
+    schema = known.schema
     missing = [name for name in columns if name not in schema]
     if missing:
         raise StorageError(f"{path}: its plan names columns that it has not got: {', '.join(missing)}")
     keys = {name: schema[name] for name in known.plan.group_by}
 
     def states() -> pl.DataFrame:
-        return io.stored(path, columns)
+        return io.stored(path, columns, known.digest)
 
-    digest = "" if known.dates else known.metadata.get(_digest.KEY, "")
-    return _Part(str(path), Traced(known.plan, states, known.bins, known.dates), path, keys, keys, digest)
+    return _Part(str(path), Traced(known.plan, states, known.bins, known.dates), path, keys, keys, known.digest)
 
 
 def _frame(frame: pl.LazyFrame | pl.DataFrame, position: int) -> _Part:
@@ -398,7 +397,7 @@ def _frames(parts: list[_Part], plan: Plan, keys: dict[str, pl.DataType], by: By
 def _stored(part: _Part, plan: Plan, keys: Mapping[str, pl.DataType], by: By | None) -> pl.DataFrame:
     if part.path is not None:
         inner = [name for name in keys if name != by]
-        frame = io.stored(part.path, [*inner, *plan.state_schema])
+        frame = io.stored(part.path, [*inner, *plan.state_schema], part.digest)
     else:
         frame = part.traced.states()
     frame = part.typed(frame)

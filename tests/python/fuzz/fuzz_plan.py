@@ -31,7 +31,7 @@ else:
 
 import polars as pl
 
-from vizflow import _cube, _partial, _schema
+from vizflow import _cube, _digest, _partial, _schema, io
 
 ROWS = pl.DataFrame(
     {
@@ -193,6 +193,18 @@ def resummed(text: str) -> str:
         return text
 
 
+def write_partial(frame: pl.DataFrame, path: Path, metadata: dict[str, str]) -> None:
+    """Write a partial with a right digest: it is there against accidents too."""
+    with io.atomic(path) as file:
+        io._write_sealed(frame, file, {**metadata, _digest.KEY: _digest.PLACE})
+
+
+def write_cube(frame: pl.DataFrame, path: Path, text: str) -> None:
+    """Write a cube with another description, and a right digest."""
+    with io.atomic(path) as file:
+        _cube.write(frame.with_columns(pl.Series("vizflow", [text])), file)
+
+
 # ---- reading ---------------------------------------------------------------------------------------------------------
 
 
@@ -235,7 +247,7 @@ def test_one_input(data: bytes) -> None:
             if b.take(16) == 1:
                 del metadata[key]
         metadata = resealed(metadata, frame) if b.take(8) != 1 else metadata
-        frame.write_parquet(path, metadata=metadata)
+        write_partial(frame, path, metadata)
         with contextlib.suppress(vf.Error):
             read_partial(path, good)
     else:
@@ -243,7 +255,7 @@ def test_one_input(data: bytes) -> None:
         path = folder() / "damaged.arrow"
         text = damaged(frame["vizflow"].item(), b)
         text = resummed(text) if b.take(8) != 1 else text
-        frame.with_columns(pl.Series("vizflow", [text])).write_ipc(path)
+        write_cube(frame, path, text)
         with contextlib.suppress(vf.Error):
             read_cube(path)
 

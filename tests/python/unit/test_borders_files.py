@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import vizflow as vf
 from support import raises
-from vizflow import _digest, _folder, _partial
+from vizflow import _digest, _folder, _partial, _stream
 
 DAY = pl.DataFrame({"side": ["B", "S", "B", None], "qty": [100, 50, 300, 7], "price": [10.0, 10.5, 11.0, None]})
 METRICS = {"n": pl.len(), "qty": pl.col("qty").sum(), "mean": pl.col("price").mean()}
@@ -212,6 +212,73 @@ def test_a_cube_cut_while_it_is_open_ended_the_process(tmp_path: Path) -> None:
     )
     out = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=False)
     assert (out.returncode, out.stdout.strip()) == (0, "4")
+
+
+# ---- files that change between two readings -------------------------------------------------------------------------
+
+TIMED = pl.DataFrame(
+    {
+        "symbol": ["a", "a", "b", "a"],
+        "side": ["B", "S", "B", "S"],
+        "qty": [2, 1, 1, 1],
+        "price": [10.0, 11.0, 5.0, 12.0],
+        "elapsed_seconds": [1.0, 2.0, 3.0, 4.0],
+        "note": ["w", "x", "y", "z"],
+    }
+)
+FIFO = vf.FIFOMatch("side", "qty", "elapsed_seconds", "price")
+TWICE_READ: dict[str, Callable[[pl.LazyFrame], pl.LazyFrame]] = {
+    "one step": lambda df: vf.Enricher([FIFO], by="symbol", sort_by="elapsed_seconds").run(df),
+    "returns": lambda df: vf.forward_return(df, [1], price_col="price"),
+    "steps upon one another": lambda df: vf.forward_return(
+        vf.Enricher([FIFO], by="symbol", sort_by="elapsed_seconds").run(df), [1], price_col="price"
+    ),
+}
+
+
+@pytest.mark.parametrize("how", ["replaced", "changed in place", "removed"])
+@pytest.mark.parametrize("steps", TWICE_READ)
+@pytest.mark.parametrize("suffix", [".feather", ".parquet"])
+def test_a_day_changed_between_its_two_readings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, steps: str, how: str
+) -> None:
+    """What was learnt is the same in both versions, and only a column that is read once is another."""
+    path = vf.save(TIMED, tmp_path / f"day{suffix}")
+    other = vf.save(TIMED.with_columns(note=pl.lit("q")), tmp_path / f"other{suffix}")
+    emit = _stream._emit
+
+    def later(*given: Any) -> Any:
+        if how == "replaced":
+            vf.save(pl.read_parquet(other) if suffix == ".parquet" else pl.read_ipc(other), path)
+        elif how == "removed":
+            path.unlink(missing_ok=True)
+        else:
+            path.write_bytes(other.read_bytes())
+        return emit(*given)
+
+    plan = TWICE_READ[steps](vf.scan(path))
+    right = plan.collect()
+    assert right["note"].is_in(TIMED["note"].implode()).all()
+    monkeypatch.setattr(_stream, "_emit", later)
+    try:
+        plan.collect()
+    except vf.ReplayError as error:
+        assert path.name in str(error)  # noqa: PT017
+        assert "between its two readings" in str(error)  # noqa: PT017
+    except (pl.exceptions.PolarsError, OSError):
+        assert how == "removed"
+    else:
+        raise AssertionError("rows of two versions in one")
+
+
+def test_a_partial_replaced_after_it_was_looked_at(tmp_path: Path) -> None:
+    """The plan of one version, and the states of another: so named that they fit."""
+    path = partial(tmp_path / "20240102.parquet")
+    merged = vf.reduce(path)
+    vf.save(vf.aggregate(DAY, ["side"], {**METRICS, "qty": pl.col("qty").filter(pl.col("qty") > 99).sum()}), path)
+    with raises(vf.StorageError, "20240102.parquet", "replaced", "again"):
+        merged.collect()
+    assert vf.reduce(path).collect().height == 3
 
 
 # ---- S8: what is told of damage -----------------------------------------------------------------------------------

@@ -197,7 +197,7 @@ def test_integers_that_do_not_fit(tmp_path: Path) -> None:
 def test_error_of_the_pipeline_is_not_taken_for_the_schemas(tmp_path: Path) -> None:
     vf.save(pl.DataFrame({"qty": ["1"], "x": ["a"]}), tmp_path / "20241001.feather")
     config = vf.Config(input_dir=tmp_path, schema={"qty": {"cast_to": pl.Int64}})
-    with pytest.raises(pl.exceptions.InvalidOperationError, match="'x'"):
+    with raises(DataError, "20241001.feather: the file itself reads well", "'x'"):
         vf.run(lambda df, ctx: df.select(pl.col("x").cast(pl.Int64)), config, "20241001", save=False)
 
 

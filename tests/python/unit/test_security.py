@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import vizflow as vf
-from vizflow import explore
+from vizflow import _digest, explore, io
 
 ROOT = Path(vf.__file__).parent
 TREES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in ROOT.rglob("*.py")}
@@ -81,6 +81,9 @@ def test_a_plan_that_names_something_else_is_refused(tmp_path: Path) -> None:
         key: text.replace('"add_int"', '"__import__"').replace(known, '["os.system", "') for key, text in stored.items()
     }
     assert evil != stored
-    pl.read_parquet(path).write_parquet(path, metadata={k: v for k, v in evil.items() if k.startswith("vizflow.")})
-    with pytest.raises(vf.Error):
+    evil = {k: v for k, v in evil.items() if k.startswith("vizflow.")}
+    frame = pl.read_parquet(path)
+    with io.atomic(path) as file:
+        io._write_sealed(frame, file, {**evil, _digest.KEY: _digest.PLACE})  # by a forger, who can write digests
+    with pytest.raises(vf.StorageError, match="its plan cannot be read"):
         vf.load(path)

@@ -54,6 +54,8 @@ static enum vf_status check_picks(const struct vf_cube *cube, const struct vf_cu
 static enum vf_status check_query(const struct vf_cube *cube, const struct vf_cube_query *query,
                                   struct vf_error *err) {
     uint32_t seen = 0;
+    if (query == NULL || (query->n_kept > 0 && query->kept == NULL))
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "the query, or its list of axes, is missing");
     if (query->n_kept > cube->n_axes)
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "%zu axes of a cube that has %zu", query->n_kept,
                         cube->n_axes);

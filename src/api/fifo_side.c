@@ -66,7 +66,7 @@ static enum vf_status add_pattern(struct vf__sides *sides, const struct vf_conte
 enum vf_status vf__sides_init(struct vf__sides *sides, const struct vf_context *ctx,
                               const struct vf_fifo_options *options, struct vf_error *err) {
     bool has[2] = {false, false};
-    for (size_t k = 0; k < options->n_sides; k++)
+    for (size_t k = 0; options->sides != NULL && k < options->n_sides; k++)
         has[options->sides[k].entry] = true;
     if (!has[0] || !has[1])
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "no value is listed for the %s side",

@@ -217,7 +217,7 @@ enum vf_status vf_side_sign(const struct vf_context *ctx, const struct vf_series
                             const struct vf_side *sides, size_t n_sides, bool nulls_fail,
                             struct vf_column *out, struct vf_error *err) {
     struct vf_context context = vf__context(ctx);
-    struct signs s = {.sides = sides, .n_sides = n_sides, .nulls_fail = nulls_fail};
+    struct signs s = {.sides = sides, .n_sides = sides != NULL ? n_sides : 0, .nulls_fail = nulls_fail};
     struct vf_column column = {0};
     void *values = NULL;
     uint8_t *validity = NULL;

@@ -130,14 +130,19 @@ static bool bad_quantity(const struct row *row) {
     return row->no_quantity || !(row->quantity >= 0) || row->quantity > 1.7976931348623157e308;
 }
 
+/* What is no price is as if it were not there. */
+static double price_of(const struct row *row) {
+    return row->price > 0 && row->price < 1e300 ? row->price : (double)NAN;
+}
+
 static void found(int64_t of, bool opens, const struct lot *lot, int64_t closer, double quantity, bool on_entry) {
     struct piece p = {.entry = lot != NULL ? lot->number : -1,
                       .exit = closer,
                       .trade = true,
                       .no_holding = true,
                       .quantity = quantity,
-                      .entry_price = lot != NULL ? lot->row->price : (double)NAN,
-                      .exit_price = closer >= 0 ? rows[closer].price : (double)NAN,
+                      .entry_price = lot != NULL ? price_of(lot->row) : (double)NAN,
+                      .exit_price = closer >= 0 ? price_of(&rows[closer]) : (double)NAN,
                       .markout = (double)NAN,
                       .pnl = (double)NAN};
     if (lot != NULL && closer >= 0) {
@@ -145,7 +150,7 @@ static void found(int64_t of, bool opens, const struct lot *lot, int64_t closer,
         p.matched = true;
         p.no_holding = lot->number < 0;
         if (lot->number >= 0) p.holding = rows[closer].time - lot->row->time;
-        if (p.entry_price > 0 && isfinite(ratio)) p.markout = ratio;
+        if (isfinite(ratio)) p.markout = ratio;
         double pnl = sign * ((p.exit_price - p.entry_price) * quantity);
         if (!on_entry && isfinite(pnl)) p.pnl = pnl;
     }
@@ -218,7 +223,7 @@ static void whole_piece(int64_t i) {
                       .trade = true,
                       .matched = true,
                       .no_holding = true,
-                      .entry_price = rows[i].price,
+                      .entry_price = price_of(&rows[i]),
                       .exit_price = (double)NAN,
                       .markout = (double)NAN,
                       .pnl = (double)NAN};

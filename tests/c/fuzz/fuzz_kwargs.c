@@ -57,7 +57,7 @@ static const struct function functions[] = {
 
 /* ---- columns that are sound ---- */
 
-static const int64_t integers[ROWS] = {93000, 0, 113000500, -7};
+static const int64_t longs[ROWS] = {93000, 0, 113000500, -7};
 static const double floats[ROWS] = {1.5, 1e-4, -0.0, 1e300};
 static const int64_t stamps[ROWS] = {1727775000000000, 1727740800000000, -1, 1727798400000000};
 static const int32_t days[ROWS] = {19997, 0, 19998, -719162};
@@ -73,7 +73,7 @@ struct column {
 
 static void make_column(struct column *c, char kind, struct SeriesExport *out) {
     static const char *const formats[] = {"l", "g", "tsu:", "tdD", "u"};
-    static const void *const values[] = {integers, floats, stamps, days, offsets};
+    static const void *const values[] = {longs, floats, stamps, days, offsets};
     size_t which = (size_t)(strchr("iftds", kind) - "iftds");
     *c = (struct column){.schema = {.format = formats[which], .name = "x", .flags = ARROW_FLAG_NULLABLE},
                          .array = {.length = ROWS, .n_buffers = kind == 's' ? 3 : 2},

@@ -165,7 +165,8 @@ static int64_t n_founds;
 static const struct day *the_day;
 
 static double price_of(int64_t row) {
-    return row >= 0 ? the_day->price[row] : the_day->lot_price[-1 - row];
+    double price = row >= 0 ? the_day->price[row] : the_day->lot_price[-1 - row];
+    return price > 0 && price < 1e300 ? price : (double)NAN;
 }
 
 static void found(int64_t of_row, bool open_leg, int64_t opener, int64_t closer, double quantity,

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from vizflow import _core, _digest, _partial, io
+from vizflow import _core, _partial, io
 from vizflow._metrics import merging
 from vizflow._partial import Plan, Traced
 from vizflow._plans import columns as selected

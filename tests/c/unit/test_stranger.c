@@ -30,7 +30,8 @@ enum { CALLS = 100000, SLOTS = 2, OUT = 80, KEYS = 2, VALUES = 3, STATES = 4, KI
     X(calendar_next) X(calendar_open) X(calendar_open_days) X(calendar_open_northbound) X(calendar_prev)               \
     X(calendar_range) X(calendar_sessions) X(cast_float) X(cast_integer) X(clock_elapsed) X(clock_elapsed_on)          \
     X(clock_end_on) X(clock_left_on) X(clock_trading_day) X(clusters_error) X(column_expand) X(cube_add)               \
-    X(cube_attach) X(cube_axis) X(cube_build) X(cube_finish) X(cube_learn) X(cube_open) X(cube_part) X(cube_query)     \
+    X(cube_attach) X(cube_axis) X(cube_build) X(cube_finish) X(cube_learn) X(cube_learn_axis) X(cube_open) X(cube_part)   \
+    X(cube_query)                                                                                                      \
     X(cube_shape) X(cube_size) X(cut_index) X(daily_finish) X(daily_open) X(daily_replayed) X(daily_return)            \
     X(daily_update) X(date_parse) X(fifo_emit) X(fifo_inventory) X(fifo_match) X(fifo_open) X(fifo_replayed)           \
     X(fifo_rests) X(fifo_update) X(file_commit) X(file_open) X(file_write) X(integer_arithmetic) X(mark_emit)          \
@@ -41,6 +42,7 @@ enum { CALLS = 100000, SLOTS = 2, OUT = 80, KEYS = 2, VALUES = 3, STATES = 4, KI
     X(agg_close) X(agg_groups) X(agg_state_columns) X(asof_close) X(asof_rows) X(calendar_close) X(calendar_describe)  \
     X(calendar_variant) X(calendar_variants) X(clock_elapsed_format) X(column_release) X(cube_close) X(cube_n_parts)   \
     X(daily_close) X(daily_groups) X(fifo_close) X(fifo_doubt) X(fifo_rewind) X(fifo_rows_in) X(fifo_rows_out)         \
+    X(fifo_trades_in)                                                                                                  \
     X(file_close) X(file_leftover) X(mark_close) X(mark_rewind) X(mark_rows) X(order_close) X(order_report)            \
     X(quantiles_close) X(sessions_elapsed_ns) X(sessions_length_ns) X(status_name) X(status_text) X(version)
 
@@ -612,6 +614,7 @@ static void call_fifo(size_t at) {
     case 7:
         (void)ended(CALL(fifo_replayed, *f, err()), 0);
         REQUIRE(CALL(fifo_rows_in, *f) >= 0 && CALL(fifo_rows_out, *f) >= -1);
+        REQUIRE(CALL(fifo_trades_in, *f) >= -1 && vf_fifo_trades_in(*f) <= vf_fifo_rows_in(*f));
         break;
     case 8:
         (void)ended(CALL(fifo_rests, *f, w.out, err()), VF_FIFO_N_REST_COLUMNS);
@@ -887,7 +890,10 @@ static void call_cube(size_t at) {
     switch (which) {
     case 0:
     case 1:
-        (void)ended(CALL(cube_learn, *c, one_in(60) ? NULL : k, k + KEYS, reread(6), err()), 0);
+        if (one_in(4))
+            (void)ended(CALL(cube_learn_axis, *c, below(4), one_in(60) ? NULL : k, reread(6), err()), 0);
+        else
+            (void)ended(CALL(cube_learn, *c, one_in(60) ? NULL : k, k + KEYS, reread(6), err()), 0);
         break;
     case 2:
         (void)ended(CALL(cube_size, *c, &w.got.size, err()), 0);

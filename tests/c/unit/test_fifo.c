@@ -1229,8 +1229,14 @@ static void test_states_and_replay(void) {
     b.quantity.array.length--;
     CHECK_STATUS(vf_fifo_update(fifo, &b.series, &check_error), VF_ERROR_ARGUMENT);
     CHECK_I64(vf_fifo_rows_in(fifo), 0);
+    CHECK_I64(vf_fifo_trades_in(fifo), 0);
     b.quantity.array.length++;
     CHECK_OK(vf_fifo_update(fifo, &b.series, &check_error));
+    int64_t trades = 0;
+    for (int64_t i = 0; i < DAY; i++)
+        trades += day.side[i] == plain_sides[0].integer || day.side[i] == plain_sides[1].integer;
+    CHECK_I64(vf_fifo_trades_in(fifo), trades);
+    CHECK(trades > 0 && trades < DAY);
     b.quantity.schema.format = "l";
     CHECK_STATUS(vf_fifo_update(fifo, &b.series, &check_error), VF_ERROR_TYPE);
     b.quantity.schema.format = "g";

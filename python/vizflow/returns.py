@@ -608,7 +608,7 @@ def _scale(dtype: pl.DataType) -> int:
 
 def _in_units(volume: pl.Series, scale: int) -> pl.Series:
     """Give decimals in units of their last place, which are exact."""
-    units = (volume.cast(pl.Decimal(38, scale), strict=False) * 10**scale).cast(pl.Int64, strict=False)
+    units: pl.Series = (volume.cast(pl.Decimal(38, scale), strict=False) * 10**scale).cast(pl.Int64, strict=False)
     lost = units.is_null() & volume.is_not_null()
     if lost.any():
         raise DataError(

@@ -649,8 +649,8 @@ def test_laws_can_fail() -> None:
 
 COVERED = {  # what is not an operation of its own name
     "Enricher": "fifo", "FIFOMatch": "fifo", "TagCondition": "condition, expression", "TagRunning": "running, callable",
-    "TagRule": "python rule", "State": "python rule", "Cube": "cube", "stats": "aggregate", "scan": "run", "save": "run",
-    "load": "fifo", "Edges": "qbin",
+    "TagRule": "python rule", "State": "python rule", "Cube": "cube", "stats": "aggregate", "Edges": "qbin",
+    "scan": "fifo", "load": "fifo", "save": "run",
 }  # fmt: skip
 NO_ROWS = {  # what takes no rows, or rows only through what is covered
     "Config", "Context", "Market", "Session", "calendar", "demo", "status", "viz", "CheckReport", "BatchReport",

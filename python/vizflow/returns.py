@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import Any, Literal, overload
 
 import polars as pl
@@ -85,7 +86,7 @@ def _keyed(*, unique: bool) -> _core.Asof:
 
 def _check_price(schema: pl.Schema, name: str, option: str) -> None:
     dtype = column_type(schema, name, option)
-    if not (dtype.is_numeric() or dtype == pl.Null) or (dtype.is_decimal() and option == "volume"):
+    if not (dtype.is_numeric() or dtype == pl.Null):
         raise SchemaError(f"{option} {name!r} is {dtype}; a number is needed, so cast it first", column=name)
 
 
@@ -425,7 +426,8 @@ def daily(
     -------
     LazyFrame
         Sorted by date as given, then symbol. Columns ``date`` (Date), the symbol (name and type as in the files),
-        ``open``, ``high``, ``low``, ``close`` (Float64), ``volume`` (Int64, or Float64 of floats), ``first_time`` and
+        ``open``, ``high``, ``low``, ``close`` (Float64), ``volume`` (Int64; of floats Float64, of decimals
+        Decimal(38, their scale)), ``first_time`` and
         ``last_time`` (elapsed seconds, in the type `parse_time` gives), ``n`` (rows that count), ``n_outside`` (rows
         whose time is in no session, of another trading day, null or impossible, not counted) and ``n_invalid`` (rows
         without a price, see `mid`, not counted). A symbol of which no row counts has null prices and times. Rows
@@ -573,7 +575,9 @@ def _daily_schema(first: pl.Schema, symbols: list[str], has_volume: bool) -> dic
     keys = {symbol: first[symbol] for symbol in symbols}
     out: dict[str, pl.DataType] = {"date": pl.Date(), **keys, **dict.fromkeys(_BAR, pl.Float64())}
     if has_volume:
-        out["volume"] = pl.Float64() if first["__vf_volume"].is_float() else pl.Int64()
+        volume = first["__vf_volume"]
+        exact = pl.Decimal(38, volume.scale) if isinstance(volume, pl.Decimal) else pl.Int64()
+        out["volume"] = pl.Float64() if volume.is_float() else exact
     out |= {"first_time": first[ELAPSED], "last_time": first[ELAPSED], **dict.fromkeys(_COUNTS, pl.Int64())}
     names = 1 + len(symbols) + len(_BAR) + has_volume + 2 + len(_COUNTS)
     if len(out) < names:
@@ -590,7 +594,8 @@ def _check_drift(schema: pl.Schema, first: pl.Schema, path: Any, symbols: list[s
         if name not in first:
             continue
         now, then = schema[name], first[name]
-        same = now.is_float() == then.is_float() and now.is_numeric() if option == "volume" else now == then
+        both = now.is_float() == then.is_float() and now.is_numeric() and now.is_decimal() == then.is_decimal()
+        same = both and _scale(now) == _scale(then) if option == "volume" else now == then
         if not same:
             raise SchemaError(
                 f"{path}: {option} is {now}, and was {then} on the first day; give it one type in Config(schema=...)",
@@ -598,8 +603,27 @@ def _check_drift(schema: pl.Schema, first: pl.Schema, path: Any, symbols: list[s
             )
 
 
+def _scale(dtype: pl.DataType) -> int:
+    return dtype.scale if isinstance(dtype, pl.Decimal) else 0
+
+
+def _in_units(volume: pl.Series, scale: int) -> pl.Series:
+    """Give decimals in units of their last place, which are exact."""
+    units: pl.Series = (volume.cast(pl.Decimal(38, scale), strict=False) * 10**scale).cast(pl.Int64, strict=False)
+    lost = units.is_null() & volume.is_not_null()
+    if lost.any():
+        raise DataError(
+            f"column {volume.name!r}: {volume[int(lost.arg_max() or 0)]} is too large: up to 2^63 units of the last "
+            "decimal place are summed; cast the column to fewer places, or to Float64",
+            column=volume.name,
+            count=int(lost.sum()),
+        )
+    return units.alias(volume.name)
+
+
 def _one_day(lf: pl.LazyFrame, date: str, symbols: list[str], out: dict[str, pl.DataType]) -> pl.DataFrame:
     has_volume = "volume" in out
+    scale = _scale(out["volume"]) if has_volume and out["volume"].is_decimal() else None
     day = _core.Daily(end_ns=_NO_END, returns=False)
     dated = _DAY in lf.collect_schema()
     reading = Groups(tuple(symbols), _DAY if dated else None, "the file", said=_day(date), whole=True).reading()
@@ -608,11 +632,16 @@ def _one_day(lf: pl.LazyFrame, date: str, symbols: list[str], out: dict[str, pl.
         for name in [*symbols, *([_DAY] if dated else [])]:
             _check_filled(batch[name])
         volume = batch["__vf_volume"] if has_volume else None
+        if volume is not None and scale is not None:
+            volume = _in_units(volume, scale)
         columns = [batch[ELAPSED], batch[_WALL], batch["__vf_price"], volume, *reading.keys(batch)]
         fresh = pl.Series(day.update(columns))
         keys.append(batch.select(pl.lit(_day(date)).alias("date"), *symbols)[fresh])
     bars = pl.DataFrame([pl.Series(one) for one in day.finish()])
     bars = pl.concat(keys).hstack(bars.drop(symbols, strict=False))
+    if scale is not None:
+        sums = [None if units is None else Decimal(units).scaleb(-scale) for units in bars["volume"]]
+        bars = bars.with_columns(pl.Series("volume", sums, dtype=out["volume"]))
     return bars.select(pl.col(name).cast(dtype) for name, dtype in out.items()).sort(symbols or "date")
 
 

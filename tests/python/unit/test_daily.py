@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +177,22 @@ def test_null_symbols_and_bad_volumes_are_refused(config: vf.Config, tmp_path: P
     write(tmp_path, "20240103", [("a", 93_000_000, 10.0, 2**63 - 1), ("a", 93_000_000, 10.0, 1)])
     with raises(vf.DataError, "does not fit Int64", row=1):
         bars(config, ["20240103"])
+
+
+def test_decimal_volumes_are_summed_exactly(tmp_path: Path) -> None:
+    volumes = [Decimal("0.1"), Decimal("0.2"), None, Decimal("123456789012.3")]
+    frame = pl.DataFrame({"symbol": ["a", "a", "b", "b"], "timestamp": [93000, 93001, 93002, 93003], "price": [1.0] * 4})
+    vf.save(frame.with_columns(volume=pl.Series(volumes, dtype=pl.Decimal(18, 1))), tmp_path / "20240102.feather")
+    vf.save(frame.with_columns(volume=pl.Series(volumes, dtype=pl.Decimal(18, 2))), tmp_path / "20240103.feather")
+    config = vf.Config(input_dir=tmp_path)
+    bars = vf.daily(config, ["20240102"], unit="HHMMSS").collect()
+    assert bars.schema["volume"] == pl.Decimal(38, 1)
+    assert bars["volume"].to_list() == [Decimal("0.3"), Decimal("123456789012.3")]
+    with raises(vf.SchemaError, "20240103", "volume is Decimal", "Decimal(precision=18, scale=1) on the first day"):
+        vf.daily(config, ["20240102", "20240103"], unit="HHMMSS").collect()
+    vf.save(frame.with_columns(volume=pl.Series([Decimal("-0.1")] * 4)), tmp_path / "20240104.feather")
+    with raises(vf.DataError, "volume is negative", column="volume"):
+        vf.daily(config, ["20240104"], unit="HHMMSS").collect()
+    vf.save(frame.with_columns(volume=pl.Series([Decimal(10) ** 19] * 4)), tmp_path / "20240105.feather")
+    with raises(vf.DataError, "volume", column="volume"):
+        vf.daily(config, ["20240105"], unit="HHMMSS").collect()

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser
 
 import vizflow as vf
-from browsing import CONTRAST, NAMELESS, SCREENSHOTS
+from browsing import CONTRAST, NAMELESS, SCREENSHOTS, TITLE_ON_LABELS
 
 
 def day(seed: int, rows: int = 2_000) -> pl.DataFrame:
@@ -81,3 +81,76 @@ def test_a_report_opens_without_a_network(
         assert troubles == []
     finally:
         context.close()
+
+
+# What of a page does not fit on paper: figures and tables wider than their section, tables that scroll.
+CUT = """() => {
+  const out = [];
+  for (const node of document.querySelectorAll('.plot svg.main-svg, table')) {
+    if (!node.checkVisibility()) continue;
+    const box = node.getBoundingClientRect();
+    if (box.left < 0 || box.right > innerWidth + 0.5) out.push(`${node.tagName} to ${box.right} of ${innerWidth}`);
+  }
+  for (const node of document.querySelectorAll('.scroll')) {
+    if (node.checkVisibility() && getComputedStyle(node).maxHeight !== 'none') out.push('a table that scrolls');
+  }
+  for (const node of document.querySelectorAll('.plot')) {
+    const drawn = node.querySelector('svg.main-svg').getBoundingClientRect();
+    if (drawn.height > node.clientHeight + 0.5) out.push(`a figure of ${drawn.height} in ${node.clientHeight}`);
+  }
+  return out;
+}"""
+
+
+@pytest.mark.parametrize("name", ["alpha", "trades"])
+def test_a_report_on_paper_is_whole(browser: Browser, saved: dict[str, Path], name: str) -> None:
+    context = browser.new_context(viewport={"width": 1440, "height": 1000}, color_scheme="dark", offline=True)
+    try:
+        context.set_default_timeout(120_000)
+        page = context.new_page()
+        page.goto(saved[name].as_uri())
+        page.wait_for_function("() => document.querySelectorAll('.plot svg').length > 0")
+        closed = page.locator("details:not([open])").count()
+        assert closed >= 7
+        assert page.pdf(format="A4").startswith(b"%PDF")  # fires beforeprint and afterprint
+        assert page.locator("details:not([open])").count() == closed
+        assert page.evaluate("() => 'theme' in document.documentElement.dataset") is False
+        # The same by hand, to be looked at: A4 and Letter between margins of 12 mm are 703 and 725 pixels wide.
+        page.set_viewport_size({"width": 703, "height": 1000})
+        page.emulate_media(media="print")
+        page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+        assert page.evaluate(CUT) == []
+        assert (
+            page.evaluate("() => getComputedStyle(document.querySelector('section')).backgroundColor")
+            == "rgb(255, 255, 255)"
+        )
+        for part in page.locator("details").all():
+            assert part.locator("table").is_visible() or part.locator("tbody tr").count() > 120
+        assert page.locator("details table:visible").count() >= 5
+        assert page.evaluate(CONTRAST) == []
+    finally:
+        context.close()
+
+
+def test_a_summary_of_eight_horizons_fits(browser: Browser, tmp_path: Path) -> None:
+    frame = day(2, 200)
+    days = {
+        "20240102": frame.with_columns(frame["return_60"].alias(f"return_{h}") for h in (1, 5, 10, 600, 1800, 3600))
+    }
+    paths = [vf.reports.alpha(days, "a", quantiles=2).save(tmp_path / "alpha.html"),
+             vf.reports.trades(days).save(tmp_path / "trades.html")]  # fmt: skip
+    for path, width in ((paths[1], 1440), (paths[0], 390), (paths[1], 390)):
+        context = browser.new_context(viewport={"width": width, "height": 900}, offline=True)
+        try:
+            context.set_default_timeout(120_000)
+            page = context.new_page()
+            page.goto(path.as_uri())
+            page.wait_for_function("() => document.querySelectorAll('.plot svg').length > 0")
+            assert page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
+            wide = page.evaluate("() => ((s) => s.scrollWidth - s.clientWidth)(document.querySelector('.summary'))")
+            assert wide <= 0 or width == 390
+            for plot in page.locator(".plot").all():
+                name = plot.get_attribute("id")
+                assert page.evaluate(TITLE_ON_LABELS, f"#{name}") <= 0, (path.name, width, name)
+        finally:
+            context.close()

@@ -189,3 +189,12 @@ OVERLAPS = """() => {
   }));
   return out;
 }"""
+
+TITLE_ON_LABELS = """(selector) => {
+  // By how many pixels the title of a plot's value axis lies on its labels.
+  const plot = document.querySelector(selector), title = plot.querySelector('.ytitle');
+  if (!title) return 0;
+  const box = title.getBoundingClientRect();
+  const labels = Array.from(plot.querySelectorAll('.ytick text'), (n) => n.getBoundingClientRect().left);
+  return Math.max(0, ...labels.map((left) => box.right - left));
+}"""

@@ -10,9 +10,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import polars as pl
 import pytest
+from playwright.sync_api import Browser
 
 import vizflow as vf
-from browsing import CONTRAST, METRICS, NAMELESS, OVERLAPS, UNITS, Open, Visit, dates, day, served
+from browsing import CONTRAST, METRICS, NAMELESS, OVERLAPS, TITLE_ON_LABELS, UNITS, Open, Visit, dates, day, served
 from vizflow.explore.engine import Engine
 from vizflow.explore.source import CubeSource
 
@@ -261,6 +262,86 @@ def test_an_address_of_other_data_says_what_it_left_out(visit: Open, address: st
     for part in ("x=nothing", "f.alpha_bin=a:b", "d=2024", "min=-3"):
         assert part in trouble
     assert reader.view()["where"] == {"side": ["Buy"]}
+
+
+LINKS = [
+    ("f.side=%25", "f.side=%", None),
+    ("f.side=%2525,%25zz&x=%25", "x=%", None),
+    ("%=%&f.%25=1&f.=,&f.alpha_bin=1e999:2&f.alpha_bin=99999999999999999999:1", "f.alpha_bin=1e999:2", None),
+    ("f.alpha_bin=900000:900001&min=1e999&m=__proto__&by=constructor&sort=toString", "min=1e999", None),
+    ("d=20300101-20301231", "d=20300101-20301231", None),
+    ("d=20231201-20240103", "Beyond this data: dates 2023-12-01 to 2024-01-03", ["20231201", "20240103"]),
+    ("f.alpha_bin=-900000:0", "f.alpha_bin=-900000:0: cut at the data's ends", None),
+    ("m=" + "x" * 3_000, "m=xxx", None),
+]
+
+
+def test_a_link_of_anything_opens_and_says_what_it_left_out(visit: Open, address: str) -> None:
+    reader = visit(f"{address}?{LINKS[0][0]}")
+    for link, said, brushed in LINKS:
+        reader.page.goto(f"{address}?{link}")
+        reader.settle()
+        trouble = reader.page.inner_text("#vf-trouble")
+        assert said in trouble
+        assert len(trouble) < 700
+        assert reader.view()["dates"] == brushed
+        assert reader.page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
+        assert any(v is not None for v in reader.values("series", "rows")), f"{link}: the panels are empty"
+
+
+def test_names_as_folders_have_them_fit_and_are_spelled(visit: Open) -> None:
+    names = ["n" * 300, "<b>&quot;%25</b>", "Größe"]
+    rows = pl.DataFrame({names[0]: ["k" * 300, "a&quot;b", None, "<i>", "%"] * 4, names[1]: [2**53, 2**53 + 1] * 10,
+                         names[2]: list(range(20)), "v": [float(k) for k in range(20)]})  # fmt: skip
+    frame = vf.aggregate(rows, names, {"n": pl.len(), "m" * 200: pl.col("v").mean()})
+    with served(Engine(CubeSource.of(frame, units=None, title="t" * 300))) as url:
+        for width in (1480, 390):
+            reader = visit(url, width=width)
+            assert reader.page.inner_text("#vf-summary") == "dates merged"
+            assert reader.page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
+            assert "&quot;" not in reader.page.inner_text(".vf-body").replace("a&quot;b", "").replace(names[1], "")
+            ticks = reader.page.locator("#vf-heat .ytick text").all_text_contents()
+            assert [tick[-4:] for tick in ticks] == ["0992", "0993"]
+            reader.page.click(f"[data-key='{2**53 + 1}']")
+            reader.settle()
+            assert reader.view()["where"] == {names[1]: [str(2**53 + 1)]}
+            reader.page.reload()
+            reader.settle()
+            assert reader.view()["where"] == {names[1]: [str(2**53 + 1)]}
+
+
+def test_a_tap_reads_and_a_swipe_scrolls(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    try:
+        context.set_default_timeout(120_000)
+        reader = Visit(context.new_page())
+        reader.page.goto(address)
+        reader.settle()
+        for name in ("heat", "curve", "series"):
+            plot = reader.page.locator(f"#vf-{name}")
+            plot.scroll_into_view_if_needed()
+            box = plot.bounding_box()
+            assert box is not None
+            reader.page.touchscreen.tap(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.4)
+            assert "rows" in reader.page.inner_text("#vf-tip")
+            edges = reader.page.evaluate(
+                "() => { const b = document.getElementById('vf-tip').getBoundingClientRect(); "
+                "return [b.left, innerWidth - b.right, b.top, innerHeight - b.bottom]; }"
+            )
+            assert min(edges) >= 0, (name, edges)
+            overlap = reader.page.evaluate(TITLE_ON_LABELS, f"#vf-{name}")
+            assert overlap <= 0, name
+            assert (
+                reader.page.evaluate(
+                    f"() => getComputedStyle(document.querySelector('#vf-{name}').parentElement).touchAction"
+                )
+                == "pan-y"
+            )
+        assert reader.view()["where"] == {}
+        reader.page.locator("#vf-series-title").tap()
+        assert not reader.page.locator("#vf-tip").is_visible()
+    finally:
+        context.close()
 
 
 def test_exports_are_what_is_seen(visit: Open, address: str, partials: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import shutil
 import subprocess
@@ -151,3 +153,33 @@ def test_pages_name_no_place_of_one_machine() -> None:
         if told.search(line)
     ]
     assert not faults
+
+
+SPAN = re.compile(r"`([^`\n]+)`")
+NAME = re.compile(r"vf(\.\w+)+")
+
+
+def calls(page: Path) -> list[tuple[str, ast.Call]]:
+    """Give the calls of `vf` in a page's words; its blocks are run as they stand."""
+    out = []
+    for span in SPAN.findall(re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)):
+        try:
+            tree = ast.parse(span.strip(), mode="eval")
+        except SyntaxError:
+            continue
+        nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        out += [(span, node) for node in nodes if NAME.fullmatch(ast.unparse(node.func))]
+    return out
+
+
+def test_calls_in_the_words_of_a_page_name_what_there_is() -> None:
+    found = [(page, span, call) for page in PAGES if not checked_elsewhere(page) for span, call in calls(page)]
+    assert len(found) > 20
+    for page, span, call in found:
+        made: Any = vf
+        for part in ast.unparse(call.func).split(".")[1:]:
+            made = getattr(made, part)
+        taken = inspect.signature(made).parameters
+        if not any(p.kind is p.VAR_KEYWORD for p in taken.values()):
+            unknown = [word.arg for word in call.keywords if word.arg and word.arg not in taken]
+            assert not unknown, f"{name_of(page)}: {span}: there is no {', '.join(unknown)}"

@@ -220,7 +220,7 @@
     tableWaits = false;
     if (busy) { again = again == null ? since : again; return; }
     busy = true;
-    const panels = ["total", "heat", "curve", "series"];
+    const panels = ["total", "heat", "curve", ...(dates.n ? ["series"] : [])];
     fetchAnswer(question(panels)).then(
       (answer) => { draw(answer, since); },
       (error) => { trouble(error.message); },
@@ -369,13 +369,14 @@
   /* Plotly reads tags and a few entities, &quot; not among them. */
   const plotText = (text) => String(text).replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" }[c]));
 
-  /* Cut a label that is wider than its room. */
+  /* Cut a label that is wider than its room, in its middle: long names and numbers differ at their ends. */
   function fitted(text, room) {
     text = String(text);
-    if (text.length < 4 || textWidth(text) <= room) return text;
-    let n = Math.min(text.length, 200);
-    while (n > 1 && textWidth(text.slice(0, n) + "…") > room) n = Math.floor(n * 0.9) - (n < 12);
-    return text.slice(0, Math.max(1, n)) + "…";
+    if (text.length < 8 || textWidth(text) <= room) return text;
+    const end = text.slice(-4);
+    let n = Math.min(text.length - 4, 200);
+    while (n > 1 && textWidth(text.slice(0, n) + "…" + end) > room) n = Math.floor(n * 0.9) - (n < 12);
+    return text.slice(0, Math.max(1, n)) + "…" + end;
   }
 
   const escapeHtml = (text) => String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" }[c]));
@@ -656,7 +657,7 @@
       + (panel.half == null ? "" : ` ± ${number(panel.half * m.scale)}`)]];
     if (panel.rows != null && view.metric !== about.count) items.push(["rows", whole(panel.rows)]);
     if (panel.coverage != null) items.push(["coverage", share(panel.coverage)]);
-    items.push(["dates", whole(panel.dates)]);
+    if (dates.n) items.push(["dates", whole(panel.dates)]);
     box.replaceChildren(make("dl", {}, ...items.map(([term, value]) => make("div", {}, make("dt", {}, term), make("dd", {}, value)))));
   }
 
@@ -831,7 +832,7 @@
     box.hidden = false;
     box.setAttribute("aria-live", spoken ? "polite" : "off");
     const wide = box.offsetWidth, high = box.offsetHeight;
-    box.style.left = `${x + 14 + wide > innerWidth ? x - wide - 14 : x + 14}px`;
+    box.style.left = `${clamp(x + 14 + wide > innerWidth ? x - wide - 14 : x + 14, 4, Math.max(4, innerWidth - wide - 4))}px`;
     box.style.top = `${clamp(y + 14 + high > innerHeight ? y - high - 14 : y + 14, 4, innerHeight - high - 4)}px`;
   }
 
@@ -1061,7 +1062,8 @@
     view = readAddress();
     setTheme(wantedTheme());
     const first = about.dates[0], last = about.dates[about.dates.length - 1];
-    $("summary").textContent = `${whole(dates.n)} dates, ${isoDate(first)} to ${isoDate(last)}`;
+    $("summary").textContent = dates.n ? `${whole(dates.n)} ${dates.n === 1 ? "date" : "dates"}, ${isoDate(first)} to ${isoDate(last)}` : "dates merged";
+    $("series-panel").hidden = !dates.n;
     fillSelects();
     buildFilters();
     drawFilters();

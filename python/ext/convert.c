@@ -84,7 +84,22 @@ static bool fill_column(PyObject *capsule, struct column_in *c) {
     return true;
 }
 
+/* Polars ends the process where it exports a column whose name has a NUL character: C's names end there. */
+static bool has_name_for_c(PyObject *object) {
+    PyObject *name = PyObject_GetAttrString(object, "name");
+    if (name == NULL) PyErr_Clear(); /* no Series: whoever exports it sees to its name */
+    bool fits = name == NULL || !PyUnicode_Check(name) || PyUnicode_FindChar(name, 0, 0, PyUnicode_GetLength(name), 1) < 0;
+    if (!fits) {
+        struct vf_error err = {0};
+        (void)vf__fail(&err, VF_ERROR_TYPE, NULL, -1, "a column's name has a NUL character in it; rename the column");
+        raise_error(&err);
+    }
+    Py_XDECREF(name);
+    return fits;
+}
+
 struct column_in *column_in_new(PyObject *object) {
+    if (!has_name_for_c(object)) return NULL;
     PyObject *capsule = PyObject_CallMethod(object, "__arrow_c_stream__", NULL);
     if (capsule == NULL) return NULL;
     struct column_in *c = calloc(1, sizeof *c);

@@ -35,6 +35,8 @@ def column_type(schema: pl.Schema, name: str, option: str) -> pl.DataType:
     """Give a column's type; a missing column is an error that shows near names."""
     if name not in schema:
         raise SchemaError(f"{option}: there is no column {name!r}; {near_names(name, schema.names())}", column=name)
+    if "\0" in name:
+        raise SchemaError(f"{option}: the name of column {name!r} has a NUL character in it; rename it", column=name)
     return schema[name]
 
 

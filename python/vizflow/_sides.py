@@ -67,6 +67,8 @@ def _value(option: str, value: Any) -> str | int:
     if hasattr(one, "item") and getattr(one, "ndim", None) == 0:
         one = one.item()  # numpy's numbers and Booleans
     if isinstance(one, str):
+        if any("\ud800" <= letter <= "\udfff" for letter in one):
+            raise ConfigError(f"{option}: {value!r} is no side: it holds half a character, which no column can")
         return str(one)
     if isinstance(one, float) and one.is_integer():
         one = int(one)

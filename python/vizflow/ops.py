@@ -778,7 +778,11 @@ def _check_metric(what: str, name: str, metric: object, columns: list[str], keys
         raise SchemaError(f"{what} has the name of a group_by column", column=name)
     if not isinstance(metric, pl.Expr):
         raise ConfigError(f"{what} is {type(metric).__name__}; a Polars expression is needed")
+    if "\0" in name:
+        raise SchemaError(f"{what}: the name has a NUL character in it; give it another", column=name)
     for root in metric.meta.root_names():
+        if "\0" in root:
+            raise SchemaError(f"{what}: the name of column {root!r} has a NUL character in it; rename it", column=root)
         if root not in columns and not metric.meta.has_multiple_outputs():
             raise SchemaError(f"{what}: there is no column {root!r}; {near_names(root, columns)}", column=root)
 
@@ -903,8 +907,8 @@ def _aggregated(lf: pl.LazyFrame, keys: list[str], job: Job, days: Days) -> tupl
     empty = pl.DataFrame(schema=[] if rows_only else frame.collect_schema())  # types, should no rows come
     agg.update([empty[name] for name in key_names], [empty[name] for name in values], 0)
     direct = is_direct(lf) and not rows_only
-    roots = list(dict.fromkeys([*keys, *_roots(job.values), *days.names]))
-    plain = rows(lf, roots) if direct else batches(frame, ordered=job.in_order)
+    wanted = list(dict.fromkeys([*keys, *_roots(job.values), *days.names]))
+    plain = rows(lf, wanted) if direct else batches(frame, ordered=job.in_order)
     given = plain if direct else gathered(plain, GROUPED_ROWS)  # an update starts its threads once for so many rows
     entered = 0
     for given_batch in ahead(given):

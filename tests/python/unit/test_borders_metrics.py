@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import inspect
 import math
 import os
 import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from hypothesis import strategies as st
 import vizflow as vf
 from support import raises
 from vizflow import _integers, _metrics, _partial, _trees
+from vizflow._metrics import make_job
 from vizflow._states import Plan
 from vizflow.errors import ConfigError, DataError
 
@@ -439,6 +442,58 @@ def test_m2_there_are_more_than_300_pairs() -> None:
     for expr, id_ in zip(everything, ids(everything), strict=True):
         texts.setdefault(id_, set()).add(expr.meta.serialize(format="binary"))
     assert all(len(found) == 1 for found in texts.values())  # whatever shares an id is the same expression
+
+
+SPACES = {"": [X, INT, S, B], "str": [S], "dt": [DT, D, DU, TM], "list": [L, LS], "bin": [BIN]}
+NAMES_ONLY = ("alias", "pipe", "inspect", "map_elements", "map_batches")  # the name of a metric's column means nothing
+GIVEN: list[Any] = [1, 2, "a", "b", 0.1, X, S, INT, B, "%Y", "1h", ["a"], pl.Int8, pl.Int32, b"a"]
+PAIRS: list[Any] = [(1, 2), (2, 1), ("a", "b"), ("b", "a"), (X, Y), (0.1, 0.2)]
+
+
+def changed(default: Any) -> list[Any]:
+    """Give other values for an option, by the type of its default."""
+    if isinstance(default, bool):
+        return [not default]
+    if isinstance(default, (int, float)):
+        return [default + 1]
+    return [1, "a", 0.5, True] if default is None else ["left", "right", "raise", "null", "ms", "to_zero", "x"]
+
+
+def calls(method: Any) -> Iterator[pl.Expr]:
+    """Call a method in every way that its signature tells: arguments that it needs, and each option changed."""
+    try:
+        options = list(inspect.signature(method).parameters.values())
+    except (TypeError, ValueError):
+        return
+    needed = [one for one in options if one.default is one.empty and one.kind is not one.VAR_KEYWORD]
+    for args in ([()], [(one,) for one in GIVEN], PAIRS)[len(needed)] if len(needed) < 3 else ():
+        free = [one for one in options if one.default is not one.empty]
+        for change in [{}, *({one.name: value} for one in free for value in changed(one.default))]:
+            with suppress(Exception):  # not a way to call it
+                made = method(*args, **change)
+                if isinstance(made, pl.Expr):
+                    yield made
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_m2_whatever_polars_has_and_a_metric_takes_shares_no_plan() -> None:
+    found: dict[str, set[bytes]] = {}
+    methods = set()
+    for space, subjects in SPACES.items():
+        for subject in subjects:
+            owner = getattr(subject, space) if space else subject
+            for name in dir(owner):
+                if name.startswith("_") or name in (*NAMES_ONLY, "str", "dt", "list", "arr", "bin", "cat", "meta"):
+                    continue
+                for expr in calls(getattr(owner, name)):
+                    metric = metric_of(expr)
+                    with suppress(vf.errors.Error, pl.exceptions.PolarsError, ValueError):  # not taken
+                        id_ = make_job({"m": metric}, pl.Schema(TYPES), []).plan.id  # type: ignore[union-attr]
+                        found.setdefault(id_, set()).add(metric.meta.serialize(format="binary"))
+                        methods.add(f"{space}.{name}")
+    assert [exprs for exprs in found.values() if len(exprs) > 1] == []
+    assert len(methods) > 150, sorted(methods)
+    assert len(found) > 1000
 
 
 def test_m2_partials_of_plans_that_differ_in_a_list_do_not_merge(tmp_path: Path) -> None:
@@ -982,7 +1037,8 @@ def test_m6_every_remedy_is_in_the_table() -> None:
 def test_m6_what_is_computed_of_aggregates_can_be_computed_later() -> None:
     with raises(ConfigError, "holds the function 'is_in'", "give its parts as metrics", "with_columns"):
         vf.aggregate(TABLE, ["k"], {"m": Y.sum().is_in([16.5])})
-    found = vf.reduce({"20240102": vf.aggregate(TABLE, ["k"], {"s": Y.sum()})}).with_columns(m=pl.col("s").is_in([16.5]))
+    merged = vf.reduce({"20240102": vf.aggregate(TABLE, ["k"], {"s": Y.sum()})})
+    found = merged.with_columns(m=pl.col("s").is_in([16.5]))
     assert found.collect()["m"].to_list() == TABLE.group_by("k").agg(Y.sum().is_in([16.5])).sort("k")["y"].to_list()
 
 

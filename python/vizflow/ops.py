@@ -881,7 +881,9 @@ def _aggregated(lf: pl.LazyFrame, keys: list[str], job: Job) -> _core.Agg:
     agg.update([empty[name] for name in key_names], [empty[name] for name in values], 0)
     direct = is_direct(lf) and not rows_only
     plain = (
-        rows(lf, list(dict.fromkeys([*keys, *_roots(job.values)]))) if direct else batches(frame, ordered=job.in_order)
+        rows(lf, list(dict.fromkeys([*keys, *_roots(job.values)])))
+        if direct
+        else batches(frame, ordered=job.in_order, rows_of=None if rows_only else lf)
     )
     given = plain if direct else gathered(plain, GROUPED_ROWS)  # an update starts its threads once for so many rows
     entered = 0

@@ -27,7 +27,7 @@ from vizflow import _core, _partial
 from vizflow._lineage import scan_name
 from vizflow._plans import columns as selected
 from vizflow._reading import Guarded, Reading
-from vizflow.errors import ReplayError, translated
+from vizflow.errors import ReplayError, StorageError, translated
 
 T = TypeVar("T")
 
@@ -43,6 +43,9 @@ _CHEAP = re.compile(
     r"|PYTHON\[vizflow [^(]*\] SCAN"
 )
 _FILES = re.compile(r"^ *(?:Ipc|Parquet) SCAN \[(.*)\]$", re.MULTILINE)
+# Plan nodes that give a row for each row.
+_ALL_ROWS = re.compile(r"WITH_COLUMNS|SELECT|PROJECT|ESTIMATED ROWS|(Ipc|Parquet) SCAN")
+_SELECTS_ROWS = re.compile(r"^ *SELECT \[col\(\"[^\"]*\"\)(?:, col\(\"[^\"]*\"\))*\]$", re.MULTILINE)
 _Versions = Mapping[str, tuple[int, ...]]
 
 
@@ -76,10 +79,19 @@ class Step(Protocol):
         """Tell of its rows what is not seen in what it gives."""
 
 
-def batches(frame: pl.LazyFrame, *, ordered: bool = True) -> Iterator[pl.DataFrame]:
-    """Collect a frame batch by batch, in its order, in bounded memory: whole, or an error is raised."""
+def batches(
+    frame: pl.LazyFrame, *, ordered: bool = True, rows_of: pl.LazyFrame | None = None
+) -> Iterator[pl.DataFrame]:
+    """Collect a frame batch by batch, in its order, in bounded memory: whole, or an error is raised.
+
+    `rows_of` is a frame that it has a row of for each row, where its own plan does not tell.
+    """
+    count = 0
     with translated(), Reading(frame, ordered=ordered) as reading:
-        yield from reading
+        for batch in reading:
+            yield batch
+            count += batch.height
+    refuse_fewer(frame if rows_of is None else rows_of, count)
 
 
 def gathered(frames: Iterator[pl.DataFrame], most: int) -> Iterator[pl.DataFrame]:
@@ -138,6 +150,33 @@ def _files(frame: pl.LazyFrame) -> list[str]:
     for text in _FILES.findall(frame.explain(optimized=False)):
         out += [text] if os.path.exists(text) else text.split(", ")  # noqa: PTH110 (a path may hold a comma)
     return out
+
+
+def refuse_fewer(frame: pl.LazyFrame, count: int) -> None:
+    """Compare how many rows a plan gave with what its file says, where it gives the rows of one file, all of them.
+
+    Raises
+    ------
+    StorageError
+        They are not as many.
+    """
+    plan = frame.explain(optimized=False)
+    nodes = [node.group(1) for node in map(_NODE.match, plan.splitlines()) if node is not None and node.group(1)]
+    files = _files(frame)
+    if len(files) != 1 or not all(map(_ALL_ROWS.fullmatch, nodes)):
+        return
+    if len(_SELECTS_ROWS.findall(plan)) != nodes.count("SELECT"):
+        return  # what is selected may be one row of all
+    scan: Any = pl.scan_parquet if "Parquet SCAN" in nodes else pl.scan_ipc
+    try:
+        stated = int(scan(files[0], glob=False, hive_partitioning=False).select(pl.len()).collect().item())
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        return  # it is gone: whoever reads it tells
+    if stated != count:
+        raise StorageError(
+            f"{files[0]}: {count:,} rows were read, and the file says that it has {stated:,}; it is damaged, or the "
+            "reading ended early, so nothing of it was used"
+        )
 
 
 def _versions(files: Sequence[str]) -> _Versions:

@@ -18,7 +18,7 @@ import polars as pl
 from vizflow import _arrow, _core, _csv, _digest, _partial, _places, _schema
 from vizflow._plans import Frame, as_lazy
 from vizflow._plans import columns as selected
-from vizflow._stream import batches
+from vizflow._stream import batches, refuse_fewer
 from vizflow.errors import (
     ConfigError,
     DataError,
@@ -132,6 +132,7 @@ def load(
     lf = scan(path, schema=schema, states=states, verify=verify, csv=csv)
     with reading(Path(os.fspath(path)), schema, csv), translated():
         frame = lf.collect(engine="streaming")
+        refuse_fewer(lf, frame.height)
     traced = _partial.traced(lf)
     if traced is not None:
         _partial.remember(frame, traced)
@@ -315,7 +316,7 @@ def height(path: Path, csv: _csv.Options | None) -> int:
 
 def read_through(path: Path, schema: _schema.Rules | None, csv: _csv.Options | None) -> None:
     """Read a file to its end, for what is raised on the way."""
-    for _ in scan(path, schema=schema, csv=csv).collect_batches(engine="streaming"):
+    for _ in batches(scan(path, schema=schema, csv=csv)):
         pass
 
 

@@ -907,8 +907,10 @@ def _aggregated(lf: pl.LazyFrame, keys: list[str], job: Job, days: Days) -> tupl
     empty = pl.DataFrame(schema=[] if rows_only else frame.collect_schema())  # types, should no rows come
     agg.update([empty[name] for name in key_names], [empty[name] for name in values], 0)
     direct = is_direct(lf) and not rows_only
-    wanted = list(dict.fromkeys([*keys, *_roots(job.values), *days.names]))
-    plain = rows(lf, wanted) if direct else batches(frame, ordered=job.in_order)
+    if direct:
+        plain = rows(lf, list(dict.fromkeys([*keys, *_roots(job.values), *days.names])))
+    else:
+        plain = batches(frame, ordered=job.in_order, rows_of=None if rows_only else lf)
     given = plain if direct else gathered(plain, GROUPED_ROWS)  # an update starts its threads once for so many rows
     entered = 0
     for given_batch in ahead(given):

@@ -214,6 +214,56 @@ def test_a_cube_cut_while_it_is_open_ended_the_process(tmp_path: Path) -> None:
     assert (out.returncode, out.stdout.strip()) == (0, "4")
 
 
+# ---- fewer rows than the file says --------------------------------------------------------------------------------
+
+SHORTENED: dict[str, Callable[[pl.LazyFrame], pl.LazyFrame]] = {
+    "as it is": lambda df: df,
+    "columns": lambda df: df.select("qty", "side"),
+    "computed": lambda df: df.with_columns(value=pl.col("qty") * 2),
+    "by a schema": lambda df: df.with_columns(pl.col("qty").cast(pl.Float64)).select("qty"),
+}
+
+
+@pytest.mark.parametrize("suffix", [".feather", ".parquet"])
+@pytest.mark.parametrize("made", SHORTENED)
+def test_a_reading_that_ends_early_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, made: str
+) -> None:
+    path = vf.save(DAY, tmp_path / f"day{suffix}")
+    plan = SHORTENED[made](vf.scan(path))
+    assert sum(batch.height for batch in _stream.batches(plan)) == 4
+    sink = pl.LazyFrame.sink_batches
+    monkeypatch.setattr(
+        pl.LazyFrame, "sink_batches", lambda self, *given, **options: sink(self.head(3), *given, **options)
+    )
+    with raises(vf.StorageError, path.name, "3 rows were read", "says that it has 4"):
+        list(_stream.batches(plan))
+    for fewer in (plan.filter(pl.col("qty") > 60), plan.head(3), plan.select(pl.col("qty").sum())):
+        assert sum(batch.height for batch in _stream.batches(fewer)) in (1, 2, 3)
+
+
+def test_a_date_whose_reading_ends_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    days = config(tmp_path)
+    vf.save(DAY, days.get_file_path("20240102"))
+    sink = pl.LazyFrame.sink_batches
+    monkeypatch.setattr(
+        pl.LazyFrame, "sink_batches", lambda self, *given, **options: sink(self.head(3), *given, **options)
+    )
+    with raises(vf.StorageError, "20240102.feather", "3 rows were read", "says that it has 4"):
+        vf.run(pipeline, days, "20240102")
+    assert not days.get_partial_path("20240102").exists()
+
+
+def test_a_day_that_is_loaded_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = vf.save(DAY, tmp_path / "day.feather")
+    collect = pl.LazyFrame.collect
+    monkeypatch.setattr(
+        pl.LazyFrame, "collect", lambda self, **options: collect(self.head(3) if options else self, **options)
+    )
+    with raises(vf.StorageError, "day.feather", "3 rows were read", "says that it has 4"):
+        vf.load(path)
+
+
 # ---- files that change between two readings -------------------------------------------------------------------------
 
 TIMED = pl.DataFrame(
@@ -309,6 +359,63 @@ def test_partials_cut_anywhere_are_told_with_their_name(tmp_path: Path) -> None:
         for use in (vf.load, lambda p: vf.reduce(p).collect(), vf.Cube.from_partials):
             with raises(vf.StorageError, "cut.parquet"):
                 use(path)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["reduce", "out"],
+        ["reduce", "out/20240102.parquet", "--by", "date"],
+        ["inspect", "out/20240102.parquet"],
+        ["inspect", "out/20240102.parquet", "--json"],
+        ["inspect", "cube.arrow"],
+        ["explore", "out", "--port", "0"],
+        ["explore", "cube.arrow", "--port", "0"],
+        ["calendar", "--file", "calendar.parquet"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("damage", ["a bit", "half", "text"])
+def test_commands_on_a_damaged_file_name_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], words: list[str], damage: str
+) -> None:
+    from vizflow.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    partial(Path("out/20240102.parquet"))
+    saved_cube(Path("cube.arrow"))
+    vf.save(vf.calendar.generate(["20240102", "20240103"]), "calendar.parquet")
+    if (damage == "a bit" and "calendar.parquet" in words) or (words[1] == "cube.arrow" and words[0] == "inspect"):
+        damage = "half"  # that is no file of ours, and that shows its columns, whatever is in them
+    for path in (Path("out/20240102.parquet"), Path("cube.arrow"), Path("calendar.parquet")):
+        whole = path.read_bytes()
+        path.write_bytes({"half": whole[: len(whole) // 2], "text": b"This file was lost.", "a bit": whole}[damage])
+        if damage == "a bit":
+            flipped(path, 8 * 60)
+    assert main(words) == (2 if words[0] == "calendar" else 1)  # where what is given is no calendar
+    said = capfd.readouterr()
+    assert any(name in said.err for name in ("20240102.parquet", "cube.arrow", "calendar.parquet"))
+    assert said.out == ""
+    assert "Traceback" not in said.err
+    assert "panicked at" not in said.err  # which Rust writes itself
+
+
+@pytest.mark.parametrize("kind", ["alpha", "trades"])
+def test_reports_of_a_damaged_partial_name_it(tmp_path: Path, kind: str) -> None:
+    fills = pl.DataFrame({"side": ["B", "S"], "alpha": [1, 2], "return_60": [1e-4, 2e-4], "qty": [100, 50]})
+    made = {"n": pl.len(), "return_60": pl.col("return_60").mean()}
+    paths = [tmp_path / f"2024010{day}.parquet" for day in (2, 3)]
+    for path in paths:
+        vf.save(vf.aggregate(fills, ["alpha", "side"], made), path)
+    for path in paths:  # the first, and one behind a whole one
+        whole = path.read_bytes()
+        flipped(path, 8 * 60)
+        with raises(vf.StorageError, path.name, "damaged"):
+            if kind == "alpha":
+                vf.reports.alpha(tmp_path, "alpha", ["return_60"])
+            else:
+                vf.reports.trades(tmp_path)
+        path.write_bytes(whole)
 
 
 # ---- F7: other kinds of files -------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ SECTIONS = {
     "Errors": [
         "Error", "BatchError", "ConfigError", "SchemaError", "CalendarRangeError", "DataError", "ReplayError",
         "StorageError", "NotMergeableWarning", "SchemaChangeWarning", "UnlistedSideWarning",
+        "EmptyWarning",
     ],
 }  # fmt: skip
 MARK = "Made from the docstrings by `tools/make_reference.py`: do not edit it."

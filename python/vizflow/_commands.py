@@ -83,6 +83,12 @@ def call(argv: Sequence[str] | None) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _is_of_output(error: BaseException) -> bool:
+    """Tell whether it was what is printed that could not be written: errors of files name them."""
+    of_output = (errno.EPIPE, errno.ENOSPC, errno.EIO)
+    return isinstance(error, OSError) and error.filename is None and error.errno in of_output
+
+
 def _without_output(code: int) -> int:
     """Give up standard output, so that what is left in its buffer fails nobody at the end."""
     with suppress(OSError, ValueError, AttributeError):
@@ -108,7 +114,7 @@ def _work() -> Iterator[None]:
     except Error as error:
         raise WorkFailed(f"{type(error).__name__}: {error}") from error
     except Exception as error:
-        if isinstance(error, click.ClickException):
+        if isinstance(error, click.ClickException) or _is_of_output(error):
             raise
         logging.getLogger("vizflow").debug("traceback", exc_info=True)
         raise WorkFailed(f"{type(error).__name__}: {error} (-v shows the traceback)") from error

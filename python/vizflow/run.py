@@ -92,9 +92,10 @@ def run(
     Notes
     -----
     What became of the rows is in the file's metadata, ``vizflow.counts``, as JSON: ``read`` from the date's file;
-    ``times``, what `time_report` says of the times that `parse_time` read; ``steps``, the rows that each FIFOMatch and
-    `forward_return` gave; ``aggregated``, the rows that came to `aggregate`; ``kept``, the rows of the result. Filters
-    of the pipeline's own stand between these, so what they drop is the difference. ``vizflow inspect`` shows it.
+    ``times``, of each column that `parse_time` read, the counts of `time_report` and how many became null (``nulled``);
+    ``steps``, the rows that came to each FIFOMatch, those of a listed side and the pieces given, and the nulls of each
+    return; ``aggregated``, the rows that came to `aggregate`; ``kept``, the rows of the result. Filters of the
+    pipeline's own stand between these, so what they drop is the difference. ``vizflow inspect`` shows it.
 
     Examples
     --------

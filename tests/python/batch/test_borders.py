@@ -226,7 +226,13 @@ def test_a_stale_failure_note_leaves_stale_alone(config: vf.Config) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["calendar --market CN --json", "status {job} -c {toml} --json", "calendar --market CN"]
+    "command",
+    [
+        "calendar --market CN --json",
+        "status {job} -c {toml} --json",
+        "calendar --market CN",
+        "run {job} 20240102 -c {toml} --no-save",
+    ],
 )
 def test_a_reader_that_has_enough_fails_no_command(config: vf.Config, toml: Path, command: str) -> None:
     line = command.format(job=f"{JOB}:sides", toml=toml)
@@ -238,7 +244,14 @@ def test_a_reader_that_has_enough_fails_no_command(config: vf.Config, toml: Path
 
 
 @pytest.mark.parametrize(
-    "command", ["status {job} -c {toml}", "status {job} -c {toml} --json", "--help", "calendar"]
+    "command",
+    [
+        "status {job} -c {toml}",
+        "status {job} -c {toml} --json",
+        "--help",
+        "calendar",
+        "run {job} 20240102 -c {toml} --no-save",
+    ],
 )
 def test_an_output_that_is_full_is_told_in_a_line(config: vf.Config, toml: Path, command: str) -> None:
     ended = shell(f"$VIZFLOW {command.format(job=f'{JOB}:sides', toml=toml)} > /dev/full")
@@ -265,9 +278,7 @@ def odd(df: pl.LazyFrame, ctx: vf.Context) -> pl.LazyFrame:
     return frame.with_columns(s=pl.struct("x", "id"))
 
 
-def test_json_of_every_command_is_strict(
-    config: vf.Config, toml: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_json_of_every_command_is_strict(config: vf.Config, toml: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def say(*words: str) -> Any:
         assert main([*words, "--json"]) in (0, 1), words
         return strict(capsys.readouterr().out)

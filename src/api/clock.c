@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { BLOCK = VF__SIZED(2048, 8, 16384), PART = BLOCK / 8 }; /* the slow way has more on the stack */
+enum { BLOCK = VF__SIZED(1024, 8, 8192), PART = VF__SIZED(256, 1, 2048) }; /* the slow way has more on the stack */
 
 /* One set of sessions, ready for many look-ups. */
 struct hours {
@@ -181,7 +181,7 @@ static enum vf_status auto_time(struct run *run, int64_t row, int64_t value, int
         if (value != 0 && other >= 0 && vf__clock_place(&run->hours->clock, other, &elapsed) != VF__OUTSIDE)
             return ambiguous(run, row, value, "HHMMSS", "HHMMSSmmm", err);
         run->saw_hhmmss |= *time > 0;
-        weigh(run, row, value, *time, value * VF__SECOND_NS);
+        weigh(run, row, value, *time, value < 0 ? 0 : value * VF__SECOND_NS);
     }
     return run->saw_hhmmss && run->saw_hhmmssmmm ? ambiguous(run, row, value, "HHMMSS", "HHMMSSmmm", err) : VF_OK;
 }

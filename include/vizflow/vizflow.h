@@ -142,8 +142,8 @@ struct vf_allocator {
     void *state;
 };
 
-/* A thread that calls needs 96 KiB of stack that are free: under musl, whose threads have 128, that is enough; the
-   library's own threads are made with what the system gives. */
+/* A thread that calls needs 64 KiB of stack that are free (musl's threads have 128); the library's own threads are made
+   with what the system gives. */
 
 /* What a call works with: borrowed, and copied by `open`. What `state` points to has to live as long as the objects
    and the columns made with it. */

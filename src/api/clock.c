@@ -352,7 +352,8 @@ static void count(int64_t *n, int64_t *first, int64_t row) {
 static void place_time(struct run *run, const struct output *out, int64_t row, int64_t time, int32_t day, int64_t utc) {
     const struct vf__clock *clock = &run->hours->clock;
     struct vf_clock_report *report = &run->report;
-    int64_t elapsed = 0;
+    int64_t elapsed = 0, offset;
+    if (run->utc) (void)vf__zone_offset(&run->zone, utc, &offset); /* the row's own, where others were read after it */
     const struct vf__zone *zone = run->utc && !vf__zone_is_steady(&run->zone, utc) ? &run->zone : NULL;
     bool dated = day != VF__NO_DAY && (run->on != NULL || zone != NULL);
     enum vf__place place = dated ? vf__clock_place_on(clock, run->on, zone, day, time, utc, &elapsed)

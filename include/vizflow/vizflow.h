@@ -462,6 +462,7 @@ VF_API enum vf_status vf_cast_float(const struct vf_context *ctx, const struct v
 VF_API enum vf_status vf_mid(const struct vf_context *ctx, const struct vf_series *bid,
                              const struct vf_series *ask, struct vf_column *out, struct vf_error *err);
 
+/* What vf_integer_arithmetic computes. */
 enum vf_integer_op {
     VF_INTEGER_ADD = 0,
     VF_INTEGER_SUB = 1,
@@ -622,7 +623,8 @@ VF_API const char *vf_fifo_doubt(const struct vf_fifo *fifo);
    the lot; null for inventory), lot (uint32, the inventory's row of all that were given; null for a row's lot), qty (what
    is left, type of the quantity column), short (boolean: the exit side opened it), price (float64; null where there is
    none, or where the options name no price column). Symbols in the order in which they were seen first, inventory's before
-   all others, oldest lot first within one. May be called again. VF_ERROR_STATE before, and without options.rests. */
+   all others, oldest lot first within one. May be called again. VF_ERROR_STATE before, and without options.rests;
+   VF_ERROR_ARGUMENT where out is NULL. */
 VF_API enum vf_status vf_fifo_rests(struct vf_fifo *fifo, struct vf_column *out, struct vf_error *err);
 #define VF_FIFO_N_REST_COLUMNS 5
 

@@ -809,6 +809,8 @@ static void test_replay(void) {
                                   .price = check_series(&price, "g", "p", N, NULL, prices, NULL)};
     CHECK_OK(vf_mark_open(NULL, &o, &mark, &check_error));
     CHECK_OK(vf_mark_update(mark, &batch, &check_error));
+    vf_mark_rewind(mark); /* before there is anything to read again: what was learnt stays */
+    CHECK_STATUS(vf_mark_replayed(mark, &check_error), VF_ERROR_STATE);
     CHECK_OK(vf_mark_finish(mark, &check_error));
     for (int at = 0; at < N; at += 1023) {
         keys[at] += 7;

@@ -21,7 +21,12 @@ enum { CALLS = 100000, SLOTS = 2, OUT = 80, KEYS = 2, VALUES = 3, STATES = 4, KI
 #if defined(SANITIZED) || !defined(__OPTIMIZE__) || defined(VF__SIZES_HUGE)
 #define STACK ((size_t)1 << 21) /* frames are several times as large there */
 #else
-#define STACK ((size_t)64 << 10) /* what the header asks for; the calls here need some of it themselves */
+#define STACK ((size_t)128 << 10)
+#endif
+#if defined(NDEBUG) && defined(__OPTIMIZE__) && !defined(SANITIZED) && !defined(VF__SIZES_HUGE)
+#define MOST_STACK ((size_t)64 << 10) /* what the header asks for, of the library as it is shipped */
+#else
+#define MOST_STACK STACK
 #endif
 
 /* ---- every function ---- */
@@ -1097,6 +1102,6 @@ int main(void) {
     (void)remove(w.folder);
     printf("stranger: %ld calls, %ld episodes, %zu of %zu KiB of stack\n", made, number, (STACK - untouched) >> 10, STACK >> 10);
     check_functions(only < 0 && wanted >= CALLS);
-    REQUIRE(untouched > 0); /* below it lies no page that is forbidden */
+    REQUIRE(untouched > 0 && STACK - untouched <= MOST_STACK); /* below it lies no page that is forbidden */
     return 0;
 }

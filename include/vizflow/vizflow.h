@@ -142,8 +142,8 @@ struct vf_allocator {
     void *state;
 };
 
-/* A thread that calls needs 96 KiB of stack that are free: under musl, whose threads have 128, that is enough; the
-   library's own threads are made with what the system gives. */
+/* A thread that calls needs 64 KiB of stack that are free (musl's threads have 128); the library's own threads are made
+   with what the system gives. */
 
 /* What a call works with: borrowed, and copied by `open`. What `state` points to has to live as long as the objects
    and the columns made with it. */
@@ -625,7 +625,8 @@ VF_API const char *vf_fifo_doubt(const struct vf_fifo *fifo);
    the lot; null for inventory), lot (uint32, the inventory's row of all that were given; null for a row's lot), qty (what
    is left, type of the quantity column), short (boolean: the exit side opened it), price (float64; null where there is
    none, or where the options name no price column). Symbols in the order in which they were seen first, inventory's before
-   all others, oldest lot first within one. May be called again. VF_ERROR_STATE before, and without options.rests. */
+   all others, oldest lot first within one. May be called again. VF_ERROR_STATE before, and without options.rests;
+   VF_ERROR_ARGUMENT where out is NULL. */
 VF_API enum vf_status vf_fifo_rests(struct vf_fifo *fifo, struct vf_column *out, struct vf_error *err);
 #define VF_FIFO_N_REST_COLUMNS 5
 

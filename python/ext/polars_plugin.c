@@ -518,7 +518,7 @@ static enum vf_status integers(const struct vf_series *in, bool binary, bool cho
                                    chosen ? &in[binary ? 2 : 1] : NULL, out, err);
     if (status != VF_OK) {
         struct vf_error told = *err;
-        (void)snprintf(err->message, sizeof err->message, "%.*s: %s", (int)(length < 200 ? length : 200),
+        (void)snprintf(err->message, sizeof err->message, "%.*s: %.300s", (int)(length < 200 ? length : 200),
                        what, told.message);
     }
     return status;

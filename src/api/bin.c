@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-enum { BLOCK = VF__SIZED(2048, 8, 16384) };
+enum { BLOCK = VF__SIZED(1024, 8, 8192) };
 
 /* One block of a column as doubles, with a validity byte a row that the caller may change. */
 static enum vf_status read_block(struct vf__reader *reader, int64_t row, int64_t n, double *buffer,

@@ -5,7 +5,7 @@
 #include "arrow/build.h"
 #include "arrow/read.h"
 
-enum { BLOCK = VF__SIZED(2048, 8, 16384) };
+enum { BLOCK = VF__SIZED(1024, 8, 8192) };
 
 /* ---- from days ---- */
 

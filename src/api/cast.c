@@ -3,7 +3,7 @@
 #include "arrow/build.h"
 #include "arrow/read.h"
 
-enum { BLOCK = VF__SIZED(2048, 8, 16384) };
+enum { BLOCK = VF__SIZED(1024, 8, 8192) };
 
 #define EXACT (INT64_C(1) << 53) /* every integer up to here is a double */
 

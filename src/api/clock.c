@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { BLOCK = VF__SIZED(2048, 8, 16384), PART = BLOCK / 8 }; /* the slow way has more on the stack */
+enum { BLOCK = VF__SIZED(1024, 8, 8192), PART = VF__SIZED(256, 1, 2048) }; /* the slow way has more on the stack */
 
 /* One set of sessions, ready for many look-ups. */
 struct hours {
@@ -181,7 +181,7 @@ static enum vf_status auto_time(struct run *run, int64_t row, int64_t value, int
         if (value != 0 && other >= 0 && vf__clock_place(&run->hours->clock, other, &elapsed) != VF__OUTSIDE)
             return ambiguous(run, row, value, "HHMMSS", "HHMMSSmmm", err);
         run->saw_hhmmss |= *time > 0;
-        weigh(run, row, value, *time, value * VF__SECOND_NS);
+        weigh(run, row, value, *time, value < 0 ? 0 : value * VF__SECOND_NS);
     }
     return run->saw_hhmmss && run->saw_hhmmssmmm ? ambiguous(run, row, value, "HHMMSS", "HHMMSSmmm", err) : VF_OK;
 }
@@ -361,7 +361,8 @@ static void count(int64_t *n, int64_t *first, int64_t row) {
 static void place_time(struct run *run, const struct output *out, int64_t row, int64_t time, int32_t day, int64_t utc) {
     const struct vf__clock *clock = &run->hours->clock;
     struct vf_clock_report *report = &run->report;
-    int64_t elapsed = 0;
+    int64_t elapsed = 0, offset;
+    if (run->utc) (void)vf__zone_offset(&run->zone, utc, &offset); /* the row's own, where others were read after it */
     const struct vf__zone *zone = run->utc && !vf__zone_is_steady(&run->zone, utc) ? &run->zone : NULL;
     bool dated = day != VF__NO_DAY && (run->on != NULL || zone != NULL);
     enum vf__place place = dated ? vf__clock_place_on(clock, run->on, zone, day, time, utc, &elapsed)

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { BLOCK = VF__SIZED(2048, 8, 16384) };
+enum { BLOCK = VF__SIZED(1024, 8, 8192) };
 
 struct clustering {
     struct vf__reader influence, group;

@@ -8,7 +8,7 @@
 
 #define BLOCK                                                                                                \
     ((int64_t)VF__SIZED(32768, 16, 1 << 16)) /* rows that threads share out: starting one costs more than a few thousand rows */
-#define PIECE VF__SIZED(1024, 8, 8192) /* of a block, read at once */
+#define PIECE VF__SIZED(512, 8, 4096) /* of a block, read at once */
 #define MOST_STATES ((size_t)1024)
 #define KEY_BYTES sizeof(struct vf__cube_key)
 

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <math.h>
 
-enum { BLOCK = VF__SIZED(2048, 8, 16384) };
+enum { BLOCK = VF__SIZED(1024, 8, 8192) };
 
 #define MAX_CUTS ((size_t)65535)
 #define MIN_BINS ((size_t)2)

@@ -647,10 +647,13 @@ enum vf_status vf_fifo_match(struct vf_fifo *fifo, struct vf_error *err) {
     status = convert_lots(fifo, lot_quantity, err);
     if (status == VF_OK) status = match(fifo, lot_quantity, err);
     vf__free(&fifo->ctx, lot_quantity, n_lots, sizeof *lot_quantity);
-    if (status == VF_OK)
-        vf__sides_doubt(&fifo->sides, fifo->known[VF__FIFO_SIDE].name, fifo->doubt, sizeof fifo->doubt);
-    if (status != VF_OK) fifo->n_large = n_large;
-    return status;
+    if (status != VF_OK) {
+        fifo->n_large = n_large;
+        return status;
+    }
+    vf__sides_doubt(&fifo->sides, fifo->known[VF__FIFO_SIDE].name, fifo->doubt, sizeof fifo->doubt);
+    vf__tidy(fifo->doubt); /* it shows what the column holds, which may be no text at all */
+    return VF_OK;
 }
 
 const char *vf_fifo_doubt(const struct vf_fifo *fifo) {

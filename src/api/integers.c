@@ -5,7 +5,7 @@
 
 #include <inttypes.h>
 
-enum { BLOCK = VF__SIZED(2048, 8, 16384) };
+enum { BLOCK = VF__SIZED(1024, 8, 8192) };
 
 /* A column, or one value that stands for every row: of a literal, or an aggregate. */
 struct operand {

@@ -3,7 +3,7 @@
 #include "clock/order.h"
 #include "arrow/read.h"
 
-enum { BLOCK = VF__SIZED(2048, 8, 4096) };
+enum { BLOCK = VF__SIZED(1024, 8, 4096) };
 
 struct vf_order {
     struct vf_context ctx;

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { BLOCK = VF__SIZED(2048, 8, 16384), SHOWN = 6, SHOWN_BYTES = 40 };
+enum { BLOCK = VF__SIZED(1024, 8, 8192), SHOWN = 6, SHOWN_BYTES = 40 };
 
 /* ---- return between two prices ------------------------------------------------------------------------------------- */
 

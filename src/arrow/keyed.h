@@ -68,7 +68,7 @@ enum vf_status vf__keyed_combine(struct vf__keyed *groups, size_t k, const uint3
 size_t vf__keyed_count(const struct vf__keyed *groups);
 
 /* A word a row that stands for its keys in a replay check. n <= VF__KEYED_BLOCK. */
-#define VF__KEYED_BLOCK VF__SIZED(2048, 8, 16384)
+#define VF__KEYED_BLOCK VF__SIZED(1024, 8, 8192)
 enum vf_status vf__keyed_words(struct vf__reader *readers, size_t n_keys, int64_t row, int64_t n,
                                uint64_t *words, struct vf_error *err);
 

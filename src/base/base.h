@@ -57,6 +57,10 @@ enum vf_status vf__fail(struct vf_error *err, enum vf_status code, const char *c
 void vf__fail_from(struct vf_error *err, int64_t first_row);
 enum vf_status vf__fail_memory(struct vf_error *err, size_t bytes);
 
+/* Names and values in a message come from files: control characters become spaces, bytes that are no UTF-8 (or
+   were cut by the buffer's end) question marks. */
+void vf__tidy(char *text);
+
 /* A number for a message: as few digits, 15 or more, as read back as it; 2.3 and not 2.2999999999999998. */
 struct vf__number {
     char text[32];

@@ -44,9 +44,7 @@ static size_t sequence(const unsigned char *s) {
     return code < least[n] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) ? 0 : n;
 }
 
-/* Names and values in a message come from files: control characters become spaces, bytes that are no UTF-8 (or
-   were cut by the buffer's end) question marks. */
-static void tidy(char *text) {
+void vf__tidy(char *text) {
     for (unsigned char *s = (unsigned char *)text; *s != '\0';) {
         size_t n = sequence(s);
         if (n == 0)
@@ -68,8 +66,8 @@ enum vf_status vf__fail(struct vf_error *err, enum vf_status code, const char *c
     va_start(args, format);
     (void)vsnprintf(err->message, sizeof err->message, format, args);
     va_end(args);
-    tidy(err->column);
-    tidy(err->message);
+    vf__tidy(err->column);
+    vf__tidy(err->message);
     return code;
 }
 

@@ -83,6 +83,8 @@ static enum vf_status read_name(struct text *t) {
     if (token.length >= sizeof info->name) return bad(t, &token, "a name of at most 47 bytes");
     memcpy(info->name, token.data, token.length);
     info->name[token.length] = '\0';
+    vf__tidy(info->name);
+    if (memcmp(info->name, token.data, token.length) != 0) return bad(t, &token, "a name of printable UTF-8");
     t->named = true;
     return VF_OK;
 }

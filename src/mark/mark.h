@@ -11,7 +11,7 @@
 /* ---- rows: what is kept of them ------------------------------------------------------------------------ */
 
 /* Rows per call of vf__mark_sort_out. */
-#define VF__MARK_BATCH VF__SIZED(2048, 8, 4096)
+#define VF__MARK_BATCH VF__SIZED(1024, 8, 4096)
 
 /* What a row is: dead (null key, null time, no price: neither an observation nor marked), the first of a run,
    or another row of one. A run is adjacent rows with the same group, time and price, as row expansion leaves them:

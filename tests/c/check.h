@@ -111,6 +111,22 @@ static inline const struct vf_series *check_series(struct check_column *c, const
 /* Rubbish in what a call is to fill (struct vf_column, counts, pointers): that it was zero must never help. */
 #define CHECK_POISON(outputs) memset(&(outputs), 0xa5, sizeof(outputs))
 
+static inline bool check_is_rubbish(const void *output, size_t size) {
+    const uint8_t *bytes = output;
+    size_t i = 0;
+    while (i < size && bytes[i] == 0xa5)
+        i++;
+    return i == size;
+}
+
+/* Ends a poisoned column that a call was to give: it gave one, or left the rubbish that was there. */
+static inline void check_release(struct vf_column *column) {
+    if (check_is_rubbish(column, sizeof *column)) return;
+    CHECK(column->schema.release != NULL && column->array.release != NULL);
+    vf_column_release(column);
+    memset(column, 0xa5, sizeof *column);
+}
+
 static inline bool check_valid(const struct vf_column *c, int64_t i) {
     const uint8_t *bits = c->array.buffers[0];
     return bits == NULL || ((bits[i >> 3] >> (i & 7)) & 1);

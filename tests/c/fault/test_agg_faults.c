@@ -46,11 +46,12 @@ static const struct vf_agg_leaf leaves[] = {{VF_AGG_LEN, 0, "n", {0, 0}},  {VF_A
 enum { LEAVES = 6, MOST_COLUMNS = 10 };
 
 static enum vf_status finish(struct vf_agg *agg, size_t n) {
-    struct vf_column out[MOST_COLUMNS] = {{{0}, {0}}};
+    struct vf_column out[MOST_COLUMNS];
+    CHECK_POISON(out);
     enum vf_status status = vf_agg_finish(agg, out, NULL);
     for (size_t i = 0; i < n; i++) {
-        if (status != VF_OK) CHECK(out[i].array.release == NULL && out[i].schema.release == NULL);
-        vf_column_release(&out[i]);
+        if (status != VF_OK) CHECK(check_is_rubbish(&out[i], sizeof out[i]));
+        check_release(&out[i]);
     }
     return status;
 }
@@ -101,14 +102,15 @@ static enum vf_status goes_on(const struct vf_context *ctx) {
     if (status == VF_ERROR_MEMORY) {
         enum vf_status again = vf_agg_update(agg, c.keys, c.values, N, &check_error);
         CHECK(again == VF_OK || again == VF_ERROR_MEMORY || again == VF_ERROR_STATE);
-        struct vf_column out[MOST_COLUMNS] = {{{0}, {0}}};
+        struct vf_column out[MOST_COLUMNS];
+        CHECK_POISON(out);
         if (again == VF_OK && vf_agg_finish(agg, out, NULL) == VF_OK) {
             int64_t rows = 0;
             for (int64_t g = 0; g < out[2].array.length; g++)
                 rows += check_i64(&out[2], g);
             CHECK_I64(rows, N);
             for (size_t i = 0; i < 2 + LEAVES; i++)
-                vf_column_release(&out[i]);
+                check_release(&out[i]);
         }
     }
     vf_agg_close(agg);
@@ -118,14 +120,15 @@ static enum vf_status goes_on(const struct vf_context *ctx) {
 static enum vf_status numbers(const struct vf_context *ctx) {
     struct columns c;
     struct vf_agg *agg = NULL;
-    struct vf_column out[2] = {{{0}, {0}}};
+    struct vf_column out[2];
+    CHECK_POISON(out);
     make_columns(&c);
     enum vf_status status = vf_agg_open(ctx, NULL, 0, 2, 0, &agg, &check_error);
     if (status != VF_OK) return status;
     for (int turn = 0; status == VF_OK && turn < 2; turn++) {
         status = vf_agg_number(agg, c.keys, N, out, &check_error);
-        if (status != VF_OK) CHECK(out[0].array.release == NULL && out[0].schema.release == NULL);
-        vf_column_release(&out[0]);
+        if (status != VF_OK) CHECK(check_is_rubbish(out, sizeof out));
+        check_release(&out[0]);
     }
     if (status == VF_OK) status = finish(agg, 2);
     vf_agg_close(agg);

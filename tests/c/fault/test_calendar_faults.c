@@ -38,28 +38,28 @@ static enum vf_status open_northbound(const struct vf_context *ctx) {
 }
 
 static enum vf_status columns(const struct vf_context *ctx) {
-    struct vf_column out[4] = {0};
-    static const struct vf_column untouched[4];
+    struct vf_column out[4];
+    CHECK_POISON(out);
     enum vf_status status = vf_calendar_columns(ctx, calendar, out, &check_error);
-    if (status != VF_OK) CHECK(memcmp(out, untouched, sizeof out) == 0);
+    if (status != VF_OK) CHECK(check_is_rubbish(out, sizeof out));
     for (size_t i = 0; i < 4; i++)
-        vf_column_release(&out[i]);
+        check_release(&out[i]);
     return status;
 }
 
 static enum vf_status settle(enum vf_status status, struct vf_column *out) {
-    static const struct vf_column untouched;
     if (status == VF_OK)
-        vf_column_release(out);
+        check_release(out);
     else
-        CHECK(memcmp(out, &untouched, sizeof *out) == 0 && check_error.code == status);
+        CHECK(check_is_rubbish(out, sizeof *out) && check_error.code == status);
     return status;
 }
 
 static enum vf_status parse(const struct vf_context *ctx) {
     static const int64_t days[] = {20240102, 20240103};
     struct check_column column;
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     check_series(&column, "l", "date", 2, NULL, days, NULL);
     return settle(vf_date_parse(ctx, &column.series, &out, &check_error), &out);
 }
@@ -68,7 +68,8 @@ static enum vf_status dated(const struct vf_context *ctx) {
     static const int32_t days[] = {19724, 19725, 19900, 19783};
     static const int64_t times[] = {93000, 100000, 120000, 235959};
     struct check_column date, time;
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     struct vf_clock_options options = {.layout = VF_LAYOUT_HHMMSS};
     check_series(&date, "tdD", "date", 4, NULL, days, NULL);
     check_series(&time, "l", "time", 4, NULL, times, NULL);
@@ -80,7 +81,8 @@ static enum vf_status dated(const struct vf_context *ctx) {
 static enum vf_status ends(const struct vf_context *ctx) {
     static const int32_t days[] = {19724, 19725, 19900, 19783};
     struct check_column date;
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     check_series(&date, "tdD", "date", 4, NULL, days, NULL);
     return settle(vf_clock_end_on(ctx, calendar, &date.series, NULL, 0, &out, &check_error), &out);
 }
@@ -89,7 +91,8 @@ static enum vf_status left(const struct vf_context *ctx) {
     static const int32_t days[] = {19724, 19725, 19900, 19783};
     static const int64_t elapsed[] = {0, 60, 3600, 99999};
     struct check_column date, time;
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     check_series(&date, "tdD", "date", 4, NULL, days, NULL);
     check_series(&time, "l", "elapsed", 4, NULL, elapsed, NULL);
     return settle(vf_clock_left_on(ctx, calendar, &time.series, &date.series, NULL, 0, &out, &check_error), &out);
@@ -98,7 +101,8 @@ static enum vf_status left(const struct vf_context *ctx) {
 static enum vf_status trading_days(const struct vf_context *ctx) {
     static const int64_t seconds[] = {INT64_C(1709164800), INT64_C(1709251200)};
     struct check_column time;
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     check_series(&time, "tss:", "time", 2, NULL, seconds, NULL);
     return settle(vf_clock_trading_day(ctx, calendar, &time.series, &out, &check_error), &out);
 }

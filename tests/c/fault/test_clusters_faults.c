@@ -7,7 +7,8 @@ static enum vf_status scenario(const struct vf_context *ctx) {
     static const double x[] = {1e150, 1e-150, 3, 1e150, 2, 1e-140};
     static const int32_t group[] = {0, 0, 0, 1, 1, 1};
     struct check_column draws, groups;
-    struct vf_column out[2] = {{{0}, {0}}};
+    struct vf_column out[2];
+    CHECK_POISON(out);
     enum vf_status status =
         vf_clusters_error(ctx, check_series(&draws, "g", "influence", 6, NULL, x, NULL),
                           check_series(&groups, "i", "group", 6, NULL, group, NULL), 2, out, &check_error);
@@ -15,8 +16,8 @@ static enum vf_status scenario(const struct vf_context *ctx) {
         CHECK_I64(check_i64(&out[1], 0), 3);
         CHECK_F64(check_f64(&out[0], 0), sqrt(1.5 * (1e150 * 1e150)));
     }
-    vf_column_release(&out[0]);
-    vf_column_release(&out[1]);
+    check_release(&out[0]);
+    check_release(&out[1]);
     return status;
 }
 

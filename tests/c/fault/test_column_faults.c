@@ -28,11 +28,10 @@ static void fill(void) {
 
 /* A failed call writes nothing; what a good one gave is released. */
 static enum vf_status settle(enum vf_status status, struct vf_column *out) {
-    static const struct vf_column untouched;
     if (status == VF_OK)
-        vf_column_release(out);
+        check_release(out);
     else
-        CHECK(memcmp(out, &untouched, sizeof *out) == 0 && check_error.code == status);
+        CHECK(check_is_rubbish(out, sizeof *out) && check_error.code == status);
     return status;
 }
 
@@ -41,7 +40,8 @@ static enum vf_status clock_with(const struct vf_context *ctx, const struct vf_s
     struct vf_clock_options options = {
         .sessions = sessions, .n_sessions = 2, .outside = outside, .layout = VF_LAYOUT_HHMMSS};
     struct vf_clock_report report = {.n_rows = -1};
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     enum vf_status status = vf_clock_elapsed(ctx, time, &options, &out, &report, &check_error);
     CHECK_I64(report.n_rows, status == VF_OK ? ROWS : -1);
     return settle(status, &out);
@@ -68,14 +68,16 @@ static enum vf_status clock_raises(const struct vf_context *ctx) {
 
 static enum vf_status bins(const struct vf_context *ctx) {
     struct check_column c;
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     check_series(&c, "g", "x", ROWS, bits, numbers, NULL);
     return settle(vf_bin_index(ctx, &c.series, 0.5, true, &out, &check_error), &out);
 }
 
 static enum vf_status bins_overflow(const struct vf_context *ctx) {
     struct check_column c;
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     check_series(&c, "g", "x", ROWS, bits, numbers, NULL);
     enum vf_status status = settle(vf_bin_index(ctx, &c.series, 0x1p-52, true, &out, &check_error), &out);
     CHECK(status == VF_ERROR_OVERFLOW || status == VF_ERROR_MEMORY);
@@ -84,14 +86,16 @@ static enum vf_status bins_overflow(const struct vf_context *ctx) {
 
 static enum vf_status casts(const struct vf_context *ctx) {
     struct check_column c;
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     check_series(&c, "g", "x", ROWS, bits, numbers, NULL);
     return settle(vf_cast_integer(ctx, &c.series, "S", 1e-6, &out, &check_error), &out);
 }
 
 static enum vf_status casts_refused(const struct vf_context *ctx) {
     struct check_column c;
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     check_series(&c, "g", "x", ROWS, bits, numbers, NULL);
     enum vf_status status = settle(vf_cast_integer(ctx, &c.series, "c", 1e-6, &out, &check_error), &out);
     CHECK(status == VF_ERROR_OVERFLOW || status == VF_ERROR_MEMORY);
@@ -100,7 +104,8 @@ static enum vf_status casts_refused(const struct vf_context *ctx) {
 
 static enum vf_status mids(const struct vf_context *ctx) {
     struct check_column bid, ask;
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     check_series(&bid, "g", "bid", ROWS, bits, numbers, NULL);
     check_series(&ask, "l", "ask", ROWS, NULL, digits, NULL);
     return settle(vf_mid(ctx, &bid.series, &ask.series, &out, &check_error), &out);

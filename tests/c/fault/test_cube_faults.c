@@ -55,12 +55,13 @@ static enum vf_status query(const struct vf_cube *cube) {
                                           {.kept = all, .n_kept = AXES}}; /* of a sparse cube as a list */
     enum vf_status status = VF_OK;
     for (int q = 0; status == VF_OK && q < 2; q++) {
-        struct vf_column out[AXES + OUT] = {{{0}, {0}}};
+        struct vf_column out[AXES + OUT];
+        CHECK_POISON(out);
         status = vf_cube_query(cube, &asked[q], out, &check_error);
         if (status == VF_OK) CHECK_I64(out[2].array.length, q == 0 ? 2 : N);
         for (size_t i = 0; i < AXES + OUT; i++) {
-            if (status != VF_OK) CHECK(out[i].array.release == NULL && out[i].schema.release == NULL);
-            vf_column_release(&out[i]);
+            if (status != VF_OK) CHECK(check_is_rubbish(&out[i], sizeof out[i]));
+            check_release(&out[i]);
         }
     }
     return status;
@@ -107,7 +108,8 @@ static enum vf_status make(const struct vf_context *ctx, enum vf_cube_layout lay
 
 static enum vf_status life(const struct vf_context *ctx, enum vf_cube_layout layout) {
     struct vf_cube *cube = NULL;
-    struct vf_column axis = {{0}, {0}};
+    struct vf_column axis;
+    CHECK_POISON(axis);
     enum vf_status status = make(ctx, layout, &cube);
     if (status == VF_OK) status = query(cube);
     if (status == VF_ERROR_MEMORY && cube != NULL) {
@@ -116,7 +118,7 @@ static enum vf_status life(const struct vf_context *ctx, enum vf_cube_layout lay
     }
     for (size_t a = 0; status == VF_OK && a < AXES; a++) {
         status = vf_cube_axis(cube, a, &axis, &check_error);
-        vf_column_release(&axis);
+        check_release(&axis);
     }
     vf_cube_close(cube);
     return status;

@@ -52,6 +52,7 @@ static int64_t emit_all(struct vf_fifo *fifo, bool decimals, enum vf_status *sta
     struct check_column c[6];
     struct vf_column out[VF_FIFO_N_COLUMNS];
     int64_t sum = 0;
+    CHECK_POISON(out);
     for (int64_t row = 0, n; row < ROWS; row += n) {
         n = row == 0 ? 1 : row == 1 ? 2499 : 2500;
         struct vf_fifo_batch again = batch_of(c, row, n, row >= 2500, decimals);
@@ -66,7 +67,7 @@ static int64_t emit_all(struct vf_fifo *fifo, bool decimals, enum vf_status *sta
         for (int64_t k = 0; k < out[1].array.length; k++)
             sum += decimals ? ((const int64_t *)out[1].array.buffers[1])[2 * k + 1] : check_i64(&out[1], k);
         for (int k = 0; k < VF_FIFO_N_COLUMNS; k++)
-            vf_column_release(&out[k]);
+            check_release(&out[k]);
     }
     return sum;
 }
@@ -117,12 +118,12 @@ static enum vf_status scenario(const struct vf_context *ctx, uint32_t n_threads,
         if (sum >= 0) CHECK_OK(vf_fifo_replayed(fifo, &check_error));
     }
     if (step == VF_OK && decimals) {
-        memset(rests, 0x5a, sizeof rests);
+        CHECK_POISON(rests);
         step = vf_fifo_rests(fifo, rests, &check_error);
         status = keep(status, step);
         if (step != VF_OK) step = vf_fifo_rests(fifo, rests, &check_error);
         for (int k = 0; step == VF_OK && k < VF_FIFO_N_REST_COLUMNS; k++)
-            vf_column_release(&rests[k]);
+            check_release(&rests[k]);
     }
     vf_fifo_close(fifo);
     return status;
@@ -148,12 +149,13 @@ static void release_owner(void *owner) {
 /* The owner is released with the column, and left alone when there is none. */
 static enum vf_status expand(const struct vf_context *ctx, const struct vf_series *series) {
     struct vf_column out;
+    CHECK_POISON(out);
     owned = 1;
     enum vf_status status =
         vf_column_expand(ctx, series, counts, ROWS, &owned, release_owner, &out, &check_error);
     CHECK_I64(owned, 1);
     if (status != VF_OK) return status;
-    vf_column_release(&out);
+    check_release(&out);
     CHECK_I64(owned, 0);
     return VF_OK;
 }

@@ -85,7 +85,8 @@ static enum vf_status scenario(const struct vf_context *given) {
                                 .quotes = variant.quotes,
                                 .names = variant.named ? "x\0y\0z" : NULL};
     struct vf_mark *mark = NULL;
-    struct vf_column out[3] = {{{0}, {0}}};
+    struct vf_column out[3];
+    CHECK_POISON(out);
     struct columns c;
     bool refused = false;
     enum vf_status status;
@@ -100,7 +101,7 @@ static enum vf_status scenario(const struct vf_context *given) {
         TRY(vf_mark_emit(mark, columns_of(&c, first, n), first, n, out, &check_error));
         for (size_t h = 0; h < variant.n_horizons; h++) {
             check_rows(&out[h], h, first, n);
-            vf_column_release(&out[h]);
+            check_release(&out[h]);
         }
     }
     CHECK_OK(vf_mark_replayed(mark, &check_error));

@@ -64,7 +64,8 @@ static enum vf_status asof_scenario(const struct vf_context *given) {
     struct vf_asof_options o = {
         .horizons_ns = horizons, .n_horizons = 3, .tolerance_ns = -1, .end_ns = INT64_MAX, .unique = true};
     struct vf_asof *asof = NULL;
-    struct vf_column out[3] = {{{0}, {0}}};
+    struct vf_column out[3];
+    CHECK_POISON(out);
     bool refused = false;
     enum vf_status status;
     TRY(vf_asof_open(&ctx, &o, &asof, &check_error));
@@ -81,7 +82,7 @@ static enum vf_status asof_scenario(const struct vf_context *given) {
     for (int i = 0; i < N; i++)
         CHECK(check_valid(&out[0], i) && check_u32(&out[0], i) == (uint32_t)i);
     for (size_t h = 0; h < 3; h++)
-        vf_column_release(&out[h]);
+        check_release(&out[h]);
 done:
     vf_asof_close(asof);
     return status == VF_OK && refused ? VF_ERROR_MEMORY : status;
@@ -91,7 +92,9 @@ static enum vf_status daily_scenario(const struct vf_context *ctx) {
     static struct columns c;
     struct vf_daily_options o = {.end_ns = INT64_MAX, .returns = true};
     struct vf_daily *daily = NULL;
-    struct vf_column out[VF_DAILY_COLUMNS] = {{{0}, {0}}}, one = {{0}, {0}};
+    struct vf_column out[VF_DAILY_COLUMNS], one;
+    CHECK_POISON(out);
+    CHECK_POISON(one);
     bool refused = false;
     enum vf_status status;
     TRY(vf_daily_open(ctx, &o, &daily, &check_error));
@@ -104,24 +107,24 @@ static enum vf_status daily_scenario(const struct vf_context *ctx) {
                                        .volume = &c.price.series};
         status = vf_daily_update(daily, &batch, &one, &check_error);
         if (status != VF_OK) {
-            CHECK(one.array.release == NULL);
+            CHECK(check_is_rubbish(&one, sizeof one));
             enum vf_status after = vf_daily_finish(daily, out, &check_error);
             CHECK(after == VF_ERROR_STATE || after == VF_OK || after == VF_ERROR_MEMORY);
             for (size_t i = 0; after == VF_OK && i < VF_DAILY_COLUMNS; i++)
-                vf_column_release(&out[i]);
+                check_release(&out[i]);
             goto done;
         }
-        vf_column_release(&one);
+        check_release(&one);
     }
     TRY(vf_daily_finish(daily, out, &check_error));
     for (size_t i = 0; i < VF_DAILY_COLUMNS; i++)
-        vf_column_release(&out[i]);
+        check_release(&out[i]);
     for (int first = 0; first < N; first += HALF) {
         columns_of(&c, first, N - first < HALF ? N - first : HALF);
         struct vf_daily_batch batch = {
             .keys = c.keys, .n_keys = 2, .time = &c.time.series, .price = &c.price.series};
         TRY(vf_daily_return(daily, &batch, first, &one, &check_error));
-        vf_column_release(&one);
+        check_release(&one);
     }
     CHECK_OK(vf_daily_replayed(daily, &check_error));
 done:
@@ -155,20 +158,21 @@ static enum vf_status columns_scenario(const struct vf_context *ctx) {
     struct check_column c, side;
     const struct vf_side sides[2] = {{.text = "B", .length = 1, .entry = true}, {.text = "S", .length = 1}};
     const double cuts[2] = {200, 300};
-    struct vf_column out = {{0}, {0}};
+    struct vf_column out;
+    CHECK_POISON(out);
     const struct vf_series *price = check_series(&c, "g", "price", N, NULL, prices, NULL);
     bool refused = false;
     enum vf_status status;
     TRY(vf_price_return(ctx, price, price, &out, &check_error));
-    vf_column_release(&out);
+    check_release(&out);
     const struct vf_series *whole = check_series(&side, "l", "time", N, NULL, times, NULL);
     TRY(vf_integer_arithmetic(ctx, VF_INTEGER_SUB, whole, whole, NULL, &out, &check_error));
-    vf_column_release(&out);
+    check_release(&out);
     TRY(vf_side_sign(ctx, check_series(&side, "u", "side", N, NULL, offsets, text), sides, 2, true, &out,
                      &check_error));
-    vf_column_release(&out);
+    check_release(&out);
     TRY(vf_cut_index(ctx, price, cuts, 2, true, 0, 1e9, VF_CUT_RAISE, &out, &check_error));
-    vf_column_release(&out);
+    check_release(&out);
 done:
     return status == VF_OK && refused ? VF_ERROR_MEMORY : status;
 }

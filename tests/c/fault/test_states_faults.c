@@ -24,12 +24,13 @@ static void fill(void) {
 }
 
 static enum vf_status states(struct vf_agg *agg, enum vf_status status) {
-    struct vf_column out[32] = {{{0}, {0}}};
+    struct vf_column out[32];
+    CHECK_POISON(out);
     if (status != VF_OK) return status;
     status = vf_agg_states(agg, out, &check_error);
     for (size_t i = 0; i < 32; i++) {
-        if (status != VF_OK) CHECK(out[i].array.release == NULL && out[i].schema.release == NULL);
-        vf_column_release(&out[i]);
+        if (status != VF_OK) CHECK(check_is_rubbish(&out[i], sizeof out[i]));
+        check_release(&out[i]);
     }
     return status;
 }
@@ -83,19 +84,20 @@ static enum vf_status merges(const struct vf_context *ctx) {
 static enum vf_status moments(const struct vf_context *ctx) {
     struct check_column c[12];
     struct vf_series series[12];
-    struct vf_column out = {{0}, {0}};
+    struct vf_column out;
+    CHECK_POISON(out);
     for (int i = 0; i < 10; i++)
         series[i] = *check_series(&c[i], "g", "x", N, NULL, i % 2 == 0 ? x : y, NULL);
     series[10] = *check_series(&c[10], "l", "rows", N, NULL, rows, NULL);
     series[11] = *check_series(&c[11], "l", "nulls", N, NULL, nulls, NULL);
     enum vf_status status = vf_moment_value(ctx, VF_MOMENT_CORR, 0, series, 12, &out, &check_error);
     if (status == VF_OK) {
-        vf_column_release(&out);
+        check_release(&out);
         struct vf_series mean[] = {series[0], series[1], series[10], series[11]};
         status = vf_moment_value(ctx, VF_MOMENT_MEAN, 0, mean, 4, &out, &check_error);
     }
-    CHECK(status == VF_OK || (out.array.release == NULL && out.schema.release == NULL));
-    vf_column_release(&out);
+    CHECK(status == VF_OK || check_is_rubbish(&out, sizeof out));
+    check_release(&out);
     return status;
 }
 

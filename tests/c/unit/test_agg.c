@@ -179,7 +179,7 @@ static struct vf_agg *open_agg(uint32_t n_threads, const struct vf_agg_leaf *lea
 
 static void release(struct vf_column *columns, size_t n) {
     for (size_t i = 0; i < n; i++)
-        vf_column_release(&columns[i]);
+        check_release(&columns[i]);
 }
 
 static void test_by_hand(void) {
@@ -247,11 +247,12 @@ static void test_nothing(void) {
     struct vf_series values[] = {*check_series(&a, "g", "a", 0, NULL, NULL, NULL),
                                  *check_series(&b, "l", "b", 0, NULL, NULL, NULL)};
     struct vf_series keys[] = {*check_series(&k, "tdD", "d", 0, NULL, NULL, NULL)};
-    struct vf_column out[7] = {{{0}, {0}}};
+    struct vf_column out[7];
+    CHECK_POISON(out);
     struct vf_agg *agg = open_agg(2, leaves, 6, 0, 2);
     CHECK_I64(vf_agg_groups(agg), 1);
     CHECK_STATUS(vf_agg_finish(agg, out, &check_error), VF_ERROR_STATE);
-    CHECK(out[0].array.release == NULL);
+    CHECK(check_is_rubbish(&out[0], sizeof out[0]));
     CHECK_OK(vf_agg_update(agg, NULL, values, 0, &check_error));
     CHECK_I64(vf_agg_groups(agg), 1);
     CHECK_OK(vf_agg_finish(agg, out, &check_error));
@@ -323,7 +324,8 @@ static void test_integer_sums(void) {
     const int64_t key[] = {0, 0, 0, 1, 1, 2};
     const struct vf_agg_leaf leaves[] = {{VF_AGG_SUM, 0, "total", {0, 0}}, {VF_AGG_MEAN, 0, "mean", {0, 0}}};
     struct check_column k, a;
-    struct vf_column out[3] = {{{0}, {0}}};
+    struct vf_column out[3];
+    CHECK_POISON(out);
     struct vf_agg *agg = open_agg(1, leaves, 2, 1, 1);
     check_series(&k, "l", "k", 3, NULL, key, NULL);
     check_series(&a, "l", "a", 3, NULL, x, NULL);
@@ -337,7 +339,7 @@ static void test_integer_sums(void) {
     CHECK_STATUS(vf_agg_finish(agg, out, &check_error), VF_ERROR_OVERFLOW);
     CHECK(strcmp(check_error.column, "total") == 0 && strstr(check_error.message, "total") != NULL);
     CHECK_I64(check_error.count, 2);
-    CHECK(out[0].array.release == NULL);
+    CHECK(check_is_rubbish(&out[0], sizeof out[0]));
     vf_agg_close(agg);
     const uint64_t u[] = {UINT64_MAX, 1, UINT64_MAX - 1};
     const struct vf_agg_leaf unsigned_leaves[] = {{VF_AGG_MIN, 0, "lo", {0, 0}},
@@ -359,7 +361,8 @@ static void test_integer_sums(void) {
     release(wide, 4);
     vf_agg_close(agg);
     agg = open_agg(1, unsigned_leaves, 4, 0, 1);
-    struct vf_column one[4] = {{{0}, {0}}};
+    struct vf_column one[4];
+    CHECK_POISON(one);
     CHECK_OK(vf_agg_update(agg, NULL, &a.series, 3, &check_error));
     CHECK_STATUS(vf_agg_finish(agg, one, &check_error), VF_ERROR_OVERFLOW);
     vf_agg_close(agg);
@@ -899,7 +902,8 @@ static void test_numbers(void) {
     struct vf_series keys[] = {*check_series(&k, "l", "bin", 6, key_valid, key, NULL),
                                *check_series(&t, "u", "side", 6, NULL, offsets, text)};
     struct vf_agg *agg = open_agg(4, NULL, 0, 2, 0);
-    struct vf_column out[2] = {{{0}, {0}}};
+    struct vf_column out[2];
+    CHECK_POISON(out);
     for (int turn = 0; turn < 2; turn++) { /* the second time all are known */
         CHECK_OK(vf_agg_number(agg, keys, 6, out, &check_error));
         CHECK(strcmp(out[0].schema.format, "I") == 0 && out[0].array.length == 6 && out[0].array.null_count == 0);
@@ -917,10 +921,10 @@ static void test_numbers(void) {
     CHECK_I64(((const uint32_t *)out[0].array.buffers[1])[1], 3);
     release(out, 1);
     CHECK_STATUS(vf_agg_number(agg, later, 1, out, &check_error), VF_ERROR_ARGUMENT); /* they have two rows */
-    CHECK(out[0].array.release == NULL);
+    CHECK(check_is_rubbish(&out[0], sizeof out[0]));
     struct vf_series other[] = {*check_series(&v, "i", "bin", 2, NULL, more, NULL), later[1]};
     CHECK_STATUS(vf_agg_number(agg, other, 2, out, &check_error), VF_ERROR_TYPE);
-    CHECK(out[0].array.release == NULL);
+    CHECK(check_is_rubbish(&out[0], sizeof out[0]));
     CHECK_OK(vf_agg_finish(agg, out, &check_error));
     CHECK_I64(out[0].array.length, 5);
     for (int64_t g = 0; g < 4; g++)

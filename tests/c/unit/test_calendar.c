@@ -272,7 +272,7 @@ static void test_of_days(void) {
             CHECK(check_valid(&out[k], i) == valid);
             if (valid) CHECK_I64(((const int32_t *)out[k].array.buffers[1])[i], k < 3 ? want[k][i] : -1);
         }
-        vf_column_release(&out[k]);
+        check_release(&out[k]);
     }
     const struct vf_session *sessions;
     size_t n;
@@ -373,12 +373,12 @@ static void check_dated(const struct vf_calendar *c, int64_t run_length, bool nu
                 if (check_valid(&got, i)) CHECK_I64(check_i64(&got, i), check_i64(&alone, i));
                 sum.n_null += !known;
             }
-            vf_column_release(&alone);
+            check_release(&alone);
         }
         CHECK_I64(report.n_rows, ROWS);
         CHECK_I64(report.n_null, sum.n_null);
-        vf_column_release(&got);
-        vf_column_release(&ends);
+        check_release(&got);
+        check_release(&ends);
     }
 }
 
@@ -391,8 +391,8 @@ static void test_dated(void) {
     check_dated(c, 2048, true);
     /* closed days are counted, unknown ones refused, and nothing is written */
     struct check_column date, time;
-    struct vf_column out = {0};
-    static const struct vf_column untouched;
+    struct vf_column out;
+    CHECK_POISON(out);
     struct vf_clock_options options = {.layout = VF_LAYOUT_HHMMSS};
     const int32_t closed[] = {day(2024, 1, 2), day(2024, 1, 6), day(2024, 1, 6), day(2024, 1, 5)};
     const int32_t unknown[] = {day(2024, 1, 2), day(2024, 1, 2), day(2025, 1, 2), day(2024, 1, 2)};
@@ -422,7 +422,7 @@ static void test_dated(void) {
     CHECK_STATUS(vf_clock_elapsed_on(NULL, c, &time.series, &date.series, NULL, &out, NULL, &check_error),
                  VF_ERROR_ARGUMENT);
     CHECK_STATUS(vf_clock_end_on(NULL, NULL, &date.series, NULL, 0, &out, &check_error), VF_ERROR_ARGUMENT);
-    CHECK(memcmp(&out, &untouched, sizeof out) == 0);
+    CHECK(check_is_rubbish(&out, sizeof out));
     vf_calendar_close(c);
 }
 
@@ -444,8 +444,8 @@ static void check_left(const struct vf_calendar *c, const char *format, const vo
         CHECK(check_valid(&left, i) == known);
         if (known) CHECK_I64(check_i64(&left, i), check_i64(&ends, i) - at * unit_ns);
     }
-    vf_column_release(&ends);
-    vf_column_release(&left);
+    check_release(&ends);
+    check_release(&left);
 }
 
 static void test_left(void) {
@@ -457,8 +457,8 @@ static void test_left(void) {
     check_left(c, "tDm", milliseconds, 1000000);
     check_left(c, "g", floats, INT64_C(1000000000));
     struct check_column date, time;
-    struct vf_column out = {0};
-    static const struct vf_column untouched;
+    struct vf_column out;
+    CHECK_POISON(out);
     const int32_t days[] = {day(2024, 1, 2), day(2024, 1, 2)};
     const int32_t closed[] = {day(2024, 1, 2), day(2024, 1, 6)}, unknown[] = {day(2024, 1, 2), day(2025, 1, 2)};
     static const double fractions[] = {0.25, NAN};
@@ -468,13 +468,13 @@ static void test_left(void) {
     CHECK_OK(vf_clock_left_on(NULL, c, &time.series, &date.series, NULL, 0, &out, &check_error));
     CHECK_I64(check_i64(&out, 0) % INT64_C(1000000000), 750000000);
     CHECK(!check_valid(&out, 1));
-    vf_column_release(&out);
+    check_release(&out);
     check_series(&time, "tDn", "elapsed", 2, NULL, far, NULL); /* the least and the most that there are */
     CHECK_OK(vf_clock_left_on(NULL, c, &time.series, &date.series, NULL, 0, &out, &check_error));
     CHECK_I64(check_i64(&out, 0), INT64_MAX);
     CHECK(check_i64(&out, 1) < 0);
-    vf_column_release(&out);
-    out = untouched;
+    check_release(&out);
+    CHECK_POISON(out);
     check_series(&time, "l", "elapsed", 2, NULL, seconds, NULL);
     check_series(&date, "tdD", "date", 2, NULL, closed, NULL);
     CHECK_STATUS(vf_clock_left_on(NULL, c, &time.series, &date.series, NULL, 0, &out, &check_error), VF_ERROR_DATA);
@@ -491,7 +491,7 @@ static void test_left(void) {
     CHECK_STATUS(vf_clock_left_on(NULL, c, &time.series, &date.series, NULL, 0, &out, &check_error), VF_ERROR_TYPE);
     check_series(&time, "tsn:", "elapsed", 2, NULL, far, NULL);
     CHECK_STATUS(vf_clock_left_on(NULL, c, &time.series, &date.series, NULL, 0, &out, &check_error), VF_ERROR_TYPE);
-    CHECK(memcmp(&out, &untouched, sizeof out) == 0);
+    CHECK(check_is_rubbish(&out, sizeof out));
     vf_calendar_close(c);
 }
 
@@ -532,7 +532,8 @@ static void test_trading_day(void) {
                                "hours 2024-05-27 2100-0230 0900-1500\nspecial 0900-1500\n2024 0611\n";
     struct vf_calendar *c = opened(text);
     struct check_column column;
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     static int64_t micros[24 * 60 * 18];
     int64_t n = 0;
     for (int32_t d = day(2024, 5, 27); d < day(2024, 6, 14); d++)
@@ -552,7 +553,7 @@ static void test_trading_day(void) {
         }
         CHECK_I64(((const int32_t *)out.array.buffers[1])[i], want);
     }
-    vf_column_release(&out);
+    check_release(&out);
     /* the night of the last known day is not known */
     const uint8_t bits[] = {0x05};
     const int64_t last[] = {0, 0, day(2024, 6, 14) * INT64_C(86400) + 21 * 3600};
@@ -581,7 +582,7 @@ static void test_trading_day(void) {
     CHECK_OK(vf_clock_trading_day(NULL, c, &column.series, &out, &check_error));
     const int32_t *got = out.array.buffers[1];
     CHECK(got[0] == -1 && got[1] == -2 && got[2] == 0);
-    vf_column_release(&out);
+    check_release(&out);
     vf_calendar_close(c);
 }
 
@@ -626,7 +627,7 @@ static void test_dates(void) {
         CHECK_I64(day(2024, 2, 29), 19782);
         for (int64_t i = 0; i < 3; i++)
             CHECK_I64(((const int32_t *)out.array.buffers[1])[i], days[i]);
-        vf_column_release(&out);
+        check_release(&out);
     }
     /* every day of eight hundred years, there and back */
     static int64_t all[292194];
@@ -647,14 +648,15 @@ static void test_dates(void) {
     CHECK_I64(first, day(1600, 1, 1));
     for (int64_t i = 0; i < n; i++)
         CHECK_I64(((const int32_t *)out.array.buffers[1])[i], first + i);
-    vf_column_release(&out);
+    check_release(&out);
 }
 
 static void test_dates_refused(void) {
     static const int64_t bad[] = {20240230,  20231301, 20240100,  20230229, 0,
                                   -20240101, 2024010,  100000101, INT64_MIN};
     struct check_column column;
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         const int64_t values[] = {20240101, bad[i], bad[i]};
         check_series(&column, "l", "d", 3, NULL, values, NULL);
@@ -676,17 +678,17 @@ static void test_dates_refused(void) {
         check_series(&column, types[i], "d", 1, NULL, zero, NULL);
         CHECK_STATUS(vf_date_parse(NULL, &column.series, &out, &check_error), VF_ERROR_TYPE);
     }
-    CHECK(out.array.release == NULL);
+    CHECK(check_is_rubbish(&out, sizeof out));
     const uint8_t none[] = {0};
     check_series(&column, "l", "d", 2, none, zero, NULL);
     CHECK_OK(vf_date_parse(NULL, &column.series, &out, &check_error));
     CHECK(out.array.null_count == 2);
-    vf_column_release(&out);
+    check_release(&out);
     check_series(&column, "n", "d", 2, NULL, NULL, NULL);
     column.array.n_buffers = 0;
     CHECK_OK(vf_date_parse(NULL, &column.series, &out, &check_error));
     CHECK(out.array.null_count == 2);
-    vf_column_release(&out);
+    check_release(&out);
 }
 
 /* Week lines, sessions twice the same, days of no year, and calendars that are not given. */
@@ -748,7 +750,7 @@ static void test_nights_of_several_lengths(void) {
         CHECK_OK(vf_clock_trading_day(NULL, c, check_series(&t, "tsn:", "t", 4, NULL, when, NULL), &out, &check_error));
         for (int64_t i = 0; i < 4; i++)
             CHECK_I64(((const int32_t *)out.array.buffers[1])[i], want[i]);
-        vf_column_release(&out);
+        check_release(&out);
         vf_calendar_close(c);
     }
 }

@@ -16,15 +16,16 @@ static enum vf_status errors_of(int n, size_t n_groups, struct vf_column out[2])
 }
 
 static void release(struct vf_column out[2]) {
-    vf_column_release(&out[0]);
-    vf_column_release(&out[1]);
+    check_release(&out[0]);
+    check_release(&out[1]);
 }
 
 static void test_by_hand(void) {
     /* Group 0: 3 and 4, error sqrt(2 / 1 * 25); group 1: one draw and a null; group 2: none; group 3: one draw and a NaN. */
     const double draws[] = {3, 9, 4, 5, NAN, 1};
     const int32_t of[] = {0, 1, 0, 1, 3, 3};
-    struct vf_column out[2] = {{{0}, {0}}};
+    struct vf_column out[2];
+    CHECK_POISON(out);
     memcpy(x, draws, sizeof draws);
     memcpy(group, of, sizeof of);
     valid[0] = 0xff & ~(1 << 1);
@@ -41,7 +42,9 @@ static void test_by_hand(void) {
 }
 
 static void test_every_order(void) {
-    struct vf_column forward[2] = {{{0}, {0}}}, backward[2] = {{{0}, {0}}};
+    struct vf_column forward[2], backward[2];
+    CHECK_POISON(forward);
+    CHECK_POISON(backward);
     long double want[GROUPS] = {0}, n[GROUPS] = {0};
     uint64_t seed = 11;
     memset(valid, 0xff, sizeof valid);
@@ -72,7 +75,9 @@ static void test_every_order(void) {
 
 static void test_one_group(void) {
     struct check_column draws;
-    struct vf_column alone[2] = {{{0}, {0}}}, named[2] = {{{0}, {0}}};
+    struct vf_column alone[2], named[2];
+    CHECK_POISON(alone);
+    CHECK_POISON(named);
     memset(group, 0, sizeof group);
     CHECK_OK(errors_of(N, 1, named));
     CHECK_OK(vf_clusters_error(NULL, check_series(&draws, "g", "influence", N, NULL, x, NULL), NULL, 1, alone,
@@ -85,7 +90,8 @@ static void test_one_group(void) {
 
 static void test_bad_input(void) {
     struct check_column draws, groups;
-    struct vf_column out[2] = {{{0}, {0}}};
+    struct vf_column out[2];
+    CHECK_POISON(out);
     memset(valid, 0xff, sizeof valid);
     memset(group, 0, sizeof group);
     CHECK_OK(errors_of(0, 0, out));
@@ -113,7 +119,7 @@ static void test_bad_input(void) {
     CHECK_STATUS(vf_clusters_error(NULL, check_series(&draws, "g", "influence", 8, NULL, x, NULL), NULL, 0, out,
                                    &check_error),
                  VF_ERROR_ARGUMENT);
-    CHECK(out[0].array.release == NULL);
+    CHECK(check_is_rubbish(&out[0], sizeof out[0]));
 }
 
 int main(void) {

@@ -24,7 +24,7 @@ static void take(struct vf_column *columns, size_t n) {
     for (size_t c = 0; c < n; c++) {
         if (columns[c].schema.format[0] == 'n') {
             mix((uint64_t)columns[c].array.length);
-            vf_column_release(&columns[c]);
+            check_release(&columns[c]);
             continue;
         }
         size_t width = width_of(columns[c].schema.format);
@@ -36,7 +36,7 @@ static void take(struct vf_column *columns, size_t n) {
             if (valid && width == 0) word = check_bool(&columns[c], i);
             mix(word + (valid ? 1 : 0));
         }
-        vf_column_release(&columns[c]);
+        check_release(&columns[c]);
     }
 }
 
@@ -45,7 +45,7 @@ static enum vf_status taken(enum vf_status status, struct vf_column *columns, si
         take(columns, n);
     else
         for (size_t c = 0; c < n; c++)
-            CHECK(columns[c].array.release == NULL && columns[c].schema.release == NULL);
+            CHECK(check_is_rubbish(&columns[c], sizeof columns[c]));
     return status;
 }
 
@@ -64,23 +64,28 @@ static const struct vf_side sides[2] = {{.text = "B", .length = 1, .entry = true
                                         {.text = "S", .length = 1}};
 
 static enum vf_status elapsed(series s, struct vf_error *err) {
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     return taken(vf_clock_elapsed(ctx, s[0], &clock_options, &out, NULL, err), &out, 1);
 }
 static enum vf_status elapsed_on(series s, struct vf_error *err) {
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     return taken(vf_clock_elapsed_on(ctx, calendar, s[0], s[1], &clock_options, &out, NULL, err), &out, 1);
 }
 static enum vf_status end_on(series s, struct vf_error *err) {
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     return taken(vf_clock_end_on(ctx, calendar, s[0], NULL, 0, &out, err), &out, 1);
 }
 static enum vf_status left_on(series s, struct vf_error *err) {
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     return taken(vf_clock_left_on(ctx, calendar, s[0], s[1], NULL, 0, &out, err), &out, 1);
 }
 static enum vf_status trading_day(series s, struct vf_error *err) {
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     return taken(vf_clock_trading_day(ctx, calendar, s[0], &out, err), &out, 1);
 }
 static enum vf_status open_days(series s, struct vf_error *err) {
@@ -96,40 +101,49 @@ static enum vf_status open_days(series s, struct vf_error *err) {
     return status;
 }
 static enum vf_status date_parse(series s, struct vf_error *err) {
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     return taken(vf_date_parse(ctx, s[0], &out, err), &out, 1);
 }
 static enum vf_status bin_index(series s, struct vf_error *err) {
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     return taken(vf_bin_index(ctx, s[0], 0.25, true, &out, err), &out, 1);
 }
 static enum vf_status cast_integer(series s, struct vf_error *err) {
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     return taken(vf_cast_integer(ctx, s[0], "l", 1e-6, &out, err), &out, 1);
 }
 static enum vf_status cast_float(series s, struct vf_error *err) {
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     return taken(vf_cast_float(ctx, s[0], &out, err), &out, 1);
 }
 static enum vf_status mid(series s, struct vf_error *err) {
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     return taken(vf_mid(ctx, s[0], s[1], &out, err), &out, 1);
 }
 static enum vf_status price_return(series s, struct vf_error *err) {
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     return taken(vf_price_return(ctx, s[0], s[1], &out, err), &out, 1);
 }
 static enum vf_status integers(series s, struct vf_error *err) {
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     return taken(vf_integer_arithmetic(ctx, VF_INTEGER_MUL, s[0], s[1], NULL, &out, err), &out, 1);
 }
 static enum vf_status side_sign(series s, struct vf_error *err) {
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     return taken(vf_side_sign(ctx, s[0], sides, 2, false, &out, err), &out, 1);
 }
 static enum vf_status cut_index(series s, struct vf_error *err) {
     static const double cuts[3] = {2, 3, 4};
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     return taken(vf_cut_index(ctx, s[0], cuts, 3, true, 0, 1e9, VF_CUT_CLIP, &out, err), &out, 1);
 }
 static enum vf_status quantiles(series s, struct vf_error *err) {
@@ -163,7 +177,8 @@ static enum vf_status order(series s, struct vf_error *err) {
 }
 static enum vf_status moment(series s, struct vf_error *err) {
     struct vf_series columns[4];
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     for (int c = 0; c < 4; c++)
         columns[c] = *s[c];
     return taken(vf_moment_value(ctx, VF_MOMENT_MEAN, 0, columns, 4, &out, err), &out, 1);
@@ -188,7 +203,8 @@ static struct vf_fifo *open_fifo(void) {
     return fifo;
 }
 static enum vf_status emit(struct vf_fifo *fifo, series s, struct vf_error *err) {
-    struct vf_column out[VF_FIFO_N_COLUMNS] = {{{0}, {0}}};
+    struct vf_column out[VF_FIFO_N_COLUMNS];
+    CHECK_POISON(out);
     struct vf_fifo_batch batch = fifo_batch(s);
     enum vf_status status = vf_fifo_emit(fifo, &batch, 0, N, (1u << VF_FIFO_N_COLUMNS) - 1, NULL, out, err);
     return taken(status, out, VF_FIFO_N_COLUMNS);
@@ -240,7 +256,8 @@ static struct vf_mark_batch mark_batch(series s, struct vf_series keys[2]) {
     return (struct vf_mark_batch){.keys = keys, .n_keys = 2, .time = s[2], .price = s[3]};
 }
 static enum vf_status mark_emit(struct vf_mark *mark, series s, struct vf_error *err) {
-    struct vf_column out[3] = {{{0}, {0}}};
+    struct vf_column out[3];
+    CHECK_POISON(out);
     struct vf_series keys[2];
     struct vf_mark_batch batch = mark_batch(s, keys);
     return taken(vf_mark_emit(mark, &batch, 0, N, out, err), out, 3);
@@ -293,7 +310,8 @@ static struct vf_asof *open_asof(void) {
     return asof;
 }
 static enum vf_status asof_find(struct vf_asof *asof, series s, struct vf_error *err) {
-    struct vf_column out[2] = {{{0}, {0}}};
+    struct vf_column out[2];
+    CHECK_POISON(out);
     struct vf_asof_batch batch = {.keys = s[0], .n_keys = 1, .time = s[1]};
     return taken(vf_asof_find(asof, &batch, out, err), out, 2);
 }
@@ -334,7 +352,9 @@ static struct vf_daily *open_daily(void) {
 static enum vf_status daily_add(series s, struct vf_error *err) {
     struct vf_daily *daily = open_daily();
     struct vf_daily_batch batch = daily_batch(s), good = daily_batch(sound());
-    struct vf_column fresh = {0}, out[VF_DAILY_COLUMNS] = {{{0}, {0}}};
+    struct vf_column fresh, out[VF_DAILY_COLUMNS];
+    CHECK_POISON(fresh);
+    CHECK_POISON(out);
     enum vf_status status = vf_daily_update(daily, &batch, &fresh, err);
     (void)taken(status, &fresh, 1);
     if (status == VF_OK) {
@@ -351,7 +371,8 @@ static enum vf_status daily_add(series s, struct vf_error *err) {
 static enum vf_status daily_return(series s, struct vf_error *err) {
     struct vf_daily *daily = open_daily();
     struct vf_daily_batch batch = daily_batch(s), good = daily_batch(sound());
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     CHECK_OK(vf_daily_update(daily, &good, NULL, &check_error));
     enum vf_status status = taken(vf_daily_return(daily, &batch, 0, &out, err), &out, 1);
     vf_daily_close(daily);
@@ -369,13 +390,14 @@ static enum vf_status aggregate(series s, struct vf_error *err) {
     enum { LEAVES = sizeof leaves / sizeof *leaves };
     struct vf_agg *agg = NULL;
     struct vf_series keys[2] = {*s[0], *s[1]}, values[4] = {*s[2], *s[3], *s[4], *s[5]};
-    struct vf_column out[2 + LEAVES] = {{{0}, {0}}};
+    struct vf_column out[2 + LEAVES];
+    CHECK_POISON(out);
     CHECK_OK(vf_agg_open(ctx, leaves, LEAVES, 2, 4, &agg, &check_error));
     enum vf_status status = vf_agg_update(agg, keys, values, N, err);
     if (status == VF_OK) {
         groups = vf_agg_groups(agg);
         CHECK_OK(vf_agg_finish(agg, out, &check_error));
-        vf_column_release(&out[1]); /* texts are compared elsewhere */
+        check_release(&out[1]); /* texts are compared elsewhere */
         take(out, 1);
         take(out + 2, LEAVES);
     } else {
@@ -414,7 +436,8 @@ static enum vf_status cube_add(series s, struct vf_error *err) {
     const struct vf_cube_query everything = {.kept = kept, .n_kept = 2};
     struct vf_cube *cube = NULL;
     struct vf_series keys[2], values[6];
-    struct vf_column out[7] = {{{0}, {0}}};
+    struct vf_column out[7];
+    CHECK_POISON(out);
     CHECK_OK(vf_cube_open(ctx, 2, cube_states, 4, &cube, &check_error));
     cube_columns(sound(), keys, values);
     CHECK_OK(vf_cube_learn(cube, keys, values, N, &check_error));

@@ -287,7 +287,8 @@ static int64_t cell_of(const struct question *q, const int64_t *positions) {
 static void check_answer(const struct vf_cube *cube, const struct data *d, const struct vf_column *axes,
                          const struct question *q, struct vf__spills *spills) {
     static struct cell cells[MOST_CELLS];
-    struct vf_column out[AXES + OUT] = {{{0}, {0}}};
+    struct vf_column out[AXES + OUT];
+    CHECK_POISON(out);
     CHECK(q->n_cells <= MOST_CELLS);
     for (int64_t c = 0; c < q->n_cells; c++)
         cells[c] = (struct cell){.x = VF__FSUM_EMPTY};
@@ -316,7 +317,7 @@ static void check_answer(const struct vf_cube *cube, const struct data *d, const
     }
     CHECK_I64(row, out[n_kept].array.length);
     for (size_t c = 0; c < q->query.n_kept + OUT; c++)
-        vf_column_release(&out[c]);
+        check_release(&out[c]);
 }
 
 static void get_axes(const struct vf_cube *cube, struct vf_column *axes, int64_t *lengths) {
@@ -341,7 +342,7 @@ static void ask(const struct vf_cube *cube, const struct data *d, int n_question
         vf__spills_release(&spills);
     }
     for (size_t a = 0; a < AXES; a++)
-        vf_column_release(&axes[a]);
+        check_release(&axes[a]);
     free(q);
 }
 
@@ -395,14 +396,15 @@ static void test_a_small_cell_beside_huge_ones_keeps_every_bit(void) {
     for (int layout = VF_CUBE_DENSE; layout <= VF_CUBE_SPARSE; layout++) {
         struct vf_cube *cube = make_small(sum_only, 1, keys, 1, values, 4, (enum vf_cube_layout)layout);
         for (uint32_t i = 0; i < 4; i++) {
-            struct vf_column out[2] = {{{0}, {0}}};
+            struct vf_column out[2];
+            CHECK_POISON(out);
             struct vf_cube_pick pick = {&i, 1};
             struct vf_cube_query query = {.picks = &pick};
             CHECK_OK(vf_cube_query(cube, &query, out, &check_error));
             CHECK_F64(check_f64(&out[0], 0), hi[i]);
             CHECK_F64(check_f64(&out[1], 0), lo[i]);
-            vf_column_release(&out[0]);
-            vf_column_release(&out[1]);
+            check_release(&out[0]);
+            check_release(&out[1]);
         }
         vf_cube_close(cube);
     }
@@ -416,16 +418,17 @@ static void test_integer_sums_that_leave_int64_are_told(void) {
     struct vf_series values[1] = {*check_series(&c[1], "l", "qty", 3, NULL, x, NULL)};
     for (int layout = VF_CUBE_DENSE; layout <= VF_CUBE_SPARSE; layout++) {
         struct vf_cube *cube = make_small(s, 1, keys, 1, values, 3, (enum vf_cube_layout)layout);
-        struct vf_column out[1] = {{{0}, {0}}};
+        struct vf_column out[1];
+        CHECK_POISON(out);
         struct vf_cube_query query = {.n_kept = 0};
         CHECK_OK(vf_cube_query(cube, &query, out, &check_error));
         CHECK_I64(check_i64(&out[0], 0), INT64_MAX); /* a sum on the way does not count */
-        vf_column_release(&out[0]);
+        check_release(&out[0]);
         uint32_t two[] = {0, 1};
         struct vf_cube_pick pick = {two, 2};
         query.picks = &pick;
         CHECK_STATUS(vf_cube_query(cube, &query, out, &check_error), VF_ERROR_OVERFLOW);
-        CHECK(strcmp(check_error.column, "qty") == 0 && out[0].array.release == NULL);
+        CHECK(strcmp(check_error.column, "qty") == 0 && check_is_rubbish(&out[0], sizeof out[0]));
         vf_cube_close(cube);
     }
 }
@@ -452,7 +455,8 @@ static void test_what_is_refused(void) {
     struct vf_series finer[2] = {*check_series(&c[6], "g", "x.hi", 2, NULL, y, NULL), v[1]};
     struct vf_series larger[2] = {*check_series(&c[7], "g", "x.hi", 2, NULL, z, NULL), v[1]};
     struct vf_cube_query query = {.n_kept = 0};
-    struct vf_column out[2] = {{{0}, {0}}};
+    struct vf_column out[2];
+    CHECK_POISON(out);
     CHECK_STATUS(vf_cube_build(cube, VF_CUBE_AUTO, 0, &check_error), VF_ERROR_STATE);
     CHECK_STATUS(vf_cube_add(cube, &dates, v, 2, &check_error), VF_ERROR_STATE);
     CHECK_STATUS(vf_cube_finish(cube, &check_error), VF_ERROR_STATE);
@@ -488,7 +492,8 @@ static void test_a_query_is_checked(void) {
     fill(d, 500, 0, true);
     columns(d);
     struct vf_cube *cube = make(d, VF_CUBE_AUTO, 1, MOST);
-    struct vf_column out[AXES + OUT] = {{{0}, {0}}};
+    struct vf_column out[AXES + OUT];
+    CHECK_POISON(out);
     uint32_t twice[] = {1, 1}, none[] = {7}, falling[] = {2, 1}, far[] = {1000}, state[] = {STATES};
     struct vf_cube_pick picks[AXES] = {{NULL, 0}};
     struct vf_cube_query query = {.kept = twice, .n_kept = 2};
@@ -505,7 +510,7 @@ static void test_a_query_is_checked(void) {
     query = (struct vf_cube_query){.kept = (uint32_t[]){0, 1, 2, 3}, .n_kept = 4, .memory_limit = 1000};
     CHECK_STATUS(vf_cube_query(cube, &query, out, &check_error), VF_ERROR_ARGUMENT);
     CHECK(strstr(check_error.message, "keep fewer axes") != NULL);
-    CHECK(out[0].array.release == NULL);
+    CHECK(check_is_rubbish(&out[0], sizeof out[0]));
     vf_cube_close(cube);
     free(d);
 }
@@ -587,14 +592,15 @@ static void take_parts(const struct vf_cube *cube, struct parts *p) {
         p->chunks[i] = &p->columns[i].array;
         p->series[i] = (struct vf_series){&p->columns[i].schema, &p->chunks[i], 1};
     }
-    struct vf_column none = {{0}, {0}};
+    struct vf_column none;
+    CHECK_POISON(none);
     CHECK_STATUS(vf_cube_part(cube, p->n, &none, &check_error), VF_ERROR_ARGUMENT);
 }
 
 static void release_parts(void *parts) {
     struct parts *p = parts;
     for (size_t i = 0; i < p->n; i++)
-        vf_column_release(&p->columns[i]);
+        check_release(&p->columns[i]);
     p->released++;
 }
 
@@ -660,11 +666,12 @@ static void test_damaged_parts_are_refused(void) {
                                                            release_parts, &copy, &check_error);
                     if (i == 0) CHECK(status == VF_ERROR_DATA || *whole == old);
                     if (status == VF_OK) {
-                        struct vf_column out[AXES + OUT] = {{{0}, {0}}};
+                        struct vf_column out[AXES + OUT];
+                        CHECK_POISON(out);
                         struct vf_cube_query query = {.kept = (uint32_t[]){0, 1, 2, 3}, .n_kept = 4};
                         status = vf_cube_query(copy, &query, out, NULL);
                         for (size_t c = 0; c < AXES + OUT; c++)
-                            vf_column_release(&out[c]);
+                            check_release(&out[c]);
                         vf_cube_close(copy);
                     } else {
                         CHECK_I64(shallow.released, 0);
@@ -728,11 +735,12 @@ static void test_forged_headers_are_refused(void) {
                 refused += status != VF_OK;
                 taken += status == VF_OK;
                 if (status != VF_OK) continue;
-                struct vf_column out[AXES + OUT] = {{{0}, {0}}};
+                struct vf_column out[AXES + OUT];
+                CHECK_POISON(out);
                 struct vf_cube_query query = {.kept = (uint32_t[]){0, 1, 2, 3}, .n_kept = 4};
                 (void)vf_cube_query(copy, &query, out, NULL); /* anything, but nothing that is not the cube's */
                 for (size_t c = 0; c < AXES + OUT; c++)
-                    vf_column_release(&out[c]);
+                    check_release(&out[c]);
                 vf_cube_close(copy);
             }
             header[at] = old;
@@ -779,10 +787,11 @@ static void test_more_words_than_can_be_counted_are_refused(void) {
     p->series[1 + MANY_AXES].n_chunks = 0;
     CHECK_STATUS(attach_forged(p, count, 1, &copy), VF_ERROR_DATA);
     if (copy != NULL) {
-        struct vf_column out[1] = {{{0}, {0}}};
+        struct vf_column out[1];
+        CHECK_POISON(out);
         const struct vf_cube_query query = {.n_kept = 0};
         (void)vf_cube_query(copy, &query, out, NULL);
-        vf_column_release(&out[0]);
+        check_release(&out[0]);
         vf_cube_close(copy);
     }
     p->n = n;
@@ -868,7 +877,8 @@ static void test_parts_of_another_form_are_refused(void) {
     CHECK_STATUS(vf_cube_attach(NULL, states, STATES, p->series, 3, p, release_parts, &copy, &check_error), VF_ERROR_DATA);
     CHECK_STATUS(vf_cube_attach(NULL, NULL, STATES, p->series, p->n, p, release_parts, &copy, &check_error), VF_ERROR_ARGUMENT);
     CHECK_I64(p->released, 0);
-    struct vf_column none = {{0}, {0}};
+    struct vf_column none;
+    CHECK_POISON(none);
     struct vf_cube *young = NULL;
     struct vf_cube_shape shape;
     CHECK_STATUS(vf_cube_axis(cube, AXES, &none, &check_error), VF_ERROR_ARGUMENT);
@@ -966,7 +976,8 @@ static void ask_wide(const struct vf_cube *cube, const struct wide *w, const str
                      const uint32_t *kept, size_t n_kept) {
     static struct wide_cell cells[DATES * WIDE * WIDE];
     const int64_t *keys[3] = {w->date, w->a, w->b}, lengths[3] = {DATES, WIDE, WIDE};
-    struct vf_column out[3 + WIDE_OUT] = {{{0}, {0}}};
+    struct vf_column out[3 + WIDE_OUT];
+    CHECK_POISON(out);
     const struct vf_cube_query query = {.picks = picks, .kept = kept, .n_kept = n_kept};
     int64_t n_cells = 0, wrong = 0, before = -1;
     memset(cells, 0, sizeof cells);
@@ -1000,7 +1011,7 @@ static void ask_wide(const struct vf_cube *cube, const struct wide *w, const str
     }
     CHECK_I64(wrong, 0);
     for (size_t c = 0; c < n_kept + WIDE_OUT; c++)
-        vf_column_release(&out[c]);
+        check_release(&out[c]);
 }
 
 static void test_few_rows_in_many_cells(void) {
@@ -1021,7 +1032,8 @@ static void test_few_rows_in_many_cells(void) {
                 for (size_t n_kept = 1; n_kept <= 3; n_kept++)
                     ask_wide(cube, &w, picks[p], orders[order], n_kept);
         /* limits: an array of cells is told before, a list when it is known how long it is */
-        struct vf_column out[3 + WIDE_OUT] = {{{0}, {0}}};
+        struct vf_column out[3 + WIDE_OUT];
+        CHECK_POISON(out);
         struct vf_cube_query query = {.kept = orders[0], .n_kept = 3, .memory_limit = 100};
         CHECK_STATUS(vf_cube_query(cube, &query, out, &check_error), VF_ERROR_ARGUMENT);
         CHECK(strstr(check_error.message, "the limit is 100") != NULL);
@@ -1029,7 +1041,7 @@ static void test_few_rows_in_many_cells(void) {
         CHECK_OK(vf_cube_query(cube, &query, out, &check_error));
         CHECK_I64(out[0].array.length, FEW);
         for (size_t c = 0; c < 3 + WIDE_OUT; c++)
-            vf_column_release(&out[c]);
+            check_release(&out[c]);
         query = (struct vf_cube_query){.kept = orders[0], .n_kept = 1, .memory_limit = 100};
         CHECK_STATUS(vf_cube_query(cube, &query, out, &check_error), VF_ERROR_ARGUMENT);
         query.n_kept = 4;
@@ -1041,7 +1053,7 @@ static void test_few_rows_in_many_cells(void) {
         CHECK(strcmp(out[0].schema.name, "least") == 0 && strcmp(out[0].schema.format, "L") == 0);
         CHECK(check_i64(&out[0], 0) == check_i64(&out[2], 0) && check_i64(&out[1], 0) == 2 * FEW);
         for (size_t c = 0; c < 3; c++)
-            vf_column_release(&out[c]);
+            check_release(&out[c]);
         query = (struct vf_cube_query){.states = chosen, .n_states = 0};
         CHECK_OK(vf_cube_query(cube, &query, out, &check_error));
         vf_cube_close(cube);
@@ -1086,7 +1098,8 @@ static void test_what_joins_by_hand(void) {
             v[n++] = *check_series(at++, "l", "e", ROWS, NULL, one, NULL);
         }
         struct vf_cube *cube = make_small(s, S, keys, 1, v, ROWS, round % 2 == 0 ? VF_CUBE_DENSE : VF_CUBE_SPARSE);
-        struct vf_column out[S + 6] = {{{0}, {0}}};
+        struct vf_column out[S + 6];
+        CHECK_POISON(out);
         const struct vf_cube_query query = {.n_kept = 0};
         CHECK_OK(vf_cube_query(cube, &query, out, &check_error));
         CHECK_F64(check_f64(&out[0], 0), 2);
@@ -1102,7 +1115,7 @@ static void test_what_joins_by_hand(void) {
         CHECK_F64(check_f64(&out[11], 0), 0);
         CHECK_F64(check_f64(&out[14], 0), -INFINITY);
         for (size_t k = 0; k < S + 6; k++)
-            vf_column_release(&out[k]);
+            check_release(&out[k]);
         vf_cube_close(cube);
         struct vf_cube_state product[1] = {{VF_CUBE_PRODUCT_INT, "product"}};
         struct vf_series factors[1] = {*check_series(at++, "l", "product", ROWS, NULL, too_big, NULL)};
@@ -1138,8 +1151,8 @@ static void test_slabs_of_more_than_one_block(void) {
     for (int64_t i = 0; i < out[0].array.length; i++)
         wrong += check_u32(&out[0], i) != i || check_i64(&out[1], i) != n[i] + n[i + CELLS];
     CHECK_I64(wrong, 0);
-    vf_column_release(&out[0]);
-    vf_column_release(&out[1]);
+    check_release(&out[0]);
+    check_release(&out[1]);
     vf_cube_close(cube);
 }
 
@@ -1173,8 +1186,8 @@ static void test_sums_that_fill_their_words(void) {
             CHECK_OK(vf_cube_query(cube, &query, out, &check_error));
             CHECK_F64(check_f64(&out[0], 0), cases[k].hi);
             CHECK_F64(check_f64(&out[1], 0), cases[k].lo);
-            vf_column_release(&out[0]);
-            vf_column_release(&out[1]);
+            check_release(&out[0]);
+            check_release(&out[1]);
             vf_cube_close(cube);
         }
 }
@@ -1276,7 +1289,7 @@ static void test_exponents_past_any_product(void) {
         CHECK_F64(check_f64(&out[0], 0), 0.75);
         CHECK(sign ? check_i64(&out[2], 0) < -(INT64_C(1) << 59) : check_i64(&out[2], 0) > INT64_C(1) << 59);
         for (int c = 0; c < 3; c++)
-            vf_column_release(&out[c]);
+            check_release(&out[c]);
         vf_cube_close(cube);
     }
 }

@@ -38,12 +38,13 @@ static struct vf_daily *day_of(const struct vf_daily_options *o, int64_t cut, ui
     size_t found = 0;
     CHECK_OK(vf_daily_open(NULL, o, &daily, &check_error));
     for (int64_t first = 0; first < N; first += cut) {
-        struct vf_column fresh = {{0}, {0}};
+        struct vf_column fresh;
+        CHECK_POISON(fresh);
         int64_t n = N - first < cut ? N - first : cut;
         CHECK_OK(vf_daily_update(daily, rows_of(&c, first, n), &fresh, &check_error));
         for (int64_t i = 0; i < fresh.array.length && found < 3; i++)
             fresh_rows[found++] = (uint32_t)first + check_u32(&fresh, i);
-        vf_column_release(&fresh);
+        check_release(&fresh);
     }
     CHECK_I64(found, 3);
     CHECK_I64(vf_daily_groups(daily), 3);
@@ -74,7 +75,7 @@ static void test_bars(void) {
         CHECK_I64(check_i64(&out[4], 2), 0);
         CHECK(strcmp(out[4].schema.format, "l") == 0 && strcmp(out[6].schema.name, "last_time") == 0);
         for (size_t i = 0; i < VF_DAILY_COLUMNS; i++)
-            vf_column_release(&out[i]);
+            check_release(&out[i]);
         vf_daily_close(daily);
     }
 }
@@ -89,7 +90,7 @@ static void test_end(void) {
     CHECK_I64(check_i64(&out[7], 0), 3);
     CHECK_I64(check_i64(&out[8], 0), 3);
     for (size_t i = 0; i < VF_DAILY_COLUMNS; i++)
-        vf_column_release(&out[i]);
+        check_release(&out[i]);
     vf_daily_close(daily);
 }
 
@@ -110,22 +111,22 @@ static void test_returns(void) {
                 CHECK(check_valid(&out, i) == !none);
                 CHECK_F64(check_f64(&out, i), none ? 0 : want[first + i]);
             }
-            vf_column_release(&out);
+            check_release(&out);
         }
         CHECK_OK(vf_daily_replayed(daily, &check_error));
     }
     CHECK_STATUS(vf_daily_update(daily, rows_of(&c, 0, 1), NULL, &check_error), VF_ERROR_STATE);
     CHECK_STATUS(vf_daily_return(daily, rows_of(&c, 1, 3), 1, &out, &check_error), VF_ERROR_ARGUMENT);
     CHECK_OK(vf_daily_return(daily, rows_of(&c, 0, 8), 0, &out, &check_error));
-    vf_column_release(&out);
+    check_release(&out);
     CHECK_STATUS(vf_daily_replayed(daily, &check_error), VF_ERROR_REPLAY); /* row 8 did not come */
     CHECK_I64(check_error.row, 8);
     CHECK_OK(vf_daily_return(daily, rows_of(&c, 0, 8), 0, &out, &check_error));
-    vf_column_release(&out);
+    check_release(&out);
     CHECK_STATUS(vf_daily_return(daily, rows_of(&c, 7, 1), 8, &out, &check_error), VF_ERROR_REPLAY);
     CHECK_OK(vf_daily_return(daily, rows_of(&c, 8, 1), 8, &out,
                              &check_error)); /* the refused one changed nothing */
-    vf_column_release(&out);
+    check_release(&out);
     CHECK_STATUS(vf_daily_return(daily, rows_of(&c, 0, 1), 9, &out, &check_error), VF_ERROR_REPLAY);
     CHECK_OK(vf_daily_replayed(daily, &check_error));
     vf_daily_close(daily);
@@ -167,7 +168,7 @@ static void test_volumes(void) {
         if (cases[i].status == VF_OK) /* the ones are not lost */
             CHECK_F64(check_f64(&out[4], 0), 3 * 0x1p53 + 4);
         for (size_t c = 0; !counted && c < VF_DAILY_COLUMNS; c++)
-            vf_column_release(&out[c]);
+            check_release(&out[c]);
         vf_daily_close(daily);
     }
 }
@@ -213,11 +214,11 @@ static void test_price_return(void) {
     CHECK_F64(check_f64(&out, 0), 110.0 / 100 - 1);
     for (int64_t i = 1; i < 6; i++)
         CHECK(!check_valid(&out, i)); /* no prices, and a quotient that leaves double */
-    vf_column_release(&out);
+    check_release(&out);
     CHECK_OK(vf_price_return(NULL, &a.series, check_series(&b, "g", "close", 6, &bits, earlier, NULL), &out,
                              &check_error));
     CHECK(!check_valid(&out, 0));
-    vf_column_release(&out);
+    check_release(&out);
     CHECK_STATUS(vf_price_return(NULL, &a.series, check_series(&b, "g", "close", 5, NULL, earlier, NULL),
                                  &out, &check_error),
                  VF_ERROR_ARGUMENT);
@@ -239,7 +240,7 @@ static void test_side_sign(void) {
     CHECK(check_i64(&out, 0) == 1 && check_i64(&out, 1) == -1 && check_i64(&out, 2) == -1 &&
           check_i64(&out, 4) == 1);
     CHECK(!check_valid(&out, 3));
-    vf_column_release(&out);
+    check_release(&out);
     CHECK_STATUS(vf_side_sign(NULL, text, sides, 3, true, &out, &check_error), VF_ERROR_DATA);
     CHECK(check_error.row == 3 && check_error.count == 1 && strstr(check_error.message, "null") != NULL);
     CHECK_STATUS(vf_side_sign(NULL, text, sides, 2, false, &out, &check_error), VF_ERROR_DATA);
@@ -248,7 +249,7 @@ static void test_side_sign(void) {
     const struct vf_side again[4] = {sides[0], sides[1], sides[2], {.text = "SELL", .length = 4}};
     CHECK_OK(vf_side_sign(NULL, text, again, 4, false, &out, &check_error)); /* twice on one side is once */
     CHECK_I64(check_i64(&out, 2), -1);
-    vf_column_release(&out);
+    check_release(&out);
     sides[1] = (struct vf_side){.text = "b", .length = 1};
     CHECK_STATUS(vf_side_sign(NULL, text, sides, 3, false, &out, &check_error), VF_ERROR_ARGUMENT);
     const struct vf_series *number = check_series(&c, "l", "side", 3, NULL, numbers, NULL);
@@ -262,7 +263,7 @@ static void test_side_sign(void) {
     real = check_series(&c, "g", "side", 2, NULL, floats, NULL);
     CHECK_OK(vf_side_sign(NULL, real, whole, 2, false, &out, &check_error));
     CHECK(check_i64(&out, 0) == 1 && check_i64(&out, 1) == -1);
-    vf_column_release(&out);
+    check_release(&out);
     CHECK_STATUS(vf_side_sign(NULL, check_series(&c, "tsn:", "side", 3, NULL, numbers, NULL), whole, 2, false,
                               &out, &check_error),
                  VF_ERROR_TYPE);
@@ -289,7 +290,7 @@ static void test_ties(void) {
         CHECK_F64(check_f64(&out[0], 0), 10);
         CHECK_F64(check_f64(&out[3], 0), 13);
         for (size_t i = 0; i < VF_DAILY_COLUMNS; i++)
-            vf_column_release(&out[i]);
+            check_release(&out[i]);
         vf_daily_close(daily);
     }
 }

@@ -95,7 +95,7 @@ static void test_rows_of_many_pieces(void) {
                         }
                     }
                     for (int j = 0; j < (n_threads == 2 ? 2 : 1); j++)
-                        vf_column_release(&out[j]);
+                        check_release(&out[j]);
                 }
                 for (int64_t i = 1; i <= 900; i++)
                     want_held += 3 * i + i;
@@ -147,8 +147,8 @@ static void check_crowd(unsigned columns, int64_t unit) {
                 if ((columns & VF_FIFO_HOLDING) != 0) held += check_i64(&out[1], at);
             }
         CHECK_I64(out[0].array.length, at);
-        vf_column_release(&out[0]);
-        if ((columns & VF_FIFO_HOLDING) != 0) vf_column_release(&out[1]);
+        check_release(&out[0]);
+        if ((columns & VF_FIFO_HOLDING) != 0) check_release(&out[1]);
     }
     CHECK_I64(crowd_counts[MANY], MANY);
     CHECK_I64(crowd_counts[MANY + 1], MANY);
@@ -184,7 +184,8 @@ static void test_more_rows_of_a_symbol_than_were_learnt(void) {
     for (uint32_t n_threads = 1; n_threads <= 3; n_threads++)
         for (int kind = 0; kind < 3; kind++) {
             struct columns c;
-            struct vf_column out = {{0}, {0}};
+            struct vf_column out;
+            CHECK_POISON(out);
             struct vf_fifo *fifo = matched(n_threads, VF_FIFO_BOTH, N, VF_FIFO_QTY);
             memcpy(others, symbols, sizeof others);
             for (int64_t i = 0; i < N; i++) {
@@ -196,14 +197,14 @@ static void test_more_rows_of_a_symbol_than_were_learnt(void) {
             CHECK_STATUS(
                 vf_fifo_emit(fifo, rows_of(&c, others, 0, N), 0, N, VF_FIFO_QTY, counts, &out, &check_error),
                 VF_ERROR_REPLAY);
-            CHECK(check_error.row >= 0 && out.array.release == NULL);
+            CHECK(check_error.row >= 0 && check_is_rubbish(&out, sizeof out));
             CHECK_STATUS(vf_fifo_emit(fifo, rows_of(&c, others, 0, N), 0, N, VF_FIFO_QTY, counts, &out, NULL),
                          VF_ERROR_REPLAY);
             CHECK_STATUS(vf_fifo_replayed(fifo, &check_error), VF_ERROR_REPLAY);
             CHECK_OK(vf_fifo_emit(fifo, rows_of(&c, symbols, 0, N), 0, N, VF_FIFO_QTY, counts, &out,
                                   &check_error));
             CHECK_I64(out.array.length, vf_fifo_rows_out(fifo));
-            vf_column_release(&out);
+            check_release(&out);
             CHECK_OK(vf_fifo_replayed(fifo, &check_error));
             vf_fifo_close(fifo);
         }
@@ -225,7 +226,7 @@ static void test_failures_after_rows_were_given(void) {
         for (int k = 0; k < 2; k++) {
             CHECK_OK(vf_fifo_emit(fifo[k], rows_of(&c, symbols, 0, GIVEN), 0, GIVEN, columns, counts, out[k], &check_error));
             for (unsigned i = 0; i <= timed; i++)
-                vf_column_release(&out[k][i]);
+                check_release(&out[k][i]);
             if (k == 1)
                 CHECK_STATUS(vf_fifo_emit(fifo[k], rows_of(&c, others, GIVEN, MORE), GIVEN, MORE, columns, counts, out[k],
                                           &check_error),
@@ -242,8 +243,8 @@ static void test_failures_after_rows_were_given(void) {
                 bad += check_valid(&out[0][i], k) != check_valid(&out[1][i], k) ||
                        check_i64(&out[0][i], k) != check_i64(&out[1][i], k);
             CHECK_I64(bad, 0);
-            vf_column_release(&out[0][i]);
-            vf_column_release(&out[1][i]);
+            check_release(&out[0][i]);
+            check_release(&out[1][i]);
         }
     }
 }
@@ -256,17 +257,18 @@ static void test_a_symbol_is_used_up_within_a_block(void) {
         others[i] = i < 100 ? symbols[i] : 4;
     for (uint32_t n_threads = 1; n_threads <= 2; n_threads++) {
         struct columns c;
-        struct vf_column out = {{0}, {0}};
+        struct vf_column out;
+        CHECK_POISON(out);
         struct vf_fifo *fifo = matched(n_threads, VF_FIFO_BOTH, N, VF_FIFO_QTY);
         for (int again = 0; again < 2; again++)
             CHECK_STATUS(vf_fifo_emit(fifo, rows_of(&c, others, 0, 3000), 0, 3000, VF_FIFO_QTY, counts, &out,
                                       &check_error),
                          VF_ERROR_REPLAY);
-        CHECK(out.array.release == NULL);
+        CHECK(check_is_rubbish(&out, sizeof out));
         CHECK_OK(
             vf_fifo_emit(fifo, rows_of(&c, symbols, 0, N), 0, N, VF_FIFO_QTY, counts, &out, &check_error));
         CHECK_I64(out.array.length, vf_fifo_rows_out(fifo));
-        vf_column_release(&out);
+        check_release(&out);
         CHECK_OK(vf_fifo_replayed(fifo, &check_error));
         vf_fifo_close(fifo);
     }
@@ -310,7 +312,7 @@ static void test_a_broken_batch_is_forgotten(void) {
         struct vf_fifo *want = matched(1, VF_FIFO_BOTH, N, VF_FIFO_QTY);
         CHECK_I64(vf_fifo_rows_out(fifo), vf_fifo_rows_out(want));
         CHECK_OK(vf_fifo_emit(fifo, rows_of(&c, symbols, 0, N), 0, N, VF_FIFO_QTY, NULL, &out, &check_error));
-        vf_column_release(&out);
+        check_release(&out);
         vf_fifo_close(want);
         vf_fifo_close(fifo);
     }
@@ -347,7 +349,7 @@ static void test_times_far_apart(void) {
         if (cases[k].status == VF_OK) {
             CHECK_OK(vf_fifo_emit(fifo, &batch, 0, 2, VF_FIFO_HOLDING, NULL, &out, &check_error));
             CHECK_I64(check_i64(&out, 1), cases[k].last - cases[k].first);
-            vf_column_release(&out);
+            check_release(&out);
         }
         vf_fifo_close(fifo);
     }
@@ -382,7 +384,7 @@ static void test_times_far_apart(void) {
     struct vf_column out;
     CHECK_OK(vf_fifo_emit(fifo, &batch, 0, 2, VF_FIFO_HOLDING, NULL, &out, &check_error));
     CHECK_F64(check_f64(&out, 1), 17e8 + 0.75);
-    vf_column_release(&out);
+    check_release(&out);
     vf_fifo_close(fifo);
 }
 

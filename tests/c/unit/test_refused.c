@@ -40,7 +40,8 @@ static void test_arguments_that_are_missing(void) {
     static const int64_t whole[3] = {1, 2, 3};
     static const double real[3] = {1, 2, 3};
     struct check_column c[6];
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     const struct vf_series *number = check_series(&c[0], "l", "number", 3, NULL, whole, NULL);
     const struct vf_series *price = check_series(&c[1], "g", "price", 3, NULL, real, NULL);
     const struct vf_series *stamps = check_series(&c[2], "tsn:", "stamp", 3, NULL, whole, NULL);
@@ -49,7 +50,7 @@ static void test_arguments_that_are_missing(void) {
     const struct vf_series *dates = check_series(&c[5], "tdm", "date", 3, NULL, whole, NULL);
 #define REFUSED(call, want)                                                                                  \
     CHECK_STATUS(call, want);                                                                                \
-    CHECK(out.array.release == NULL)
+    CHECK(check_is_rubbish(&out, sizeof out))
     /* marks */
     struct vf_mark *mark = open_mark();
     struct vf_mark_batch marks[] = {
@@ -152,8 +153,8 @@ static void test_arguments_that_are_missing(void) {
     struct vf_column columns[2];
     CHECK_OK(vf_agg_finish(agg, columns, &check_error));
     CHECK(columns[1].schema.name[0] == '\0'); /* a leaf without a name */
-    vf_column_release(&columns[0]);
-    vf_column_release(&columns[1]);
+    check_release(&columns[0]);
+    check_release(&columns[1]);
     vf_agg_close(agg);
     /* moments, casts and returns of columns that are none of theirs */
     REFUSED(vf_moment_value(NULL, (enum vf_moment)99, 0, number, 1, &out, &check_error), VF_ERROR_ARGUMENT);
@@ -223,7 +224,7 @@ static void test_merges_of_what_is_not_alike(void) {
     CHECK_OK(vf_agg_finish(other, out, &check_error));
     CHECK(check_f64(&out[1], 0) == 1 && check_f64(&out[1], 1) == 2 && check_f64(&out[2], 1) == 4);
     for (int k = 0; k < 3; k++)
-        vf_column_release(&out[k]);
+        check_release(&out[k]);
     vf_agg_close(other);
     vf_agg_close(agg);
 }
@@ -240,7 +241,8 @@ static void test_signs_that_are_refused(void) {
         offsets[i + 1] = offsets[i] + (int32_t)strlen(names[i]);
     }
     struct check_column c;
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     const struct vf_series *column = check_series(&c, "u", "side", 12, some, offsets, text);
     CHECK_STATUS(vf_side_sign(NULL, column, sides, 2, true, &out, &check_error), VF_ERROR_DATA);
     CHECK_I64(check_error.row, 1);
@@ -268,8 +270,8 @@ static void test_signs_that_are_refused(void) {
     column = check_series(&c, "u", "side", 3, NULL, (const int32_t[]){0, 0, 1, 1}, "x");
     CHECK_OK(vf_side_sign(NULL, column, empty, 3, false, &out, &check_error));
     CHECK(check_i64(&out, 0) == 1 && check_i64(&out, 1) == -1 && check_i64(&out, 2) == 1);
-    vf_column_release(&out);
-    CHECK(out.array.release == NULL);
+    check_release(&out);
+    CHECK(check_is_rubbish(&out, sizeof out));
 }
 
 /* Values that are refused are refused without an error to fill, too; and the count is what it was. */
@@ -279,13 +281,14 @@ static void test_values_that_are_refused(void) {
                          days[4] = {20240101, 20240230, 20240102, 0};
     static const double cuts[1] = {1};
     struct check_column c;
-    struct vf_column out = {0};
+    struct vf_column out;
+    CHECK_POISON(out);
     const struct vf_series *real = check_series(&c, "g", "x", 4, NULL, numbers, NULL);
 #define REFUSED(call, silent, want, rows)                                                                    \
     CHECK_STATUS(call, want);                                                                                \
     CHECK_I64(check_error.count, rows);                                                                      \
     CHECK_I64(silent, want);                                                                                 \
-    CHECK(out.array.release == NULL)
+    CHECK(check_is_rubbish(&out, sizeof out))
     REFUSED(vf_bin_index(NULL, real, 1, false, &out, &check_error),
             vf_bin_index(NULL, real, 1, false, &out, NULL), VF_ERROR_OVERFLOW, 1);
     REFUSED(vf_cast_integer(NULL, real, "l", 1e-6, &out, &check_error),
@@ -338,7 +341,7 @@ static void test_values_that_are_refused(void) {
     CHECK_OK(vf_moment_value(NULL, VF_MOMENT_PRODUCT, 0, parts, 3, &out, &check_error));
     for (int64_t i = 0; i < 6; i++)
         CHECK_F64(check_f64(&out, i), want_product[i]);
-    vf_column_release(&out);
+    check_release(&out);
     /* spreads of one value, of two, and of none: sums 0.5 .. with sums of squares that they follow from */
     struct vf_series moments[8] = {parts[0],
                                    parts[1],
@@ -351,15 +354,15 @@ static void test_values_that_are_refused(void) {
     CHECK_OK(vf_moment_value(NULL, VF_MOMENT_COV, 1, moments, 8, &out, &check_error));
     CHECK(!check_valid(&out, 0) && !check_valid(&out, 2) && !check_valid(&out, 5));
     CHECK_F64(check_f64(&out, 1), 0.75 - 0.75 * 0.75 / 2); /* (sum xy - sum x * sum y / n) / (n - 1) */
-    vf_column_release(&out);
+    check_release(&out);
     struct vf_series spread[6] = {parts[0], parts[1], parts[0], parts[1], moments[6], moments[7]};
     CHECK_OK(vf_moment_value(NULL, VF_MOMENT_STD, 1, spread, 6, &out, &check_error));
     CHECK(!check_valid(&out, 0) && !check_valid(&out, 2));
     CHECK_F64(check_f64(&out, 1), sqrt(0.75 - 0.75 * 0.75 / 2));
-    vf_column_release(&out);
+    check_release(&out);
     CHECK_OK(vf_moment_value(NULL, VF_MOMENT_VAR, 2, spread, 6, &out, &check_error));
     CHECK(!check_valid(&out, 1)); /* as many are taken away as there are */
-    vf_column_release(&out);
+    check_release(&out);
     /* counts that no rows can have are of no rows */
     static const int64_t past[6] = {INT64_MAX, INT64_MIN, 1, INT64_MAX, INT64_MIN, 0},
                          below[6] = {-1, 1, INT64_MIN, -2, INT64_MAX, 1};
@@ -371,7 +374,7 @@ static void test_values_that_are_refused(void) {
                  : which == 1 ? vf_moment_value(NULL, VF_MOMENT_MEAN, 0, spread + 2, 4, &out, &check_error)
                               : vf_moment_value(NULL, VF_MOMENT_MEAN_INT, 0, counted, 3, &out, &check_error));
         CHECK_I64(out.array.null_count, 6);
-        vf_column_release(&out);
+        check_release(&out);
     }
 #undef REFUSED
 }
@@ -409,7 +412,7 @@ static void test_days_of_other_times(void) {
             CHECK_I64(check_i64(&out[6], 0), stamp[0]);
         }
         for (int k = 0; k < VF_DAILY_COLUMNS; k++)
-            vf_column_release(&out[k]);
+            check_release(&out[k]);
         vf_daily_close(daily);
         const double *const volumes[3] = {bad_volume, no_volume, huge_volume};
         for (int k = 0; k < 3; k++) {
@@ -420,7 +423,8 @@ static void test_days_of_other_times(void) {
             CHECK_I64(check_error.row, 1);
             CHECK_STATUS(vf_daily_update(daily, &batch, NULL, &check_error), VF_ERROR_STATE);
             CHECK_STATUS(vf_daily_finish(daily, out, &check_error), VF_ERROR_STATE);
-            struct vf_column returns = {0};
+            struct vf_column returns;
+            CHECK_POISON(returns);
             CHECK_STATUS(vf_daily_return(daily, &batch, 0, &returns, &check_error), VF_ERROR_STATE);
             CHECK_STATUS(vf_daily_replayed(daily, &check_error), VF_ERROR_STATE);
             vf_daily_close(daily);

@@ -27,7 +27,7 @@ static struct vf_agg *open_agg(uint32_t n_threads, const struct vf_agg_leaf *lea
 
 static void release(struct vf_column *columns, size_t n) {
     for (size_t i = 0; i < n; i++)
-        vf_column_release(&columns[i]);
+        check_release(&columns[i]);
 }
 
 static int32_t i32_at(const struct vf_column *c, int64_t i) {
@@ -45,7 +45,7 @@ static double value_of(enum vf_agg_op op, const double *x, int64_t n, struct vf_
     CHECK_OK(vf_agg_finish(agg, &out, &check_error));
     if (states != NULL) CHECK_OK(vf_agg_states(agg, states, &check_error));
     double value = check_f64(&out, 0);
-    vf_column_release(&out);
+    check_release(&out);
     vf_agg_close(agg);
     return value;
 }
@@ -83,7 +83,7 @@ static void test_sum_past_the_largest_double(void) {
         CHECK_OK(vf_agg_update(agg, NULL, values, n, &check_error));
         CHECK_OK(vf_agg_finish(agg, &out, &check_error));
         CHECK_F64(check_f64(&out, 0), n == 2 ? DBL_MAX : INFINITY);
-        vf_column_release(&out);
+        check_release(&out);
         vf_agg_close(agg);
     }
     release(big, 2);
@@ -118,7 +118,7 @@ static void test_dot_needs_both(void) {
     CHECK_OK(vf_agg_update(agg, NULL, values, 4, &check_error));
     CHECK_OK(vf_agg_finish(agg, &out, &check_error));
     CHECK_F64(check_f64(&out, 0), 170);
-    vf_column_release(&out);
+    check_release(&out);
     vf_agg_close(agg);
 }
 
@@ -127,13 +127,14 @@ static void test_dot_needs_both(void) {
 static enum vf_status int_product(const int64_t *x, int64_t n, const char *format, int64_t *value) {
     const struct vf_agg_leaf leaf = LEAF(VF_AGG_PRODUCT, 0, "p", 0, 0);
     struct check_column a;
-    struct vf_column out = {{0}, {0}};
+    struct vf_column out;
+    CHECK_POISON(out);
     struct vf_agg *agg = open_agg(1, &leaf, 1, 0, 1);
     check_series(&a, format, "x", n, NULL, x, NULL);
     CHECK_OK(vf_agg_update(agg, NULL, &a.series, n, &check_error));
     enum vf_status status = vf_agg_finish(agg, &out, &check_error);
     if (status == VF_OK) *value = check_i64(&out, 0);
-    vf_column_release(&out);
+    check_release(&out);
     vf_agg_close(agg);
     return status;
 }
@@ -188,7 +189,7 @@ static void test_merged_products(void) {
         CHECK_OK(vf_agg_finish(agg, &out, &check_error));
         const double want[] = {1.0, INFINITY, 1.5, 0.0};
         CHECK_F64(check_f64(&out, 0), want[n]);
-        vf_column_release(&out);
+        check_release(&out);
         vf_agg_close(agg);
     }
 }
@@ -364,7 +365,7 @@ static double moment(enum vf_moment which, uint32_t ddof, const double *reals, s
     CHECK_OK(vf_moment_value(NULL, which, ddof, series, n_reals + n_ints, &out, &check_error));
     *valid = check_valid(&out, 0);
     double value = check_f64(&out, 0);
-    vf_column_release(&out);
+    check_release(&out);
     return value;
 }
 
@@ -397,7 +398,7 @@ static void test_mean_of_durations(void) {
     CHECK(strcmp(out.schema.format, "tDu") == 0 && !check_valid(&out, 2));
     CHECK_I64(check_i64(&out, 0), -3); /* the fraction is dropped */
     CHECK_I64(check_i64(&out, 1), 3);
-    vf_column_release(&out);
+    check_release(&out);
 }
 
 /* Var, std, cov and corr of rows, through states. */
@@ -470,7 +471,8 @@ static void test_refused(void) {
     const double x[] = {1.0};
     const int64_t n[] = {1};
     struct check_column a, b, t;
-    struct vf_column out = {{0}, {0}};
+    struct vf_column out;
+    CHECK_POISON(out);
     struct vf_agg *agg = NULL;
     struct vf_series real[] = {*check_series(&a, "g", "x", 1, NULL, x, NULL)};
     struct vf_series whole[] = {*check_series(&b, "l", "n", 1, NULL, n, NULL)};
@@ -497,14 +499,14 @@ static void test_refused(void) {
     agg = open_agg(1, &mean, 1, 0, 1);
     CHECK_OK(vf_agg_update(agg, NULL, real, 1, &check_error));
     CHECK_STATUS(vf_agg_states(agg, &out, &check_error), VF_ERROR_ARGUMENT);
-    CHECK(out.schema.release == NULL && out.array.release == NULL);
+    CHECK(check_is_rubbish(&out, sizeof out));
     vf_agg_close(agg);
     CHECK_STATUS(vf_moment_value(NULL, VF_MOMENT_MEAN, 0, real, 1, &out, &check_error), VF_ERROR_ARGUMENT);
     CHECK_STATUS(vf_moment_value(NULL, (enum vf_moment)99, 0, real, 1, &out, &check_error),
                  VF_ERROR_ARGUMENT);
     struct vf_series wrong[] = {real[0], whole[0], whole[0], whole[0]};
     CHECK_STATUS(vf_moment_value(NULL, VF_MOMENT_MEAN, 0, wrong, 4, &out, &check_error), VF_ERROR_TYPE);
-    CHECK(out.schema.release == NULL);
+    CHECK(check_is_rubbish(&out, sizeof out));
 }
 
 /* NaN is no extreme unless there is nothing else, of either sign. */
@@ -602,20 +604,22 @@ static void test_nulls_are_passed_over(void) {
                  {VF_AGG_MERGE_PRODUCT, {{"g", real, ALL}, {"g", low, SOME}, {"l", row, ALL}}, 3, 1024, 0},
                  {VF_AGG_MERGE_PRODUCT, {{"g", real, ALL}, {"g", low, ALL}, {"l", row, SOME}}, 3, 1024, 0}};
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-        struct vf_column out = {{0}, {0}};
+        struct vf_column out;
+        CHECK_POISON(out);
         CHECK_OK(one_leaf(cases[k].op, cases[k].columns, cases[k].n_columns, 4, &out, NULL));
         if (cases[k].columns[0].format[0] == 'g')
             CHECK_F64(check_f64(&out, 0), cases[k].real);
         else
             CHECK_I64(check_i64(&out, 0), cases[k].whole);
-        vf_column_release(&out);
+        check_release(&out);
     }
     /* of uint64, a product past int64 is told, of which the null would have been a factor */
-    struct vf_column out = {{0}, {0}};
+    struct vf_column out;
+    CHECK_POISON(out);
     const struct given huge[1] = {{"L", raw, 0x04}};
     CHECK_OK(one_leaf(VF_AGG_PRODUCT, huge, 1, 4, &out, NULL));
     CHECK_I64(check_i64(&out, 0), 1);
-    vf_column_release(&out);
+    check_release(&out);
 }
 
 /* A null date comes before all dates; of one place told twice there is one answer, whatever came first. */
@@ -623,30 +627,32 @@ static void test_places_that_are_nearly_one(void) {
     static const int64_t x[4] = {10, 20, 30, 40}, y[4] = {40, 30, 20, 10}, rows[4] = {5, 5, 5, 5}, later[4] = {5, 6, 5, 4};
     static const int32_t date[4] = {3, 3, 3, 3};
     for (int swap = 0; swap < 2; swap++) {
-        struct vf_column out = {{0}, {0}};
+        struct vf_column out;
+        CHECK_POISON(out);
         const struct given same[3] = {{"l", swap ? y : x, 0x0f}, {"tdD", date, 0x0f}, {"l", rows, 0x0f}};
         CHECK_OK(one_leaf(VF_AGG_MERGE_FIRST, same, 3, 4, &out, NULL));
         CHECK_I64(check_i64(&out, 0), 10);
-        vf_column_release(&out);
+        check_release(&out);
         CHECK_OK(one_leaf(VF_AGG_MERGE_LAST, same, 3, 4, &out, NULL));
         CHECK_I64(check_i64(&out, 0), 40);
-        vf_column_release(&out);
+        check_release(&out);
         const struct given some[3] = {{"l", swap ? y : x, swap ? 0x07 : 0x0e}, {"tdD", date, 0x0f}, {"l", rows, 0x0f}};
         CHECK_OK(one_leaf(VF_AGG_MERGE_FIRST, some, 3, 4, &out, NULL)); /* one of them is a null value */
         CHECK(!check_valid(&out, 0));
-        vf_column_release(&out);
+        check_release(&out);
         CHECK_OK(one_leaf(VF_AGG_MERGE_LAST, some, 3, 4, &out, NULL));
         CHECK(check_valid(&out, 0));
-        vf_column_release(&out);
+        check_release(&out);
     }
-    struct vf_column out = {{0}, {0}};
+    struct vf_column out;
+    CHECK_POISON(out);
     const struct given by_row[3] = {{"l", x, 0x0f}, {"tdD", date, 0x0d}, {"l", later, 0x0f}}; /* row 1 has no date */
     CHECK_OK(one_leaf(VF_AGG_MERGE_FIRST, by_row, 3, 4, &out, NULL));
     CHECK_I64(check_i64(&out, 0), 20);
-    vf_column_release(&out);
+    check_release(&out);
     CHECK_OK(one_leaf(VF_AGG_MERGE_LAST, by_row, 3, 4, &out, NULL));
     CHECK_I64(check_i64(&out, 0), 30); /* the second of the two rows 5, which are one place */
-    vf_column_release(&out);
+    check_release(&out);
 }
 
 /* Exponents past everything a double has: the value is 0 or infinite, and the state does not wrap. */
@@ -655,14 +661,16 @@ static void test_exponents_do_not_wrap(void) {
     static const int64_t tiny[2] = {INT64_MIN, INT64_MIN}, huge[2] = {INT64_MAX, INT64_MAX}, both[2] = {INT64_MAX, INT64_MIN};
     const int64_t *const exponents[3] = {tiny, huge, both};
     for (int k = 0; k < 3; k++) {
-        struct vf_column out = {{0}, {0}}, states[3];
+        struct vf_column out, states[3];
+        CHECK_POISON(out);
+        CHECK_POISON(states);
         const struct given g[3] = {{"g", hi, 3}, {"g", lo, 3}, {"l", exponents[k], 3}};
         CHECK_OK(one_leaf(VF_AGG_MERGE_PRODUCT, g, 3, 2, &out, states));
         double value = check_f64(&out, 0);
         CHECK(k == 0 ? value == 0 && signbit(value) : k == 1 ? value == -INFINITY : value == -0.25);
         int64_t e = check_i64(&states[2], 0);
         CHECK(k == 0 ? e < -(INT64_C(1) << 59) : k == 1 ? e > INT64_C(1) << 59 : e == -1);
-        vf_column_release(&out);
+        check_release(&out);
         release(states, 3);
     }
     /* of nothing the state is 1, and stays so when it is merged into another, or another into it */
@@ -683,7 +691,7 @@ static void test_exponents_do_not_wrap(void) {
     for (int k = 0; k < 2; k++) {
         CHECK_OK(vf_agg_finish(k == 0 ? full : empty, &out, &check_error));
         CHECK_F64(check_f64(&out, 0), 3);
-        vf_column_release(&out);
+        check_release(&out);
     }
     vf_agg_close(empty);
     vf_agg_close(full);

@@ -179,7 +179,7 @@ def _binary(op: str, left: Any, right: Any) -> Any:
 
 def _operation(node: Mapping[str, Any]) -> tuple[int | None, list[Any]]:
     body = node.get("BinaryExpr")
-    if isinstance(body, Mapping) and body["op"] in _BINARY:
+    if isinstance(body, Mapping) and body.get("op") in _BINARY:  # functions of binary columns are called so too
         return _BINARY[body["op"]], [body["left"], body["right"]]
     body = node.get("Function")
     if isinstance(body, Mapping):

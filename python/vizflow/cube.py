@@ -107,7 +107,7 @@ class Cube:
         ----------
         partials
             As in `reduce`: a file that `run` wrote, a folder of them, a glob pattern, a list of these, or a mapping of
-            dates to frames that `aggregate` gave.
+            dates to frames that `aggregate` gave. The date of one without rows is on the axis of dates all the same.
         dates
             A tuple of the first and the last date, or a list of dates; None: all.
         dims

@@ -146,7 +146,9 @@ def save(df: Frame, path: str | os.PathLike[str], *, metadata: Mapping[str, str]
     ----------
     df
         LazyFrame (which is collected), DataFrame, or an object with ``__arrow_c_stream__``. What `aggregate` or
-        `reduce` gave, untouched, goes into a Parquet file as mergeable states; `load` gives its metrics back.
+        `reduce` gave, untouched, goes into a Parquet file as mergeable states; `load` gives its metrics back. The file
+        says of which dates it is where that is known: of `parse_time` (``date=``, or a market on a day), or of a column
+        ``date`` of the frame that was aggregated.
     path
         ``.parquet``, ``.feather``, ``.arrow``, ``.ipc`` or ``.csv``. Folders are made; an existing file is replaced.
     metadata

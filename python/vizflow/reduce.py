@@ -66,8 +66,9 @@ def reduce(
     StorageError
         A file is missing or no Parquet file, or there is none.
     ConfigError
-        A partial that holds metrics only, or has another plan or other bin widths than the first: the message shows
-        the difference. A date that is in two partials, or in none where a list asks for it. Dates that are not known,
+        A partial that holds metrics only, or has another plan, other bin widths or other edges than the first: the
+        message shows the difference. A date that is in two partials (when collected, where only their rows say so), a
+        copy of a partial whose date is not known, or a date in none where a list asks for it. Dates that are not known,
         or that a merged partial does not keep apart.
     SchemaError
         A column of `group_by` is not among the partials'.

@@ -17,7 +17,7 @@ import polars as pl
 import vizflow as vf
 from differential import shapes
 from differential.core import UNIT, Case, Operation, refusable, refused
-from differential.plain import nanoseconds, ns_expr, physical
+from differential.plain import nanoseconds, ns_expr, physical, without_sentinels
 from differential.shapes import NOBODY, NS
 from differential.sql import ask
 from oracle.fifo_oracle import ExcessError, fifo_oracle, is_side
@@ -680,7 +680,10 @@ OPERATIONS = [
         "fifo",
         make,
         ours,
-        {"python": python, "polars": polars, "duckdb": duckdb},
+        {
+            name: without_sentinels(peer, "price")
+            for name, peer in {"python": python, "polars": polars, "duckdb": duckdb}.items()
+        },
         code,
         simplest={"rows": "both", "on_excess": "unclosed", "sort_by": "t", "id_col": None, "by": "symbol"},
     )

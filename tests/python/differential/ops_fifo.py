@@ -290,7 +290,9 @@ def _falls(case: Case) -> bool:
     rows, sides = case["rows"], _list(case.options["entry_side"]) + _list(case.options["exit_side"])
     order, time = nanoseconds(rows[case.options.get("sort_by", "t")]), nanoseconds(rows["t"])
     latest: dict[Any, Any] = {}
-    traded = [i for i, side in enumerate(rows["side"]) if side in sides]
+    folded = [side.lower() if isinstance(side, str) else side for side in sides]
+    mine = [side.lower() if isinstance(side, str) else side for side in rows["side"].to_list()]
+    traded = [i for i, side in enumerate(mine) if side in folded]
     for i in sorted(traded, key=lambda i: (order[i], i)):
         unit = rows[UNIT][i]
         if unit in latest and time[i] < latest[unit]:

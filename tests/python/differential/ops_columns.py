@@ -15,7 +15,7 @@ import polars as pl
 import vizflow as vf
 from differential import shapes
 from differential.core import EPS, UNIT, Case, Operation, refusable, refused
-from differential.plain import is_price, physical, price_expr, price_sql
+from differential.plain import is_price, physical, price_expr, price_sql, without_sentinels
 from differential.sql import ask
 from oracle.crossday_oracle import bin_oracle, cuts_oracle
 
@@ -625,7 +625,10 @@ OPERATIONS = [
         "mid",
         make_mid,
         ours_mid,
-        _three(python_mid, polars_mid, duckdb_mid),
+        {
+            name: without_sentinels(peer, "bid", "ask")
+            for name, peer in _three(python_mid, polars_mid, duckdb_mid).items()
+        },
         lambda case: "rows.select('unit', mid=vf.mid('bid', 'ask'))",
     ),
     Operation(

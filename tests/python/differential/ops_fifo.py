@@ -17,7 +17,7 @@ import polars as pl
 import vizflow as vf
 from differential import shapes
 from differential.core import UNIT, Case, Operation, refusable, refused
-from differential.plain import nanoseconds, ns_expr, physical
+from differential.plain import nanoseconds, ns_expr, physical, without_sentinels
 from differential.shapes import NOBODY, NS
 from differential.sql import ask
 from oracle.fifo_oracle import ExcessError, fifo_oracle, is_side
@@ -290,7 +290,9 @@ def _falls(case: Case) -> bool:
     rows, sides = case["rows"], _list(case.options["entry_side"]) + _list(case.options["exit_side"])
     order, time = nanoseconds(rows[case.options.get("sort_by", "t")]), nanoseconds(rows["t"])
     latest: dict[Any, Any] = {}
-    traded = [i for i, side in enumerate(rows["side"]) if side in sides]
+    folded = [side.lower() if isinstance(side, str) else side for side in sides]
+    mine = [side.lower() if isinstance(side, str) else side for side in rows["side"].to_list()]
+    traded = [i for i, side in enumerate(mine) if side in folded]
     for i in sorted(traded, key=lambda i: (order[i], i)):
         unit = rows[UNIT][i]
         if unit in latest and time[i] < latest[unit]:
@@ -680,7 +682,10 @@ OPERATIONS = [
         "fifo",
         make,
         ours,
-        {"python": python, "polars": polars, "duckdb": duckdb},
+        {
+            name: without_sentinels(peer, "price")
+            for name, peer in {"python": python, "polars": polars, "duckdb": duckdb}.items()
+        },
         code,
         simplest={"rows": "both", "on_excess": "unclosed", "sort_by": "t", "id_col": None, "by": "symbol"},
     )

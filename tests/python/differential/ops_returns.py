@@ -15,7 +15,17 @@ import polars as pl
 import vizflow as vf
 from differential import shapes
 from differential.core import UNIT, Case, Operation
-from differential.plain import is_price, nanoseconds, ns_expr, ns_sql, physical, price_expr, price_sql, seconds_ns
+from differential.plain import (
+    is_price,
+    nanoseconds,
+    ns_expr,
+    ns_sql,
+    physical,
+    price_expr,
+    price_sql,
+    seconds_ns,
+    without_sentinels,
+)
 from differential.shapes import NOBODY, NS
 from differential.sql import ask
 from oracle.crossday_oracle import close_oracle, merge_oracle, overnight_oracle
@@ -707,12 +717,17 @@ def code_overnight(case: Case) -> str:
     return f"vf.overnight_return(rows, vf.calendar.generate({days}){daily}{_code(case)})"
 
 
+def _priced(python: Any, polars: Any, duckdb: Any) -> dict[str, Any]:
+    peers = {"python": python, "polars": polars, "duckdb": duckdb}
+    return {name: without_sentinels(peer, "price", "open", "close", "prev_close") for name, peer in peers.items()}
+
+
 OPERATIONS = [
     Operation(
         "forward_return",
         make_forward,
         ours_forward,
-        {"python": python_forward, "polars": polars_forward, "duckdb": duckdb_forward},
+        _priced(python_forward, polars_forward, duckdb_forward),
         code_forward,
         simplest={"method": "backward", "tolerance": None, "end": None},
     ),
@@ -728,7 +743,7 @@ OPERATIONS = [
         "mark_to_close",
         make_close,
         ours_close,
-        {"python": python_close, "polars": polars_close, "duckdb": duckdb_close},
+        _priced(python_close, polars_close, duckdb_close),
         code_close,
         simplest={"end": None},
     ),
@@ -736,7 +751,7 @@ OPERATIONS = [
         "overnight_return",
         make_overnight,
         ours_overnight,
-        {"python": python_overnight, "polars": polars_overnight, "duckdb": duckdb_overnight},
+        _priced(python_overnight, polars_overnight, duckdb_overnight),
         code_overnight,
         simplest={"prev_close_col": None},
     ),

@@ -6,10 +6,12 @@ Not for arithmetic that VizFlow is asked for.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
 
+from differential.core import Case
 from oracle.return_oracle import to_ns
 
 _PER = {"ms": 1_000_000, "us": 1_000, "ns": 1}
@@ -70,16 +72,52 @@ def seconds_ns(value: float | int | None) -> int | None:
 
 def is_price(value: float | int | None) -> bool:
     """Tell whether a price is one."""
-    return value is not None and math.isfinite(value) and value > 0
+    return value is not None and math.isfinite(value) and 0 < value < 1e300
 
 
 def price_expr(name: str) -> pl.Expr:
     """Give the price where it is one, as an expression."""
     price = pl.col(name).cast(pl.Float64)
-    return pl.when(price.is_finite() & (price > 0)).then(price)
+    return pl.when(price.is_finite() & (price > 0) & (price < 1e300)).then(price)
 
 
 def price_sql(name: str) -> str:
     """Give the price where it is one, in SQL."""
     price = f"CAST({name} AS DOUBLE)"
-    return f"CASE WHEN isfinite({price}) AND {price} > 0 THEN {price} END"
+    return f"CASE WHEN isfinite({price}) AND {price} > 0 AND {price} < 1e300 THEN {price} END"
+
+
+_LARGEST = {
+    pl.Float32: 3.4028234663852886e38,
+    pl.Int32: 2**31 - 1,
+    pl.UInt32: 2**32 - 1,
+    pl.Int64: 2**63 - 1,
+    pl.UInt64: 2**64 - 1,
+}
+
+
+def without_sentinels(peer: Callable[[Case], Any], *columns: str) -> Callable[[Case], Any]:
+    """Hand a peer null for what is no price (not finite, not above zero, 1e300 and more, its type's largest value).
+
+    What it answers that is not finite is null, too.
+    """
+
+    def cleaned(column: pl.Series) -> pl.Series:
+        value, largest = column.cast(pl.Float64), _LARGEST.get(type(column.dtype))
+        good = value.is_finite() & (value > 0) & (value < 1e300)
+        if largest is not None:
+            good &= column < largest
+        return column.to_frame().select(pl.when(good).then(pl.col(column.name)))[column.name]
+
+    def ask(case: Case) -> Any:
+        frames = {
+            name: frame.with_columns(cleaned(frame[column]) for column in columns if column in frame.columns)
+            for name, frame in case.frames.items()
+        }
+        out = peer(case.but(frames=frames))
+        if not isinstance(out, pl.DataFrame):
+            return out
+        floats = [name for name, dtype in out.schema.items() if dtype.is_float()]
+        return out.with_columns(pl.when(pl.col(name).is_finite()).then(pl.col(name)) for name in floats)
+
+    return ask

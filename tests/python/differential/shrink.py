@@ -171,7 +171,10 @@ class _Shrinker:
 
 def _written(case: Case) -> str:
     """Give a text that is the same for equal cases only."""
-    frames = {name: (frame.schema, frame.rows()) for name, frame in case.frames.items()}
+    frames = {  # dates beyond Python's are told as numbers
+        name: (frame.schema, [(x.to_physical() if x.dtype.is_temporal() else x).to_list() for x in frame.get_columns()])
+        for name, frame in case.frames.items()
+    }
     return repr((frames, case.options, case.chunks, case.source, case.engine))
 
 

@@ -81,7 +81,8 @@ def heatmap(
         or a LazyFrame or DataFrame, of rows or of cells. A frame that `aggregate`, `reduce`, `scan` or `load` gave,
         untouched, is merged over what is not shown, as partials are.
     x, y
-        Dimensions. A column of bin numbers (``alpha_bin``) is drawn at its bins' centres.
+        Dimensions. A column of bin numbers (``alpha_bin``) is drawn at its bins' centres. Other whole numbers are
+        categories, unless they have a unit; beyond 2^53 always, since a browser's numbers end there.
     metric
         Of a Cube or partials: a metric's name. Of a frame: an expression that aggregates, alone or as
         ``{"name": expr}``; or a column, which needs one row a cell, or `weight`.
@@ -119,7 +120,8 @@ def heatmap(
     SchemaError
         A column is missing or is no number.
     ConfigError
-        The cells' meaning is not said (several rows a cell), or there are more cells than a figure can show.
+        The cells' meaning is not said (several rows a cell), there are more cells than a figure can show, or `units` or
+        `bins` names what is not there.
     ImportError
         Plotly is not installed: ``pip install 'vizflow[viz]'``.
 

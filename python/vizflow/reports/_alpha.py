@@ -71,7 +71,7 @@ def alpha(
     quantiles
         Number of groups of equally many rows, by forecast, each day.
     every
-        Turnover looks at each symbol's last forecast in every slice of so many seconds.
+        Turnover looks at each symbol's last forecast in every slice of so many seconds, 1 or more.
     count
         Of partials: the metric that counts rows.
     symbol_col, time_col
@@ -92,7 +92,9 @@ def alpha(
     Raises
     ------
     SchemaError
-        A column is missing.
+        A column is missing, or holds no numbers.
+    ConfigError
+        `alpha` is not one name, `quantiles` or `every` is out of range, or `units` names nothing that is shown.
     DataError
         No date holds a row.
 

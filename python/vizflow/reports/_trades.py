@@ -100,7 +100,7 @@ def trades(
         their own ``fill_id``; without these columns, those that have a profit; without profits, sells. Sections without
         a column are left out.
     time_col, every
-        Elapsed seconds, and the slices of the day's profile.
+        Elapsed seconds, and the slices of the day's profile, 1 s or more. Ten days or more from the open are no time.
     fill_col
         What tells a day's fills apart: pieces of one fill are one fill, of their summed size. Left out, ``"fill_id"``
         (``FIFOMatch(extras=True)`` gives it) where it is there. Without it pieces cannot be counted as fills: then
@@ -128,7 +128,7 @@ def trades(
     Raises
     ------
     SchemaError
-        A column is missing that nothing can be told without: side, quantity, price.
+        A column is missing that nothing can be told without: side, quantity, price; or a column holds no numbers.
     DataError
         No row carries either side (the values found are shown), a return is -1 or less, `fill_col` has nulls, or only
         some days have the mid.

@@ -349,7 +349,7 @@
   }
 
   function ticksOf(axis, low, high, pixels, across) {
-    if (axis.placed) return { nticks: Math.max(3, Math.floor(pixels / (across ? 64 : 34))) };
+    if (axis.placed) return { nticks: Math.max(3, Math.floor(pixels / (across ? 44 : 34))) };
     const labels = [];
     if (axis.kind === "date") {
       const room = Math.max(2, Math.floor(pixels / 80));
@@ -575,20 +575,23 @@
     return { traces: [...bands, ...traces], range: [low - pad, high + pad] };
   }
 
-  /* Room for a value axis' labels and its title, side by side. */
+  /* Millions and more are spelled with their letter, small ones as powers of ten. */
+  const spelling = (range) => (Math.max(...range.map(Math.abs)) >= 1e6 ? "B" : "e");
+
+  /* Room for a value axis' labels; what they measure stands in the panel's title. */
   function valueMargin(range) {
+    if (spelling(range) === "B") return 52;
     const step = (range[1] - range[0]) / 4, digits = Math.max(0, Math.min(6, Math.ceil(1 - Math.log10(step || 1))));
     const format = new Intl.NumberFormat("en-US", { maximumFractionDigits: digits });
-    return Math.ceil(clamp(Math.max(...range.map((v) => textWidth(format.format(v)))) + 36, 62, 120));
+    return Math.ceil(clamp(Math.max(...range.map((v) => textWidth(format.format(v)))) + 16, 44, 100));
   }
 
-  function valueAxis(range, title, pixels) {
+  function valueAxis(range, pixels) {
     return {
       range, autorange: false, fixedrange: true, showgrid: true, gridcolor: colours.grid, zeroline: range[0] < 0 && range[1] > 0,
       zerolinecolor: colours.line, zerolinewidth: 1.5, showline: true, linecolor: colours.line, ticks: "outside", ticklen: 4,
       tickcolor: colours.line, tickfont: { size: 11, color: colours.muted }, nticks: Math.max(3, Math.floor(pixels / 40)),
-      exponentformat: "e", separatethousands: true, automargin: false,
-      title: { text: plotText(fitted(title, pixels)), font: { size: 11.5, color: colours.text }, standoff: 4 },
+      exponentformat: spelling(range), separatethousands: true, automargin: false, title: { text: "" },
     };
   }
 
@@ -597,7 +600,7 @@
     const drawn = lineTraces(panel.lines, x, x0, x1, m.scale), f = frameOf("curve", valueMargin(drawn.range));
     Plotly.react($("curve"), drawn.traces, {
       ...f.layout, plot_bgcolor: "rgba(0,0,0,0)", xaxis: axisLayout(x, x0, x1, f.inner.width, true, true),
-      yaxis: valueAxis(drawn.range, m.label, f.inner.height),
+      yaxis: valueAxis(drawn.range, f.inner.height),
     }, config);
     plots.curve = { ...f, x, x0, x1, panel, lines: panel.lines, range: drawn.range };
     $("curve-title").textContent = `${m.label} by ${plainName(x)}`;
@@ -629,7 +632,7 @@
     const drawn = lineTraces([panel], dates, x0, x1, m.scale), traces = drawn.traces, f = frameOf("series", valueMargin(drawn.range));
     const layout = {
       ...f.layout, plot_bgcolor: "rgba(0,0,0,0)", xaxis: axisLayout(dates, x0, x1, f.inner.width, true, false),
-      yaxis: valueAxis(drawn.range, m.label, f.inner.height),
+      yaxis: valueAxis(drawn.range, f.inner.height),
     };
     layout.xaxis.title = { text: "" };
     if (panel.rows && view.metric !== about.count) {

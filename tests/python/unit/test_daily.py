@@ -181,7 +181,8 @@ def test_null_symbols_and_bad_volumes_are_refused(config: vf.Config, tmp_path: P
 
 def test_decimal_volumes_are_summed_exactly(tmp_path: Path) -> None:
     volumes = [Decimal("0.1"), Decimal("0.2"), None, Decimal("123456789012.3")]
-    frame = pl.DataFrame({"symbol": ["a", "a", "b", "b"], "timestamp": [93000, 93001, 93002, 93003], "price": [1.0] * 4})
+    stamps = [93000, 93001, 93002, 93003]
+    frame = pl.DataFrame({"symbol": ["a", "a", "b", "b"], "timestamp": stamps, "price": [1.0] * 4})
     vf.save(frame.with_columns(volume=pl.Series(volumes, dtype=pl.Decimal(18, 1))), tmp_path / "20240102.feather")
     vf.save(frame.with_columns(volume=pl.Series(volumes, dtype=pl.Decimal(18, 2))), tmp_path / "20240103.feather")
     config = vf.Config(input_dir=tmp_path)

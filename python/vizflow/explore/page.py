@@ -199,7 +199,9 @@ def _attachment(name: str) -> str:
 def _routes(server: Any, engine: Engine, base: str) -> None:
     flask = need("flask")
     about = json.dumps(
-        {**engine.about(), "themes": {"light": _look.LIGHT, "dark": _look.DARK}, "sans": _look.SANS}, default=str
+        {**engine.about(), "themes": {"light": _look.LIGHT, "dark": _look.DARK}, "sans": _look.SANS},
+        default=str,
+        allow_nan=False,
     )
 
     @server.get(f"{base}_vizflow/plotly.js")  # type: ignore[untyped-decorator]

@@ -15,7 +15,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct tally tallies[TALLIES];
 static int64_t last, turn;
 
-static struct tally *find(int64_t number) {
+static struct tally *tally_of(int64_t number) {
     for (size_t i = 0; i < TALLIES; i++)
         if (tallies[i].number == number) return &tallies[i];
     return NULL;
@@ -23,7 +23,7 @@ static struct tally *find(int64_t number) {
 
 int64_t tally_open(void) {
     (void)pthread_mutex_lock(&lock);
-    struct tally *tally = find(0);
+    struct tally *tally = tally_of(0);
     int64_t number = tally != NULL ? ++last : 0;
     if (tally != NULL) {
         tally->number = number;
@@ -58,7 +58,7 @@ void tally_add(int64_t number, const struct vf_clock_report *report, int64_t nul
                                        report->n_other_date, nulls};
     if (number <= 0) return;
     (void)pthread_mutex_lock(&lock);
-    struct tally *tally = find(number);
+    struct tally *tally = tally_of(number);
     int64_t *sums = tally != NULL ? sums_now(tally) : NULL;
     for (size_t i = 0; sums != NULL && i < TALLY_COUNTS; i++)
         sums[i] += met[i];
@@ -68,7 +68,7 @@ void tally_add(int64_t number, const struct vf_clock_report *report, int64_t nul
 size_t tally_take(int64_t number, int64_t sums[TALLY_TURNS][TALLY_COUNTS]) {
     size_t n = 0;
     (void)pthread_mutex_lock(&lock);
-    struct tally *tally = number > 0 ? find(number) : NULL;
+    struct tally *tally = number > 0 ? tally_of(number) : NULL;
     if (tally != NULL) {
         n = tally->n;
         memcpy(sums, tally->sums, n * sizeof *sums);
@@ -80,7 +80,7 @@ size_t tally_take(int64_t number, int64_t sums[TALLY_TURNS][TALLY_COUNTS]) {
 
 void tally_close(int64_t number) {
     (void)pthread_mutex_lock(&lock);
-    struct tally *tally = number > 0 ? find(number) : NULL;
+    struct tally *tally = number > 0 ? tally_of(number) : NULL;
     if (tally != NULL) tally->number = 0;
     (void)pthread_mutex_unlock(&lock);
 }

@@ -5,6 +5,7 @@
 #include "../../../python/ext/kwargs.c"
 #include "../../../python/ext/polars_plugin.c"
 #include "../../../python/ext/memory.c"
+#include "../../../python/ext/tally.c"
 
 #include "fuzz.h"
 

@@ -24,7 +24,7 @@ SECTIONS = {
         "overnight_return", "daily", "mark_to_close", "merge_forward", "sign_by_side",
     ],
     "Quantile bins": ["qbin_edges", "qbin", "Edges"],
-    "Enrichment": ["Enricher", "FIFOMatch", "TagRule", "State", "TagCondition", "TagRunning"],
+    "Enrichment": ["Enricher", "FIFOMatch", "TagRule", "State", "TagCondition", "TagRunning", "closing_lots"],
     "Configuration and running": ["Config", "Context", "run", "run_batch", "run_cluster", "status", "BatchReport"],
     "Engines of a cluster": ["cluster"],
     "The cube": ["Cube"],

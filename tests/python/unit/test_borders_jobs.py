@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 import pytest
@@ -83,7 +83,7 @@ def test_f1_a_quantity_that_is_whole_but_for_noise_keeps_its_digits(tmp_path: Pa
 )
 def test_f2_a_csv_file_without_a_header_loses_no_row(tmp_path: Path, text: str) -> None:
     path = written(tmp_path / "a.csv", text)
-    with pytest.raises(vf.StorageError, match="first row.*looks like data") as caught:
+    with pytest.raises(vf.StorageError, match=r"first row.*looks like data") as caught:
         vf.load(path)
     assert '"has_header": false' in str(caught.value)
     names = [f"c{i}" for i in range(text.split("\n")[0].count(",") + 1)]
@@ -386,7 +386,7 @@ def test_f9_generated_days_refuse_a_date_as_everything_does(tmp_path: Path, date
 
 def test_f10_a_rule_without_process_says_what_to_write() -> None:
     class Half(vf.TagRule):
-        output_columns = ["x"]
+        output_columns: ClassVar = ["x"]
 
     for rules in ([Half()], [vf.TagRule()]):
         with pytest.raises(vf.ConfigError, match="process") as caught:

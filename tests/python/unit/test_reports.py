@@ -190,7 +190,8 @@ def fills(seed: int, n: int = 500) -> pl.DataFrame:
         closed = rng.random() < 0.8
         price = round(rng.uniform(5, 15), 2)
         out.append({
-            "orderSide": side, "matched_qty": rng.randrange(1, 60) * 100, "fillPrice": price, "mid": price * (1 + rng.gauss(0, 3e-4)),
+            "orderSide": side, "matched_qty": rng.randrange(1, 60) * 100, "fillPrice": price,
+            "mid": price * (1 + rng.gauss(0, 3e-4)),
             "elapsed_seconds": rng.uniform(0, 14_400), "return_60": None if rng.random() < 0.3 else rng.gauss(0, 1e-3),
             "return_300": rng.gauss(0, 1e-3), "alpha": rng.gauss(0, 1), "is_closed": closed,
             "holding_period": rng.expovariate(1 / 600) if closed else None, "fill": k // 2,

@@ -16,10 +16,11 @@ from vizflow._numbers import whole
 from vizflow._plans import Frame, as_lazy, require
 from vizflow.cube import Cube
 from vizflow.errors import ConfigError, SchemaError
+from vizflow.ops import aggregate
 
 __all__ = ["clustered", "over_dates", "t_statistic", "weighted"]
 
-_SUM, _WEIGHT = "__vf_sum", "__vf_weight"
+_SUM, _WEIGHT, _MEAN = "__vf_sum", "__vf_weight", "__vf_mean"
 
 
 def weighted(name: str, value: pl.Expr, weight: pl.Expr | None = None) -> dict[str, pl.Expr]:
@@ -189,15 +190,19 @@ def over_dates(
     lags = most
     groups = [by] if isinstance(by, str) else list(by)
     frame = _rows(data, [*groups, date], {_SUM: metric})
-    frame = frame.filter(pl.col(_SUM).is_finite()).sort([*groups, date])
-    x, n = pl.col(_SUM), pl.len().cast(pl.Int64)
-    e = x - x.mean()
+    frame = frame.filter(pl.col(_SUM).is_finite())
+    # The mean by exact sums: of values that nearly cancel, another's last bits are all there is.
+    means = aggregate(frame, groups, {_MEAN: pl.col(_SUM).mean()}).collect()
+    frame = frame.join(means, on=groups, how="left", nulls_equal=True) if groups else frame.join(means, how="cross")
+    frame = frame.sort([*groups, date])
+    x, mean, n = pl.col(_SUM), pl.col(_MEAN), pl.len().cast(pl.Int64)
+    e = x - mean
     variance = (e * e).sum()
     for lag in range(1, lags + 1):
         variance = variance + 2 * (1 - lag / (lags + 1)) * (e * e.shift(lag)).sum()
     enough = n > max(1, lags)
     exprs = [
-        x.mean().alias(metric),
+        mean.first().alias(metric),
         x.std().alias("std"),
         pl.when(enough).then((variance / n / (n - 1)).sqrt()).alias("std_error"),
         n.alias("clusters"),

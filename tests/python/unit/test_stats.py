@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import random
 import statistics
+from fractions import Fraction
 from typing import Any
 
 import polars as pl
@@ -159,3 +161,10 @@ def test_daily_means_of_a_cube() -> None:
 def test_t_of_independent_rows() -> None:
     frame = pl.DataFrame({"m": [0.5, 0.5, 0.5, None], "s": [2.0, 0.0, 2.0, 1.0], "n": [64, 64, 1, 9]})
     assert frame.select(vf.stats.t_statistic("m", pl.col("s"), "n")).to_series().to_list() == [2.0, None, None, None]
+
+
+def test_the_mean_over_dates_of_values_that_cancel_is_exact() -> None:
+    values = [0.1, 0.2, -0.3, 1e-17]
+    days = [dt.date(2024, 1, 2 + i) for i in range(4)]
+    out = vf.stats.over_dates(pl.DataFrame({"date": days, "ic": values}), "ic")
+    assert out["ic"].item() == float(sum(Fraction(value) for value in values) / 4)

@@ -63,7 +63,7 @@ static enum vf_status give(const struct vf_context *ctx, const struct clustering
     }
     for (int64_t i = 0; i < n; i++) {
         double value = vf__cluster_error(&c->clusters[i], &c->spills);
-        uint8_t known = isfinite(value);
+        uint8_t known = isfinite(value) != 0;
         ((double *)error)[i] = known ? value : 0.0;
         ((int64_t *)count)[i] = c->clusters[i].n;
         vf__validity_clear(validity, i, 1, &known);

@@ -93,7 +93,7 @@ void vf__days_return(const struct vf__day *days, size_t n_days, const uint32_t *
         const struct vf__day *day = &days[group[i]];
         if (day->n == 0 || rows->time[i] > day->last_time) continue;
         double quotient = day->close / rows->price[i] - 1;
-        ok[i] = isfinite(quotient);
+        ok[i] = isfinite(quotient) != 0;
         out[i] = ok[i] ? quotient : 0;
     }
 }

@@ -355,7 +355,7 @@ void vf__pieces_markout(const struct vf__pieces *pieces, size_t n_prices, const 
     for (size_t i = 0; i < pieces->n; i++) {
         double from = price_at(price, n_prices, pieces->opener[i]), to = price_at(price, n_prices, pieces->closer[i]);
         double markout = to / from - 1;
-        flags[i] = isfinite(markout); /* NaN where a price is none */
+        flags[i] = isfinite(markout) != 0; /* NaN where a price is none */
         out[i] = !flags[i] ? 0 : pieces->quantity[i] & VF__EXIT_SIDE ? -markout : markout;
     }
     vf__pack_bits(flags, pieces->n, valid);

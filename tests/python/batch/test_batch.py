@@ -10,7 +10,6 @@ import multiprocessing
 import os
 import pickle
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -84,6 +83,7 @@ def test_partials_are_those_of_run(config: vf.Config) -> None:
     by_run = pl.read_parquet_metadata(config.get_partial_path(DATES[0]))
     for metadata in (by_batch, by_run):
         metadata.pop("vizflow.written")
+        metadata.pop("vizflow.digest")  # of the moment that was written, too
     assert by_batch == by_run
 
 
@@ -428,7 +428,7 @@ def test_ctrl_c_and_kills_leave_no_process_behind(config: vf.Config, tmp_path: P
         assert not temporaries(config)
         (report,) = (out / "_vizflow" / "reports").glob("*.json")
         counts = {"done": 1, "empty": 0, "skipped": 0, "failed": 0, "cancelled": 7}
-    assert json.loads(report.read_text())["counts"] == counts
+        assert json.loads(report.read_text())["counts"] == counts
 
 
 def test_ctrl_c_with_an_executor_cancels_what_is_not_begun(config: vf.Config) -> None:
@@ -564,36 +564,3 @@ def test_a_batch_writes_no_pickle(config: vf.Config) -> None:
     run(lambda df, ctx: df, config)
     suffixes = {path.suffix for path in Path(str(config.output_dir)).rglob("*") if path.is_file()}
     assert suffixes <= {".parquet", ".json", ""}
-
-
-# ---- overhead -----------------------------------------------------------------------------------------------------
-
-
-def cpu_seconds() -> float:
-    """Time that this process and its children have used."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
-
-
-@pytest.mark.slow
-def test_overhead_of_300_small_dates(tmp_path: Path) -> None:
-    """Under 20 ms a date, the start of the processes and the pipeline's own time (some 3 ms) included.
-
-    Held against the processors' time in any case, and against the clock where nothing else keeps the machine busy.
-    """
-    config = vf.Config(input_dir=tmp_path / "in", output_dir=tmp_path / "out")
-    days = [(year, month, day) for year in (2023, 2024) for month in range(1, 13) for day in range(1, 14)]
-    dates = [f"{year}{month:02d}{day:02d}" for year, month, day in days][:300]
-    for date in dates:
-        vf.save(DAY, config.get_file_path(date))
-    found = []
-    for _ in range(3):
-        cpu, clock = cpu_seconds(), time.perf_counter()
-        report = run(batch_jobs.sides, config, dates, skip_existing=False)
-        found.append(((cpu_seconds() - cpu) / 300, (time.perf_counter() - clock) / 300))
-        assert report.count("done") == 300
-    cpu, clock = (min(times) for times in zip(*found, strict=True))
-    print(f"a date: {cpu * 1e3:.1f} ms of processors, {clock * 1e3:.1f} ms by the clock")
-    assert cpu < 0.020
-    busy = os.getloadavg()[0] > (os.cpu_count() or 1) + 1
-    assert busy or clock < 0.020

@@ -8,10 +8,6 @@ struct vf__u128 {
     uint64_t low, high;
 };
 
-static inline bool vf__u128_less(struct vf__u128 a, struct vf__u128 b) {
-    return a.high != b.high ? a.high < b.high : a.low < b.low;
-}
-
 static inline struct vf__u128 vf__u128_add(struct vf__u128 a, struct vf__u128 b) {
     struct vf__u128 sum = {.low = a.low + b.low, .high = a.high + b.high};
     sum.high += sum.low < a.low;

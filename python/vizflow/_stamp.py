@@ -1,4 +1,4 @@
-"""Which version of a file: its name, size and time.
+"""Which version of a file: its name, size and time, or what the system knows it by.
 
 Not for what is in it.
 """
@@ -6,8 +6,18 @@ Not for what is in it.
 from __future__ import annotations
 
 import datetime as dt
+import os
 from dataclasses import dataclass
 from pathlib import Path
+
+
+def identity(path: str | os.PathLike[str]) -> tuple[int, int, int, int] | None:
+    """Give what tells one version of a file from another on this machine; None: it is not there."""
+    try:
+        stat = os.stat(path)  # noqa: PTH116 (names of plans are text)
+    except (OSError, ValueError):
+        return None
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -27,6 +27,7 @@ from vizflow import _core, _partial
 from vizflow._lineage import scan_name
 from vizflow._plans import columns as selected
 from vizflow._reading import Guarded, Reading
+from vizflow._stamp import identity
 from vizflow.errors import ReplayError, StorageError, translated
 
 T = TypeVar("T")
@@ -46,10 +47,11 @@ _FILES = re.compile(r"^ *(?:Ipc|Parquet) SCAN \[(.*)\]$", re.MULTILINE)
 # Plan nodes that give a row for each row.
 _ALL_ROWS = re.compile(r"WITH_COLUMNS|SELECT|PROJECT|ESTIMATED ROWS|(Ipc|Parquet) SCAN")
 _SELECTS_ROWS = re.compile(r"^ *SELECT \[col\(\"[^\"]*\"\)(?:, col\(\"[^\"]*\"\))*\]$", re.MULTILINE)
-_Versions = Mapping[str, tuple[int, ...]]
-
-
+# Those, and sources without a count of their own.
 _SAME_ROWS = re.compile(r"WITH_COLUMNS|SELECT|FROM|PROJECT|ESTIMATED ROWS|DF|(Ipc|Parquet|Csv) SCAN")
+
+
+_Versions = Mapping[str, tuple[int, ...]]
 
 
 class Step(Protocol):
@@ -123,20 +125,20 @@ def is_replayable(frame: pl.LazyFrame) -> bool:
     return _is_cheap(frame.explain(optimized=False))
 
 
+def _nodes(plan: str) -> list[str]:
+    """Name the nodes of a plan, as it is explained."""
+    return [node.group(1) for node in map(_NODE.match, plan.splitlines()) if node is not None and node.group(1)]
+
+
 def _is_cheap(plan: str) -> bool:
-    for line in plan.splitlines():
-        node = _NODE.match(line)
-        if node is not None and node.group(1) is not None and _CHEAP.fullmatch(node.group(1)) is None:
-            return False
-    return True
+    return all(map(_CHEAP.fullmatch, _nodes(plan)))
 
 
 def is_one_file(frame: pl.LazyFrame) -> bool:
     """Tell whether a plan gives every row of one file, or of one frame in memory, and no other."""
-    plan = frame.explain(optimized=False)
-    nodes = [node.group(1) for line in plan.splitlines() if (node := _NODE.match(line)) is not None and node.group(1)]
+    nodes = _nodes(frame.explain(optimized=False))
     read = [node for node in nodes if node == "DF" or node.endswith(" SCAN")]
-    return len(read) == 1 and not read[0].startswith("PYTHON") and all(_SAME_ROWS.fullmatch(node) for node in nodes)
+    return len(read) == 1 and not read[0].startswith("PYTHON") and all(map(_SAME_ROWS.fullmatch, nodes))
 
 
 def has_cheap_head(frame: pl.LazyFrame) -> bool:
@@ -144,10 +146,10 @@ def has_cheap_head(frame: pl.LazyFrame) -> bool:
     return _is_cheap(frame.explain(optimized=False).replace("Csv SCAN", "Ipc SCAN"))
 
 
-def _files(frame: pl.LazyFrame) -> list[str]:
+def _files(plan: str) -> list[str]:
     """Name the files that a plan scans."""
     out: list[str] = []
-    for text in _FILES.findall(frame.explain(optimized=False)):
+    for text in _FILES.findall(plan):
         out += [text] if os.path.exists(text) else text.split(", ")  # noqa: PTH110 (a path may hold a comma)
     return out
 
@@ -161,8 +163,7 @@ def refuse_fewer(frame: pl.LazyFrame, count: int) -> None:
         They are not as many.
     """
     plan = frame.explain(optimized=False)
-    nodes = [node.group(1) for node in map(_NODE.match, plan.splitlines()) if node is not None and node.group(1)]
-    files = _files(frame)
+    nodes, files = _nodes(plan), _files(plan)
     if len(files) != 1 or not all(map(_ALL_ROWS.fullmatch, nodes)):
         return
     if len(_SELECTS_ROWS.findall(plan)) != nodes.count("SELECT"):
@@ -181,12 +182,8 @@ def refuse_fewer(frame: pl.LazyFrame, count: int) -> None:
 
 def _versions(files: Sequence[str]) -> _Versions:
     """Tell which version of each file is there."""
-    out = {}
-    for name in files:
-        with suppress(OSError, ValueError):
-            stat = os.stat(name)  # noqa: PTH116
-            out[name] = stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
-    return out
+    found = {name: identity(name) for name in files}
+    return {name: version for name, version in found.items() if version is not None}
 
 
 def _refuse_changed(before: _Versions) -> None:
@@ -487,8 +484,9 @@ def two_pass(
     key
         Of a step that was rebuilt: that of the first, as which it counts.
     """
-    replayable = is_replayable(frame)
-    files = _files(frame) if replayable else []
+    plan = frame.explain(optimized=False)
+    replayable = _is_cheap(plan)
+    files = _files(plan) if replayable else []
     new = set(added)
     token = object()
     notes = _partial.current()
@@ -566,7 +564,7 @@ def _learn_together(step: Step, frame: pl.LazyFrame, needed: list[str]) -> bool:
     if made is None or not made.added.intersection(needed) or made.added.intersection(step.columns):
         return False
     under = made.make_step([*needed, *(made.added & _upcoming())])
-    versions = _versions(_files(made.frame))
+    versions = _versions(_files(made.frame.explain(optimized=False)))
     _learn([step, under], made.frame)
     _leave(made.key, under, versions)
     return True

@@ -437,14 +437,9 @@ class Enricher:
     ) -> pl.LazyFrame:
         key = key or object()
         schema = lf.collect_schema()
-        for name, option in (
-            (rule.side_col, "side_col"),
-            (rule.qty_col, "qty_col"),
-            (rule.time_col, "time_col"),
-            (rule.price_col, "price_col"),
-            *(((rule.id_col, "id_col"),) if rule.id_col else ()),
-        ):
-            column_type(schema, name, option)
+        _require_columns(rule, schema)
+        if rule.id_col:
+            column_type(schema, rule.id_col, "id_col")
         added = _fifo_schema(rule, schema)
         require_new(schema, added, "FIFOMatch")
         groups = self._groups(lf)
@@ -485,6 +480,12 @@ def _is_python(rule: TagRule) -> bool:
     if isinstance(rule, TagRunning):
         return not isinstance(rule.update_fn, pl.Expr)
     return not isinstance(rule, FIFOMatch)
+
+
+def _require_columns(rule: FIFOMatch, schema: pl.Schema) -> None:
+    """Check that the columns are there that matching reads."""
+    for option in ("side_col", "qty_col", "time_col", "price_col"):
+        column_type(schema, getattr(rule, option), option)
 
 
 def _fifo_schema(rule: FIFOMatch, schema: pl.Schema) -> dict[str, pl.DataType]:

@@ -18,6 +18,7 @@ import polars as pl
 from vizflow import _arrow, _core, _csv, _digest, _partial, _places, _schema
 from vizflow._plans import Frame, as_lazy
 from vizflow._plans import columns as selected
+from vizflow._stamp import identity
 from vizflow._stream import batches, refuse_fewer
 from vizflow.errors import (
     ConfigError,
@@ -236,7 +237,7 @@ def reading(path: Path, schema: _schema.Rules | None = None, csv: _csv.Options |
 
     A file that vanishes or changes meanwhile is an error too: what was read of it belongs to no version of it.
     """
-    before = _identity(path)
+    before = identity(path)
     try:
         yield
     except (DataError, pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
@@ -350,7 +351,7 @@ def _reads_well(path: Path, csv: _csv.Options | None) -> bool:
 
 
 def _unless_it_changed(path: Path, before: tuple[int, ...] | None, error: BaseException | None) -> None:
-    after = _identity(path)
+    after = identity(path)
     if after is None:
         raise StorageError(f"{path}: the file vanished while it was read") from error
     if before is not None and after != before:
@@ -358,15 +359,6 @@ def _unless_it_changed(path: Path, before: tuple[int, ...] | None, error: BaseEx
             f"{path}: the file was changed or replaced while it was read, so nothing of it was used; try again when "
             "whoever writes it has finished"
         ) from error
-
-
-def _identity(path: Path) -> tuple[int, int, int, int] | None:
-    """Give what tells one version of a file from another; None: it is not there."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 # ---- writing ----------------------------------------------------------------------------------------------------

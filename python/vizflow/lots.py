@@ -14,7 +14,7 @@ import polars as pl
 from vizflow._groups import Groups, Names, days_of
 from vizflow._plans import Frame, as_lazy, column_type
 from vizflow._stream import BATCH_ROWS, _collected, _learn, gathered, is_replayable, rows, source
-from vizflow.enrichment import Enricher, FIFOMatch, _fifo_schema, _FifoStep, _Opening
+from vizflow.enrichment import Enricher, FIFOMatch, _fifo_schema, _FifoStep, _Opening, _require_columns
 from vizflow.errors import ConfigError, DataError, SchemaError
 
 __all__ = ["closing_lots"]
@@ -95,14 +95,8 @@ def closing_lots(
         lf = _with_rules(enricher, enricher.rules[:place]).run(lf)
     schema = lf.collect_schema()
     groups = enricher._groups(lf)
-    for name, option in (
-        (enricher.sort_by, "sort_by"),
-        (fifo.side_col, "side_col"),
-        (fifo.qty_col, "qty_col"),
-        (fifo.time_col, "time_col"),
-        (fifo.price_col, "price_col"),
-    ):
-        column_type(schema, name, option)
+    column_type(schema, enricher.sort_by, "sort_by")
+    _require_columns(fifo, schema)
     _fifo_schema(fifo, schema)
     keys = list(groups.symbols)
     if {"qty", "price"}.intersection(keys):

@@ -746,8 +746,8 @@ static enum vf_status benches_new(struct job *job, const struct vf_context *ctx,
         b->sort = vf__alloc(ctx, job->most_unsorted, sizeof *b->sort);
         b->units = vf__alloc(ctx, job->most_units, sizeof *b->units);
         b->places = vf__alloc(ctx, job->most_units, sizeof *b->places);
-        if (b->units == NULL || b->places == NULL || b->items == NULL || b->spare == NULL || b->records == NULL || b->spans == NULL || b->queue == NULL ||
-            b->order == NULL || b->scratch == NULL || b->sort == NULL)
+        if (b->items == NULL || b->spare == NULL || b->records == NULL || b->spans == NULL || b->queue == NULL ||
+            b->order == NULL || b->scratch == NULL || b->sort == NULL || b->units == NULL || b->places == NULL)
             return vf__fail_memory(err, job->most * sizeof *b->records);
     }
     return VF_OK;

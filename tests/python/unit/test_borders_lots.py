@@ -224,6 +224,13 @@ def nearest(units: int, place: int, dtype: str) -> Any:
     return float(exact) if dtype == "Float64" else struct.unpack("f", struct.pack("f", float(exact)))[0]
 
 
+def drawn(made: Any, place: int, dtype: str) -> tuple[Any, pl.DataFrame]:
+    """Give the type of quantities, and a day of rows (symbol, side, units) whose unit is the given decimal place."""
+    kind: Any = {"Decimal": pl.Decimal(38, 9)}.get(dtype) or getattr(pl, dtype)
+    quantities = [nearest(units, place, dtype) for *_, units in made]
+    return kind, day([side for _, side, _ in made], quantities, kind, symbol=[symbol for symbol, *_ in made])
+
+
 @pytest.mark.parametrize("dtype", TYPES)
 @settings(max_examples=60, deadline=None)
 @given(
@@ -237,13 +244,7 @@ def nearest(units: int, place: int, dtype: str) -> Any:
 def test_decimals_match_as_whole_units_do(
     dtype: str, made: Any, held: Any, place: int, rows: str, on_excess: str, seed: int
 ) -> None:
-    kind: Any = {"Decimal": pl.Decimal(38, 9)}.get(dtype) or getattr(pl, dtype)
-    frame = day(
-        [side for _, side, _ in made],
-        [nearest(units, place, dtype) for *_, units in made],
-        kind,
-        symbol=[symbol for symbol, *_ in made],
-    )
+    kind, frame = drawn(made, place, dtype)
     opening = pl.DataFrame(
         {
             "symbol": pl.Series([symbol for symbol, _ in held], dtype=pl.String),
@@ -559,13 +560,7 @@ def test_exits_beyond_the_inventory_leave_nothing() -> None:
 def test_two_days_with_lots_carried_on_are_the_undivided_day(
     dtype: str, made: Any, held: Any, cut: int, place: int, short: bool, seed: int
 ) -> None:
-    kind: Any = {"Decimal": pl.Decimal(38, 9)}.get(dtype) or getattr(pl, dtype)
-    frame = day(
-        [side for _, side, _ in made],
-        [nearest(units, place, dtype) for *_, units in made],
-        kind,
-        symbol=[symbol for symbol, *_ in made],
-    )
+    kind, frame = drawn(made, place, dtype)
     opening = lots(*((symbol, nearest(units, place, dtype), 9.0) for symbol, units in held), dtype=kind)
     options: dict[str, Any] = {"on_excess": "open_short" if short else "unclosed", "extras": True}
     shuffled = frame.sample(fraction=1.0, shuffle=True, seed=seed)

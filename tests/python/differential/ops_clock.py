@@ -91,7 +91,7 @@ KINDS = [
     "ms", "us", "ns", "zoned us", "zoned ns", "time", "HHMMSS", "HHMMSSmmm", "auto mmm", "s", "epoch ms", "epoch us",
     "epoch ns", "text", "clock text",
 ]  # fmt: skip
-LAYOUTS = [  # that plain Python alone reads here
+LAYOUTS = [  # that are no SQL here
     "YYYYMMDDHHMM", "YYYYMMDDHHMMSS", "YYYYMMDDHHMMSSmmm", "midnight_s", "midnight_ms", "midnight_us", "midnight_ns",
     "digits HHMMSS", "digits HHMMSSmmm", "digits ms", "dotted", "slashed", "fix", "kdb", "format",
 ]  # fmt: skip
@@ -447,34 +447,52 @@ def python_parse(case: Case) -> pl.DataFrame:
     return _answer(case, out)
 
 
+def _polars_number(value: pl.Expr, unit: str | None, zone: str) -> pl.Expr:
+    if unit in ("HHMMSS", "HHMMSSmmm", None):
+        whole = value // 1000 if unit != "HHMMSS" else value
+        ms = value % 1000 if unit != "HHMMSS" else pl.lit(0)
+        seconds = whole // 10_000 * 3600 + whole // 100 % 100 * 60 + whole % 100
+        good = (value >= 0) & (whole // 100 % 100 < 60) & (whole % 100 < 60) & (seconds * 1000 + ms <= 86_400_000)
+        return pl.when(good).then(seconds * NS + ms * 1_000_000).otherwise(INVALID)
+    if unit.startswith("midnight"):
+        return pl.when(value.is_between(0, DAY // _STEP[unit])).then(value * _STEP[unit]).otherwise(INVALID)
+    if unit.startswith("YYYY"):
+        whole = value * {"YYYYMMDDHHMM": 10**5, "YYYYMMDDHHMMSS": 10**3}.get(unit, 1)
+        exists = (whole // 10**9).cast(pl.String).str.to_date("%Y%m%d", strict=False).is_not_null()
+        return pl.when(exists).then(_polars_number(whole % 10**9, "HHMMSSmmm", zone)).otherwise(INVALID)
+    stamp = (value * 1000).cast(pl.Datetime("ms")) if unit == "s" else value.cast(pl.Datetime(unit))  # type: ignore[arg-type]
+    return stamp.dt.replace_time_zone("UTC").dt.convert_time_zone(zone).dt.time().cast(pl.Int64)
+
+
+def _polars_text(text: pl.Expr, day_first: bool) -> pl.Expr:
+    time = text.str.extract(r"(\d\d:\d\d:\d\d(?:\.\d{6})?)$")
+    parts = [time.str.slice(at, 2).cast(pl.Int64, strict=False) for at in (0, 3, 6)]
+    micros = time.str.slice(9).str.pad_end(6, "0").cast(pl.Int64, strict=False).fill_null(0)
+    if day_first:
+        exists = text.str.extract(r"^(\d\d/\d\d/\d{4}) ").str.to_date("%d/%m/%Y", strict=False).is_not_null()
+    else:
+        date = text.str.extract(r"^(\d{4}[-./]?\d\d[-./]?\d\d)[TD -]").str.replace_all(r"[-./]", "")
+        exists = date.is_null() | date.str.to_date("%Y%m%d", strict=False).is_not_null()
+    good = (parts[0] < 24) & (parts[1] < 60) & (parts[2] < 60) & exists
+    moment = (parts[0] * 3600 + parts[1] * 60 + parts[2]) * NS + micros * 1000
+    return pl.when(good.fill_null(False)).then(moment).otherwise(INVALID)
+
+
 def _polars_moments(case: Case) -> pl.Expr:
     column, dtype = pl.col("t"), case["rows"].schema["t"]
     unit, name = case.options.get("unit"), case.options["market"]
     zone = ZONES[name] if isinstance(name, str) else "Asia/Tokyo"
-    if dtype.is_integer() and unit in ("HHMMSS", "HHMMSSmmm", None):
-        value = column.cast(pl.Int64)
-        whole = value // 1000 if unit != "HHMMSS" else value
-        ms = value % 1000 if unit != "HHMMSS" else 0
-        seconds = whole // 10_000 * 3600 + whole // 100 % 100 * 60 + whole % 100
-        good = (value >= 0) & (whole // 100 % 100 < 60) & (whole % 100 < 60) & (seconds * 1000 + ms <= 86_400_000)
-        return pl.when(value.is_null()).then(None).when(good).then(seconds * NS + ms * 1_000_000).otherwise(INVALID)
-    if dtype == pl.String:
-        time = column.str.extract(r"(\d\d:\d\d:\d\d(?:\.\d{6})?)$")
-        parts = [time.str.slice(at, 2).cast(pl.Int64, strict=False) for at in (0, 3, 6)]
-        micros = time.str.slice(9).str.pad_end(6, "0").cast(pl.Int64, strict=False).fill_null(0)
-        date = column.str.extract(r"^(\d{4}-\d\d-\d\d)[T ]")
-        exists = date.is_null() | date.str.to_date("%Y-%m-%d", strict=False).is_not_null()
-        good = (parts[0] < 24) & (parts[1] < 60) & (parts[2] < 60) & exists
-        moment = (parts[0] * 3600 + parts[1] * 60 + parts[2]) * NS + micros * 1000
-        return pl.when(column.is_null()).then(None).when(good.fill_null(False)).then(moment).otherwise(INVALID)
-    if dtype == pl.Time:
-        return column.cast(pl.Int64)
     if dtype.is_integer():
-        stamp = (column * 1000).cast(pl.Datetime("ms")) if unit == "s" else column.cast(pl.Datetime(unit))  # type: ignore[arg-type]
-        column = stamp.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
-    elif dtype.time_zone is not None:
+        return pl.when(column.is_not_null()).then(_polars_number(column.cast(pl.Int64), unit, zone))
+    if dtype == pl.String and unit is not None:
+        number = column.cast(pl.Int64, strict=False)
+        read = pl.when(number.is_null()).then(INVALID).otherwise(_polars_number(number, unit, zone))
+        return pl.when(column.is_not_null()).then(read)
+    if dtype == pl.String:
+        return pl.when(column.is_not_null()).then(_polars_text(column, "format" in case.options))
+    if dtype != pl.Time and dtype.time_zone is not None:  # type: ignore[attr-defined]
         column = column.dt.convert_time_zone(zone)
-    return column.dt.time().cast(pl.Int64)
+    return column.dt.time().cast(pl.Int64) if dtype != pl.Time else column.cast(pl.Int64)
 
 
 def _polars_own(case: Case) -> pl.Expr:
@@ -482,8 +500,8 @@ def _polars_own(case: Case) -> pl.Expr:
     return pl.when(pl.Series(foreign(case), dtype=pl.Boolean)).then(FOREIGN).otherwise(_polars_moments(case))
 
 
-def _by_polars(case: Case) -> bool:
-    """Tell whether the case is one that is put into expressions and SQL as well."""
+def _by_sql(case: Case) -> bool:
+    """Tell whether the case is one that is put into SQL as well."""
     unit, text = case.options.get("unit"), case["rows"].schema["t"] == pl.String
     if text and (unit is not None or "format" in case.options):
         return False
@@ -491,9 +509,7 @@ def _by_polars(case: Case) -> bool:
     return odd.height == 0 and not str(unit).startswith(("YYYY", "midnight"))
 
 
-def polars_parse(case: Case) -> pl.DataFrame | None:
-    if not _by_polars(case):
-        return None
+def polars_parse(case: Case) -> pl.DataFrame:
     rows, outside = case["rows"], case.options.get("outside", "null")
     sessions = _sessions_by_row(case)
     kinds = list({str(one): one for one in sessions if one is not None}.values()) or [[(0, DAY)]]
@@ -529,7 +545,7 @@ def _polars_place(bounds: list[tuple[int, int]], outside: str, grace: int) -> pl
 
 
 def duckdb_parse(case: Case) -> pl.DataFrame | None:
-    if not _by_polars(case):
+    if not _by_sql(case):
         return None
     rows, outside = case["rows"], case.options.get("outside", "null")
     dtype, unit, name = rows.schema["t"], case.options.get("unit"), case.options["market"]
@@ -701,7 +717,7 @@ def python_report(case: Case) -> pl.DataFrame | None:
 
 
 def polars_report(case: Case) -> pl.DataFrame | None:
-    if not _by_polars(case):
+    if not _by_sql(case):
         return None
     moments = case["rows"].select(m=_polars_own(case))["m"].to_list()
     answer = polars_parse(_strict(case))
@@ -1080,6 +1096,17 @@ def python_summer(case: Case) -> pl.DataFrame:
     return pl.DataFrame([case["rows"][UNIT], pl.Series("elapsed_seconds", out, dtype=pl.Float64)])
 
 
+def polars_summer(case: Case) -> pl.DataFrame:
+    rows, zone, date = case["rows"], case.options["zone"], case.options["date"]
+    dtype, unit = rows.schema["t"], case.options["unit"]
+    counted = pl.Datetime("ms" if unit == "s" else unit or dtype.time_unit)  # type: ignore[attr-defined]
+    utc = (pl.col("t") * (1000 if unit == "s" else 1)).cast(counted)
+    local = utc.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+    since = local.dt.timestamp("us") - local.dt.truncate("1d").dt.timestamp("us")
+    asked = pl.lit(True) if date is None else local.dt.strftime("%Y%m%d") == date
+    return rows.select(UNIT, elapsed_seconds=pl.when(asked).then(since // 1_000_000).cast(pl.Float64))
+
+
 def code_summer(case: Case) -> str:
     market = f"vf.Market('always', [vf.Session('00:00', '24:00')], {case.options['zone']!r})"
     words = "".join(f", {name}={case.options[name]!r}" for name in ("unit", "date") if case.options[name] is not None)
@@ -1087,12 +1114,12 @@ def code_summer(case: Case) -> str:
 
 
 OPERATIONS = [
-    Operation("summer_time", make_summer, ours_summer, {"python": python_summer}, code_summer),
+    Operation("summer_time", make_summer, ours_summer, {"python": python_summer, "polars": polars_summer}, code_summer),
     Operation(
         "time_layouts",
         make_layouts,
         ours_parse,
-        {"python": python_parse},
+        {"python": python_parse, "polars": polars_parse},
         code_parse,
         simplest={"outside": "null", "grace": 0},
     ),

@@ -1100,7 +1100,7 @@ def polars_summer(case: Case) -> pl.DataFrame:
     rows, zone, date = case["rows"], case.options["zone"], case.options["date"]
     dtype, unit = rows.schema["t"], case.options["unit"]
     counted = pl.Datetime("ms" if unit == "s" else unit or dtype.time_unit)  # type: ignore[attr-defined]
-    utc = (pl.col("t") * (1000 if unit == "s" else 1)).cast(counted)
+    utc = (pl.col("t").cast(pl.Int64) * (1000 if unit == "s" else 1)).cast(counted)
     local = utc.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
     since = local.dt.timestamp("us") - local.dt.truncate("1d").dt.timestamp("us")
     asked = pl.lit(True) if date is None else local.dt.strftime("%Y%m%d") == date

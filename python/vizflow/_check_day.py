@@ -52,6 +52,8 @@ _NONE_FROM: dict[pl.DataType, float] = {
 
 @dataclass(frozen=True)
 class Options:
+    """What a check was asked to look at, and by which rules."""
+
     config: Config
     market: Market
     keys: Sequence[str] | None
@@ -141,6 +143,7 @@ class Day:
                 self.not_checked.append((name, self._why_not(name)))
 
     def actual(self, name: str, rule: Mapping[str, Any]) -> str | None:
+        """Return the column that a rule means, by its name or an alias; note it where there is none."""
         assert self.schema is not None
         try:
             return _schema.actual_name(name, rule, self.schema.names(), str(self.path))

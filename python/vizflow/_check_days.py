@@ -234,6 +234,7 @@ def _alike(one: pl.DataType, other: pl.DataType) -> bool:
 
 
 def size_text(count: int) -> str:
+    """Return a number of bytes as people read it."""
     if count < 1000:
         return f"{count} bytes"
     for unit, size in ("kB", 10**3), ("MB", 10**6):

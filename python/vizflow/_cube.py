@@ -109,6 +109,7 @@ class Held:
 
     @cached_property
     def names(self) -> dict[str, int]:
+        """Return each axis by its name, as a number; the first is the dates', where there are any."""
         return {dim.name: at for at, dim in enumerate(self.axes) if at > 0 or self.dated}
 
     def needed(self, exprs: Iterable[pl.Expr]) -> tuple[bytes, list[tuple[str, pl.DataType]]]:
@@ -124,6 +125,7 @@ class Held:
         return array("I", numbers).tobytes(), columns
 
     def prepared(self, metrics: tuple[str, ...]) -> _Prepared:
+        """Return the states and expressions behind metrics; found once."""
         known = self._known.get(metrics)
         if known is None:
             exprs = [self.finish[metric].alias(metric) for metric in metrics]
@@ -152,6 +154,7 @@ class Held:
         return [self.axes[at].values[place].alias(self.axes[at].name) for at, place in zip(axes, places, strict=True)]
 
     def table(self, picks: Mapping[int, array[int]], axes: Sequence[int], metrics: tuple[str, ...]) -> pl.DataFrame:
+        """Return one row per cell of these axes that holds anything: the places, then the metrics."""
         prepared = self.prepared(metrics)
         places, states = self.query(picks, axes, prepared.states, prepared.columns)
         with translated():
@@ -161,6 +164,7 @@ class Held:
     # ---- as text
 
     def describe(self) -> str:
+        """Return the text that a saved cube carries: axes, states and plan, with a digest."""
         return with_sum(
             {
                 "format": _FORMAT,
@@ -177,6 +181,7 @@ class Held:
 
     @staticmethod
     def described(text: str, parts: Sequence[Any], limit: int, where: str) -> Held:
+        """Return the cube that a text describes, of the parts of a file."""
         try:
             return Held._described(json.loads(text), parts, limit, where)
         except (StorageError, DataError, MemoryError):
@@ -232,6 +237,7 @@ def given(state: StateSpec) -> list[tuple[str, pl.DataType]]:
 
 
 def merges(states: Sequence[StateSpec]) -> list[tuple[int, str]]:
+    """Return how each state merges, as C's number, and its name."""
     return [(_MERGES[state.kind][0], state.name) for state in states]
 
 
@@ -302,6 +308,7 @@ class Feed:
         metrics: Sequence[str] | None,
         bins: Mapping[str, float] | None,
     ) -> Feed:
+        """Return what feeds a cube of partials, a date each."""
         kept, finish = _needed(plan, metrics)
         wanted = [*names, *_columns(kept)]
         dated = bool(parts[0].traced.dates)
@@ -328,6 +335,7 @@ class Feed:
         metrics: Sequence[str] | None,
         bins: Mapping[str, float] | None,
     ) -> Feed:
+        """Return what feeds a cube of one frame of states, its dates in a column or none."""
         kept, finish = _needed(traced.plan, metrics)
         states = traced.dated()
         if date is not None and states.schema[date] != pl.Date:
@@ -348,6 +356,7 @@ class Feed:
         return Feed(traced.plan, keys, dated, kept, finish, widths, days, lambda: iter([("the frame", frame)]))
 
     def columns(self, frame: pl.DataFrame) -> tuple[list[pl.Series], list[pl.Series]]:
+        """Return a frame's keys and states as C takes them."""
         keys = [_key(frame[name]) for name in self.keys]
         return keys, [frame[name] for name in _columns(self.kept)]
 
@@ -406,6 +415,7 @@ def _widths(
 
 
 def dim_names(have: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
+    """Return the names of a cube's axes: those wanted, checked against those there are."""
     names = list(have) if wanted is None else [wanted] if isinstance(wanted, str) else list(wanted)
     for name in names:
         if name not in have:
@@ -430,6 +440,7 @@ def sorted_out(
     dims: Sequence[str] | None,
     bins: Mapping[str, float] | None,
 ) -> tuple[list[_Part], Plan, list[str]]:
+    """Return the partials of a cube that agree, their plan, and the names of its axes."""
     parts = alike(_parts(partials))
     parts = _chosen(parts, dates)
     for part in parts:
@@ -448,6 +459,7 @@ def sorted_out(
 
 
 def learnt(feed: Feed) -> tuple[_core.Cube, int]:
+    """Read a feed's keys: return a cube that knows the values on its axes, and the number of rows."""
     core = _core.Cube(n_axes=len(feed.keys), states=merges(feed.kept), n_threads=threads())
     rows = 0
     for name, frame in feed.frames():
@@ -475,12 +487,14 @@ class _named:
 
 
 def estimated(core: _core.Cube, limit: int) -> Estimate:
+    """Return what a cube would need of memory, dense and sparse, and which layout fits the limit."""
     rows, cells, dense, dense_kept, sparse, sparse_kept, *_ = core.size()
     layout = "dense" if dense <= limit else "sparse" if sparse <= limit else "none"
     return Estimate(rows, tuple(core.lengths()), cells, dense, dense_kept, sparse, sparse_kept, layout, limit)
 
 
 def made(feed: Feed, layout: Layout, limit: int) -> Held:
+    """Return a cube built of a feed, in a layout that fits the limit."""
     if layout not in LAYOUTS:
         raise ConfigError(f"layout is {layout!r}; 'auto', 'dense' and 'sparse' are accepted")
     core, _ = learnt(feed)
@@ -525,6 +539,7 @@ _UNITS |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 
 
 def memory_limit_of(given: int | str | None) -> int:
+    """Return a memory limit in bytes, of a number or a text; by default half of what is free."""
     if given is None:
         return max(_free_memory() // 2, 1)
     if isinstance(given, str):

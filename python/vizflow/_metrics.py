@@ -547,9 +547,7 @@ class _Taker:
         if kind in ("Column", "Literal"):
             return
         if kind in ("Agg", "Len"):
-            raise _Refused(
-                f"{op} is taken of another aggregate", self._inner()
-            )
+            raise _Refused(f"{op} is taken of another aggregate", self._inner())
         if kind == "Filter":
             raise _Refused(f"a filter stands in the middle of what {op} is taken of", "filter last, or use when/then")
         if kind not in _CHILDREN:
@@ -557,8 +555,10 @@ class _Taker:
         if kind == "Function" and not _is_function_row_wise(node):
             if _is_aggregate(node):
                 name = language.function_name(body["function"])
-                raise _refusal_of(name) if name in _REMEDIES else _Refused(
-                    f"{op} is taken of another aggregate", self._inner()
+                raise (
+                    _refusal_of(name)
+                    if name in _REMEDIES
+                    else _Refused(f"{op} is taken of another aggregate", self._inner())
                 )
             raise self._function_refusal(node, op)
         for slot in _CHILDREN[kind]:

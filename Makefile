@@ -158,6 +158,8 @@ test-browser: setup ## the explorer and the reports in Chromium; screenshots in 
 
 lint: setup ## ruff, mypy, spelling, layers, and whether the reference pages are what docstrings and header say
 	@$(VENV)/bin/ruff check python tests bench tools examples docs
+	@$(VENV)/bin/ruff format --quiet --check python tests bench tools examples docs \
+	       || { echo "not formatted: make format"; exit 1; }
 	@$(VENV)/bin/codespell
 	@$(PY) tools/check_versions.py
 	@$(VENV)/bin/mypy

@@ -122,9 +122,7 @@ METRICS: dict[str, tuple[Callable[..., pl.Expr], Callable[..., Any]]] = {
     "negative": (lambda a, b, x, y, k: (-a).min(), lambda r, x, y, k: min((_fits(-v) for v in _a(r)), default=None)),
     "sums": (
         lambda a, b, x, y, k: a.sum() * b.sum(),
-        lambda r, x, y, k: _fits(
-            _fits(sum(row["a"] or 0 for row in r)) * _fits(sum(row["b"] or 0 for row in r))
-        ),
+        lambda r, x, y, k: _fits(_fits(sum(row["a"] or 0 for row in r)) * _fits(sum(row["b"] or 0 for row in r))),
     ),
 }
 

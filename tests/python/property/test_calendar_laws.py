@@ -149,8 +149,8 @@ def test_elapsed_time_never_goes_back(market: vf.Market) -> None:
 @names
 def test_rows_of_many_days_are_each_placed_by_their_own(market: vf.Market) -> None:
     days = other_days(market).select("date", sessions=pl.col("sessions").fill_null(usual(market)))
-    rows = pl.DataFrame({"second": range(0, 86_400, 601)}).join(days, how="cross").sample(
-        fraction=1, shuffle=True, seed=6
+    rows = (
+        pl.DataFrame({"second": range(0, 86_400, 601)}).join(days, how="cross").sample(fraction=1, shuffle=True, seed=6)
     )
     rows = rows.with_columns(time=pl.from_epoch(pl.col("second"), time_unit="s").dt.time(), n=pl.int_range(pl.len()))
     columns = zip(rows["second"], rows["sessions"], strict=True)

@@ -38,9 +38,7 @@ def sides(df: pl.LazyFrame, ctx: vf.Context) -> pl.LazyFrame:
 def test_f1_zeros_before_a_code_of_a_csv_file_are_kept(tmp_path: Path, rule: dict[str, Any]) -> None:
     path = written(tmp_path / f"{DATE}.csv", "code,qty\n000001,5\n600000,6\n")
     assert vf.load(path, schema={"code": rule})["code"].cast(pl.String).to_list() == ["000001", "600000"]
-    config = vf.Config(
-        input_dir=tmp_path, input_pattern="{date}.csv", schema={"symbol": {**rule, "aliases": ["code"]}}
-    )
+    config = vf.Config(input_dir=tmp_path, input_pattern="{date}.csv", schema={"symbol": {**rule, "aliases": ["code"]}})
     assert vf.run(lambda df, ctx: df, config, DATE, save=False)["symbol"].cast(pl.String)[0] == "000001"
 
 
@@ -48,9 +46,7 @@ def test_f1_zeros_before_a_code_of_a_csv_file_are_kept(tmp_path: Path, rule: dic
 @pytest.mark.parametrize("whole", [3, 150])
 def test_f1_numbers_come_in_the_types_of_the_schema(tmp_path: Path, whole: int, name: str) -> None:
     values = [str(i) for i in range(whole)] + ["0.5", "", "9007199254740993" if whole == 150 else "7"]
-    frame = pl.DataFrame(
-        {"id": ["18446744073709551615"] * len(values), "x": values}, schema_overrides={"x": pl.String}
-    )
+    frame = pl.DataFrame({"id": ["18446744073709551615"] * len(values), "x": values}, schema_overrides={"x": pl.String})
     if name.endswith(".gz"):
         import gzip
 
@@ -112,9 +108,7 @@ def test_f2_another_separator_is_told_and_read(tmp_path: Path, mark: str, header
         written(tmp_path / "plain.csv", path.read_text().replace(",", "."))
         with pytest.raises(vf.StorageError, match="separator") as caught:
             vf.load(tmp_path / "plain.csv")
-        advice = json.loads(
-            str(caught.value).partition("say csv=")[2].partition(";" if mark != ";" else "; if not")[0]
-        )
+        advice = json.loads(str(caught.value).partition("say csv=")[2].partition(";" if mark != ";" else "; if not")[0])
         assert vf.load(tmp_path / "plain.csv", csv=advice)["price"].to_list() == [1.5, 2.5]
     options |= {"separator": mark, "decimal_comma": True}
     rules = {"price": {"load_as": pl.Float64}}
@@ -149,9 +143,7 @@ def test_f2_options_for_csv_are_checked(tmp_path: Path) -> None:
     ]:
         with pytest.raises(vf.ConfigError, match=hint):
             vf.Config(csv=options)  # type: ignore[arg-type]
-    toml = written(
-        tmp_path / "c.toml", 'input_dir = "."\n[csv]\nseparator = ";"\n[inputs]\nquotes = "{date}/q.csv"\n'
-    )
+    toml = written(tmp_path / "c.toml", 'input_dir = "."\n[csv]\nseparator = ";"\n[inputs]\nquotes = "{date}/q.csv"\n')
     from vizflow import _settings
 
     config = _settings.read_toml(toml)
@@ -268,16 +260,13 @@ def test_f3_a_pattern_with_folders_shows_the_same_dates_everywhere(
     (tmp_path / "in" / "y" / "20240105").mkdir(parents=True, exist_ok=True)
     config = vf.Config(input_dir=tmp_path / "in", output_dir=tmp_path / "out", input_pattern=pattern)
     assert vf.status(config)["date"].to_list() == sorted(dates)
-    assert vf.calendar.from_files(tmp_path / "in", pattern)["date"].dt.strftime("%Y%m%d").to_list() == sorted(
-        dates
-    )
+    assert vf.calendar.from_files(tmp_path / "in", pattern)["date"].dt.strftime("%Y%m%d").to_list() == sorted(dates)
     vf.run(sides, config, dates[0])
     assert vf.status(config).filter(status="done")["date"].to_list() == [dates[0]]
     toml = written(tmp_path / "c.toml", f'input_dir = "in"\noutput_dir = "out"\ninput_pattern = "{pattern}"\n')
     job = written(
         tmp_path / "job.py",
-        "import polars as pl, vizflow as vf\n"
-        "def go(df, ctx): return vf.aggregate(df, ['side'], {'n': pl.len()})\n",
+        "import polars as pl, vizflow as vf\ndef go(df, ctx): return vf.aggregate(df, ['side'], {'n': pl.len()})\n",
     )
     assert main(["batch", f"{job}:go", "-c", str(toml), "--serial", "--again", "--json"]) == 0
     assert [row["date"] for row in json.loads(capsys.readouterr().out)["dates"]] == sorted(dates)
@@ -403,9 +392,7 @@ def test_f14_run_takes_dates_as_run_batch_does(tmp_path: Path) -> None:
     report = vf.run(sides, config, dates=dates, parallel=False, progress=False)
     assert report.frame["status"].to_list() == ["done", "done"]
     assert vf.run(sides, config, dates=dates, parallel=True, progress=False).count("skipped") == 2
-    assert (
-        vf.run(sides, config, dates=dates, parallel=False, skip_existing=False, progress=False).count("done") == 2
-    )
+    assert vf.run(sides, config, dates=dates, parallel=False, skip_existing=False, progress=False).count("done") == 2
     assert vf.run(sides, config, DATE, save=False).height == 2
     for wrong in (
         {"date": DATE, "dates": dates},

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 DATE = "20240102"
 PARSED = pl.col("ticktime")
-SECOND_OF_DAY = (
-    PARSED // 10_000_000 * 3_600 + PARSED // 100_000 % 100 * 60 + PARSED // 1_000 % 100
-)
+SECOND_OF_DAY = PARSED // 10_000_000 * 3_600 + PARSED // 100_000 % 100 * 60 + PARSED // 1_000 % 100
 MS_OF_DAY = SECOND_OF_DAY * 1_000 + PARSED % 1_000
 
 
@@ -54,10 +52,7 @@ def session(day: pl.DataFrame) -> pl.DataFrame:
     afternoon = ms.is_between(780 * minute, 900 * minute, closed="left")
     bid, ask = pl.col("BidPrice1"), pl.col("AskPrice1")
     return day.with_columns(ms=MS_OF_DAY).with_columns(
-        elapsed=pl.when(morning)
-        .then(ms - 570 * minute)
-        .when(afternoon)
-        .then(ms - 660 * minute),
+        elapsed=pl.when(morning).then(ms - 570 * minute).when(afternoon).then(ms - 660 * minute),
         mid=pl.when(bid > 0, ask > 0).then((bid + ask) / 2),
     )
 
@@ -107,9 +102,7 @@ def test_compressed_file_holds_the_same_rows(tmp_path: Path) -> None:
 
 
 def test_hot_day_has_three_times_the_rows(tmp_path: Path) -> None:
-    paths = demo.generate(
-        tmp_path, ["20240102", "20240103"], rows=500, symbols=5, hot_day="20240103"
-    )
+    paths = demo.generate(tmp_path, ["20240102", "20240103"], rows=500, symbols=5, hot_day="20240103")
     assert [pl.read_ipc(p).height for p in paths] == [500, 1_500]
 
 
@@ -244,9 +237,7 @@ def test_quantities_are_noisy_whole_lots(day: pl.DataFrame) -> None:
 
 
 def test_symbols_end_with_inventory(day: pl.DataFrame) -> None:
-    signed = pl.col("quantity").round() * (
-        pl.when(orderSide="Buy").then(1).when(orderSide="Sell").then(-1)
-    )
+    signed = pl.col("quantity").round() * (pl.when(orderSide="Buy").then(1).when(orderSide="Sell").then(-1))
     left = day.group_by("ukey").agg(signed.sum())["quantity"]
     assert (left > 0).sum() > 50
     assert (left < 0).sum() > 50
@@ -271,9 +262,9 @@ def test_halted_symbols_have_no_trade_and_no_book(tmp_path: Path) -> None:
 def test_alphas_foresee_a_little_less_as_the_horizon_grows(
     session: pl.DataFrame,
 ) -> None:
-    seen = session.filter(
-        pl.col("elapsed").is_not_null(), pl.col("mid").is_not_null()
-    ).sort("elapsed", maintain_order=True)
+    seen = session.filter(pl.col("elapsed").is_not_null(), pl.col("mid").is_not_null()).sort(
+        "elapsed", maintain_order=True
+    )
 
     def ic(seconds: int) -> tuple[float, float]:
         later = seen.select("ukey", at="elapsed", later="mid")
@@ -284,12 +275,8 @@ def test_alphas_foresee_a_little_less_as_the_horizon_grows(
             by="ukey",
             check_sortedness=False,
         )
-        change = joined.filter(pl.col("until") < 14_300_000).with_columns(
-            move=pl.col("later") / pl.col("mid") - 1
-        )
-        return change.select(
-            a=pl.corr("alpha1", "move"), b=pl.corr("alpha2", "move")
-        ).row(0)
+        change = joined.filter(pl.col("until") < 14_300_000).with_columns(move=pl.col("later") / pl.col("mid") - 1)
+        return change.select(a=pl.corr("alpha1", "move"), b=pl.corr("alpha2", "move")).row(0)
 
     minute, quarter = ic(60), ic(900)
     assert 0.03 < minute[0] < 0.1
@@ -313,9 +300,7 @@ def test_round_the_clock_market(tmp_path: Path) -> None:
 
 
 def test_summer_time_moves_the_epoch_of_new_york(tmp_path: Path) -> None:
-    winter, summer = demo.generate(
-        tmp_path, ["20240105", "20240705"], rows=10, symbols=2, market="US"
-    )
+    winter, summer = demo.generate(tmp_path, ["20240105", "20240705"], rows=10, symbols=2, market="US")
     for file, hours in ((winter, 5), (summer, 4)):
         day = pl.read_ipc(file)
         utc = pl.col("GlobalExTime") // 1_000_000 % 86_400_000
@@ -337,24 +322,18 @@ def test_night_session_belongs_to_the_eve(tmp_path: Path) -> None:
 
 
 def test_pattern_names_the_files(tmp_path: Path) -> None:
-    (path,) = demo.generate(
-        tmp_path, [DATE], rows=10, symbols=2, pattern="alpha_{date}.feather"
-    )
+    (path,) = demo.generate(tmp_path, [DATE], rows=10, symbols=2, pattern="alpha_{date}.feather")
     assert path == tmp_path / "alpha_20240102.feather"
 
 
-def test_progress_is_a_line_a_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_progress_is_a_line_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make(tmp_path, progress=True)
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("20240102.feather  2,000 rows  ")
 
 
-def test_failure_leaves_no_file_and_keeps_the_old_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failure_leaves_no_file_and_keeps_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = make(tmp_path)
 
     def fail(*_: object) -> None:
@@ -367,9 +346,7 @@ def test_failure_leaves_no_file_and_keeps_the_old_one(
     assert (tmp_path / f"{DATE}.feather").read_bytes() == before
 
 
-def test_without_numpy_the_extra_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_numpy_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "np", None)
     with pytest.raises(ImportError, match=r"pip install 'vizflow\[demo\]'"):
         demo.generate(tmp_path)

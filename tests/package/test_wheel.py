@@ -104,7 +104,7 @@ def test_the_wheel_is_of_the_stable_interface_and_holds_the_package_only(
         names = set(archive.namelist())
         folders = {name.split("/")[0] for name in names}
         assert folders == {"vizflow", next(name for name in folders if name.endswith(".dist-info"))}
-        allowed = (".py", ".pyi", ".txt", ".css", ".js", ".html", "py.typed", "_core.abi3.so")
+        allowed = (".py", ".pyi", ".txt", ".css", ".js", ".html", "py.typed", "_core.abi3.so", "SKILL.md")
         assert [n for n in names if n.startswith("vizflow/") and not n.endswith(allowed)] == []
         assert [n for n in names if n.endswith((".so", ".c", ".h", ".a")) and n != "vizflow/_core.abi3.so"] == []
         assert [n for n in names if "test" in n] == []

@@ -243,9 +243,11 @@ class Parts:
         return next(iter(self.measures), "markout")
 
     def add(self, name: str, frame: pl.DataFrame) -> None:
+        """Keep a date's sums by name."""
         self.frames.setdefault(name, []).append(frame)
 
     def get(self, name: str) -> pl.DataFrame:
+        """Return the sums of all dates by name."""
         return pl.concat(self.frames[name], how="vertical_relaxed") if self.frames.get(name) else pl.DataFrame()
 
 

@@ -5,8 +5,9 @@
 
 from vizflow import calendar, cluster, demo, reports, stats, viz
 from vizflow._core import version as __version__
-from vizflow.batch import BatchError, BatchReport, status
+from vizflow.batch import BatchError, BatchReport, run_batch, status
 from vizflow.check import CheckReport, check
+from vizflow.cluster import run_cluster
 from vizflow.config import Config, Context
 from vizflow.cube import Cube
 from vizflow.enrichment import Enricher, FIFOMatch, State, TagCondition, TagRule, TagRunning
@@ -30,7 +31,7 @@ from vizflow.ops import aggregate, bin, forward_return, mid, near_integer, parse
 from vizflow.quantiles import Edges, qbin, qbin_edges
 from vizflow.reduce import reduce
 from vizflow.returns import daily, mark_to_close, merge_forward, overnight_return, sign_by_side
-from vizflow.run import run, run_batch, run_cluster
+from vizflow.run import run
 
 __all__ = [
     "CN",

@@ -16,9 +16,9 @@ from typing import Any
 
 import polars as pl
 
-from vizflow._numbers import whole
-from vizflow.config import check_date
+from vizflow.dates import check_date
 from vizflow.errors import ConfigError, near_names
+from vizflow.numbers import whole
 
 __all__ = ["Dim"]
 

@@ -17,9 +17,9 @@ import polars as pl
 from vizflow import _partial
 from vizflow._clusters import ratios
 from vizflow._look import Unit, check_units, unit_of
-from vizflow._numbers import real
 from vizflow._plans import as_lazy, require
 from vizflow.errors import ConfigError, DataError, SchemaError
+from vizflow.numbers import real
 from vizflow.ops import aggregate
 
 N, VALID, COVERAGE, ERROR, DATES = "__n", "__valid", "__coverage", "__error", "__dates"

@@ -12,13 +12,14 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _clock, _core, _schema, io
+import vizflow._core as _core
+from vizflow import _clock, _schema, io
 from vizflow._clock import TimeUnit
+from vizflow._day import context
 from vizflow._stream import batches
 from vizflow.config import Config
 from vizflow.errors import DataError, Error, SchemaError, StorageError, translated
 from vizflow.market import Market
-from vizflow.run import context
 
 # What a semantic name may be called in Config.columns, or, where it is not there, in the files.
 SEMANTIC = {

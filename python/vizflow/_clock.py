@@ -10,12 +10,14 @@ from typing import Any, Literal, TypeAlias
 
 import polars as pl
 
-from vizflow import _core, _partial
+import vizflow._core as _core
+from vizflow import _partial
 from vizflow._lineage import day_text, note
 from vizflow._plans import column_type, plugin
 from vizflow._stream import has_cheap_head, is_in_memory
+from vizflow.dates import Day, check_day
 from vizflow.errors import ConfigError, SchemaError
-from vizflow.market import Day, Market, check_day
+from vizflow.market import Market
 
 __all__ = ["EPOCHS", "LAYOUTS", "Reading", "TimeUnit", "counted", "hours", "is_doubtful", "local_day", "reading"]
 

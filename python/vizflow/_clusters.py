@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from vizflow import _core
+import vizflow._core as _core
 from vizflow.ops import aggregate
 
 __all__ = ["ratios"]

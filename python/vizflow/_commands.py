@@ -21,13 +21,16 @@ import click
 import polars as pl
 
 import vizflow
-from vizflow import __version__, _counts, _json, _pipelines, _settings, batch, calendar, cluster, errors, io
+from vizflow import __version__, _counts, _pipelines, _settings, batch, calendar, cluster, errors, io
+from vizflow import dates as dates_
 from vizflow._day import context
 from vizflow._pipelines import Pipeline
 from vizflow._worker import open_standard_files
 from vizflow.batch import BatchError, BatchReport
-from vizflow.config import Config, check_date
+from vizflow.config import Config
+from vizflow.dates import check_date
 from vizflow.errors import ConfigError, Error, StorageError
+from vizflow.files import json as _json
 
 
 class WrongUsage(click.ClickException):
@@ -197,7 +200,7 @@ def _dates(config: Config, dates: Sequence[str], first: str | None, last: str | 
     if dates:
         if first or last:
             raise ConfigError("--from and --to choose among the dates there are; here dates are listed too")
-        return batch.check_dates(dates)
+        return dates_.check_dates(dates)
     if first and last and (days := context(config, check_date(first)).calendar).height:
         return calendar.range(check_date(first), check_date(last), days)
     if config.input_dir is None:
@@ -502,7 +505,7 @@ def _status(
     """  # noqa: D301
     with _usage():
         function, config, dates = _maybe_pipeline(words, config_text, paths)
-        chosen = batch.check_dates(dates) if dates else None
+        chosen = dates_.check_dates(dates) if dates else None
     with _work():
         frame = vizflow.status(config, chosen, pipeline_fn=function)
     shown = frame.filter(pl.col("status") == only) if only else frame
@@ -703,7 +706,7 @@ def _demo(output: Path, rows: int, symbols: int, dates: str, serve: bool) -> Non
     from vizflow import showcase
 
     with _usage():
-        chosen = batch.check_dates(dates.replace(",", " ").split())
+        chosen = dates_.check_dates(dates.replace(",", " ").split())
     with _work():
         showcase.show(output, chosen, rows, symbols, serve=serve)
 

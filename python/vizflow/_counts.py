@@ -14,7 +14,8 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _clock, _core, _csv, _partial, _stream, io
+import vizflow._core as _core
+from vizflow import _clock, _csv, _partial, _stream, io
 from vizflow._partial import Notes, Outcome, Times
 from vizflow.errors import Error
 

@@ -18,14 +18,18 @@ from typing import Any, Literal
 
 import polars as pl
 
-from vizflow import _core, _digest, _partial, _places, io
+import vizflow._core as _core
+from vizflow import _partial, io
 from vizflow._axes import Dim
 from vizflow._lineage import Bins
-from vizflow._numbers import real, whole
-from vizflow._partial import Plan, StateSpec, is_width
+from vizflow._partial import is_width
 from vizflow._plans import columns as selected
 from vizflow._plans import threads
+from vizflow._states import Plan, StateSpec
 from vizflow.errors import ConfigError, DataError, SchemaError, StorageError, near_names, translated
+from vizflow.files import digest
+from vizflow.files import places as _places
+from vizflow.numbers import real, whole
 from vizflow.reduce import _chosen, _Part, _parts, alike
 
 DATE = "date"
@@ -585,8 +589,8 @@ def _free_memory() -> int:
 
 def write(frame: pl.DataFrame, to: Any) -> None:
     """Write a cube's columns, with their digest in a last one."""
-    sealing: Any = _digest.Sealing(to)
-    frame.with_columns(pl.lit(_digest.PLACE).alias(_digest.KEY)).write_ipc(sealing)
+    sealing: Any = digest.Sealing(to)
+    frame.with_columns(pl.lit(digest.PLACE).alias(digest.KEY)).write_ipc(sealing)
     sealing.finish()
 
 
@@ -600,13 +604,13 @@ def stored(path: Path, limit: int) -> tuple[str, list[Any]]:
             "memory_limit="
         )
     with io.reading(path):
-        whole = _digest.read(path)
+        whole = digest.read(path)
         if whole is None:
             raise StorageError(
                 f"{path}: it carries no digest of its contents, which Cube.save writes; it is damaged, no cube, or one "
                 "of an older version: make the cube again"
             )
         frame = pl.read_ipc(whole)
-    if frame.height != 1 or frame.columns[0] != "vizflow" or frame.columns[-1] != _digest.KEY:
+    if frame.height != 1 or frame.columns[0] != "vizflow" or frame.columns[-1] != digest.KEY:
         raise StorageError(f"{path}: it is no cube that VizFlow saved")
     return frame["vizflow"].item(), [frame[name].item() for name in frame.columns[1:-1]]

@@ -11,7 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _core, _partial
+import vizflow._core as _core
+from vizflow import _partial
 from vizflow._cells import Cells, Dim, Units, Where, integer_kind, is_cube
 from vizflow._look import check_units, unit_of
 from vizflow._states import LeafSpec, StateSpec

@@ -23,9 +23,11 @@ from vizflow._fingerprint import Verdict
 from vizflow._partial import Notes, Outcome
 from vizflow._pipelines import Pipeline
 from vizflow._plans import as_lazy
-from vizflow._stamp import Stamp
-from vizflow.config import Config, Context, check_date
+from vizflow.config import Config, Context
+from vizflow.dates import check_date
 from vizflow.errors import ConfigError, DataError, EmptyWarning, StorageError, translated
+from vizflow.files import atomic
+from vizflow.files.stamp import Stamp
 from vizflow.market import Market
 
 
@@ -87,7 +89,7 @@ def execute(
     path = config.get_file_path(date)
     target = config.get_partial_path(date) if save else None
     if target is not None and os.path.isdir(target.parent):  # noqa: PTH112 (Path.is_dir raises where it may not look)
-        io.check_writable(target)  # before an hour's work, not after; a folder is made only for what is saved
+        atomic.check_writable(target)  # before an hour's work, not after; a folder is made only for what is saved
     started = time.perf_counter()
     with _built(pipeline_fn, ctx, path) as built:
         parts = _parts(pipeline_fn, ctx, built, code) if target is not None else {}

@@ -19,13 +19,15 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _core, _digest, _places
+import vizflow._core as _core
 from vizflow._pipelines import name_of
 from vizflow._schema import FORMAT
 from vizflow._settings import text_of
-from vizflow._stamp import Stamp
 from vizflow.config import Config, Context, Reading
 from vizflow.errors import StorageError, first_line
+from vizflow.files import digest as _digest
+from vizflow.files import places
+from vizflow.files.stamp import Stamp
 from vizflow.market import Market, Session
 
 
@@ -142,7 +144,7 @@ def stored_in(path: Path) -> dict[str, str] | None:
     StorageError
         It is no whole Parquet file, is not what was written, or may not be looked at.
     """
-    if _places.look(path, missing_ok=True) is None:
+    if places.look(path, missing_ok=True) is None:
         return None
     proved = not path.is_file() or _digest.check(path)
     try:

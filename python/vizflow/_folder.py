@@ -13,8 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from vizflow import _digest, _json, io
 from vizflow.errors import StorageError
+from vizflow.files import atomic, digest
+from vizflow.files import json as _json
 
 _log = logging.getLogger("vizflow.batch")
 
@@ -25,7 +26,7 @@ _REPORTS_KEPT = 20
 def clean(folder: Path) -> int:
     """Remove temporary files of processes of this host that are gone; give how many there were."""
     places = (folder, folder / NAME, folder / NAME / "failed", folder / NAME / "reports")
-    return sum(len(io.sweep(place)) for place in places)
+    return sum(len(atomic.sweep(place)) for place in places)
 
 
 # ---- failures -----------------------------------------------------------------------------------------------------
@@ -53,7 +54,7 @@ def failure(folder: Path, date: str) -> dict[str, Any] | None:
         return None
     except (ValueError, RecursionError):
         record = None
-    if not isinstance(record, dict) or not _digest.is_whole(record):
+    if not isinstance(record, dict) or not digest.is_whole(record):
         return {"error": f"the last attempt failed, and the note of it is damaged: {NAME}/failed/{date}.json"}
     return record
 
@@ -82,8 +83,8 @@ def write_report(folder: Path, name: str, report: Mapping[str, Any]) -> Path | N
 
 def _write_json(path: Path, values: Mapping[str, Any], level: int) -> bool:
     try:
-        with io.atomic(path) as file:
-            file.write((_json.text(_digest.sealed(values)) + "\n").encode("utf-8"))
+        with atomic.atomic(path) as file:
+            file.write((_json.text(digest.sealed(values)) + "\n").encode("utf-8"))
     except StorageError as error:
         _log.log(level, "%s", error)
         return False

@@ -13,8 +13,8 @@ from typing import TypeAlias
 import polars as pl
 
 from vizflow._plans import column_type
+from vizflow.dates import Day, check_day
 from vizflow.errors import ConfigError, DataError, SchemaError
-from vizflow.market import Day, check_day
 
 Names: TypeAlias = "str | Sequence[str] | None"
 

@@ -25,11 +25,13 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _core, _digest, _places
+import vizflow._core as _core
 from vizflow._lineage import Bins
 from vizflow._plans import as_lazy, columns
 from vizflow._states import LeafSpec, Plan, StateSpec
 from vizflow.errors import ConfigError, NotMergeableWarning, StorageError
+from vizflow.files import digest as _digest
+from vizflow.files import places as _places
 
 __all__ = ["LeafSpec", "PartialInfo", "Plan", "StateSpec", "find", "info", "plan_of"]
 
@@ -129,7 +131,7 @@ def _check_version(
 
 
 def _is_date(value: Any) -> bool:
-    from vizflow.config import check_date  # which knows the operations, and they know this module
+    from vizflow.dates import check_date  # which knows the operations, and they know this module
 
     try:
         return isinstance(value, str) and bool(check_date(value))

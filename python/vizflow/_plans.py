@@ -12,7 +12,7 @@ import polars as pl
 import polars.selectors as cs
 from polars.plugins import register_plugin_function
 
-from vizflow import _core
+import vizflow._core as _core
 from vizflow.errors import SchemaError, near_names
 
 Frame: TypeAlias = "pl.LazyFrame | pl.DataFrame | Any"

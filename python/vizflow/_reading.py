@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _core
+import vizflow._core as _core
 from vizflow.errors import Error
 
 _SECONDS_TO_STOP = 10.0  # of waiting at the end of the process for what a C function or Polars is still computing

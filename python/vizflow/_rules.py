@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from vizflow import _core
+import vizflow._core as _core
 from vizflow._groups import Groups
 from vizflow._plans import require, require_new
 from vizflow._stream import source

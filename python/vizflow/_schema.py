@@ -18,10 +18,7 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _digest
 from vizflow._lineage import Bins
-from vizflow._numbers import real
-from vizflow._places import look
 from vizflow._plans import plugin
 from vizflow._stream import batches
 from vizflow.errors import (
@@ -34,6 +31,9 @@ from vizflow.errors import (
     near_names,
     translated,
 )
+from vizflow.files import digest
+from vizflow.files.places import look
+from vizflow.numbers import real
 from vizflow.ops import near_integer
 
 __all__ = ["FORMAT", "PartialSchema", "alert", "schema_version"]
@@ -413,7 +413,7 @@ class PartialSchema:
             It cannot be read.
         """
         look(Path(os.fspath(path)))
-        _digest.check(Path(os.fspath(path)))
+        digest.check(Path(os.fspath(path)))
         try:
             metadata = pl.read_parquet_metadata(Path(os.fspath(path)))
             schema = pl.read_parquet_schema(Path(os.fspath(path)))

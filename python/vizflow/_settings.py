@@ -16,9 +16,9 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _places
 from vizflow.config import Config
 from vizflow.errors import ConfigError, StorageError, near_names
+from vizflow.files import places
 from vizflow.market import PRESETS, Market, Session
 
 _PATHS = ("input_dir", "output_dir", "calendar_path")
@@ -74,7 +74,7 @@ def from_mapping(values: Any, folder: Path, where: str) -> Config:
         raise ConfigError(f"{where}: metrics are Polars expressions; they live in the pipeline's module, not in a file")
     for name in _PATHS:
         if settings.get(name) is not None:
-            settings[name] = folder / _places.local(str(settings[name]), f"{where}: {name}").expanduser()
+            settings[name] = folder / places.local(str(settings[name]), f"{where}: {name}").expanduser()
     try:
         if isinstance(settings.get("market"), Mapping):
             settings["market"] = _market(settings["market"], where)

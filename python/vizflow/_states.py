@@ -17,7 +17,7 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _core
+import vizflow._core as _core
 from vizflow import _language as language
 from vizflow._integers import checked_all
 from vizflow._language import Tree

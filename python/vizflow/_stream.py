@@ -23,12 +23,13 @@ from typing import Any, Generic, Protocol, TypeVar
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from vizflow import _core, _partial
+import vizflow._core as _core
+from vizflow import _partial
 from vizflow._lineage import scan_name
 from vizflow._plans import columns as selected
 from vizflow._reading import Guarded, Reading
-from vizflow._stamp import identity
 from vizflow.errors import ReplayError, StorageError, translated
+from vizflow.files.stamp import identity
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _core
+import vizflow._core as _core
 
 
 class Changed(Exception):

@@ -23,26 +23,17 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import (
-    _counts,
-    _day,
-    _fingerprint,
-    _folder,
-    _json,
-    _machine,
-    _pipelines,
-    _places,
-    _progress,
-    _schema,
-    _work,
-)
+from vizflow import _counts, _day, _fingerprint, _folder, _machine, _pipelines, _progress, _schema, _work
 from vizflow._fingerprint import Verdict
 from vizflow._pipelines import Pipeline
 from vizflow._pool import Pool
-from vizflow._stamp import Stamp
 from vizflow._work import Job, Outcome
-from vizflow.config import Config, check_date
+from vizflow.config import Config
+from vizflow.dates import check_date, check_dates
 from vizflow.errors import ConfigError, EmptyWarning, Error, SchemaChangeWarning, StorageError
+from vizflow.files import json as _json
+from vizflow.files import places
+from vizflow.files.stamp import Stamp
 
 __all__ = ["BatchError", "BatchReport", "run_batch", "status"]
 
@@ -258,13 +249,6 @@ def run_one(function: Pipeline, config: Config, date: str, *, skip_existing: boo
 def _note_failure(folder: Path, outcome: Outcome, batch: str | None) -> None:
     record = {"date": outcome["date"], "error": outcome["error"], "traceback": outcome.get("traceback")}
     _folder.note_failure(folder, outcome["date"], {**record, "batch": batch})
-
-
-def check_dates(dates: Iterable[str]) -> list[str]:
-    """Check dates and leave out repeated ones."""
-    if isinstance(dates, str):
-        raise ConfigError(f"dates is the text {dates!r}; a list of dates written YYYYMMDD is accepted")
-    return list(dict.fromkeys(check_date(date) for date in dates))
 
 
 class _Batch:
@@ -530,7 +514,7 @@ def known_dates(config: Config) -> list[str]:
     for folder, pattern in ((config.input_dir, config.input_pattern), (config.output_dir, "{date}.parquet")):
         if folder is not None:
             try:
-                found |= {date for date in _places.dates(Path(folder), pattern) if _is_date(date)}
+                found |= {date for date in places.dates(Path(folder), pattern) if _is_date(date)}
             except OSError as error:
                 raise StorageError(f"{error.filename}: it cannot be looked into ({error.strerror})") from error
     return sorted(found)

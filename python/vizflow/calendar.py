@@ -19,10 +19,13 @@ from typing import TypeAlias
 
 import polars as pl
 
-from vizflow import _bundle, _core, _places
+import vizflow._core as _core
+from vizflow import _calendars
 from vizflow._plans import plugin
+from vizflow.dates import Day, check_day
 from vizflow.errors import CalendarRangeError, ConfigError, SchemaError, StorageError
-from vizflow.market import Day, Market, Session, _session_of, check_day
+from vizflow.files import places
+from vizflow.market import Market, Session, _session_of
 
 __all__ = [
     "CalendarInfo", "as_date", "empty", "ends", "from_files", "generate", "get", "index", "info", "is_trading_day",
@@ -127,7 +130,7 @@ def info(market: Calendar = "CN") -> CalendarInfo:
     (datetime.date(1990, 12, 19), datetime.date(2026, 12, 31))
     """
     name, _, first, last, verified, n_days = _of(market).describe()
-    return CalendarInfo(name, _bundle.day_of(first), _bundle.day_of(last), _bundle.day_of(verified), n_days)
+    return CalendarInfo(name, _calendars.day_of(first), _calendars.day_of(last), _calendars.day_of(verified), n_days)
 
 
 def empty() -> pl.DataFrame:
@@ -208,10 +211,10 @@ def from_files(directory: str | os.PathLike[str], pattern: str = "{date}.feather
     StorageError
         The folder has no such file, or cannot be read.
     """
-    folder = _places.local(directory)
-    _places.check_pattern(pattern, "pattern")
+    folder = places.local(directory)
+    places.check_pattern(pattern, "pattern")
     try:
-        found = _places.dates(folder, pattern)
+        found = places.dates(folder, pattern)
     except OSError as error:
         where = error.filename or os.fspath(directory)
         raise StorageError(f"{where}: the folder cannot be looked into ({error.strerror})") from error
@@ -353,7 +356,7 @@ def range(start: Day, end: Day, market: Calendar = "CN") -> list[str]:
     242
     """
     first, last = check_day(start), check_day(end)
-    numbers = _of(market).range(_bundle.day_number(first), _bundle.day_number(last))
+    numbers = _of(market).range(_calendars.day_number(first), _calendars.day_number(last))
     return [_text(number) for number in numbers]
 
 
@@ -466,7 +469,7 @@ def show(market: str | Market = "CN", start: Day | None = None, end: Day | None 
 
 def _market(market: str | Market) -> Market:
     if isinstance(market, str):
-        return Market.get(_bundle.name_of(market))
+        return Market.get(_calendars.name_of(market))
     if not isinstance(market, Market):
         raise ConfigError(f"market is {market!r}; the name of a bundled calendar, or a Market, is accepted")
     return market
@@ -479,7 +482,7 @@ def _of(calendar: Calendar) -> _core.Calendar:
 
 
 def _of_market(market: Market) -> _core.Calendar:
-    return _bundle.opened(_text_of_market(market))
+    return _calendars.opened(_text_of_market(market))
 
 
 def _text_of_market(market: Market) -> str:
@@ -504,8 +507,8 @@ def _of_frame(frame: pl.DataFrame) -> _core.Calendar:
 
 
 def _number(date: Day) -> int:
-    return _bundle.day_number(check_day(date))
+    return _calendars.day_number(check_day(date))
 
 
 def _text(number: int) -> str:
-    return _bundle.day_of(number).strftime("%Y%m%d")
+    return _calendars.day_of(number).strftime("%Y%m%d")

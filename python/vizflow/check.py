@@ -15,12 +15,16 @@ from typing import Any, TextIO
 
 import polars as pl
 
-from vizflow import _clock, _core, _json, _schema, io
+import vizflow._core as _core
+from vizflow import _clock, _schema
 from vizflow._check_day import Day, Options
 from vizflow._check_days import Across, size_text
 from vizflow._clock import TimeUnit
-from vizflow.config import Config, check_date
+from vizflow.config import Config
+from vizflow.dates import check_date
 from vizflow.errors import ConfigError
+from vizflow.files import atomic
+from vizflow.files import json as _json
 from vizflow.market import Market, grace_nanoseconds
 
 __all__ = ["CheckReport", "check", "command"]
@@ -101,7 +105,7 @@ class CheckReport:
         }
         text = _json.text(content)
         if path is not None:
-            with io.atomic(Path(os.fspath(path))) as file:
+            with atomic.atomic(Path(os.fspath(path))) as file:
                 file.write(text.encode() + b"\n")
         return text
 

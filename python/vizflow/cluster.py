@@ -20,8 +20,8 @@ from typing import Any
 
 from vizflow import _fingerprint, _pipelines, _settings
 from vizflow._pipelines import Pipeline
-from vizflow.batch import check_dates
 from vizflow.config import Config
+from vizflow.dates import check_dates
 from vizflow.errors import ConfigError, Error
 
 __all__ = ["dask", "ray", "run_cluster", "slurm"]

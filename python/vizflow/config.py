@@ -5,8 +5,6 @@ Not for reading files: `vizflow.io` applies the schema that is written here.
 
 from __future__ import annotations
 
-import datetime as dt
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,30 +12,14 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _csv, _places, _schema, io
-from vizflow._stamp import Stamp
+from vizflow import _csv, _schema, io
+from vizflow.dates import check_date
 from vizflow.errors import ConfigError, StorageError, near_names
+from vizflow.files import places
+from vizflow.files.stamp import Stamp
 from vizflow.market import Market
 
-__all__ = ["Config", "Context", "check_date"]
-
-
-def check_date(date: str) -> str:
-    """Check a date: ``YYYYMMDD``, ASCII digits, a day that exists.
-
-    Raises
-    ------
-    ConfigError
-        Anything else, before it can reach a path.
-    """
-    if isinstance(date, str) and re.fullmatch(r"[0-9]{8}", date, re.ASCII):
-        try:
-            dt.date(int(date[:4]), int(date[4:6]), int(date[6:]))
-        except ValueError:
-            pass
-        else:
-            return date
-    raise ConfigError(f"date {date!r} is not a day written YYYYMMDD, such as '20241001'")
+__all__ = ["Config", "Context"]
 
 
 @dataclass
@@ -110,12 +92,12 @@ class Config:
         for name in ("input_dir", "output_dir", "calendar_path"):
             value = getattr(self, name)
             if value is not None:
-                setattr(self, name, _places.local(value, f"Config.{name}"))
-        _places.check_pattern(self.input_pattern, "input_pattern")
+                setattr(self, name, places.local(value, f"Config.{name}"))
+        places.check_pattern(self.input_pattern, "input_pattern")
         if not isinstance(self.inputs, Mapping) or not all(isinstance(name, str) and name for name in self.inputs):
             raise ConfigError(f"inputs is {self.inputs!r}; a mapping of names to patterns of files' names is accepted")
         for name, pattern in self.inputs.items():
-            _places.check_pattern(pattern, f"the pattern of the input {name!r},")
+            places.check_pattern(pattern, f"the pattern of the input {name!r},")
         _csv.check_options(self.csv)
         Market.get(self.market)
         _schema.check_rules(self.schema)
@@ -231,7 +213,7 @@ class Context:
         path = self.config.get_input_path(name, self.date)
         options = self.config.csv if csv is None else csv
         try:
-            _places.look(path)
+            places.look(path)
         except StorageError as error:
             raise StorageError(f"{error}; it is the input {name!r} of {self.date}") from error
         self.read[name] = Reading(path, Stamp.of(path), schema or {}, options)

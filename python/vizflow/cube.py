@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from vizflow import _partial, _places, io
+from vizflow import _partial
 from vizflow._axes import Dim
 from vizflow._cube import (
     DATE,
@@ -31,9 +31,10 @@ from vizflow._cube import (
     stored,
     write,
 )
-from vizflow._partial import Plan
 from vizflow._plans import columns as selected
+from vizflow._states import Plan
 from vizflow.errors import ConfigError, DataError, SchemaError, StorageError, near_names
+from vizflow.files import atomic, places
 
 __all__ = ["Cube", "Dim", "Estimate"]
 
@@ -700,14 +701,14 @@ class Cube:
         >>> vf.Cube.open(cube.save("cube.arrow")).total()
         {'qty': 450}
         """
-        path = _places.local(path)
+        path = places.local(path)
         if path.suffix.lower() not in (".arrow", ".feather", ".ipc"):
             raise ConfigError(f"{path.name}: a cube is saved as .arrow, .feather or .ipc")
         columns = [pl.Series("vizflow", [self._held.describe()])]
         for number, part in enumerate(self._held.core.parts()):
             columns.append(pl.Series(part).rename(f"part_{number:03}").implode())
         target: Any
-        with io.atomic(path) as target:
+        with atomic.atomic(path) as target:
             write(pl.DataFrame(columns), target)
         return path
 
@@ -736,7 +737,7 @@ class Cube:
         --------
         See `save`.
         """
-        path = _places.local(path)
+        path = places.local(path)
         limit = memory_limit_of(memory_limit)
         described, parts = stored(path, limit)
         try:

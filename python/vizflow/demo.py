@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from vizflow import _places
-from vizflow._numbers import whole
-from vizflow.config import check_date
+from vizflow.dates import check_date, check_day
 from vizflow.errors import ConfigError
-from vizflow.market import Market, check_day
+from vizflow.files import places
+from vizflow.market import Market
+from vizflow.numbers import whole
 
 try:
     import numpy as np
@@ -182,7 +182,7 @@ def generate(
     dates = [dates] if isinstance(dates, str) else list(dates)
     _check(dates, rows, symbols, seed, hot_day, batch_rows, compression, pattern)
     sessions, zone = _sessions(market)
-    folder = _places.local(output_dir)
+    folder = places.local(output_dir)
     paths = []
     for date in dates:
         began = time.perf_counter()
@@ -249,7 +249,7 @@ def _clock_ms(text: str) -> int:
 
 def _write(frames: Iterator[pl.DataFrame], path: Path, compression: IpcCompression) -> None:
     """Stream frames into a file that has its name only once it is whole."""
-    from vizflow import io
+    from vizflow.files import atomic
 
     def source(
         columns: list[str] | None,
@@ -259,7 +259,7 @@ def _write(frames: Iterator[pl.DataFrame], path: Path, compression: IpcCompressi
     ) -> Iterator[pl.DataFrame]:
         return frames  # a plain sink: Polars asks for every column and row
 
-    with io.atomic(path) as file:
+    with atomic.atomic(path) as file:
         target: Any = file  # it has the `write` that Polars asks for
         register_io_source(source, schema=SCHEMA).sink_ipc(
             target,

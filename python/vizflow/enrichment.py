@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 import polars as pl
 
-from vizflow import _core
+import vizflow._core as _core
 from vizflow._groups import Groups, Names, days_of, groups_of, spelt_as
 from vizflow._plans import Frame, as_lazy, column_type, require, require_new, threads
 from vizflow._sides import SideValue, check_sides

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import codecs
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,10 +14,9 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _arrow, _core, _csv, _digest, _partial, _places, _schema
+from vizflow import _csv, _partial, _schema
 from vizflow._plans import Frame, as_lazy
 from vizflow._plans import columns as selected
-from vizflow._stamp import identity
 from vizflow._stream import batches, refuse_fewer
 from vizflow.errors import (
     ConfigError,
@@ -31,13 +29,17 @@ from vizflow.errors import (
     from_polars,
     translated,
 )
+from vizflow.files import arrow, places
+from vizflow.files import digest as _digest
+from vizflow.files.atomic import atomic, refuse_folder
+from vizflow.files.stamp import identity
 
 __all__ = ["load", "save", "scan"]
 
 
 def _ipc(source: Path) -> pl.LazyFrame:
     """Scan the very file that is named: no pattern, no columns from the names of folders. So do the others."""
-    _arrow.check(source)
+    arrow.check(source)
     return pl.scan_ipc(source, glob=False, hive_partitioning=False)
 
 
@@ -54,7 +56,6 @@ _READERS: dict[str, Callable[..., pl.LazyFrame]] = {
 }
 _HELD_MOST = 1 << 28  # bytes of a partial that a scan of it holds, so that what is used is what was checked
 _COMPRESSED = (".gz", ".zst")
-_DEAD, _ELSEWHERE = 2, 3  # enum vf_leftover
 
 
 def scan(
@@ -105,9 +106,9 @@ def scan(
     >>> vf.scan(path, schema=rules).collect().row(0, named=True)
     {'qty': 1, 'ticktime': 93000, 'venue': 'SSE'}
     """
-    path = _places.local(path)
+    path = places.local(path)
     reader = _reader(path, csv, schema)
-    size = _places.look(path) or 0
+    size = places.look(path) or 0
     if size == 0:
         raise StorageError(f"{path}: the file is empty")
     with reading(path, csv=csv):
@@ -172,7 +173,7 @@ def save(df: Frame, path: str | os.PathLike[str], *, metadata: Mapping[str, str]
     >>> vf.load(path)["side"].to_list()
     ['B', 'S']
     """
-    path = _places.local(path)
+    path = places.local(path)
     traced = _partial.traced(df) if path.suffix.lower() == ".parquet" else None
     if traced is not None:
         with translated():
@@ -385,92 +386,3 @@ def _write_sealed(frame: pl.DataFrame, to: Any, metadata: dict[str, str]) -> Non
     sealing: Any = _digest.Sealing(to)
     frame.write_parquet(sealing, metadata=metadata)
     sealing.finish()
-
-
-@contextmanager
-def atomic(path: Path) -> Iterator[_core.File]:
-    """Give a file to write to, beside `path`, and put it in `path`'s place, durably, when the block ends well.
-
-    It has ``write(bytes)`` and is what Polars' writers take. Whatever goes wrong, it is gone, and what was at `path` is
-    as it was.
-    """
-    refuse_folder(_places.local(path))
-    file = _core.File(os.fspath(path))
-    try:
-        yield file
-        file.commit()
-    except BaseException as error:
-        _raise_first(file, error)
-        if isinstance(error, (OSError, pl.exceptions.ComputeError)) and not isinstance(error, Error):
-            raise StorageError(f"{path}: the file could not be written ({error})") from error
-        raise
-    finally:
-        file.discard()
-
-
-def _raise_first(file: _core.File, error: BaseException) -> None:
-    """Raise what the file itself failed with: Polars wraps it on its way, or hides it."""
-    if isinstance(error, StorageError):
-        return
-    try:
-        file.write(b"")
-    except StorageError as first:
-        raise first from error
-    except (Error, ValueError):
-        return  # it was committed, or discarded: the error is another
-
-
-def refuse_folder(path: Path) -> None:
-    """Refuse a target that is a folder, before anything is computed for it."""
-    if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises where it may not look)
-        raise StorageError(f"{path}: there is a folder of that name, so no file can be written there")
-
-
-def check_writable(path: Path) -> None:
-    """Refuse a target that cannot be written, before anything is computed for it: makes its folder, and leaves nothing.
-
-    Raises
-    ------
-    StorageError
-        As `save` would.
-    """
-    refuse_folder(path)
-    _core.File(os.fspath(path)).discard()
-
-
-def leftovers(folder: str | os.PathLike[str], *, days: float | None = None) -> list[Path]:
-    """Give the temporary files in a folder whose processes, of this host, have ended: killed, or cut off.
-
-    Those that a live process is writing are not among them. Those of other hosts, where nobody here can look, are only
-    when `days` is given and nobody has written to them for so long.
-    """
-    try:
-        names = sorted(os.listdir(folder))  # noqa: PTH208 (names are enough)
-    except OSError:
-        return []
-    out = []
-    for name in names:
-        path, whose = Path(folder) / name, _core.leftover(name)
-        if whose == _DEAD or (whose == _ELSEWHERE and days is not None and _age(path) > days * 86_400):
-            out.append(path)
-    return out
-
-
-def _age(path: Path) -> float:
-    try:
-        return time.time() - path.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def sweep(folder: str | os.PathLike[str], *, days: float | None = None) -> list[Path]:
-    """Remove the `leftovers` of a folder; give those that are gone. Two processes may sweep at once.
-
-    One that may not be removed, as another user's in a sticky folder, stays: it is in nobody's way.
-    """
-    gone = []
-    for path in leftovers(folder, days=days):
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
-            gone.append(path)
-    return gone

@@ -16,14 +16,16 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from vizflow import _bundle, _core, _zones
-from vizflow._numbers import real
+import vizflow._core as _core
+from vizflow import _calendars
+from vizflow._calendars import zones
+from vizflow.dates import Day, check_day
 from vizflow.errors import ConfigError, DataError
+from vizflow.numbers import real
 
-__all__ = ["CN", "CRYPTO", "HK", "HKEX_NORTHBOUND", "KR", "US", "Day", "Market", "Outside", "Session", "check_day"]
+__all__ = ["CN", "CRYPTO", "HK", "HKEX_NORTHBOUND", "KR", "US", "Market", "Outside", "Session"]
 
 Outside = Literal["null", "clip", "raise"]
-Day: TypeAlias = "str | dt.date"
 Days: TypeAlias = "Day | tuple[Day, Day]"
 _Override: TypeAlias = "tuple[dt.date, dt.date, tuple[Session, ...]]"
 
@@ -38,20 +40,6 @@ def _nanoseconds(text: str) -> int:
     if hour > 24 or minute > 59 or second > 59 or (hour == 24 and minute + second > 0):
         raise ConfigError(f"session time {text!r}: 'HH:MM' or 'HH:MM:SS' from '00:00' to '24:00' is accepted")
     return (hour * 3600 + minute * 60 + second) * _SECOND
-
-
-def check_day(date: Day) -> dt.date:
-    """Give the day of a date, a datetime, or text ``YYYYMMDD``; anything else is a ConfigError."""
-    if isinstance(date, dt.datetime):
-        return date.date()
-    if isinstance(date, dt.date):
-        return date
-    if isinstance(date, str) and re.fullmatch(r"[0-9]{8}", date, re.ASCII):
-        try:
-            return dt.date(int(date[:4]), int(date[4:6]), int(date[6:]))
-        except ValueError:
-            pass
-    raise ConfigError(f"date {date!r} is not a day written YYYYMMDD, such as '20241001'")
 
 
 @dataclass(frozen=True)
@@ -174,7 +162,7 @@ class Market:
         except ConfigError as error:
             raise ConfigError(f"market {self.name!r}: {error}") from error
         if self.calendar is not None:
-            object.__setattr__(self, "calendar", _bundle.name_of(self.calendar))
+            object.__setattr__(self, "calendar", _calendars.name_of(self.calendar))
         object.__setattr__(self, "overrides", self._check_overrides())
         object.__setattr__(self, "date", None if self.date is None else check_day(self.date))
 
@@ -189,8 +177,8 @@ class Market:
             if last < first:
                 raise ConfigError(f"market {self.name!r}: the override from {first} ends before, on {last}")
             if self.calendar is not None:
-                days = _bundle.opened(_bundle.text(self.calendar))
-                if not days.range(_bundle.day_number(first), _bundle.day_number(last)):
+                days = _calendars.opened(_calendars.text(self.calendar))
+                if not days.range(_calendars.day_number(first), _calendars.day_number(last)):
                     raise ConfigError(
                         f"market {self.name!r}: override of {first}, no trading day, says calendar {self.calendar}"
                     )
@@ -298,9 +286,9 @@ class Market:
             name = re.sub(r"[^!-~]", "_", self.name)[:40] or "_"
             content = f"calendar {name}\nhours 0001-01-01 {own}\n"
         else:
-            content = _bundle.text(self.calendar)
+            content = _calendars.text(self.calendar)
             if _hours_of_today(self.calendar) != own:
-                content = _bundle.days_part(content) + f"hours {_known_of(self.calendar)[0]} {own}\n"
+                content = _calendars.days_part(content) + f"hours {_known_of(self.calendar)[0]} {own}\n"
         lines = []
         for first, last, sessions in self._overrides:
             lines.append("special " + " ".join(session._text for session in sessions))
@@ -309,7 +297,7 @@ class Market:
 
     def _dated(self) -> _core.Calendar | None:
         content = self._calendar_text
-        return None if content is None else _bundle.opened(content)
+        return None if content is None else _calendars.opened(content)
 
     def sessions_on(self, date: Day) -> tuple[Session, ...]:
         """Give the sessions of a date.
@@ -340,7 +328,7 @@ class Market:
         day, dated = check_day(date), self._dated()
         if dated is None:
             return tuple(self.sessions)
-        return tuple(_session_of(bounds) for bounds in dated.sessions(_bundle.day_number(day)))
+        return tuple(_session_of(bounds) for bounds in dated.sessions(_calendars.day_number(day)))
 
     def bounds_on(self, date: Day) -> list[tuple[int, int]]:
         """(start, end) of each session of a date in nanoseconds since midnight.
@@ -380,7 +368,7 @@ class Market:
 
     def _length(self, day: dt.date, bounds: list[tuple[int, int]]) -> int:
         if self._zone_text is not None:
-            return int(_core.sessions_length(bounds, _bundle.day_number(day), self._zone_text)) // _SECOND
+            return int(_core.sessions_length(bounds, _calendars.day_number(day), self._zone_text)) // _SECOND
         return int(_core.sessions_check(bounds)) // _SECOND
 
     @property
@@ -406,7 +394,7 @@ class Market:
 
     @property
     def _day_number(self) -> int | None:
-        return _bundle.day_number(self.date) if isinstance(self.date, dt.date) else None
+        return _calendars.day_number(self.date) if isinstance(self.date, dt.date) else None
 
     @property
     def _night_text(self) -> str | None:
@@ -419,12 +407,12 @@ class Market:
         """The text of a calendar, where days differ in their length; None where they do not."""
         if self._calendar_text is not None or self.timezone is None:
             return self._calendar_text
-        changes = _zones.changes_within(self.timezone, tuple(self.bounds_ns))
+        changes = zones.changes_within(self.timezone, tuple(self.bounds_ns))
         return self._make_text() if changes else None
 
     @property
     def _zone_text(self) -> str | None:
-        return None if self.timezone is None else _zones.offsets(self.timezone)
+        return None if self.timezone is None else zones.offsets(self.timezone)
 
     def elapsed_seconds(
         self, time: dt.datetime | dt.time, *, outside: Outside = "raise", grace: float = 0, date: Day | None = None
@@ -553,19 +541,19 @@ def _year_lines(first: dt.date, last: dt.date) -> list[str]:
 
 
 def _known_of(calendar: str) -> tuple[dt.date, dt.date]:
-    _, _, first, last, _, _ = _bundle.opened(_bundle.text(calendar)).describe()
-    return _bundle.day_of(first), _bundle.day_of(last)
+    _, _, first, last, _, _ = _calendars.opened(_calendars.text(calendar)).describe()
+    return _calendars.day_of(first), _calendars.day_of(last)
 
 
 def _hours_of_today(calendar: str) -> str:
-    lines = [line for line in _bundle.text(calendar).splitlines() if line.startswith("hours ")]
+    lines = [line for line in _calendars.text(calendar).splitlines() if line.startswith("hours ")]
     return lines[-1].split(" ", 2)[2]
 
 
 def _after_holidays(calendar: str) -> list[dt.date]:
     """Give the trading days before which more than a night, or a weekend, was not traded."""
-    first, last = (_bundle.day_number(day) for day in _known_of(calendar))
-    days = [_bundle.day_of(number) for number in _bundle.opened(_bundle.text(calendar)).range(first, last)]
+    first, last = (_calendars.day_number(day) for day in _known_of(calendar))
+    days = [_calendars.day_of(number) for number in _calendars.opened(_calendars.text(calendar)).range(first, last)]
     return [day for before, day in pairwise(days) if (day - before).days != _usual_gap(day)]
 
 

@@ -13,7 +13,8 @@ from typing import Any, Literal, TypeAlias
 
 import polars as pl
 
-from vizflow import _clock, _core, _partial
+import vizflow._core as _core
+from vizflow import _clock, _partial
 from vizflow._clock import TimeUnit
 from vizflow._clock import local_day as _local_day
 from vizflow._groups import DATE, Days, Groups, Names, Reading, groups_of, key_names, paired
@@ -21,7 +22,6 @@ from vizflow._integers import checked
 from vizflow._lineage import day_of, note
 from vizflow._lineage import known as known_bins
 from vizflow._metrics import Job, make_job
-from vizflow._numbers import real
 from vizflow._plans import Frame, as_lazy, column, column_type, plugin, require, require_new, threads
 from vizflow._plans import columns as selected
 from vizflow._states import frame_of
@@ -39,8 +39,10 @@ from vizflow._stream import (
     with_columns,
     with_function,
 )
+from vizflow.dates import Day
 from vizflow.errors import ConfigError, DataError, SchemaError, near_names, translated
-from vizflow.market import Day, Market, Outside, _check_outside, grace_nanoseconds
+from vizflow.market import Market, Outside, _check_outside, grace_nanoseconds
+from vizflow.numbers import real
 
 __all__ = ["aggregate", "bin", "forward_return", "mid", "near_integer", "parse_time", "time_report"]
 

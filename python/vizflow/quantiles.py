@@ -16,12 +16,13 @@ from typing import Any, Literal
 
 import polars as pl
 
-from vizflow import _core, _digest, _places, io
+import vizflow._core as _core
 from vizflow._lineage import edges_text, note
-from vizflow._numbers import whole
 from vizflow._plans import Frame, as_lazy, column_type, plugin, require_new
 from vizflow._stream import batches, is_replayable
 from vizflow.errors import ConfigError, DataError, SchemaError, StorageError, translated
+from vizflow.files import atomic, digest, places
+from vizflow.numbers import whole
 
 __all__ = ["Edges", "qbin", "qbin_edges"]
 
@@ -110,12 +111,12 @@ class Edges:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write them as JSON, whole or not at all; numbers are written so that the same doubles come back."""
-        path = _places.local(path)
+        path = places.local(path)
         if path.suffix.lower() != ".json":
             raise ConfigError(f"{path.name}: edges are kept as .json")
         ends = {"low": _finite(self.low), "high": _finite(self.high)}
-        content = _digest.sealed({"kind": _KIND, "version": _VERSION, **asdict(self), **ends, "cuts": list(self.cuts)})
-        with io.atomic(path) as file:
+        content = digest.sealed({"kind": _KIND, "version": _VERSION, **asdict(self), **ends, "cuts": list(self.cuts)})
+        with atomic.atomic(path) as file:
             file.write((json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
         return path
 
@@ -128,8 +129,8 @@ class Edges:
         StorageError
             The file is missing, or not one of these; a newer version's names the version.
         """
-        path = _places.local(path)
-        _places.look(path)
+        path = places.local(path)
+        places.look(path)
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -139,8 +140,8 @@ class Edges:
         version = content.pop("version", None)
         if version != _VERSION:
             raise StorageError(f"{path}: edges of version {version!r}; this VizFlow reads version {_VERSION}")
-        if not _digest.is_whole({**content, "kind": _KIND, "version": version}):
-            raise _digest.damaged(path)
+        if not digest.is_whole({**content, "kind": _KIND, "version": version}):
+            raise digest.damaged(path)
         content.pop("digest")
         low, high = content.get("low"), content.get("high")
         content |= {"low": -math.inf if low is None else low, "high": math.inf if high is None else high}

@@ -15,14 +15,15 @@ from typing import Any, Literal
 
 import polars as pl
 
-from vizflow import _core, _partial, io
+import vizflow._core as _core
+from vizflow import _partial, io
 from vizflow._metrics import merging
-from vizflow._partial import Plan, Traced
+from vizflow._partial import Traced
 from vizflow._plans import columns as selected
 from vizflow._plans import threads
-from vizflow._states import frame_of
+from vizflow._states import Plan, frame_of
 from vizflow._stream import source
-from vizflow.config import check_date
+from vizflow.dates import check_date
 from vizflow.errors import ConfigError, SchemaError, StorageError, near_names, translated
 
 __all__ = ["reduce"]

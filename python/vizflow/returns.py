@@ -14,16 +14,19 @@ from typing import Any, Literal, overload
 
 import polars as pl
 
-from vizflow import _core, _places, io
+import vizflow._core as _core
+from vizflow import io
 from vizflow._clock import TimeUnit
 from vizflow._groups import Groups, Names, Reading, as_dates, check_key, groups_of, key_names, paired
-from vizflow._numbers import real
 from vizflow._plans import Frame, as_lazy, column_type, plugin, require, require_new, threads
 from vizflow._sides import SideValue, check_sides
 from vizflow._stream import BATCH_ROWS, batches, is_replayable, source, two_pass
-from vizflow.config import Config, check_date
+from vizflow.config import Config
+from vizflow.dates import Day, _day, check_date
 from vizflow.errors import CalendarRangeError, ConfigError, DataError, SchemaError, StorageError, translated
-from vizflow.market import Day, Market, Session, grace_nanoseconds
+from vizflow.files import places
+from vizflow.market import Market, Session, grace_nanoseconds
+from vizflow.numbers import real
 from vizflow.ops import ELAPSED, Gaps, Method, _before_end, _day_end, _left, parse_time
 
 __all__ = ["daily", "mark_to_close", "merge_forward", "overnight_return", "sign_by_side"]
@@ -253,13 +256,6 @@ def _one_date(date: str | dt.date | None, schema: pl.Schema, date_col: str, has_
     if not has_daily:
         raise ConfigError("date= is for a frame of one date, which needs daily= for the next day's prices")
     return _day(date)
-
-
-def _day(date: str | dt.date) -> dt.date:
-    if isinstance(date, dt.date):
-        return date.date() if isinstance(date, dt.datetime) else date
-    text = check_date(date)
-    return dt.date(int(text[:4]), int(text[4:6]), int(text[6:]))
 
 
 def _check_dates(schema: pl.Schema, name: str, option: str) -> None:
@@ -533,7 +529,7 @@ def _check_days(config: Config, dates: Sequence[str]) -> list[str]:
             raise ConfigError(f"date {date!r} is given twice")
         seen.add(date)
     paths = [config.get_file_path(date) for date in days]
-    missing = [path for path in paths if _places.look(path, missing_ok=True) is None]
+    missing = [path for path in paths if places.look(path, missing_ok=True) is None]
     if missing:
         raise StorageError(
             f"{len(missing)} of {len(days)} days have no file, the first is {missing[0]}; take the dates from "

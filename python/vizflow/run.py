@@ -15,7 +15,8 @@ from vizflow._day import context
 from vizflow._pipelines import Pipeline
 from vizflow.batch import BatchReport, run_batch
 from vizflow.cluster import run_cluster
-from vizflow.config import Config, check_date
+from vizflow.config import Config
+from vizflow.dates import check_date
 from vizflow.errors import ConfigError
 
 __all__ = ["context", "run", "run_batch", "run_cluster"]

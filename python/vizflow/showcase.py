@@ -12,10 +12,11 @@ from pathlib import Path
 import polars as pl
 
 from vizflow import demo, io
+from vizflow._day import context
 from vizflow.config import Config, Context
 from vizflow.enrichment import Enricher, FIFOMatch
 from vizflow.ops import ELAPSED, aggregate, bin, forward_return, mid, parse_time
-from vizflow.run import context, run
+from vizflow.run import run
 
 __all__ = ["config", "process_day", "show"]
 

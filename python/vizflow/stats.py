@@ -12,10 +12,10 @@ from typing import Any
 import polars as pl
 
 from vizflow._clusters import ratios
-from vizflow._numbers import whole
 from vizflow._plans import Frame, as_lazy, require
 from vizflow.cube import Cube
 from vizflow.errors import ConfigError, SchemaError
+from vizflow.numbers import whole
 from vizflow.ops import aggregate
 
 __all__ = ["clustered", "over_dates", "t_statistic", "weighted"]

@@ -9,12 +9,13 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _cube_cells, _places
+from vizflow import _cube_cells
 from vizflow._cells import Units, integer_kind, is_cube
 from vizflow._look import Unit, check_units, unit_of
 from vizflow.cube import Cube
 from vizflow.errors import ConfigError
 from vizflow.explore.engine import Axis
+from vizflow.files import places
 
 __all__ = ["CubeSource"]
 
@@ -39,7 +40,7 @@ class CubeSource:
         """Make one of a cube, of a saved cube, or of partials."""
         if is_cube(source):
             return cls(source, units=units, title=title or "cube")
-        if isinstance(source, (str, os.PathLike)) and _places.local(source).suffix in (".arrow", ".feather", ".ipc"):
+        if isinstance(source, (str, os.PathLike)) and places.local(source).suffix in (".arrow", ".feather", ".ipc"):
             return cls(Cube.open(source), units=units, title=title or Path(source).stem)
         return cls(_cube_cells.cube_of(source), units=units, title=title or _name(source))
 

@@ -13,12 +13,13 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
-from vizflow import _places, io
+from vizflow import io
 from vizflow._cells import is_partials
+from vizflow._day import context
 from vizflow._plans import as_lazy
 from vizflow.config import Config, Context
 from vizflow.errors import ConfigError, DataError, SchemaError, near_names, translated
-from vizflow.run import context
+from vizflow.files import places
 
 Prepare: TypeAlias = "Callable[[pl.LazyFrame, Context], pl.LazyFrame]"
 
@@ -87,7 +88,7 @@ def paths_of(source: Any) -> list[Path]:
     items = [source] if isinstance(source, (str, os.PathLike)) else list(source)
     found: list[Path] = []
     for item in items:
-        path = _places.local(item)
+        path = places.local(item)
         if path.is_dir():
             found += sorted(p for p in path.iterdir() if p.suffix in (".parquet", ".feather", ".arrow", ".ipc"))
         elif any(mark in str(path) for mark in "*?["):

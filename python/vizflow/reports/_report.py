@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from vizflow import _core, _look, _places
+import vizflow._core as _core
+from vizflow import _look
 from vizflow._cells import number
 from vizflow.errors import ConfigError
-from vizflow.io import atomic
+from vizflow.files import places
+from vizflow.files.atomic import atomic
 from vizflow.viz import need
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ class Report:
             Where it is. The file holds scripts, figures and tables (about 5 MB, most of it Plotly) and asks for nothing
             from any network. Light or dark by the reader's system, or by its button.
         """
-        path = _places.local(path)
+        path = places.local(path)
         if path.suffix.lower() not in (".html", ".htm"):
             raise ConfigError(f"{path.name}: a report is saved as .html")
         page = self.to_html().encode()

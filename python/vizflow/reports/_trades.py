@@ -15,10 +15,10 @@ import polars as pl
 from vizflow import _look, viz
 from vizflow._cells import Cells, Units, from_sums
 from vizflow._look import Unit, check_units, unit_of
-from vizflow._numbers import whole
 from vizflow._sides import BUY, SELL
 from vizflow.config import Config
 from vizflow.errors import ConfigError, DataError
+from vizflow.numbers import whole
 from vizflow.ops import aggregate
 from vizflow.reports import _partials
 from vizflow.reports._alpha import horizons_of, keyed

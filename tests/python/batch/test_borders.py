@@ -15,8 +15,10 @@ import pytest
 
 import batch_jobs
 import vizflow as vf
-from vizflow import _folder, _json, io
+from vizflow import _folder
 from vizflow.cli import main
+from vizflow.files import atomic
+from vizflow.files import json as _json
 
 DATES = ["20240102", "20240103", "20240104"]
 DATE = DATES[0]
@@ -95,7 +97,7 @@ def test_another_users_leftover_in_a_sticky_folder_stops_no_batch(config: vf.Con
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     (left,) = made.stdout.split()
-    assert io.leftovers(out) == [out / left]
+    assert atomic.leftovers(out) == [out / left]
     opened(out / left)
     (tmp_path / "in").chmod(0o755)
     out.chmod(0o1777)
@@ -104,7 +106,7 @@ def test_another_users_leftover_in_a_sticky_folder_stops_no_batch(config: vf.Con
         "c = vf.Config(input_dir=sys.argv[1], output_dir=sys.argv[2])\n"
         "f = lambda df, ctx: vf.aggregate(df, ['side'], {'n': polars.len()})\n"
         "r = vf.run_batch(f, c, ['20240102'], parallel=False, progress=False)\n"
-        "print(r.frame['status'].to_list(), io.sweep(sys.argv[2]))",
+        "print(r.frame['status'].to_list(), atomic.sweep(sys.argv[2]))",
         tmp_path / "in",
         out,
     )

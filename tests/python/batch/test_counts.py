@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 
 import vizflow as vf
-from vizflow import _core, _counts
+import vizflow._core as _core
+from vizflow import _counts
 from vizflow.cli import main
 
 DATES = ["20240102", "20240103", "20240104"]

@@ -14,7 +14,7 @@ from pathlib import Path
 import polars._plr
 
 del polars._plr._allocator  # Polars' memory is never refused: here large blocks of `_core` come from malloc too
-from vizflow import _core  # noqa: E402
+import vizflow._core as _core  # noqa: E402
 
 KINDS = ["create", "write", "sync", "close", "rename", "remove", "make folder", "open folder"]
 

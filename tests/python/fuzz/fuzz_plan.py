@@ -31,7 +31,8 @@ else:
 
 import polars as pl
 
-from vizflow import _cube, _digest, _partial, _schema, io
+from vizflow import _cube, _partial, _schema, _states, io
+from vizflow.files import atomic, digest
 
 ROWS = pl.DataFrame(
     {
@@ -179,7 +180,7 @@ def resealed(metadata: dict[str, str], frame: pl.DataFrame) -> dict[str, str]:
     """Make the version right again: it is there against accidents, and would stop nearly every input at the door."""
     try:
         bins = _partial._bins(Path(), metadata.get("vizflow.bins", "null"))
-        plan = _partial.Plan.from_json(metadata["vizflow.plan"])
+        plan = _states.Plan.from_json(metadata["vizflow.plan"])
     except (KeyError, vf.Error):
         return metadata
     return {**metadata, "vizflow.schema_version": _schema.schema_version(frame.schema, plan.id, bins)}
@@ -195,13 +196,13 @@ def resummed(text: str) -> str:
 
 def write_partial(frame: pl.DataFrame, path: Path, metadata: dict[str, str]) -> None:
     """Write a partial with a right digest: it is there against accidents too."""
-    with io.atomic(path) as file:
-        io._write_sealed(frame, file, {**metadata, _digest.KEY: _digest.PLACE})
+    with atomic.atomic(path) as file:
+        io._write_sealed(frame, file, {**metadata, digest.KEY: digest.PLACE})
 
 
 def write_cube(frame: pl.DataFrame, path: Path, text: str) -> None:
     """Write a cube with another description, and a right digest."""
-    with io.atomic(path) as file:
+    with atomic.atomic(path) as file:
         _cube.write(frame.with_columns(pl.Series("vizflow", [text])), file)
 
 

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import vizflow as vf
+import vizflow._core as _core
 from support import chunked
-from vizflow import _core, _partial
+from vizflow import _partial
 from vizflow._metrics import merging
 
 X, Y, N, B = pl.col("x"), pl.col("y"), pl.col("i"), pl.col("b")

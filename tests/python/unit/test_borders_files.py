@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 import vizflow as vf
 from support import raises
-from vizflow import _digest, _folder, _partial, _stream
+from vizflow import _folder, _partial, _stream
+from vizflow.files import digest
 
 DAY = pl.DataFrame({"side": ["B", "S", "B", None], "qty": [100, 50, 300, 7], "price": [10.0, 10.5, 11.0, None]})
 METRICS = {"n": pl.len(), "qty": pl.col("qty").sum(), "mean": pl.col("price").mean()}
@@ -114,7 +115,7 @@ def test_states_of_another_file_under_this_ones_metadata(tmp_path: Path) -> None
     with raises(vf.StorageError, "a.parquet", "changed by another program"):
         vf.load(path)
     assert vf.load(path, verify=False).height == 3
-    stored.write_parquet(path, metadata={key: value for key, value in metadata.items() if key != _digest.KEY})
+    stored.write_parquet(path, metadata={key: value for key, value in metadata.items() if key != digest.KEY})
     for use in (vf.load, vf.reduce, _partial.info):
         with raises(vf.StorageError, "a.parquet", "no digest", "verify=False"):
             use(path)
@@ -154,7 +155,7 @@ def test_notes_and_reports_carry_a_digest(tmp_path: Path) -> None:
     assert "20240102.json" in found["error"]
     report = _folder.write_report(tmp_path, "r", {"dates": 1})
     assert report is not None
-    assert _digest.is_whole(json.loads(report.read_text(encoding="utf-8")))
+    assert digest.is_whole(json.loads(report.read_text(encoding="utf-8")))
 
 
 # ---- S2: the file that is named -----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 
 import vizflow as vf
 from support import raises
-from vizflow import _bundle, calendar
+from vizflow import _calendars, calendar
 from vizflow.errors import CalendarRangeError, ConfigError, DataError, SchemaError, StorageError
 
 DAYS = ["20240102", "20240103", "20240105", "20240108"]
@@ -201,12 +201,12 @@ def test_hkex_announced_that_the_new_rule_opens_this_day_of_2023(day: str) -> No
 
 
 def test_the_change_of_2023_opened_exactly_three_days_of_that_year() -> None:
-    cn, hk = (_bundle.opened(_bundle.text(name)) for name in ("CN", "HK"))
-    start, never = _bundle.day_number(dt.date(2023, 1, 1)), _bundle.day_number(dt.date(2026, 1, 1))
+    cn, hk = (_calendars.opened(_calendars.text(name)) for name in ("CN", "HK"))
+    start, never = _calendars.day_number(dt.date(2023, 1, 1)), _calendars.day_number(dt.date(2026, 1, 1))
     older = cn.northbound(hk, start, never)
-    year = [_bundle.day_number(dt.date(2023, 4, 24)), _bundle.day_number(dt.date(2023, 12, 31))]
+    year = [_calendars.day_number(dt.date(2023, 4, 24)), _calendars.day_number(dt.date(2023, 12, 31))]
     opened = set(calendar.range("20230424", "20231231", "hkex_northbound"))
-    opened -= {f"{_bundle.day_of(number):%Y%m%d}" for number in older.range(*year)}
+    opened -= {f"{_calendars.day_of(number):%Y%m%d}" for number in older.range(*year)}
     # Not 2023-07-14: Hong Kong was open on the next day by schedule, and closed for a typhoon.
     assert sorted(opened) == ["20230525", "20231020", "20231222"]
 

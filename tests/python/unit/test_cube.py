@@ -12,8 +12,9 @@ import pytest
 
 import vizflow as vf
 from support import raises
-from vizflow import _cube, io
+from vizflow import _cube
 from vizflow.errors import ConfigError, DataError, SchemaError, StorageError
+from vizflow.files import atomic
 
 METRICS = {"n": pl.len(), "qty": pl.col("qty").sum(), "mean": pl.col("x").mean(), "most": pl.col("x").max()}
 DAYS = {
@@ -395,12 +396,12 @@ def test_files_that_are_no_cube_are_told(cube: vf.Cube, tmp_path: Path) -> None:
         vf.Cube.open(tmp_path / "half.arrow")
     frame = pl.read_ipc(path).drop("vizflow.digest")
     damaged = frame.with_columns(part_000=pl.col("part_000").list.eval(pl.element() + 1))
-    with io.atomic(tmp_path / "damaged.arrow") as file:
+    with atomic.atomic(tmp_path / "damaged.arrow") as file:
         _cube.write(damaged, file)
     with raises(StorageError, "damaged.arrow", "header is damaged"):
         vf.Cube.open(tmp_path / "damaged.arrow")
     later = frame.with_columns(vizflow=pl.col("vizflow").str.replace('"format": 3', '"format": 9'))
-    with io.atomic(tmp_path / "later.arrow") as file:
+    with atomic.atomic(tmp_path / "later.arrow") as file:
         _cube.write(later, file)
     with raises(StorageError, "format 9"):
         vf.Cube.open(tmp_path / "later.arrow")

@@ -12,7 +12,7 @@ import pytest
 
 import vizflow as vf
 from support import Watched, chunked, raises
-from vizflow import _digest
+from vizflow.files import digest
 
 
 def frame(*values: float | None) -> pl.DataFrame:
@@ -153,7 +153,7 @@ def test_saved_edges_come_back_the_same(tmp_path: Path) -> None:
 def test_files_that_are_no_edges(tmp_path: Path, text: str, part: str) -> None:
     path = tmp_path / "edges.json"
     if '"version": 2' in text:
-        text = json.dumps(_digest.sealed(json.loads(text)))
+        text = json.dumps(digest.sealed(json.loads(text)))
     path.write_text(text, encoding="utf-8")
     with raises(vf.StorageError, "edges.json", part):
         vf.Edges.load(path)

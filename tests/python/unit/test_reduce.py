@@ -13,10 +13,11 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import vizflow as vf
+import vizflow._core as _core
 from support import raises
-from vizflow import _core, _language, _partial
+from vizflow import _language, _partial
 from vizflow._metrics import make_job
-from vizflow._partial import Plan
+from vizflow._states import Plan
 from vizflow.errors import ConfigError, DataError, NotMergeableWarning, SchemaError, StorageError
 
 DAYS = {

@@ -17,12 +17,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import vizflow as vf
+import vizflow._core as _core
 from support import raises
-from vizflow import _core, _json, _partial
+from vizflow import _partial
 from vizflow._settings import from_json, read_toml, to_mapping
 from vizflow._states import Plan
 from vizflow.errors import DataError, Error, SchemaError
 from vizflow.explore.engine import _plain, _scatter
+from vizflow.files import json as _json
 
 X = pl.col("x")
 FLOATS = [

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 import vizflow as vf
-from vizflow import _digest, explore, io
+from vizflow import explore, io
+from vizflow.files import atomic, digest
 
 ROOT = Path(vf.__file__).parent
 TREES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in ROOT.rglob("*.py")}
@@ -83,7 +84,7 @@ def test_a_plan_that_names_something_else_is_refused(tmp_path: Path) -> None:
     assert evil != stored
     evil = {k: v for k, v in evil.items() if k.startswith("vizflow.")}
     frame = pl.read_parquet(path)
-    with io.atomic(path) as file:
-        io._write_sealed(frame, file, {**evil, _digest.KEY: _digest.PLACE})  # by a forger, who can write digests
+    with atomic.atomic(path) as file:
+        io._write_sealed(frame, file, {**evil, digest.KEY: digest.PLACE})  # by a forger, who can write digests
     with pytest.raises(vf.StorageError, match="its plan cannot be read"):
         vf.load(path)

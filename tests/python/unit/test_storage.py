@@ -22,9 +22,10 @@ import polars as pl
 import pytest
 
 import vizflow as vf
+import vizflow._core as _core
 from support import raises
-from vizflow import _core, io
 from vizflow.errors import ConfigError, DataError, Error, StorageError
+from vizflow.files import atomic
 
 SUFFIXES = ["parquet", "feather", "csv"]
 FRAME = pl.DataFrame({"a": range(1000)})
@@ -182,14 +183,14 @@ def test_target_that_is_a_folder_is_refused_before_anything_is_computed(tmp_path
 
 
 def test_writable_is_checked_without_a_trace(tmp_path: Path) -> None:
-    io.check_writable(tmp_path / "new" / "x.parquet")
+    atomic.check_writable(tmp_path / "new" / "x.parquet")
     assert names(tmp_path / "new") == []
     (tmp_path / "x.parquet").mkdir()
     with raises(StorageError, "there is a folder of that name"):
-        io.check_writable(tmp_path / "x.parquet")
+        atomic.check_writable(tmp_path / "x.parquet")
     (tmp_path / "file").touch()
     with raises(StorageError, "is a file, not a folder"):
-        io.check_writable(tmp_path / "file" / "x.parquet")
+        atomic.check_writable(tmp_path / "file" / "x.parquet")
 
 
 def test_name_as_long_as_names_may_be(tmp_path: Path) -> None:
@@ -201,7 +202,7 @@ def test_name_as_long_as_names_may_be(tmp_path: Path) -> None:
 
 def test_name_that_is_no_text(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"\xff\xfe.parquet")
-    with io.atomic(path) as file:
+    with atomic.atomic(path) as file:
         file.write(b"whole")
     assert path.read_bytes() == b"whole"
 
@@ -219,10 +220,10 @@ def test_saved_over_a_file_that_is_being_read(tmp_path: Path) -> None:
 
 def test_block_that_raises_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
-    with pytest.raises(ZeroDivisionError), io.atomic(path) as file:
+    with pytest.raises(ZeroDivisionError), atomic.atomic(path) as file:
         file.write(bytes([4 // 0]))
     assert names(tmp_path) == []
-    with pytest.raises(KeyboardInterrupt), io.atomic(path):
+    with pytest.raises(KeyboardInterrupt), atomic.atomic(path):
         raise KeyboardInterrupt
     assert names(tmp_path) == []
 
@@ -261,7 +262,7 @@ def test_file_object(tmp_path: Path) -> None:
 def test_writes_of_many_threads_are_whole_and_a_discard_waits_for_them(tmp_path: Path) -> None:
     size, each, threads = 1 << 16, 40, 4
     path = tmp_path / "x.bin"
-    with io.atomic(path) as file, ThreadPoolExecutor(threads) as pool:
+    with atomic.atomic(path) as file, ThreadPoolExecutor(threads) as pool:
         for written in pool.map(lambda i: [file.write(bytes([i]) * size) for _ in range(each)], range(threads)):
             assert written == [size] * each
     got = path.read_bytes()
@@ -282,7 +283,7 @@ def test_writes_of_many_threads_are_whole_and_a_discard_waits_for_them(tmp_path:
 
     def fail(pool: ThreadPoolExecutor) -> list[Future[str]]:
         ends: list[Future[str]] = []
-        with suppress(ZeroDivisionError), io.atomic(path) as file:
+        with suppress(ZeroDivisionError), atomic.atomic(path) as file:
             ends += [pool.submit(write_on, file) for _ in range(threads)]
             started.wait()
             raise ZeroDivisionError
@@ -309,23 +310,23 @@ def test_what_killed_writers_leave_is_swept_and_what_live_ones_write_is_not(tmp_
     assert writer.stdout.readline() == b"ready\n"
     mine = _core.File(os.fspath(tmp_path / "y.parquet"))
     assert len(names(tmp_path)) == 2
-    assert io.sweep(tmp_path) == []
+    assert atomic.sweep(tmp_path) == []
     writer.send_signal(signal.SIGKILL)
     writer.wait()
     writer.stdout.close()
     foreign = ".x.parquet.00000001-1-1-1.vftmp"
     (tmp_path / foreign).touch()
     (tmp_path / ".hidden.tmp").touch()
-    swept = io.sweep(tmp_path)
+    swept = atomic.sweep(tmp_path)
     assert [path.name.split(".")[1] for path in swept] == ["x"]
     assert len(names(tmp_path)) == 3
     mine.commit()
     assert names(tmp_path) == [".hidden.tmp", foreign, "y.parquet"]
-    assert io.sweep(tmp_path / "nowhere") == []
-    assert io.sweep(tmp_path, days=1) == []
+    assert atomic.sweep(tmp_path / "nowhere") == []
+    assert atomic.sweep(tmp_path, days=1) == []
     os.utime(tmp_path / foreign, (1, 1))
-    assert io.sweep(tmp_path) == []
-    assert io.sweep(tmp_path, days=1) == [tmp_path / foreign]
+    assert atomic.sweep(tmp_path) == []
+    assert atomic.sweep(tmp_path, days=1) == [tmp_path / foreign]
     assert names(tmp_path) == [".hidden.tmp", "y.parquet"]
 
 

@@ -13,8 +13,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import vizflow as vf
+import vizflow._core as _core
 from support import Watched, chunked, eager_steps, raises
-from vizflow import _core
 from vizflow._stream import is_replayable
 from vizflow.errors import ReplayError
 

@@ -40,6 +40,7 @@ class Sealing:
         self._held = bytearray()
 
     def write(self, data: bytes) -> int:
+        """Write all but the last bytes, which may still change, and hash them all."""
         self._hash.update(data)
         self._held += data
         if len(self._held) > 4 * TAIL:

@@ -9,7 +9,7 @@ import datetime as dt
 from functools import lru_cache
 from importlib.resources import files
 
-from vizflow import _core
+import vizflow._core as _core
 from vizflow.errors import ConfigError
 
 __all__ = ["EPOCH", "NAMES", "day_number", "day_of", "days_part", "hours_part", "name_of", "opened", "text"]

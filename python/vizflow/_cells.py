@@ -17,8 +17,8 @@ import polars as pl
 from vizflow import _partial
 from vizflow._clusters import ratios
 from vizflow._look import Unit, check_units, unit_of
-from vizflow._plans import as_lazy, require
 from vizflow.errors import ConfigError, DataError, SchemaError
+from vizflow.lazy.frames import as_lazy, require
 from vizflow.numbers import real
 from vizflow.ops import aggregate
 

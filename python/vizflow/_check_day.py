@@ -13,13 +13,14 @@ from typing import Any
 import polars as pl
 
 import vizflow._core as _core
-from vizflow import _clock, _schema, io
+from vizflow import _clock, io
 from vizflow._clock import TimeUnit
 from vizflow._day import context
-from vizflow._stream import batches
 from vizflow.config import Config
 from vizflow.errors import DataError, Error, SchemaError, StorageError, translated
+from vizflow.lazy.two_pass import batches
 from vizflow.market import Market
+from vizflow.schema import rules as _schema
 
 # What a semantic name may be called in Config.columns, or, where it is not there, in the files.
 SEMANTIC = {

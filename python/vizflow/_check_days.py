@@ -11,8 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _schema
 from vizflow._check_day import SIDES_SHOWN, Day, Options
+from vizflow.schema import types as _schema
 
 _HOT = 3.0  # times the median
 _SMALL_FILE, _LARGE_FILE = 100_000_000, 50_000_000_000  # the design's partition sizes

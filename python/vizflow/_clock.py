@@ -11,12 +11,12 @@ from typing import Any, Literal, TypeAlias
 import polars as pl
 
 import vizflow._core as _core
-from vizflow import _partial
-from vizflow._lineage import day_text, note
-from vizflow._plans import column_type, plugin
-from vizflow._stream import has_cheap_head, is_in_memory
 from vizflow.dates import Day, check_day
 from vizflow.errors import ConfigError, SchemaError
+from vizflow.lazy import notes
+from vizflow.lazy.frames import column_type, plugin
+from vizflow.lazy.lineage import day_text, note
+from vizflow.lazy.two_pass import has_cheap_head, is_in_memory
 from vizflow.market import Market
 
 __all__ = ["EPOCHS", "LAYOUTS", "Reading", "TimeUnit", "counted", "hours", "is_doubtful", "local_day", "reading"]
@@ -205,7 +205,7 @@ def is_doubtful(frame: pl.LazyFrame, read: Reading, market: Market) -> bool:
     """
     if read.doubt == "none":
         return False
-    if not is_in_memory(frame) and not (_partial.current() is not None and has_cheap_head(frame)):
+    if not is_in_memory(frame) and not (notes.current() is not None and has_cheap_head(frame)):
         return read.doubt == "text"
     head = frame.select(read.expr).head(_HEAD).collect().to_series()
     try:

@@ -15,9 +15,12 @@ from typing import Any
 import polars as pl
 
 import vizflow._core as _core
-from vizflow import _clock, _csv, _partial, _stream, io
-from vizflow._partial import Notes, Outcome, Times
+from vizflow import _clock, _partial, io
+from vizflow._partial import Outcome
 from vizflow.errors import Error
+from vizflow.lazy import two_pass
+from vizflow.lazy.notes import Notes, Times
+from vizflow.schema import csv as _csv
 
 Counts = dict[str, Any]
 
@@ -58,12 +61,12 @@ def _times(one: Times, path: Path, read: int) -> dict[str, int] | None:
     met = _core.tally_take(one.tally)
     with suppress(Error, pl.exceptions.PolarsError):  # what no reason can be told of
         plan = one.frame.explain(optimized=False)
-        if _stream.is_one_file(one.frame):
+        if two_pass.is_one_file(one.frame):
             height = read if f"[{path}]" in plan else one.frame.select(pl.len()).collect(engine="streaming").item()
             whole = {sums for sums in met if sums[0] == height}
             if len(whole) == 1:  # readings that differ are none, or several side by side
                 return dict(zip(COUNTS, whole.pop(), strict=True))
-        if "PYTHON" not in plan and _stream.has_cheap_head(one.frame):
+        if "PYTHON" not in plan and two_pass.has_cheap_head(one.frame):
             _core.tally_turn()
             one.frame.select(one.elapsed).collect(engine="streaming")
             for again in _core.tally_take(one.tally):  # none, where more tallies are open than there is room for

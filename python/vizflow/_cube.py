@@ -21,14 +21,14 @@ import polars as pl
 import vizflow._core as _core
 from vizflow import _partial, io
 from vizflow._axes import Dim
-from vizflow._lineage import Bins
 from vizflow._partial import is_width
-from vizflow._plans import columns as selected
-from vizflow._plans import threads
 from vizflow._states import Plan, StateSpec
 from vizflow.errors import ConfigError, DataError, SchemaError, StorageError, near_names, translated
 from vizflow.files import digest
 from vizflow.files import places as _places
+from vizflow.lazy.frames import columns as selected
+from vizflow.lazy.frames import threads
+from vizflow.lazy.lineage import Bins
 from vizflow.numbers import real, whole
 from vizflow.reduce import _chosen, _Part, _parts, alike
 

@@ -20,14 +20,16 @@ import polars as pl
 
 from vizflow import _counts, _fingerprint, _folder, _partial, _pipelines, calendar, io
 from vizflow._fingerprint import Verdict
-from vizflow._partial import Notes, Outcome
+from vizflow._partial import Outcome
 from vizflow._pipelines import Pipeline
-from vizflow._plans import as_lazy
 from vizflow.config import Config, Context
 from vizflow.dates import check_date
 from vizflow.errors import ConfigError, DataError, EmptyWarning, StorageError, translated
 from vizflow.files import atomic
 from vizflow.files.stamp import Stamp
+from vizflow.lazy import notes as _notes
+from vizflow.lazy.frames import as_lazy
+from vizflow.lazy.notes import Notes
 from vizflow.market import Market
 
 
@@ -173,7 +175,7 @@ def _built(pipeline_fn: Pipeline, ctx: Context, path: Path) -> Iterator[_Built]:
     """Build a date's pipeline, not collected; errors in the block are those of the file and the data."""
     stamp = Stamp.of(path)
     frame = io.scan(path, schema=ctx.config.schema, csv=ctx.config.csv)
-    with _reading(path, ctx), translated(), _partial.noting() as notes:
+    with _reading(path, ctx), translated(), _notes.noting() as notes:
         given = pipeline_fn(frame, ctx)
         if given is None:
             raise ConfigError(

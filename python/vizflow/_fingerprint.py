@@ -21,14 +21,14 @@ import polars as pl
 
 import vizflow._core as _core
 from vizflow._pipelines import name_of
-from vizflow._schema import FORMAT
-from vizflow._settings import text_of
 from vizflow.config import Config, Context, Reading
 from vizflow.errors import StorageError, first_line
 from vizflow.files import digest as _digest
 from vizflow.files import places
 from vizflow.files.stamp import Stamp
 from vizflow.market import Market, Session
+from vizflow.schema.rules import FORMAT
+from vizflow.schema.types import text_of
 
 
 @dataclass

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from vizflow._plans import columns
 from vizflow.errors import ConfigError, DataError
+from vizflow.lazy.frames import columns
 
 if TYPE_CHECKING:
     from vizflow.cube import Cube

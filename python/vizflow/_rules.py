@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 import vizflow._core as _core
-from vizflow._groups import Groups
-from vizflow._plans import require, require_new
-from vizflow._stream import source
 from vizflow.errors import ConfigError, DataError, SchemaError, translated
+from vizflow.lazy.frames import require, require_new
+from vizflow.lazy.two_pass import source
+from vizflow.schema.groups import Groups
 
 if TYPE_CHECKING:
     from vizflow.enrichment import State, TagRule

@@ -5,7 +5,6 @@ Not for what the fields mean: `vizflow.config` says and checks that.
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import datetime as dt
 import json
@@ -14,12 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from vizflow.config import Config
 from vizflow.errors import ConfigError, StorageError, near_names
 from vizflow.files import places
 from vizflow.market import PRESETS, Market, Session
+from vizflow.schema.types import dtype_of, text_of
 
 _PATHS = ("input_dir", "output_dir", "calendar_path")
 _FIELDS = [field.name for field in dataclasses.fields(Config)]
@@ -184,54 +182,3 @@ def _plain_rule(column: str, rule: Mapping[str, Any]) -> dict[str, Any]:
 
 
 # ---- types by name ------------------------------------------------------------------------------------------------
-
-
-def text_of(dtype: Any) -> str:
-    """Write a Polars type as `dtype_of` reads it."""
-    text = str(dtype() if isinstance(dtype, type) else dtype)
-    dtype_of(text, "schema")
-    return text
-
-
-def dtype_of(text: Any, where: str) -> pl.DataType:
-    """Read a Polars type: ``Int64``, ``Datetime('us')``, ``List(Int64)`` and so on.
-
-    Raises
-    ------
-    ConfigError
-        It names no type. Nothing in it is evaluated.
-    """
-    try:
-        if isinstance(text, str):
-            made = _dtype(ast.parse(text.strip().removeprefix("pl."), mode="eval").body)
-            if isinstance(made, pl.DataType):
-                return made
-    except (SyntaxError, ValueError, TypeError, KeyError, AttributeError, pl.exceptions.PolarsError):
-        pass
-    raise ConfigError(f"{where}: {text!r} is no Polars type; such as 'Int64', 'Float64', 'String', \"Datetime('us')\"")
-
-
-def _dtype(node: ast.expr) -> Any:
-    if isinstance(node, ast.Name):
-        kind = getattr(pl, node.id)
-        if isinstance(kind, type) and issubclass(kind, pl.DataType):
-            return kind()
-        raise ValueError(node.id)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        kind = getattr(pl, node.func.id)
-        if not (isinstance(kind, type) and issubclass(kind, pl.DataType)):
-            raise ValueError(node.func.id)
-        return kind(*map(_argument, node.args), **{str(word.arg): _argument(word.value) for word in node.keywords})
-    raise ValueError(ast.dump(node))
-
-
-def _argument(node: ast.expr) -> Any:
-    if isinstance(node, (ast.Name, ast.Call)):
-        return _dtype(node)
-    if isinstance(node, ast.Dict):
-        return {
-            ast.literal_eval(key): _argument(value) for key, value in zip(node.keys, node.values, strict=True) if key
-        }
-    if isinstance(node, ast.List):
-        return [_argument(item) for item in node.elts]
-    return ast.literal_eval(node)

@@ -21,9 +21,9 @@ import vizflow._core as _core
 from vizflow import _language as language
 from vizflow._integers import checked_all
 from vizflow._language import Tree
-from vizflow._plans import columns as columns_of
-from vizflow._plans import plugin
 from vizflow.errors import DataError, StorageError
+from vizflow.lazy.frames import columns as columns_of
+from vizflow.lazy.frames import plugin
 
 PLAN_FORMAT = 2
 

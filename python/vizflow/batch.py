@@ -23,7 +23,7 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _counts, _day, _fingerprint, _folder, _machine, _pipelines, _progress, _schema, _work
+from vizflow import _counts, _day, _fingerprint, _folder, _machine, _pipelines, _progress, _work
 from vizflow._fingerprint import Verdict
 from vizflow._pipelines import Pipeline
 from vizflow._pool import Pool
@@ -34,6 +34,7 @@ from vizflow.errors import ConfigError, EmptyWarning, Error, SchemaChangeWarning
 from vizflow.files import json as _json
 from vizflow.files import places
 from vizflow.files.stamp import Stamp
+from vizflow.schema import rules
 
 __all__ = ["BatchError", "BatchReport", "run_batch", "status"]
 
@@ -394,7 +395,7 @@ class _Batch:
         there = [date for date, found in self.outcomes.items() if found["status"] in KEPT]
         paths = [path for date in there if (path := self.config.get_partial_path(date)).is_file()]
         with contextlib.suppress(StorageError):  # one went meanwhile; the report says so
-            _schema.alert(paths, warn=lambda text: warnings.warn(text, SchemaChangeWarning, stacklevel=7))
+            rules.alert(paths, warn=lambda text: warnings.warn(text, SchemaChangeWarning, stacklevel=7))
 
     def _warn(self, notes: dict[str, list[str]]) -> None:
         """Give each warning once, with the dates it came on; partials of older code among them."""

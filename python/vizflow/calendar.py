@@ -21,10 +21,10 @@ import polars as pl
 
 import vizflow._core as _core
 from vizflow import _calendars
-from vizflow._plans import plugin
 from vizflow.dates import Day, check_day
 from vizflow.errors import CalendarRangeError, ConfigError, SchemaError, StorageError
 from vizflow.files import places
+from vizflow.lazy.frames import plugin
 from vizflow.market import Market, Session, _session_of
 
 __all__ = [

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 import polars as pl
 
 import vizflow._core as _core
-from vizflow import _clock, _schema
+from vizflow import _clock
 from vizflow._check_day import Day, Options
 from vizflow._check_days import Across, size_text
 from vizflow._clock import TimeUnit
@@ -26,6 +26,8 @@ from vizflow.errors import ConfigError
 from vizflow.files import atomic
 from vizflow.files import json as _json
 from vizflow.market import Market, grace_nanoseconds
+from vizflow.schema import rules
+from vizflow.schema import types as _types
 
 __all__ = ["CheckReport", "check", "command"]
 
@@ -356,5 +358,5 @@ def _value_text(value: Any) -> str:
 
 def _jsonable(value: Any) -> Any:
     if isinstance(value, (pl.DataType, type)):
-        return _schema.type_text(_schema._type(value, "schema"))
+        return _types.type_text(rules._type(value, "schema"))
     return value if isinstance(value, (str, int, float, bool, list, tuple, type(None))) else str(value)

@@ -12,12 +12,14 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _csv, _schema, io
+from vizflow import io
 from vizflow.dates import check_date
 from vizflow.errors import ConfigError, StorageError, near_names
 from vizflow.files import places
 from vizflow.files.stamp import Stamp
 from vizflow.market import Market
+from vizflow.schema import csv as _csv
+from vizflow.schema import rules
 
 __all__ = ["Config", "Context"]
 
@@ -100,7 +102,7 @@ class Config:
             places.check_pattern(pattern, f"the pattern of the input {name!r},")
         _csv.check_options(self.csv)
         Market.get(self.market)
-        _schema.check_rules(self.schema)
+        rules.check_rules(self.schema)
 
     def col(self, semantic: str) -> str:
         """Get the actual column name from a semantic name; a name that is not mapped is its own."""

@@ -31,10 +31,10 @@ from vizflow._cube import (
     stored,
     write,
 )
-from vizflow._plans import columns as selected
 from vizflow._states import Plan
 from vizflow.errors import ConfigError, DataError, SchemaError, StorageError, near_names
 from vizflow.files import atomic, places
+from vizflow.lazy.frames import columns as selected
 
 __all__ = ["Cube", "Dim", "Estimate"]
 

@@ -15,11 +15,11 @@ from typing import Any, Literal, TypeAlias
 import polars as pl
 
 import vizflow._core as _core
-from vizflow._groups import Groups, Names, days_of, groups_of, spelt_as
-from vizflow._plans import Frame, as_lazy, column_type, require, require_new, threads
 from vizflow._sides import SideValue, check_sides
-from vizflow._stream import two_pass
 from vizflow.errors import ConfigError, DataError, SchemaError, UnlistedSideWarning, translated
+from vizflow.lazy.frames import Frame, as_lazy, column_type, require, require_new, threads
+from vizflow.lazy.two_pass import two_pass
+from vizflow.schema.groups import Groups, Names, days_of, groups_of, spelt_as
 
 __all__ = ["Enricher", "FIFOMatch", "State", "TagCondition", "TagRule", "TagRunning"]
 

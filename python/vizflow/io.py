@@ -14,10 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _csv, _partial, _schema
-from vizflow._plans import Frame, as_lazy
-from vizflow._plans import columns as selected
-from vizflow._stream import batches, refuse_fewer
+from vizflow import _partial
 from vizflow.errors import (
     ConfigError,
     DataError,
@@ -32,7 +29,12 @@ from vizflow.errors import (
 from vizflow.files import arrow, places
 from vizflow.files import digest as _digest
 from vizflow.files.atomic import atomic, refuse_folder
-from vizflow.files.stamp import identity
+from vizflow.lazy.frames import Frame, as_lazy
+from vizflow.lazy.frames import columns as selected
+from vizflow.lazy.reading import identity
+from vizflow.lazy.two_pass import batches, refuse_fewer
+from vizflow.schema import csv as _csv
+from vizflow.schema import rules
 
 __all__ = ["load", "save", "scan"]
 
@@ -119,7 +121,7 @@ def scan(
         lf = _partial.view(path, lf, states=states, verify=verify, whole=whole)
     elif states:
         raise ConfigError(f"{path.name}: it holds no states; partials are Parquet files")
-    return _schema.apply(lf, schema or {}, str(path))
+    return rules.apply(lf, schema or {}, str(path))
 
 
 def load(
@@ -212,7 +214,7 @@ def stored(path: Path, columns: list[str], digest: str) -> pl.DataFrame:
 
 
 def _reader(
-    path: Path, csv: _csv.Options | None = None, schema: _schema.Rules | None = None
+    path: Path, csv: _csv.Options | None = None, schema: rules.Rules | None = None
 ) -> Callable[..., pl.LazyFrame]:
     if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises where it may not look)
         raise StorageError(f"{path} is a folder, and a file is read; vf.reduce({str(path)!r}) merges its partials")
@@ -233,7 +235,7 @@ def _reader(
 
 
 @contextmanager
-def reading(path: Path, schema: _schema.Rules | None = None, csv: _csv.Options | None = None) -> Iterator[None]:
+def reading(path: Path, schema: rules.Rules | None = None, csv: _csv.Options | None = None) -> Iterator[None]:
     """Name the file when its bytes cannot be read, and the file's row when one of `schema`'s casts fails.
 
     A file that vanishes or changes meanwhile is an error too: what was read of it belongs to no version of it.
@@ -246,7 +248,7 @@ def reading(path: Path, schema: _schema.Rules | None = None, csv: _csv.Options |
         if isinstance(error, Error) and not isinstance(error, DataError):
             raise
         if schema and isinstance(error, (DataError, pl.exceptions.InvalidOperationError, pl.exceptions.ComputeError)):
-            _schema.raise_bad_values(_as_in_file(path, csv), schema, str(path))
+            rules.raise_bad_values(_as_in_file(path, csv), schema, str(path))
         if is_csv(path) and isinstance(error, pl.exceptions.ComputeError):
             _csv.raise_unparsed(path, csv or {}, error)
         ours = isinstance(error, Error) and not isinstance(error, PanicError)
@@ -318,7 +320,7 @@ def height(path: Path, csv: _csv.Options | None) -> int:
     return int(_reader(path, csv)(path).select(pl.len()).collect(engine="streaming").item())
 
 
-def read_through(path: Path, schema: _schema.Rules | None, csv: _csv.Options | None) -> None:
+def read_through(path: Path, schema: rules.Rules | None, csv: _csv.Options | None) -> None:
     """Read a file to its end, for what is raised on the way."""
     for _ in batches(scan(path, schema=schema, csv=csv)):
         pass

@@ -11,11 +11,11 @@ from typing import Any
 
 import polars as pl
 
-from vizflow._groups import Groups, Names, days_of
-from vizflow._plans import Frame, as_lazy, column_type
-from vizflow._stream import BATCH_ROWS, _collected, _learn, gathered, is_replayable, rows, source
 from vizflow.enrichment import Enricher, FIFOMatch, _fifo_schema, _FifoStep, _Opening, _require_columns
 from vizflow.errors import ConfigError, DataError, SchemaError
+from vizflow.lazy.frames import Frame, as_lazy, column_type
+from vizflow.lazy.two_pass import BATCH_ROWS, _collected, _learn, gathered, is_replayable, rows, source
+from vizflow.schema.groups import Groups, Names, days_of
 
 __all__ = ["closing_lots"]
 

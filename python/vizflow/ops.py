@@ -17,15 +17,17 @@ import vizflow._core as _core
 from vizflow import _clock, _partial
 from vizflow._clock import TimeUnit
 from vizflow._clock import local_day as _local_day
-from vizflow._groups import DATE, Days, Groups, Names, Reading, groups_of, key_names, paired
 from vizflow._integers import checked
-from vizflow._lineage import day_of, note
-from vizflow._lineage import known as known_bins
 from vizflow._metrics import Job, make_job
-from vizflow._plans import Frame, as_lazy, column, column_type, plugin, require, require_new, threads
-from vizflow._plans import columns as selected
 from vizflow._states import frame_of
-from vizflow._stream import (
+from vizflow.dates import Day
+from vizflow.errors import ConfigError, DataError, SchemaError, near_names, translated
+from vizflow.lazy import notes as _notes
+from vizflow.lazy.frames import Frame, as_lazy, column, column_type, plugin, require, require_new, threads
+from vizflow.lazy.frames import columns as selected
+from vizflow.lazy.lineage import day_of, note
+from vizflow.lazy.lineage import known as known_bins
+from vizflow.lazy.two_pass import (
     GROUPED_ROWS,
     Function,
     ahead,
@@ -39,22 +41,17 @@ from vizflow._stream import (
     with_columns,
     with_function,
 )
-from vizflow.dates import Day
-from vizflow.errors import ConfigError, DataError, SchemaError, near_names, translated
 from vizflow.market import Market, Outside, _check_outside, grace_nanoseconds
 from vizflow.numbers import real
+from vizflow.schema.groups import DATE, Days, Groups, Names, Reading, groups_of, key_names, paired
 
-__all__ = ["aggregate", "bin", "forward_return", "mid", "near_integer", "parse_time", "time_report"]
+__all__ = ["aggregate", "bin", "forward_return", "mid", "parse_time", "time_report"]
 
 Method: TypeAlias = Literal["backward", "forward", "nearest"]
 Gaps: TypeAlias = Literal["bridge", "null"]
 
 _OUTSIDE = {"null": 0, "clip": 1, "raise": 2}
 _METHODS = {"backward": 0, "forward": 1, "nearest": 2}
-_INTEGER_FORMATS: dict[type[pl.DataType], str] = {
-    pl.Int8: "c", pl.Int16: "s", pl.Int32: "i", pl.Int64: "l",
-    pl.UInt8: "C", pl.UInt16: "S", pl.UInt32: "I", pl.UInt64: "L",
-}  # fmt: skip
 _SECOND = 1_000_000_000
 _NO_END = 2**63 - 1
 ELAPSED = "elapsed_seconds"
@@ -182,7 +179,7 @@ def parse_time(
     at = _clock.hours(schema, market, date, date_col, read, "parse_time")
     options = {"outside": _OUTSIDE[outside], "grace_ns": grace_nanoseconds(grace)}
     whole = outside == "raise" or read.by_digits or _clock.is_doubtful(lf, read, at.market)
-    elapsed = _partial.note_times(timestamp_col, lf, partial(_clock.plan, read, at, options, whole))
+    elapsed = _notes.note_times(timestamp_col, lf, partial(_clock.plan, read, at, options, whole))
     return lf.with_columns(elapsed.alias(ELAPSED))
 
 
@@ -263,43 +260,6 @@ def mid(bid: str | pl.Expr, ask: str | pl.Expr) -> pl.Expr:
     """
     sides = [pl.col(side) if isinstance(side, str) else side for side in (bid, ask)]
     return plugin("mid", sides)
-
-
-def near_integer(
-    column: str | pl.Expr, dtype: type[pl.DataType] | pl.DataType = pl.Int64, *, tolerance: float = 1e-6
-) -> pl.Expr:
-    """Cast floats that are integers but for noise: 1.00000002 is 1; 125.5 is an error, never 125 or 126.
-
-    Parameters
-    ----------
-    column
-        Float column; null stays null.
-    dtype
-        Integer type of the result.
-    tolerance
-        How far from an integer a value may lie, relative to ``max(1, |value|)``; 0 <= tolerance < 0.5. Never further
-        than 0.001, or `tolerance` itself where that is more: 1500000.5 is no integer, whatever is relative about it.
-
-    Raises
-    ------
-    DataError
-        When collected: values that are no integers, NaN, infinite, or do not fit, with count and first row. Those are
-        the batch's where the streaming engine hands rows over in batches; `run` and `load` give the file's.
-
-    Examples
-    --------
-    >>> import polars as pl, vizflow as vf
-    >>> pl.DataFrame({"qty": [1.00000002, 0.99999998, None]}).select(vf.near_integer("qty"))["qty"].to_list()
-    [1, 1, None]
-    """
-    base = dtype if isinstance(dtype, type) else type(dtype)
-    if base not in _INTEGER_FORMATS:
-        raise ConfigError(f"near_integer casts to an integer type, not to {dtype}")
-    near = real(tolerance)
-    if near is None or not 0 <= near < 0.5:
-        raise ConfigError(f"tolerance is {tolerance!r}; 0 <= tolerance < 0.5 is accepted")
-    expr = pl.col(column) if isinstance(column, str) else column
-    return plugin("cast_integer", [expr], format=_INTEGER_FORMATS[base], tolerance=float(near))
 
 
 # ---- returns ----------------------------------------------------------------------------------------------------
@@ -643,7 +603,7 @@ def bin(df: Frame, widths: Mapping[str, float], *, snap: bool = False) -> pl.Laz
         told = note({f"{name}_bin": float(wide)})
         bins[f"{name}_bin"] = plugin("bin_index", [pl.col(name), told], width=float(wide), snap=snap)
     require_new(schema, bins, "bin")
-    _partial.note_bins({f"{name}_bin": float(width) for name, width in widths.items()})
+    _notes.note_bins({f"{name}_bin": float(width) for name, width in widths.items()})
     return with_columns(lf, bins)
 
 
@@ -725,16 +685,16 @@ def aggregate(
     job = make_job(metrics, schema, keys, derived=derived, mergeable=mergeable)
     out = _result_schema(schema, keys, metrics, job)
 
-    notes = _partial.current()
+    notes = _notes.current()
 
     bins = known_bins(lf)
     known = day_of(bins, ELAPSED)
     days = Days(DATE if job.plan is not None and known is None and DATE in schema else None)
 
     def states() -> pl.DataFrame:
-        with _partial.resumed(notes):
+        with _notes.resumed(notes):
             states, entered = _collect_states(lf, schema, keys, job, days)
-            _partial.note_entered(id(job.plan or job), entered)
+            _notes.note_entered(id(job.plan or job), entered)
             return states
 
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
@@ -745,7 +705,7 @@ def aggregate(
         bins = {name: what for name, what in bins.items() if name in keys and day_of(bins, name) is None}
         dates = () if known is None else (known,)
         _partial.remember(frame, _partial.Traced(job.plan, states, bins, dates, days.met))
-    _partial.note_aggregate(mergeable)
+    _notes.note_aggregate(mergeable)
     return frame
 
 

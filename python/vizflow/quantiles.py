@@ -17,11 +17,11 @@ from typing import Any, Literal
 import polars as pl
 
 import vizflow._core as _core
-from vizflow._lineage import edges_text, note
-from vizflow._plans import Frame, as_lazy, column_type, plugin, require_new
-from vizflow._stream import batches, is_replayable
 from vizflow.errors import ConfigError, DataError, SchemaError, StorageError, translated
 from vizflow.files import atomic, digest, places
+from vizflow.lazy.frames import Frame, as_lazy, column_type, plugin, require_new
+from vizflow.lazy.lineage import edges_text, note
+from vizflow.lazy.two_pass import batches, is_replayable
 from vizflow.numbers import whole
 
 __all__ = ["Edges", "qbin", "qbin_edges"]

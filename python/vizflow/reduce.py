@@ -19,12 +19,12 @@ import vizflow._core as _core
 from vizflow import _partial, io
 from vizflow._metrics import merging
 from vizflow._partial import Traced
-from vizflow._plans import columns as selected
-from vizflow._plans import threads
 from vizflow._states import Plan, frame_of
-from vizflow._stream import source
 from vizflow.dates import check_date
 from vizflow.errors import ConfigError, SchemaError, StorageError, near_names, translated
+from vizflow.lazy.frames import columns as selected
+from vizflow.lazy.frames import threads
+from vizflow.lazy.two_pass import source
 
 __all__ = ["reduce"]
 

@@ -17,17 +17,17 @@ import polars as pl
 import vizflow._core as _core
 from vizflow import io
 from vizflow._clock import TimeUnit
-from vizflow._groups import Groups, Names, Reading, as_dates, check_key, groups_of, key_names, paired
-from vizflow._plans import Frame, as_lazy, column_type, plugin, require, require_new, threads
 from vizflow._sides import SideValue, check_sides
-from vizflow._stream import BATCH_ROWS, batches, is_replayable, source, two_pass
 from vizflow.config import Config
 from vizflow.dates import Day, _day, check_date
 from vizflow.errors import CalendarRangeError, ConfigError, DataError, SchemaError, StorageError, translated
 from vizflow.files import places
+from vizflow.lazy.frames import Frame, as_lazy, column_type, plugin, require, require_new, threads
+from vizflow.lazy.two_pass import BATCH_ROWS, batches, is_replayable, source, two_pass
 from vizflow.market import Market, Session, grace_nanoseconds
 from vizflow.numbers import real
 from vizflow.ops import ELAPSED, Gaps, Method, _before_end, _day_end, _left, parse_time
+from vizflow.schema.groups import Groups, Names, Reading, as_dates, check_key, groups_of, key_names, paired
 
 __all__ = ["daily", "mark_to_close", "merge_forward", "overnight_return", "sign_by_side"]
 

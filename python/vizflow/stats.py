@@ -12,9 +12,9 @@ from typing import Any
 import polars as pl
 
 from vizflow._clusters import ratios
-from vizflow._plans import Frame, as_lazy, require
 from vizflow.cube import Cube
 from vizflow.errors import ConfigError, SchemaError
+from vizflow.lazy.frames import Frame, as_lazy, require
 from vizflow.numbers import whole
 from vizflow.ops import aggregate
 

@@ -6,18 +6,8 @@ Not for what is in it.
 from __future__ import annotations
 
 import datetime as dt
-import os
 from dataclasses import dataclass
 from pathlib import Path
-
-
-def identity(path: str | os.PathLike[str]) -> tuple[int, int, int, int] | None:
-    """Give what tells one version of a file from another on this machine; None: it is not there."""
-    try:
-        stat = os.stat(path)  # noqa: PTH116 (names of plans are text)
-    except (OSError, ValueError):
-        return None
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 @dataclass(frozen=True)

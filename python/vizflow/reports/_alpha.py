@@ -16,9 +16,9 @@ import polars as pl
 from vizflow import viz
 from vizflow._cells import Cells, Units, from_sums, t_quantile
 from vizflow._look import Unit, check_units, unit_of
-from vizflow._plans import require
 from vizflow.config import Config
 from vizflow.errors import ConfigError, DataError, translated
+from vizflow.lazy.frames import require
 from vizflow.numbers import whole
 from vizflow.reports import _partials
 from vizflow.reports._days import DAY, Prepare, check_every, check_numbers, choose, days

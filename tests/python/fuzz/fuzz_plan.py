@@ -31,8 +31,10 @@ else:
 
 import polars as pl
 
-from vizflow import _cube, _partial, _schema, _states, io
+from vizflow import _cube, _partial, _states, io
 from vizflow.files import atomic, digest
+from vizflow.lazy import notes
+from vizflow.schema import rules
 
 ROWS = pl.DataFrame(
     {
@@ -101,7 +103,7 @@ def partial(which: int) -> tuple[pl.DataFrame, dict[str, str]]:
     """Give what a partial stores, and its metadata."""
     frame = vf.bin(ROWS.lazy(), {"alpha": 1e-4})
     path = folder() / f"sound{which}.parquet"
-    with _partial.noting():
+    with notes.noting():
         vf.save(vf.aggregate(frame, ["alpha_bin", "side"][: 1 + which % 2], METRICS[which % 4]), path)
     known = {k: v for k, v in pl.read_parquet_metadata(path).items() if k.startswith("vizflow.")}
     dated = {"vizflow.date": "20240102", "vizflow.dates": '["20240102"]', "vizflow.bins": '{"alpha_bin": 0.0001}'}
@@ -183,7 +185,7 @@ def resealed(metadata: dict[str, str], frame: pl.DataFrame) -> dict[str, str]:
         plan = _states.Plan.from_json(metadata["vizflow.plan"])
     except (KeyError, vf.Error):
         return metadata
-    return {**metadata, "vizflow.schema_version": _schema.schema_version(frame.schema, plan.id, bins)}
+    return {**metadata, "vizflow.schema_version": rules.schema_version(frame.schema, plan.id, bins)}
 
 
 def resummed(text: str) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import vizflow as vf
-from vizflow._stream import origin
+from vizflow.lazy.two_pass import origin
 
 ROW = st.fixed_dictionaries(
     {

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 import vizflow as vf
 from support import raises
-from vizflow import _folder, _partial, _stream
+from vizflow import _folder, _partial
 from vizflow.files import digest
+from vizflow.lazy import two_pass
 
 DAY = pl.DataFrame({"side": ["B", "S", "B", None], "qty": [100, 50, 300, 7], "price": [10.0, 10.5, 11.0, None]})
 METRICS = {"n": pl.len(), "qty": pl.col("qty").sum(), "mean": pl.col("price").mean()}
@@ -232,15 +233,15 @@ def test_a_reading_that_ends_early_without_a_word(
 ) -> None:
     path = vf.save(DAY, tmp_path / f"day{suffix}")
     plan = SHORTENED[made](vf.scan(path))
-    assert sum(batch.height for batch in _stream.batches(plan)) == 4
+    assert sum(batch.height for batch in two_pass.batches(plan)) == 4
     sink = pl.LazyFrame.sink_batches
     monkeypatch.setattr(
         pl.LazyFrame, "sink_batches", lambda self, *given, **options: sink(self.head(3), *given, **options)
     )
     with raises(vf.StorageError, path.name, "3 rows were read", "says that it has 4"):
-        list(_stream.batches(plan))
+        list(two_pass.batches(plan))
     for fewer in (plan.filter(pl.col("qty") > 60), plan.head(3), plan.select(pl.col("qty").sum())):
-        assert sum(batch.height for batch in _stream.batches(fewer)) in (1, 2, 3)
+        assert sum(batch.height for batch in two_pass.batches(fewer)) in (1, 2, 3)
 
 
 def test_a_date_whose_reading_ends_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,7 +297,7 @@ def test_a_day_changed_between_its_two_readings(
     """What was learnt is the same in both versions, and only a column that is read once is another."""
     path = vf.save(TIMED, tmp_path / f"day{suffix}")
     other = vf.save(TIMED.with_columns(note=pl.lit("q")), tmp_path / f"other{suffix}")
-    emit = _stream._emit
+    emit = two_pass._emit
 
     def later(*given: Any) -> Any:
         if how == "replaced":
@@ -310,7 +311,7 @@ def test_a_day_changed_between_its_two_readings(
     plan = TWICE_READ[steps](vf.scan(path))
     right = plan.collect()
     assert right["note"].is_in(TIMED["note"].implode()).all()
-    monkeypatch.setattr(_stream, "_emit", later)
+    monkeypatch.setattr(two_pass, "_emit", later)
     try:
         plan.collect()
     except vf.ReplayError as error:

@@ -17,8 +17,8 @@ import polars as pl
 import pytest
 
 import vizflow as vf
-from vizflow._stream import batches, rows
 from vizflow.errors import PanicError
+from vizflow.lazy.two_pass import batches, rows
 
 ROWS = 3_000
 DAY = pl.DataFrame(

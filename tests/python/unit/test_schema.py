@@ -12,9 +12,10 @@ import pytest
 
 import vizflow as vf
 from support import chunked, raises
-from vizflow import _schema
-from vizflow._schema import PartialSchema, alert, schema_version, type_text
 from vizflow.errors import ConfigError, DataError, SchemaError, StorageError
+from vizflow.schema import rules as _schema
+from vizflow.schema.rules import PartialSchema, alert, schema_version
+from vizflow.schema.types import type_text
 
 # ---- rules that are refused --------------------------------------------------------------------------------------
 

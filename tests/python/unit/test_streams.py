@@ -15,8 +15,8 @@ from polars.testing import assert_frame_equal
 import vizflow as vf
 import vizflow._core as _core
 from support import Watched, chunked, eager_steps, raises
-from vizflow._stream import is_replayable
 from vizflow.errors import ReplayError
+from vizflow.lazy.two_pass import is_replayable
 
 Step = Callable[[pl.LazyFrame], pl.LazyFrame]
 ADDED = ["matched_entry_id", "matched_qty", "holding_period", "is_closed"]

@@ -18,9 +18,6 @@ from typing import Any
 
 import polars as pl
 
-from vizflow._lineage import Bins
-from vizflow._plans import plugin
-from vizflow._stream import batches
 from vizflow.errors import (
     ConfigError,
     DataError,
@@ -33,8 +30,12 @@ from vizflow.errors import (
 )
 from vizflow.files import digest
 from vizflow.files.places import look
+from vizflow.lazy.frames import plugin
+from vizflow.lazy.lineage import Bins
+from vizflow.lazy.two_pass import batches
 from vizflow.numbers import real
-from vizflow.ops import near_integer
+from vizflow.schema.casts import near_integer
+from vizflow.schema.types import _is_type, type_text
 
 __all__ = ["FORMAT", "PartialSchema", "alert", "schema_version"]
 
@@ -124,10 +125,6 @@ def _type(value: Any, where: str) -> pl.DataType:
         except TypeError:
             raise ConfigError(f"{where}: {value.__name__} needs to be told of what, as pl.List(pl.Int64)") from None
     raise ConfigError(f"{where}: {value!r} is no data type; a Polars type, as pl.Int64, is accepted")
-
-
-def _is_type(value: Any) -> bool:
-    return isinstance(value, type) and issubclass(value, pl.DataType)
 
 
 def _default_series(rule: Rule, where: str) -> pl.Series:
@@ -365,26 +362,6 @@ def schema_version(schema: Mapping[str, Any], plan_id: str | None, bins: Bins | 
         Column to bin width.
     """
     return PartialSchema.of(schema, plan_id, bins).version
-
-
-def type_text(dtype: Any) -> str:
-    """Name a type the same in every version of Polars."""
-    dtype = dtype() if _is_type(dtype) and dtype not in (pl.List, pl.Array, pl.Struct, pl.Enum) else dtype
-    if isinstance(dtype, pl.Datetime):
-        return f"Datetime[{dtype.time_unit}, {dtype.time_zone}]" if dtype.time_zone else f"Datetime[{dtype.time_unit}]"
-    if isinstance(dtype, pl.Duration):
-        return f"Duration[{dtype.time_unit}]"
-    if isinstance(dtype, pl.Decimal):
-        return f"Decimal[{dtype.precision}, {dtype.scale}]"
-    if isinstance(dtype, pl.Enum):
-        return f"Enum[{json.dumps(dtype.categories.to_list(), ensure_ascii=False)}]"
-    if isinstance(dtype, pl.List):
-        return f"List[{type_text(dtype.inner)}]"
-    if isinstance(dtype, pl.Array):
-        return f"Array[{type_text(dtype.inner)}, {dtype.shape}]"
-    if isinstance(dtype, pl.Struct):
-        return f"Struct[{', '.join(f'{field.name}: {type_text(field.dtype)}' for field in dtype.fields)}]"
-    return type(dtype).__name__ if isinstance(dtype, pl.DataType) else getattr(dtype, "__name__", str(dtype))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ Python when the interpreter ends. Not for what is done with the rows: `_stream`.
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 import time
 import weakref
@@ -158,3 +159,12 @@ def _end() -> None:
         reading.end(max(0.0, deadline - time.monotonic()))
     while _inside.calls and time.monotonic() < deadline:
         time.sleep(0.001)
+
+
+def identity(path: str | os.PathLike[str]) -> tuple[int, int, int, int] | None:
+    """Give what tells one version of a file from another on this machine; None: it is not there."""
+    try:
+        stat = os.stat(path)  # noqa: PTH116 (names of plans are text)
+    except (OSError, ValueError):
+        return None
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns

@@ -24,12 +24,11 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 import vizflow._core as _core
-from vizflow import _partial
-from vizflow._lineage import scan_name
-from vizflow._plans import columns as selected
-from vizflow._reading import Guarded, Reading
 from vizflow.errors import ReplayError, StorageError, translated
-from vizflow.files.stamp import identity
+from vizflow.lazy import notes as _partial
+from vizflow.lazy.frames import columns as selected
+from vizflow.lazy.lineage import scan_name
+from vizflow.lazy.reading import Guarded, Reading, identity
 
 T = TypeVar("T")
 

@@ -12,9 +12,9 @@ from typing import TypeAlias
 
 import polars as pl
 
-from vizflow._plans import column_type
 from vizflow.dates import Day, check_day
 from vizflow.errors import ConfigError, DataError, SchemaError
+from vizflow.lazy.frames import column_type
 
 Names: TypeAlias = "str | Sequence[str] | None"
 

@@ -1,6 +1,6 @@
 """CSV files: the options that Polars' reader is given, types that a schema knows before it guesses, what went wrong.
 
-Not for the schema's casts themselves (`vizflow._schema`), nor for other formats.
+Not for the schema's casts themselves (`vizflow.schema.rules`), nor for other formats.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _schema
-from vizflow._plans import plugin
 from vizflow.errors import ConfigError, DataError, StorageError
-from vizflow.ops import near_integer
+from vizflow.lazy.frames import plugin
+from vizflow.schema import rules as _schema
+from vizflow.schema.casts import near_integer
 
 Options = Mapping[str, Any]
 

@@ -23,7 +23,8 @@ import polars as pl
 from polars.testing import assert_frame_equal
 
 import vizflow as vf
-from vizflow import _partial
+from vizflow.partials import traced as _traced
+from vizflow.partials import versions
 
 KEYS = ["alpha_bin", "return_bin", "side"]
 METRICS = {
@@ -54,10 +55,10 @@ def make(folder: Path, dates: int) -> None:
         )
         rows = pl.concat([rows, rows.sample(cells.height // 2, with_replacement=True, seed=number)])
         date = (dt.date(2024, 1, 1) + dt.timedelta(days=number)).strftime("%Y%m%d")
-        traced = _partial.traced(vf.aggregate(rows, KEYS, METRICS))
+        traced = _traced.traced(vf.aggregate(rows, KEYS, METRICS))
         assert traced is not None
         states = traced.states()
-        vf.save(states, folder / f"{date}.parquet", metadata=_partial.describe(traced.plan, states.schema, {}, [date]))
+        vf.save(states, folder / f"{date}.parquet", metadata=versions.describe(traced.plan, states.schema, {}, [date]))
 
 
 def bytes_a_cell(folder: Path) -> str:

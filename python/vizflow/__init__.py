@@ -28,8 +28,8 @@ from vizflow.io import load, save, scan
 from vizflow.lots import closing_lots
 from vizflow.market import CN, CRYPTO, HK, HKEX_NORTHBOUND, KR, US, Market, Session
 from vizflow.ops import aggregate, bin, forward_return, mid, parse_time, time_report
+from vizflow.partials.reduce import reduce
 from vizflow.quantiles import Edges, qbin, qbin_edges
-from vizflow.reduce import reduce
 from vizflow.returns import daily, mark_to_close, merge_forward, overnight_return, sign_by_side
 from vizflow.run import run
 from vizflow.schema.casts import near_integer

@@ -14,13 +14,13 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
-from vizflow import _partial
 from vizflow._clusters import ratios
 from vizflow._look import Unit, check_units, unit_of
 from vizflow.errors import ConfigError, DataError, SchemaError
 from vizflow.lazy.frames import as_lazy, require
 from vizflow.numbers import real
 from vizflow.ops import aggregate
+from vizflow.partials import traced
 
 N, VALID, COVERAGE, ERROR, DATES = "__n", "__valid", "__coverage", "__error", "__dates"
 
@@ -207,7 +207,7 @@ def measure(
 def _knows_states(data: Any, metrics: Mapping[str, str | pl.Expr], weight: str | None, count: str | None) -> bool:
     """Tell whether a frame's metrics can be merged over what a figure does not show: it came untouched from us."""
     plain = weight is None and count is None and all(isinstance(metric, str) for metric in metrics.values())
-    return plain and isinstance(data, (pl.LazyFrame, pl.DataFrame)) and _partial.traced(data) is not None
+    return plain and isinstance(data, (pl.LazyFrame, pl.DataFrame)) and traced.traced(data) is not None
 
 
 def is_partials(data: Any) -> bool:

@@ -15,11 +15,12 @@ from typing import Any
 import polars as pl
 
 import vizflow._core as _core
-from vizflow import _clock, _partial, io
-from vizflow._partial import Outcome
+from vizflow import _clock, io
 from vizflow.errors import Error
 from vizflow.lazy import two_pass
 from vizflow.lazy.notes import Notes, Times
+from vizflow.partials import traced
+from vizflow.partials.file import Outcome
 from vizflow.schema import csv as _csv
 
 Counts = dict[str, Any]
@@ -42,7 +43,7 @@ def of(path: Path, csv: _csv.Options, given: Any, notes: Notes, outcome: Outcome
     if steps:
         counts["steps"] = steps
     if notes.entered:
-        own = notes.entered.get(id(_partial.plan_of(given)))
+        own = notes.entered.get(id(traced.plan_of(given)))
         counts["aggregated"] = own if own is not None else max(notes.entered.values())
     return {**counts, "kept": outcome.stored.height}
 

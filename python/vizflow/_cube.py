@@ -19,10 +19,8 @@ from typing import Any, Literal
 import polars as pl
 
 import vizflow._core as _core
-from vizflow import _partial, io
+from vizflow import io
 from vizflow._axes import Dim
-from vizflow._partial import is_width
-from vizflow._states import Plan, StateSpec
 from vizflow.errors import ConfigError, DataError, SchemaError, StorageError, near_names, translated
 from vizflow.files import digest
 from vizflow.files import places as _places
@@ -30,7 +28,10 @@ from vizflow.lazy.frames import columns as selected
 from vizflow.lazy.frames import threads
 from vizflow.lazy.lineage import Bins
 from vizflow.numbers import real, whole
-from vizflow.reduce import _chosen, _Part, _parts, alike
+from vizflow.partials import traced as _partial
+from vizflow.partials.file import is_width
+from vizflow.partials.parts import _chosen, _Part, _parts, alike
+from vizflow.partials.plan import Plan, StateSpec
 
 DATE = "date"
 Layout = Literal["auto", "dense", "sparse"]

@@ -18,9 +18,8 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _counts, _fingerprint, _folder, _partial, _pipelines, calendar, io
+from vizflow import _counts, _fingerprint, _folder, _pipelines, calendar, io
 from vizflow._fingerprint import Verdict
-from vizflow._partial import Outcome
 from vizflow._pipelines import Pipeline
 from vizflow.config import Config, Context
 from vizflow.dates import check_date
@@ -31,6 +30,8 @@ from vizflow.lazy import notes as _notes
 from vizflow.lazy.frames import as_lazy
 from vizflow.lazy.notes import Notes
 from vizflow.market import Market
+from vizflow.partials import file, traced
+from vizflow.partials.file import Outcome
 
 
 def context(config: Config, date: str) -> Context:
@@ -99,7 +100,7 @@ def execute(
             verdict, counts = _verdict(target, parts)
             if not verdict.reasons:
                 return Done(None, verdict, counts)
-        outcome = _partial.outcome(built.given, built.notes, date)
+        outcome = file.outcome(built.given, built.notes, date)
         counts = _counts.of(path, config.csv, built.given, built.notes, outcome)
     seconds = time.perf_counter() - started
     if target is not None:
@@ -198,13 +199,13 @@ def _reading(path: Path, ctx: Context) -> Iterator[None]:
 
 
 def _parts(pipeline_fn: Pipeline, ctx: Context, built: _Built, code: str | None) -> dict[str, str]:
-    plan = _partial.plan_of(built.given)
+    plan = traced.plan_of(built.given)
     if plan is not None:
         made, names = f"states:{plan.id}", list(plan.group_by)
     else:
         schema = as_lazy(built.given).collect_schema()
         made, names = _fingerprint.columns_id(schema), schema.names()
-    bins = _partial.bins_of(built.given, built.notes, names)
+    bins = file.bins_of(built.given, built.notes, names)
     return {**_fingerprint.parts(pipeline_fn, ctx, built.stamp, made, code), "vizflow.bins": json.dumps(bins)}
 
 

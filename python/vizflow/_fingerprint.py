@@ -1,6 +1,6 @@
 """What a partial was made from, as text in its metadata, and whether it would be made from the same today.
 
-Not for the metrics' plan itself (`vizflow._partial`): only its id is compared here.
+Not for the metrics' plan itself (`vizflow.partials.file`): only its id is compared here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from vizflow.files import digest as _digest
 from vizflow.files import places
 from vizflow.files.stamp import Stamp
 from vizflow.market import Market, Session
-from vizflow.schema.rules import FORMAT
+from vizflow.partials.versions import FORMAT
 from vizflow.schema.types import text_of
 
 

@@ -34,7 +34,7 @@ from vizflow.errors import ConfigError, EmptyWarning, Error, SchemaChangeWarning
 from vizflow.files import json as _json
 from vizflow.files import places
 from vizflow.files.stamp import Stamp
-from vizflow.schema import rules
+from vizflow.partials import versions
 
 __all__ = ["BatchError", "BatchReport", "run_batch", "status"]
 
@@ -395,7 +395,7 @@ class _Batch:
         there = [date for date, found in self.outcomes.items() if found["status"] in KEPT]
         paths = [path for date in there if (path := self.config.get_partial_path(date)).is_file()]
         with contextlib.suppress(StorageError):  # one went meanwhile; the report says so
-            rules.alert(paths, warn=lambda text: warnings.warn(text, SchemaChangeWarning, stacklevel=7))
+            versions.alert(paths, warn=lambda text: warnings.warn(text, SchemaChangeWarning, stacklevel=7))
 
     def _warn(self, notes: dict[str, list[str]]) -> None:
         """Give each warning once, with the dates it came on; partials of older code among them."""

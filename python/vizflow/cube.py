@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import polars as pl
 
-from vizflow import _partial
 from vizflow._axes import Dim
 from vizflow._cube import (
     DATE,
@@ -31,10 +30,11 @@ from vizflow._cube import (
     stored,
     write,
 )
-from vizflow._states import Plan
 from vizflow.errors import ConfigError, DataError, SchemaError, StorageError, near_names
 from vizflow.files import atomic, places
 from vizflow.lazy.frames import columns as selected
+from vizflow.partials import traced as _partial
+from vizflow.partials.plan import Plan
 
 __all__ = ["Cube", "Dim", "Estimate"]
 

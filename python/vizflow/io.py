@@ -14,7 +14,6 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _partial
 from vizflow.errors import (
     ConfigError,
     DataError,
@@ -33,6 +32,8 @@ from vizflow.lazy.frames import Frame, as_lazy
 from vizflow.lazy.frames import columns as selected
 from vizflow.lazy.reading import identity
 from vizflow.lazy.two_pass import batches, refuse_fewer
+from vizflow.partials import file as _file
+from vizflow.partials import traced as _traced
 from vizflow.schema import csv as _csv
 from vizflow.schema import rules
 
@@ -118,7 +119,7 @@ def scan(
         lf = reader(path if whole is None else whole)
         lf.collect_schema()
     if reader is _parquet:
-        lf = _partial.view(path, lf, states=states, verify=verify, whole=whole)
+        lf = _file.view(path, lf, states=states, verify=verify, whole=whole)
     elif states:
         raise ConfigError(f"{path.name}: it holds no states; partials are Parquet files")
     return rules.apply(lf, schema or {}, str(path))
@@ -137,9 +138,9 @@ def load(
     with reading(Path(os.fspath(path)), schema, csv), translated():
         frame = lf.collect(engine="streaming")
         refuse_fewer(lf, frame.height)
-    traced = _partial.traced(lf)
+    traced = _traced.traced(lf)
     if traced is not None:
-        _partial.remember(frame, traced)
+        _traced.remember(frame, traced)
     return frame
 
 
@@ -176,7 +177,7 @@ def save(df: Frame, path: str | os.PathLike[str], *, metadata: Mapping[str, str]
     ['B', 'S']
     """
     path = places.local(path)
-    traced = _partial.traced(df) if path.suffix.lower() == ".parquet" else None
+    traced = _traced.traced(df) if path.suffix.lower() == ".parquet" else None
     if traced is not None:
         with translated():
             df = traced.dated()

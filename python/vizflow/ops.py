@@ -14,12 +14,9 @@ from typing import Any, Literal, TypeAlias
 import polars as pl
 
 import vizflow._core as _core
-from vizflow import _clock, _partial
+from vizflow import _clock
 from vizflow._clock import TimeUnit
 from vizflow._clock import local_day as _local_day
-from vizflow._integers import checked
-from vizflow._metrics import Job, make_job
-from vizflow._states import frame_of
 from vizflow.dates import Day
 from vizflow.errors import ConfigError, DataError, SchemaError, near_names, translated
 from vizflow.lazy import notes as _notes
@@ -43,6 +40,10 @@ from vizflow.lazy.two_pass import (
 )
 from vizflow.market import Market, Outside, _check_outside, grace_nanoseconds
 from vizflow.numbers import real
+from vizflow.partials import traced
+from vizflow.partials.integers import checked
+from vizflow.partials.metrics import Job, make_job
+from vizflow.partials.plan import frame_of
 from vizflow.schema.groups import DATE, Days, Groups, Names, Reading, groups_of, key_names, paired
 
 __all__ = ["aggregate", "bin", "forward_return", "mid", "parse_time", "time_report"]
@@ -704,7 +705,7 @@ def aggregate(
     if job.plan is not None:
         bins = {name: what for name, what in bins.items() if name in keys and day_of(bins, name) is None}
         dates = () if known is None else (known,)
-        _partial.remember(frame, _partial.Traced(job.plan, states, bins, dates, days.met))
+        traced.remember(frame, traced.Traced(job.plan, states, bins, dates, days.met))
     _notes.note_aggregate(mergeable)
     return frame
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from vizflow import _cube_cells, _partial
+from vizflow import _cube_cells
 from vizflow._cells import Cells, Dim, is_cube, is_partials
 from vizflow._cube_cells import DATE, ROWS
 from vizflow._look import Unit
 from vizflow.cube import Cube
 from vizflow.errors import ConfigError, SchemaError, near_names
+from vizflow.partials import file
 from vizflow.reports._days import paths_of
 from vizflow.reports._fills import Sides
 
@@ -33,7 +34,7 @@ def is_cube_like(source: Any) -> bool:
     first = paths_of(source)[0]
     if first.suffix != ".parquet" or not first.is_file():
         return False
-    known = _partial.info(first)
+    known = file.info(first)
     return known is not None and known.plan is not None
 
 

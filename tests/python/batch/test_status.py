@@ -15,7 +15,7 @@ import vizflow as vf
 from support import raises
 from vizflow import _fingerprint
 from vizflow.errors import ConfigError
-from vizflow.schema import rules
+from vizflow.partials import versions
 
 DATES = ["20240102", "20240103", "20240104"]
 DATE = DATES[0]
@@ -136,7 +136,7 @@ def test_metrics_that_changed(config: vf.Config) -> None:
 
 def test_format_that_changed(config: vf.Config) -> None:
     rewrite_metadata(config.get_partial_path(DATE), {"vizflow.format": "0"})
-    assert why(config)[0] == ("stale", f"VizFlow's format was 0, and is {rules.FORMAT}")
+    assert why(config)[0] == ("stale", f"VizFlow's format was 0, and is {versions.FORMAT}")
 
 
 def test_older_version_of_vizflow_is_kept_and_said(config: vf.Config) -> None:

@@ -31,10 +31,12 @@ else:
 
 import polars as pl
 
-from vizflow import _cube, _partial, _states, io
+from vizflow import _cube, io
 from vizflow.files import atomic, digest
 from vizflow.lazy import notes
-from vizflow.schema import rules
+from vizflow.partials import file as _partial
+from vizflow.partials import plan as _states
+from vizflow.partials import versions
 
 ROWS = pl.DataFrame(
     {
@@ -185,7 +187,7 @@ def resealed(metadata: dict[str, str], frame: pl.DataFrame) -> dict[str, str]:
         plan = _states.Plan.from_json(metadata["vizflow.plan"])
     except (KeyError, vf.Error):
         return metadata
-    return {**metadata, "vizflow.schema_version": rules.schema_version(frame.schema, plan.id, bins)}
+    return {**metadata, "vizflow.schema_version": versions.schema_version(frame.schema, plan.id, bins)}
 
 
 def resummed(text: str) -> str:

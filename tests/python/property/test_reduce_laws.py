@@ -18,8 +18,8 @@ from polars.testing import assert_frame_equal
 import vizflow as vf
 import vizflow._core as _core
 from support import chunked
-from vizflow import _partial
-from vizflow._metrics import merging
+from vizflow.partials import traced as _partial
+from vizflow.partials.metrics import merging
 
 X, Y, N, B = pl.col("x"), pl.col("y"), pl.col("i"), pl.col("b")
 P = X > 0.5

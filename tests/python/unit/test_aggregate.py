@@ -12,8 +12,8 @@ from polars.testing import assert_frame_equal
 
 import vizflow as vf
 from support import chunked, raises
-from vizflow._metrics import make_job
 from vizflow.errors import ConfigError, DataError, SchemaError
+from vizflow.partials.metrics import make_job
 
 NAN, INF = math.nan, math.inf
 TRADES = pl.DataFrame(

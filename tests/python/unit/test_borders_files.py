@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 import vizflow as vf
 from support import raises
-from vizflow import _folder, _partial
+from vizflow import _folder
 from vizflow.files import digest
 from vizflow.lazy import two_pass
+from vizflow.partials import file
 
 DAY = pl.DataFrame({"side": ["B", "S", "B", None], "qty": [100, 50, 300, 7], "price": [10.0, 10.5, 11.0, None]})
 METRICS = {"n": pl.len(), "qty": pl.col("qty").sum(), "mean": pl.col("price").mean()}
@@ -117,7 +118,7 @@ def test_states_of_another_file_under_this_ones_metadata(tmp_path: Path) -> None
         vf.load(path)
     assert vf.load(path, verify=False).height == 3
     stored.write_parquet(path, metadata={key: value for key, value in metadata.items() if key != digest.KEY})
-    for use in (vf.load, vf.reduce, _partial.info):
+    for use in (vf.load, vf.reduce, file.info):
         with raises(vf.StorageError, "a.parquet", "no digest", "verify=False"):
             use(path)
     assert vf.load(path, verify=False).equals(aggregated().collect())  # as the message says

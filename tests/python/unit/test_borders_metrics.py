@@ -22,10 +22,11 @@ from hypothesis import strategies as st
 
 import vizflow as vf
 from support import raises
-from vizflow import _integers, _metrics, _partial, _trees
-from vizflow._metrics import make_job
-from vizflow._states import Plan
 from vizflow.errors import ConfigError, DataError
+from vizflow.partials import file, integers, traced, trees
+from vizflow.partials import metrics as _metrics
+from vizflow.partials.metrics import make_job
+from vizflow.partials.plan import Plan
 
 X, Y, S = pl.col("x"), pl.col("y"), pl.col("s")
 
@@ -33,7 +34,7 @@ X, Y, S = pl.col("x"), pl.col("y"), pl.col("s")
 def plan_of(metrics: dict[str, pl.Expr] | pl.Expr, schema: dict[str, Any], keys: tuple[str, ...] = ()) -> Plan:
     """Give the plan of metrics over an empty frame of that schema."""
     named = {"m": metrics} if isinstance(metrics, pl.Expr) else metrics
-    plan = _partial.plan_of(vf.aggregate(pl.DataFrame(schema=schema), keys, named))
+    plan = traced.plan_of(vf.aggregate(pl.DataFrame(schema=schema), keys, named))
     assert plan is not None
     return plan
 
@@ -78,7 +79,7 @@ def test_m1_every_double_comes_through_a_metric_and_its_partial(words: list[int]
     plan = plan_of(metrics, {"x": pl.Float64})
     for read in (plan, Plan.from_json(plan.to_json())):
         for name, value in zip(metrics, values, strict=True):
-            tree = _trees.dump(read.finish[name])
+            tree = trees.dump(read.finish[name])
             found = tree["BinaryExpr"]["right"]["Literal"]["Dyn"]["Float"]
             assert struct.pack("<d", found) == struct.pack("<d", value)
 
@@ -95,8 +96,8 @@ def test_m1_every_literal_is_read_back_as_it_was_written(value: Any) -> None:
     expr = (
         pl.lit(value) if not isinstance(value, list) else X.is_in(pl.Series(value, dtype=None if value else pl.Float64))
     )
-    assert _trees.same(_trees.load(_trees.dump(expr)), expr)
-    assert _trees.packed(_trees.dump(expr)) == expr.meta.serialize(format="binary")
+    assert trees.same(trees.load(trees.dump(expr)), expr)
+    assert trees.packed(trees.dump(expr)) == expr.meta.serialize(format="binary")
 
 
 def test_m1_a_tree_that_comes_back_changed_is_an_error_and_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -525,7 +526,7 @@ def test_m2_chunks_and_flags_of_a_literal_change_no_plan() -> None:
 
 def test_m2_a_plan_has_one_id_in_every_process() -> None:
     code = (
-        "import polars as pl, vizflow as vf\nfrom vizflow._partial import plan_of\n"
+        "import polars as pl, vizflow as vf\nfrom vizflow.partials.file import plan_of\n"
         "df = pl.DataFrame(schema={'s': pl.String, 'x': pl.Float64, 'y': pl.Float64})\n"
         "s, x = pl.col('s'), pl.col('x')\n"
         "metrics = {'a': s.is_in(['b', 'a']).sum(), 'b': (x * 0.205).sum(), 'c': s.replace({'a': 'b'}).count(), "
@@ -690,9 +691,9 @@ def test_m4_what_is_put_in_is_taken_out_again() -> None:
         (P * Q).sum() * 2,
         P.cum_sum(),
     ):
-        made = _integers.checked(expr, empty, "m")
-        assert not _trees.same(made, expr)
-        assert _trees.packed(_integers.given(_trees.dump(made))) == _trees.packed(_trees.dump(expr))
+        made = integers.checked(expr, empty, "m")
+        assert not trees.same(made, expr)
+        assert trees.packed(integers.given(trees.dump(made))) == trees.packed(trees.dump(expr))
 
 
 # ---- M5: names of keys ----------------------------------------------------------------------------------------------
@@ -1167,7 +1168,7 @@ def test_m9_a_partial_of_save_knows_its_date_and_no_day_is_counted_twice(how: st
         return vf.aggregate(SAID[how](DAY, date), [], SUMS)
 
     one = vf.save(day("20240102"), tmp_path / "monday.parquet")
-    known = _partial.info(one)
+    known = file.info(one)
     assert known is not None
     assert known.dates == ("20240102",)
     copy = vf.save(day("20240102"), tmp_path / "again.parquet")
@@ -1219,11 +1220,11 @@ def test_m9_dates_of_several_days_and_of_none(tmp_path: Path) -> None:
         (two.drop("date"), [], ()),
         (two.clear(), [], ()),
     ):
-        known = _partial.info(vf.save(vf.aggregate(frame, keys, {"s": X.sum()}), tmp_path / "p.parquet"))
+        known = file.info(vf.save(vf.aggregate(frame, keys, {"s": X.sum()}), tmp_path / "p.parquet"))
         assert known is not None
         assert known.dates == dates
     merged = vf.reduce([vf.aggregate(two.filter(pl.col("x") == x), [], {"s": X.sum()}) for x in (1, 2)])
-    known = _partial.info(vf.save(merged, tmp_path / "m.parquet"))
+    known = file.info(vf.save(merged, tmp_path / "m.parquet"))
     assert known is not None
     assert known.dates == ("20240102", "20240103")
 

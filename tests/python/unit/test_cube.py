@@ -302,14 +302,14 @@ def test_what_does_not_fit_together_is_refused(tmp_path: Path) -> None:
 
 def test_a_partial_that_changes_between_the_readings_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     days = {date: day(date) for date in DAYS}
-    from vizflow import _partial
+    from vizflow.partials import traced
 
-    first = _partial.traced(days["20240102"])
+    first = traced.traced(days["20240102"])
     assert first is not None
     frames = iter([first.states(), first.states().with_columns(qty=pl.lit(2**40))])
     column = next(state.columns[0] for state in first.plan.states if "qty" in state.of)
     frames = iter([first.states(), first.states().with_columns(pl.lit(2**40).alias(column))])
-    _partial.remember(days["20240102"], _partial.Traced(first.plan, lambda: next(frames), first.bins, first.dates))
+    traced.remember(days["20240102"], traced.Traced(first.plan, lambda: next(frames), first.bins, first.dates))
     with raises(vf.ReplayError, "other values were added than were learnt"):
         vf.Cube.from_partials(days)
 

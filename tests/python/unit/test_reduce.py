@@ -15,10 +15,10 @@ from polars.testing import assert_frame_equal
 import vizflow as vf
 import vizflow._core as _core
 from support import raises
-from vizflow import _language, _partial
-from vizflow._metrics import make_job
-from vizflow._states import Plan
 from vizflow.errors import ConfigError, DataError, NotMergeableWarning, SchemaError, StorageError
+from vizflow.partials import file, language, traced
+from vizflow.partials.metrics import make_job
+from vizflow.partials.plan import Plan
 
 DAYS = {
     "20240102": pl.DataFrame(
@@ -79,7 +79,7 @@ def test_metadata_of_a_partial(tmp_path: Path) -> None:
         return vf.aggregate(vf.bin(df, {"alpha": 1e-4}), ["alpha_bin"], {"n": pl.len()})
 
     vf.run(pipeline, config, "20240102")
-    known = _partial.info(tmp_path / "out" / "20240102.parquet")
+    known = file.info(tmp_path / "out" / "20240102.parquet")
     assert known is not None
     assert (known.kind, known.date, known.dates) == ("states", "20240102", ("20240102",))
     assert known.bins == {"alpha_bin": 1e-4}
@@ -95,13 +95,13 @@ def test_shared_leaves_are_stored_once() -> None:
         "n": pl.len(), "count": PRICE.count(), "sum": PRICE.sum(), "mean": PRICE.mean(), "var": PRICE.var(),
         "std": PRICE.std(ddof=0), "cv": PRICE.std() / PRICE.mean(),
     }  # fmt: skip
-    plan = _partial.plan_of(vf.aggregate(DAYS["20240102"], ["side"], metrics))
+    plan = traced.plan_of(vf.aggregate(DAYS["20240102"], ["side"], metrics))
     assert plan is not None
     assert [state.name for state in plan.states] == ["rows", "price.nulls", "price.sum", "price.squares"]
 
 
 def test_a_plan_is_read_back_from_its_text() -> None:
-    plan = _partial.plan_of(frames(derived={"half": pl.col("vwap") / 2})["20240102"])
+    plan = traced.plan_of(frames(derived={"half": pl.col("vwap") / 2})["20240102"])
     assert plan is not None
     again = Plan.from_json(plan.to_json())
     assert (again, again.id) == (plan, plan.id)
@@ -120,7 +120,7 @@ def test_pipeline_that_goes_on_saves_metrics_with_a_warning(tmp_path: Path) -> N
     with pytest.warns(NotMergeableWarning, match=r"20240102\.parquet: the pipeline goes on after vf\.aggregate"):
         vf.run(lambda df, ctx: vf.aggregate(df, ["side"], METRICS).filter(pl.col("n") > 1), config, "20240102")
     assert vf.load(path)["side"].to_list() == ["B"]
-    known = _partial.info(path)
+    known = file.info(path)
     assert known is not None
     assert (known.kind, known.plan) == ("metrics", None)
     with raises(ConfigError, "it holds metrics as they are"):
@@ -141,7 +141,7 @@ def test_save_of_an_untouched_aggregate_saves_states(tmp_path: Path) -> None:
     assert_frame_equal(vf.load(path), frames()["20240102"].collect())
     assert vf.save(frames()["20240102"], tmp_path / "a.csv").read_text().startswith("side,bin,n,qty,vwap")
     touched = vf.save(frames()["20240102"].filter(pl.col("n") > 0), tmp_path / "b.parquet")
-    assert _partial.info(touched) is None
+    assert file.info(touched) is None
 
 
 def test_a_loaded_frame_that_was_changed_in_place_is_no_partial(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_merged_partials_merge_further(tmp_path: Path) -> None:
     saved(tmp_path)
     january = vf.reduce(tmp_path / "out", dates=("20240101", "20240131"))
     path = vf.save(january, tmp_path / "january.parquet")
-    known = _partial.info(path)
+    known = file.info(path)
     assert known is not None
     assert known.dates == ("20240102", "20240103")
     assert_frame_equal(vf.load(path), january.collect(), check_exact=True)
@@ -271,12 +271,12 @@ def test_integer_sums_are_exact_and_checked() -> None:
             {"20240101": one, "20240102": vf.aggregate(big, [], {"s": pl.col("x").sum(), "n": pl.len()})}
         ).collect()
     many = vf.aggregate(big, [], {"n": pl.len()})
-    counted = _partial.traced(many)
+    counted = traced.traced(many)
     assert counted is not None
     # 4.29e9 rows do not wrap around
-    huge = _partial.Traced(counted.plan, lambda: counted.states().with_columns(rows=pl.lit(2**40, dtype=pl.Int64)))
+    huge = traced.Traced(counted.plan, lambda: counted.states().with_columns(rows=pl.lit(2**40, dtype=pl.Int64)))
     other = many.select(pl.all())
-    _partial.remember(other, huge)
+    traced.remember(other, huge)
     assert vf.reduce({"20240101": other, "20240102": many}).collect().item() == 2**40 + 1
 
 
@@ -430,9 +430,9 @@ A, B = pl.col("a"), pl.col("b")
     ids=str,
 )  # fmt: skip
 def test_language_reads_back_what_it_wrote(expr: pl.Expr) -> None:
-    tree = json.loads(json.dumps(_language.encode(expr)))
-    assert _language.decode(tree).meta.eq(expr.meta.undo_aliases())
-    assert _language.show(tree)
+    tree = json.loads(json.dumps(language.encode(expr)))
+    assert language.decode(tree).meta.eq(expr.meta.undo_aliases())
+    assert language.show(tree)
 
 
 @pytest.mark.parametrize(
@@ -445,15 +445,15 @@ def test_language_reads_back_what_it_wrote(expr: pl.Expr) -> None:
     ids=str,
 )  # fmt: skip
 def test_language_refuses_what_it_lacks(expr: pl.Expr, what: str) -> None:
-    with pytest.raises(_language.NotInLanguage, match=what):
-        _language.encode(expr)
+    with pytest.raises(language.NotInLanguage, match=what):
+        language.encode(expr)
 
 
 @pytest.mark.parametrize("value", [[], [[]], [1], {}])
 def test_language_reads_no_lists_as_literals(value: object) -> None:
     """Polars panics over some of them, and an expression that was written has none."""
-    with pytest.raises(_language.NotInLanguage, match="list"):
-        _language.decode(["call", "+", [["lit", None, value], ["col", "x"]], {}])
+    with pytest.raises(language.NotInLanguage, match="list"):
+        language.decode(["call", "+", [["lit", None, value], ["col", "x"]], {}])
 
 
 def test_columns_of_states_are_named_in_c_as_in_files() -> None:

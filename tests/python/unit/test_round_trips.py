@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 import vizflow as vf
 import vizflow._core as _core
 from support import raises
-from vizflow import _partial
 from vizflow._settings import from_json, read_toml, to_mapping
-from vizflow._states import Plan
 from vizflow.errors import DataError, Error, SchemaError
 from vizflow.explore.engine import _plain, _scatter
 from vizflow.files import json as _json
+from vizflow.partials import file, traced
+from vizflow.partials.plan import Plan
 
 X = pl.col("x")
 FLOATS = [
@@ -66,7 +66,7 @@ def test_a_literal_of_a_metric_comes_back(literal: pl.Expr, value: Any, tmp_path
     df = pl.DataFrame({"x": [1.0]})
     made = vf.aggregate(df, [], {"m": pl.when(pl.len() > 0).then(literal).otherwise(literal)})
     path = vf.save(made, tmp_path / "20240102.parquet")
-    plan = _partial.plan_of(made)
+    plan = traced.plan_of(made)
     assert plan is not None
     assert Plan.from_json(plan.to_json()).id == plan.id
     for frame in (made.collect(), vf.load(path), vf.reduce({"20240102": path}).collect()):
@@ -162,7 +162,7 @@ def test_a_bin_width_comes_to_c_and_back(width: float, tmp_path: Path) -> None:
     binned = vf.bin(df, {"a": width})
     assert binned.collect()["a_bin"].to_list() == steps  # the plugin's keyword argument
     path = vf.save(vf.aggregate(binned, ["a_bin"], {"n": pl.len()}), tmp_path / "20240102.parquet")
-    known = _partial.info(path)
+    known = file.info(path)
     assert known is not None
     assert known.bins is not None
     same(known.bins["a_bin"], width)  # the partial's metadata

@@ -13,8 +13,8 @@ import pytest
 import vizflow as vf
 from support import chunked, raises
 from vizflow.errors import ConfigError, DataError, SchemaError, StorageError
-from vizflow.schema import rules as _schema
-from vizflow.schema.rules import PartialSchema, alert, schema_version
+from vizflow.partials import versions
+from vizflow.partials.versions import PartialSchema, alert, schema_version
 from vizflow.schema.types import type_text
 
 # ---- rules that are refused --------------------------------------------------------------------------------------
@@ -256,7 +256,7 @@ def test_types_are_named_by_us(dtype: Any, text: str) -> None:
 def partial(
     path: Path, frame: pl.DataFrame, plan: str | None = None, bins: str | None = None, version: str = ""
 ) -> Path:
-    metadata = {"vizflow.format": _schema.FORMAT}
+    metadata = {"vizflow.format": versions.FORMAT}
     metadata |= {"vizflow.plan": plan} if plan else {}
     metadata |= {"vizflow.bins": bins} if bins else {}
     metadata |= {"vizflow.schema_version": version} if version else {}

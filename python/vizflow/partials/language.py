@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
-from vizflow._trees import dump, same
+from vizflow.partials.trees import dump, same
 
 Tree: TypeAlias = "list[Any]"
 

@@ -18,12 +18,12 @@ from typing import Any
 import polars as pl
 
 import vizflow._core as _core
-from vizflow import _language as language
-from vizflow._integers import checked_all
-from vizflow._language import Tree
 from vizflow.errors import DataError, StorageError
 from vizflow.lazy.frames import columns as columns_of
 from vizflow.lazy.frames import plugin
+from vizflow.partials import language
+from vizflow.partials.integers import checked_all
+from vizflow.partials.language import Tree
 
 PLAN_FORMAT = 2
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import polars as pl
 
-from vizflow._trees import Changed, dump, load, packed
 from vizflow.lazy.frames import plugin
+from vizflow.partials.trees import Changed, dump, load, packed
 
 __all__ = ["checked", "checked_all", "given"]
 

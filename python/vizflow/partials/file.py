@@ -9,14 +9,12 @@ Not for merging: `reduce` does that.
 
 from __future__ import annotations
 
-import datetime as dt
 import glob
 import json
 import math
 import os
 import warnings
-import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,15 +22,17 @@ from typing import Any
 import polars as pl
 
 import vizflow._core as _core
-from vizflow._states import Plan
 from vizflow.errors import ConfigError, NotMergeableWarning, StorageError
 from vizflow.files import digest as _digest
 from vizflow.files import places as _places
 from vizflow.lazy.frames import as_lazy, columns
 from vizflow.lazy.lineage import Bins
 from vizflow.lazy.notes import Notes
+from vizflow.partials.plan import Plan
+from vizflow.partials.traced import Traced, remember, traced, with_date
+from vizflow.partials.versions import describe
 
-__all__ = ["PartialInfo", "find", "info", "plan_of"]
+__all__ = ["PartialInfo", "find", "info"]
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,10 @@ def _check_version(
     bins: Bins | None,
 ) -> None:
     """Refuse a plan that is sound but not the one that the columns were written with: its numbers would be wrong."""
-    from vizflow.schema.rules import FORMAT, schema_version  # which knows the operations, and they know this module
+    from vizflow.partials.versions import (  # which knows the operations, and they know this module
+        FORMAT,
+        schema_version,
+    )
 
     written = metadata.get("vizflow.format", "")
     if written != FORMAT:
@@ -205,86 +208,6 @@ def find(partials: Any) -> list[Path]:
 
 
 # ---- frames that know their states --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Traced:
-    """What a frame was made from: its plan, and how to get the keys and states behind it."""
-
-    plan: Plan
-    states: Callable[[], pl.DataFrame]
-    bins: Bins | None = None
-    """Column to width, or to a text that stands for edges; None where nothing is known."""
-    dates: tuple[str, ...] = ()
-    """The dates whose rows are in it; none where that is not known."""
-    met: set[str] = field(default_factory=set)
-    """The dates that its rows said they are of, once `states` has been called."""
-
-    @property
-    def days(self) -> tuple[str, ...]:
-        """The dates that are known, or that its rows said they are of."""
-        return self.dates or tuple(sorted(self.met))
-
-    def dated(self) -> pl.DataFrame:
-        """Give keys and states; first and last values of a single date's rows know that date."""
-        states = self.states()
-        return with_date(states, self.plan, self.days[0]) if len(self.days) == 1 else states
-
-    def describe(self, schema: Mapping[str, pl.DataType]) -> dict[str, str]:
-        """Give the metadata of the file that it is to be saved to, when its states have been read."""
-        out = describe(self.plan, schema, self.bins, self.days)
-        return {**out, "vizflow.date": self.days[0]} if len(self.days) == 1 else out
-
-
-def with_date(states: pl.DataFrame, plan: Plan, date: str) -> pl.DataFrame:
-    """Tell first and last values of which date they are, where they do not know."""
-    day = pl.lit(dt.datetime.strptime(date, "%Y%m%d").date())
-    places = [state.columns[1] for state in plan.states if state.kind in ("first", "last")]
-    return states.with_columns(pl.col(name).fill_null(day) for name in places) if places else states
-
-
-_traced: dict[int, tuple[weakref.ref[Any], Traced, pl.DataFrame | None]] = {}
-
-
-def remember(frame: pl.LazyFrame | pl.DataFrame, traced: Traced) -> None:
-    """Note what a frame was made from, for as long as the frame, untouched, is there."""
-    key, registry = id(frame), _traced
-    was = frame.clone() if isinstance(frame, pl.DataFrame) else None  # a DataFrame can be changed in place
-    _traced[key] = weakref.ref(frame, lambda _: registry.pop(key, None)), traced, was
-
-
-def traced(frame: Any) -> Traced | None:
-    """Give what `remember` noted of this very frame."""
-    found = _traced.get(id(frame))
-    if found is None or found[0]() is not frame:
-        return None
-    _, made_from, was = found
-    if isinstance(frame, pl.DataFrame) and was is not None and not (was.schema == frame.schema and was.equals(frame)):
-        return None
-    return made_from
-
-
-def plan_of(frame: Any) -> Plan | None:
-    """Give the plan of a frame that `aggregate`, `reduce`, `scan` or `load` gave, untouched; else None."""
-    found = traced(frame)
-    return found.plan if found is not None else None
-
-
-def describe(
-    plan: Plan | None, schema: Mapping[str, pl.DataType], bins: Bins | None, dates: Iterable[str]
-) -> dict[str, str]:
-    """Give the metadata that a partial has beside what `run` notes."""
-    from vizflow.schema.rules import FORMAT, schema_version  # which knows the operations, and they know this module
-
-    out = {
-        "vizflow.format": FORMAT,
-        "vizflow.kind": "states" if plan is not None else "metrics",
-        "vizflow.schema_version": schema_version(schema, plan.id if plan is not None else None, bins),
-        "vizflow.dates": json.dumps(list(dates)),
-    }
-    if bins is not None:
-        out["vizflow.bins"] = json.dumps(dict(bins))
-    return out if plan is None else {**out, "vizflow.plan": plan.to_json()}
 
 
 # ---- what a run notes while its pipeline is planned ---------------------------------------------------------------

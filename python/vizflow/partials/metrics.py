@@ -18,12 +18,12 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _language as language
-from vizflow._integers import checked, checked_all
-from vizflow._language import NotInLanguage, Tree, only_item
-from vizflow._states import KINDS, LeafSpec, Plan, StateSpec, leaf_expr
-from vizflow._trees import Changed, digest, dump, load, packed, same
 from vizflow.errors import ConfigError
+from vizflow.partials import language
+from vizflow.partials.integers import checked, checked_all
+from vizflow.partials.language import NotInLanguage, Tree, only_item
+from vizflow.partials.plan import KINDS, LeafSpec, Plan, StateSpec, leaf_expr
+from vizflow.partials.trees import Changed, digest, dump, load, packed, same
 
 # enum vf_agg_op
 LEN, COUNT, NULL_COUNT, SUM, MEAN, MIN, MAX, PRODUCT, FIRST, LAST, SQUARES, DOT = range(12)

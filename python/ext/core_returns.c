@@ -1,4 +1,4 @@
-/* Asof, Daily and Quantiles: the library's objects behind vizflow.returns as Python types, one method a C function.
+/* Asof, Daily and Quantiles: the library's objects behind vizflow.jobs.bars as Python types, one method a C function.
    Not for choices: defaults, names and checks of options are the face's, checks of data the library's. */
 #include "object.h"
 

@@ -10,7 +10,10 @@ from vizflow.check import CheckReport, check
 from vizflow.cluster import run_cluster
 from vizflow.config import Config, Context
 from vizflow.cube import Cube
-from vizflow.enrichment import Enricher, FIFOMatch, State, TagCondition, TagRule, TagRunning
+from vizflow.enrichment.closing_lots import closing_lots
+from vizflow.enrichment.enricher import Enricher
+from vizflow.enrichment.fifo import FIFOMatch
+from vizflow.enrichment.rules import State, TagCondition, TagRule, TagRunning
 from vizflow.errors import (
     CalendarRangeError,
     ConfigError,
@@ -25,12 +28,19 @@ from vizflow.errors import (
     UnlistedSideWarning,
 )
 from vizflow.io import load, save, scan
-from vizflow.lots import closing_lots
+from vizflow.jobs.bars import daily
 from vizflow.market import CN, CRYPTO, HK, HKEX_NORTHBOUND, KR, US, Market, Session
-from vizflow.ops import aggregate, bin, forward_return, mid, parse_time, time_report
+from vizflow.ops.aggregate import aggregate
+from vizflow.ops.bins import bin
+from vizflow.ops.clock import parse_time, time_report
+from vizflow.ops.closing import mark_to_close
+from vizflow.ops.forward import forward_return
+from vizflow.ops.overnight import overnight_return
+from vizflow.ops.prices import mid
+from vizflow.ops.quantiles import Edges, qbin, qbin_edges
+from vizflow.ops.quotes import merge_forward
+from vizflow.ops.sides import sign_by_side
 from vizflow.partials.reduce import reduce
-from vizflow.quantiles import Edges, qbin, qbin_edges
-from vizflow.returns import daily, mark_to_close, merge_forward, overnight_return, sign_by_side
 from vizflow.run import run
 from vizflow.schema.casts import near_integer
 

@@ -13,13 +13,14 @@ from typing import Any
 import polars as pl
 
 import vizflow._core as _core
-from vizflow import _clock, io
-from vizflow._clock import TimeUnit
+from vizflow import io
 from vizflow._day import context
 from vizflow.config import Config
 from vizflow.errors import DataError, Error, SchemaError, StorageError, translated
 from vizflow.lazy.two_pass import batches
 from vizflow.market import Market
+from vizflow.ops import stamps
+from vizflow.ops.stamps import TimeUnit
 from vizflow.schema import rules as _schema
 
 # What a semantic name may be called in Config.columns, or, where it is not there, in the files.
@@ -283,7 +284,7 @@ class Day:
             self.not_checked.append(("sessions, order", unit.reason))
             return
         try:
-            read = _clock.reading(column, self.schema[column], self.market, unit)
+            read = stamps.reading(column, self.schema[column], self.market, unit)
         except Error as error:
             self.not_checked.append(("sessions, order", str(error)))
             return
@@ -411,7 +412,7 @@ class _Refused:
 class _Clock:
     """Counts of a day's times, batch by batch; rows are numbered over all batches."""
 
-    def __init__(self, market: Market, grace_ns: int, read: _clock.Reading) -> None:
+    def __init__(self, market: Market, grace_ns: int, read: stamps.Reading) -> None:
         self.market = market
         self.grace_ns = grace_ns
         self.read = read

@@ -15,10 +15,11 @@ from typing import Any
 import polars as pl
 
 import vizflow._core as _core
-from vizflow import _clock, io
+from vizflow import io
 from vizflow.errors import Error
 from vizflow.lazy import two_pass
 from vizflow.lazy.notes import Notes, Times
+from vizflow.ops import stamps
 from vizflow.partials import traced
 from vizflow.partials.file import Outcome
 from vizflow.schema import csv as _csv
@@ -26,7 +27,7 @@ from vizflow.schema import csv as _csv
 Counts = dict[str, Any]
 
 KEY = "vizflow.counts"
-COUNTS = (*_clock.COUNTS, "nulled")  # of times: as in `time_report`, and how many became null
+COUNTS = (*stamps.COUNTS, "nulled")  # of times: as in `time_report`, and how many became null
 
 
 def of(path: Path, csv: _csv.Options, given: Any, notes: Notes, outcome: Outcome) -> Counts:

@@ -16,16 +16,16 @@ from typing import Any, TextIO
 import polars as pl
 
 import vizflow._core as _core
-from vizflow import _clock
 from vizflow._check_day import Day, Options
 from vizflow._check_days import Across, size_text
-from vizflow._clock import TimeUnit
 from vizflow.config import Config
 from vizflow.dates import check_date
 from vizflow.errors import ConfigError
 from vizflow.files import atomic
 from vizflow.files import json as _json
 from vizflow.market import Market, grace_nanoseconds
+from vizflow.ops import stamps
+from vizflow.ops.stamps import TimeUnit
 from vizflow.schema import rules
 from vizflow.schema import types as _types
 
@@ -188,8 +188,8 @@ def check(
     days = list(dict.fromkeys(check_date(date) for date in dates))
     if not days:
         raise ConfigError("there are no dates to check")
-    if unit not in _clock.LAYOUTS:
-        raise _clock.unknown_unit(unit)
+    if unit not in stamps.LAYOUTS:
+        raise stamps.unknown_unit(unit)
     for option, names in ("keys", keys), ("columns", columns):
         if names is not None and (isinstance(names, str) or not names or not all(isinstance(n, str) for n in names)):
             raise ConfigError(f"{option} is {names!r}; a list of column names is accepted")

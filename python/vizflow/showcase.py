@@ -14,8 +14,14 @@ import polars as pl
 from vizflow import demo, io
 from vizflow._day import context
 from vizflow.config import Config, Context
-from vizflow.enrichment import Enricher, FIFOMatch
-from vizflow.ops import ELAPSED, aggregate, bin, forward_return, mid, parse_time
+from vizflow.enrichment.enricher import Enricher
+from vizflow.enrichment.fifo import FIFOMatch
+from vizflow.ops.aggregate import aggregate
+from vizflow.ops.bins import bin
+from vizflow.ops.clock import parse_time
+from vizflow.ops.columns import ELAPSED
+from vizflow.ops.forward import forward_return
+from vizflow.ops.prices import mid
 from vizflow.run import run
 
 __all__ = ["config", "process_day", "show"]

@@ -11,12 +11,12 @@ from typing import Any
 
 import polars as pl
 
-from vizflow._clusters import ratios
 from vizflow.cube import Cube
 from vizflow.errors import ConfigError, SchemaError
 from vizflow.lazy.frames import Frame, as_lazy, require
 from vizflow.numbers import whole
-from vizflow.ops import aggregate
+from vizflow.ops.aggregate import aggregate
+from vizflow.ops.clusters import ratios
 
 __all__ = ["clustered", "over_dates", "t_statistic", "weighted"]
 

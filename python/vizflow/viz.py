@@ -14,21 +14,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from vizflow import _look
-from vizflow._cells import (
-    Cells,
-    Dim,
-    MetricSpec,
-    Units,
-    Where,
-    coverage,
-    measure,
-    metrics_of,
-    number,
-    t_quantile,
-    weighted_mean,
-)
+from vizflow._cells import Cells, Dim, MetricSpec, Units, Where, coverage, measure, metrics_of, number, weighted_mean
 from vizflow._look import Unit, unit_of
 from vizflow.errors import ConfigError
+from vizflow.ops.clusters import t_quantile
 
 if TYPE_CHECKING:
     from dash import Dash

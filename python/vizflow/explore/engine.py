@@ -20,9 +20,10 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from vizflow._cells import centre, number, t_quantile
+from vizflow._cells import centre, number
 from vizflow._look import Unit
 from vizflow.errors import ConfigError, Error, near_names
+from vizflow.ops.clusters import t_quantile
 
 __all__ = ["Axis", "Engine", "Question", "Source"]
 

@@ -117,10 +117,7 @@ def _check_version(
     bins: Bins | None,
 ) -> None:
     """Refuse a plan that is sound but not the one that the columns were written with: its numbers would be wrong."""
-    from vizflow.partials.versions import (  # which knows the operations, and they know this module
-        FORMAT,
-        schema_version,
-    )
+    from vizflow.partials.versions import FORMAT, schema_version
 
     written = metadata.get("vizflow.format", "")
     if written != FORMAT:

@@ -14,12 +14,13 @@ from typing import Any
 import polars as pl
 
 from vizflow import viz
-from vizflow._cells import Cells, Units, from_sums, t_quantile
+from vizflow._cells import Cells, Units, from_sums
 from vizflow._look import Unit, check_units, unit_of
 from vizflow.config import Config
 from vizflow.errors import ConfigError, DataError, translated
 from vizflow.lazy.frames import require
 from vizflow.numbers import whole
+from vizflow.ops.clusters import t_quantile
 from vizflow.reports import _partials
 from vizflow.reports._days import DAY, Prepare, check_every, check_numbers, choose, days
 from vizflow.reports._fills import finite

@@ -11,9 +11,9 @@ from typing import Any
 
 import polars as pl
 
-from vizflow._sides import check_sides
+from vizflow.enrichment.side_values import check_sides
 from vizflow.errors import ConfigError, DataError, translated
-from vizflow.ops import aggregate
+from vizflow.ops.aggregate import aggregate
 from vizflow.reports._days import DAY, check_numbers, choose
 
 __all__ = ["FILL", "Day", "Options", "Sides", "finite", "number", "read"]

@@ -15,11 +15,11 @@ import polars as pl
 from vizflow import _look, viz
 from vizflow._cells import Cells, Units, from_sums
 from vizflow._look import Unit, check_units, unit_of
-from vizflow._sides import BUY, SELL
 from vizflow.config import Config
+from vizflow.enrichment.side_values import BUY, SELL
 from vizflow.errors import ConfigError, DataError
 from vizflow.numbers import whole
-from vizflow.ops import aggregate
+from vizflow.ops.aggregate import aggregate
 from vizflow.reports import _partials
 from vizflow.reports._alpha import horizons_of, keyed
 from vizflow.reports._days import Prepare, check_every, choose, days

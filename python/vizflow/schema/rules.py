@@ -13,13 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from vizflow.errors import (
-    ConfigError,
-    DataError,
-    SchemaError,
-    near_names,
-    translated,
-)
+from vizflow.errors import ConfigError, DataError, SchemaError, near_names, translated
 from vizflow.lazy.frames import plugin
 from vizflow.lazy.two_pass import batches
 from vizflow.numbers import real

@@ -1,4 +1,4 @@
-"""What vizflow.returns and vizflow.quantiles give, the slow way: every row looks at every other.
+"""What vizflow.jobs.bars and vizflow.ops.quantiles give, the slow way: every row looks at every other.
 
 Written from SPEC section 5 and the docstrings alone. Not for use on more than a few thousand rows.
 """

@@ -14,8 +14,9 @@ import pytest
 
 import vizflow as vf
 from support import chunked, raises
-from vizflow._cells import centre, from_sums, iso, t_quantile
+from vizflow._cells import centre, from_sums, iso
 from vizflow.errors import ConfigError, DataError, SchemaError
+from vizflow.ops.clusters import t_quantile
 
 pytest.importorskip("plotly")
 

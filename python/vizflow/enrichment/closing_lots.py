@@ -11,7 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from vizflow.enrichment import Enricher, FIFOMatch, _fifo_schema, _FifoStep, _Opening, _require_columns
+from vizflow.enrichment.enricher import Enricher, _require_columns
+from vizflow.enrichment.fifo import FIFOMatch, _fifo_schema, _FifoStep, _Opening
 from vizflow.errors import ConfigError, DataError, SchemaError
 from vizflow.lazy.frames import Frame, as_lazy, column_type
 from vizflow.lazy.two_pass import BATCH_ROWS, _collected, _learn, gathered, is_replayable, rows, source

@@ -17,7 +17,7 @@ from vizflow.lazy.two_pass import source
 from vizflow.schema.groups import Groups
 
 if TYPE_CHECKING:
-    from vizflow.enrichment import State, TagRule
+    from vizflow.enrichment.rules import State, TagRule
 
 _ROW = "__vf_row"
 _SAMPLE_ROWS = 1000

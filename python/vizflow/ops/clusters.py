@@ -5,12 +5,14 @@ Not for metrics of other kinds: `_cube_cells` has the influence of a date on any
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import polars as pl
 
 import vizflow._core as _core
-from vizflow.ops import aggregate
+from vizflow.ops.aggregate import aggregate
 
 __all__ = ["ratios"]
 
@@ -32,3 +34,32 @@ def ratios(frame: pl.DataFrame, groups: Sequence[str], total: str, weight: str) 
     influence = (pl.col(total) - pl.col("ratio") * pl.col(weight)) / pl.col("__vf_w")
     error, _ = _core.clusters_error(placed.select(influence).to_series(), placed[_ROW], whole.height)
     return whole.select(*keys, "ratio", pl.Series("error", pl.Series(error)), "clusters")
+
+
+def t_quantile(probability: float, freedom: float) -> float:
+    """Give Student's t quantile: exact for 1 and 2 degrees of freedom, Hill's expansion (CACM algorithm 396) above."""
+    if freedom < 1:
+        return math.nan
+    tail = 2 * (1 - probability)
+    if freedom == 1:
+        return 1 / math.tan(tail * math.pi / 2)
+    if freedom == 2:
+        return math.sqrt(2 / (tail * (2 - tail)) - 2)
+    a = 1 / (freedom - 0.5)
+    b = 48 / (a * a)
+    c = ((20700 * a / b - 98) * a - 16) * a + 96.36
+    d = ((94.5 / (b + c) - 3) / b + 1) * math.sqrt(a * math.pi / 2) * freedom
+    x = d * tail
+    y = x ** (2 / freedom)
+    if y > 0.05 + a:
+        x = NormalDist().inv_cdf(tail / 2)
+        y = x * x
+        if freedom < 5:
+            c += 0.3 * (freedom - 4.5) * (x + 0.6)
+        c = (((0.05 * d * x - 5) * x - 7) * x - 2) * x + b + c
+        y = (((((0.4 * y + 6.3) * y + 36) * y + 94.5) / c - y - 3) / b + 1) * x
+        y = math.expm1(a * y * y)
+    else:
+        y = ((1 / (((freedom + 6) / (freedom * y) - 0.089 * d - 0.822) * (freedom + 2) * 3) + 0.5 / (freedom + 4)) * y
+             - 1) * (freedom + 1) / (freedom + 2) + 1 / y  # fmt: skip
+    return math.sqrt(freedom * y)

@@ -1,12 +1,7 @@
-"""Replay: stateful rules over each symbol's rows in time order, FIFO matching among them.
-
-`FIFOMatch` runs in C over columns; rules written in Python run row by row through a loop in C. Not for element-wise
-columns (`polars` has those) and not for returns: `vizflow.ops`.
-"""
+"""FIFO matching as a rule: its options, and the step that C runs. Not for other rules."""
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,191 +10,16 @@ from typing import Any, Literal, TypeAlias
 import polars as pl
 
 import vizflow._core as _core
-from vizflow._sides import SideValue, check_sides
+from vizflow.enrichment.rules import TagRule
+from vizflow.enrichment.side_values import SideValue, check_sides
 from vizflow.errors import ConfigError, DataError, SchemaError, UnlistedSideWarning, translated
-from vizflow.lazy.frames import Frame, as_lazy, column_type, require, require_new, threads
-from vizflow.lazy.two_pass import two_pass
-from vizflow.schema.groups import Groups, Names, days_of, groups_of, spelt_as
-
-__all__ = ["Enricher", "FIFOMatch", "State", "TagCondition", "TagRule", "TagRunning"]
+from vizflow.lazy.frames import Frame, as_lazy, require, threads
+from vizflow.schema.groups import Groups, days_of, spelt_as
 
 Rows: TypeAlias = Literal["both", "exits", "lots"]
+
+
 Excess: TypeAlias = Literal["unclosed", "open_short", "raise"]
-
-
-class State:
-    """Base class for a user's state, shared by an Enricher's rules. Reset before each symbol of each day.
-
-    Examples
-    --------
-    See `TagRule`.
-    """
-
-    def reset(self, symbol: Any) -> None:
-        """Forget the symbol before; called before the first row of each, day by day where the frame has a ``date``.
-
-        `symbol` is the value of the Enricher's `by`: a tuple of values where it names several columns, None where it is
-        None.
-        """
-
-
-class TagRule:
-    """Base class for enrichment rules.
-
-    A rule adds columns (`process` gives a dict), or expands rows (it gives a list of dicts: one output row each, none
-    for an empty list). At most one rule of an `Enricher` may expand rows.
-
-    Attributes
-    ----------
-    output_columns : list of str
-        Columns the rule adds.
-    output_schema : mapping of str to polars data type, or None
-        Their types. None infers each from its first values that are not None; a later value of another type is an
-        error with its row.
-    input_columns : list of str or None
-        Columns `process` reads. None hands over all of them, which costs a dict of every column for every row.
-
-    Examples
-    --------
-    >>> import polars as pl, vizflow as vf
-    >>> class Held(vf.State):
-    ...     def reset(self, symbol):
-    ...         self.quantity = 0
-    >>> class TagHeld(vf.TagRule):
-    ...     output_columns = ["held"]
-    ...     output_schema = {"held": pl.Int64}
-    ...     def process(self, row, state):
-    ...         state.quantity += row["qty"] if row["side"] == "B" else -row["qty"]
-    ...         return {"held": state.quantity}
-    >>> df = pl.DataFrame({"symbol": ["a", "b", "a"], "timestamp": [1, 2, 3], "side": list("BSS"), "qty": [5, 7, 2]})
-    >>> vf.Enricher([TagHeld()], state_class=Held).run(df).collect()["held"].to_list()
-    [5, -7, 3]
-    """
-
-    output_schema: Mapping[str, Any] | None = None
-    input_columns: Sequence[str] | None = None
-
-    output_columns: Sequence[str]
-
-    def process(self, row: dict[str, Any], state: Any) -> dict[str, Any] | list[dict[str, Any]]:
-        """Process one row.
-
-        Parameters
-        ----------
-        row
-            Column name to value; columns of earlier rules are in it.
-        state
-            The Enricher's state object.
-
-        Returns
-        -------
-        dict or list of dict
-            Values of `output_columns` for this row, or one dict for each row that it expands to. A missing key is null.
-        """
-        raise NotImplementedError
-
-    def finish(self, state: Any) -> None:
-        """Run after the last row of each symbol (of each day)."""
-
-
-class TagCondition(TagRule):
-    """Tag rows that meet a condition, as a Boolean column.
-
-    Parameters
-    ----------
-    name
-        Column to add.
-    condition
-        A callable that takes a row as a dict and gives a bool, or a Polars expression, which is evaluated over each
-        symbol's rows in order and is much faster.
-    input_columns
-        Columns that the callable reads; None hands over all.
-
-    Examples
-    --------
-    >>> import polars as pl, vizflow as vf
-    >>> df = pl.DataFrame({"symbol": ["a", "a"], "timestamp": [1, 2], "qty": [50, 500]})
-    >>> rule = vf.TagCondition("large", pl.col("qty") >= 100)
-    >>> vf.Enricher([rule]).run(df).collect()["large"].to_list()
-    [False, True]
-    """
-
-    output_columns: list[str]
-
-    def __init__(
-        self,
-        name: str,
-        condition: Callable[[dict[str, Any]], bool] | pl.Expr,
-        *,
-        input_columns: Sequence[str] | None = None,
-    ) -> None:
-        self.name = name
-        self.condition = condition
-        self.output_columns = [name]
-        self.output_schema = {name: pl.Boolean}
-        self.input_columns = input_columns
-
-    def process(self, row: dict[str, Any], state: Any) -> dict[str, Any]:
-        """Evaluate the callable for one row."""
-        assert not isinstance(self.condition, pl.Expr)
-        value = self.condition(row)
-        return {self.name: None if value is None else bool(value)}
-
-
-class TagRunning(TagRule):
-    """Tag rows with a running statistic of their symbol.
-
-    Parameters
-    ----------
-    name
-        Column to add.
-    update_fn
-        ``update_fn(accumulator, row) -> accumulator``: the row's value is what it gives. Or a Polars expression such as
-        ``pl.col("qty").cum_sum()``, evaluated over each symbol's rows in order.
-    initial
-        The accumulator before a symbol's first row; it must not be changed in place.
-    dtype
-        Type of the column; None infers it.
-    input_columns
-        Columns that the callable reads; None hands over all.
-
-    Examples
-    --------
-    >>> import polars as pl, vizflow as vf
-    >>> df = pl.DataFrame({"symbol": ["a", "b", "a"], "timestamp": [1, 2, 3], "qty": [5, 7, 1]})
-    >>> rule = vf.TagRunning("position", lambda held, row: held + row["qty"])
-    >>> vf.Enricher([rule]).run(df).collect()["position"].to_list()
-    [5, 7, 6]
-    """
-
-    output_columns: list[str]
-
-    def __init__(
-        self,
-        name: str,
-        update_fn: Callable[[Any, dict[str, Any]], Any] | pl.Expr,
-        initial: Any = 0,
-        *,
-        dtype: Any = None,
-        input_columns: Sequence[str] | None = None,
-    ) -> None:
-        self.name = name
-        self.update_fn = update_fn
-        self.initial = initial
-        self.output_columns = [name]
-        self.output_schema = None if dtype is None else {name: dtype}
-        self.input_columns = input_columns
-        self._running = initial
-
-    def begin(self) -> None:
-        """Start a symbol."""
-        self._running = self.initial
-
-    def process(self, row: dict[str, Any], state: Any) -> dict[str, Any]:
-        """Move the accumulator on by one row."""
-        assert not isinstance(self.update_fn, pl.Expr)
-        self._running = self.update_fn(self._running, row)
-        return {self.name: self._running}
 
 
 class FIFOMatch(TagRule):
@@ -317,10 +137,18 @@ class FIFOMatch(TagRule):
 
 
 _ROWS = {"both": 0, "exits": 1, "lots": 2}
+
+
 _EXCESS = {"unclosed": 0, "open_short": 1, "raise": 2}
+
+
 _FILL = "fill_id"
+
+
 # Bits of enum vf_fifo_column, lowest first.
 _FIFO_COLUMNS = tuple(name for name in (*FIFOMatch.output_columns, *FIFOMatch.extra_columns) if name != _FILL)
+
+
 _NEEDS_PRICE = {"entry_price", "exit_price", "close_markout", "realized_pnl"}
 
 
@@ -328,164 +156,6 @@ def _choice(option: str, value: str, accepted: Mapping[str, int]) -> str:
     if value not in accepted:
         raise ConfigError(f"{option} is {value!r}; {', '.join(map(repr, accepted))} are accepted")
     return value
-
-
-class Enricher:
-    """Stateful enrichment with pluggable rules.
-
-    Parameters
-    ----------
-    rules
-        Applied as a chain: a rule sees the columns of the rules before it. At most one may expand rows.
-    by
-        What separates symbols: a column's name, a list of names, or None for one instrument.
-    sort_by
-        Column that orders a symbol's rows; equal values keep the input's order.
-    state_class
-        Class of the state that Python rules share, made once a run and reset before each symbol.
-    date_col
-        Column that separates days, which never mix: every rule works by day and symbol. ``"date"`` need not be there.
-        None: no column of the frame is a day.
-
-    Examples
-    --------
-    See `FIFOMatch`, `TagCondition` and `TagRunning`.
-    """
-
-    def __init__(
-        self,
-        rules: Sequence[TagRule],
-        by: Names = "symbol",
-        sort_by: str = "timestamp",
-        state_class: type[State] | None = None,
-        *,
-        date_col: str | None = "date",
-    ) -> None:
-        self.rules = list(rules)
-        self.by = by
-        self.date_col = date_col
-        self.sort_by = sort_by
-        self.state_class = state_class or State
-        if not self.rules:
-            raise ConfigError("an Enricher needs at least one rule")
-        for rule in self.rules:
-            if not isinstance(rule, TagRule):
-                raise ConfigError(f"rules are TagRule objects, not {type(rule).__name__}")
-            if type(rule).process is TagRule.process:
-                raise ConfigError(
-                    f"the rule {type(rule).__name__} has no process; write def process(self, row, state) in its class, "
-                    "which returns a dict of its output_columns"
-                )
-        if sum(isinstance(rule, FIFOMatch) for rule in self.rules) > 1:
-            raise ConfigError("only one rule of an Enricher may expand rows, and FIFOMatch does; chain two Enrichers")
-
-    def run(self, df: Frame) -> pl.LazyFrame:
-        """Apply all rules; lazy, like every operation.
-
-        Parameters
-        ----------
-        df
-            LazyFrame, DataFrame, or an object with ``__arrow_c_stream__``, in any row order.
-
-        Returns
-        -------
-        LazyFrame
-            The input's columns and the rules'. Rows in the input's order, the pieces of one row adjacent. Asks its
-            input only for the columns that are needed; the work is done when it is collected.
-
-        Raises
-        ------
-        SchemaError
-            A column is missing, of another type, or would be overwritten.
-        DataError
-            When collected: a trade that cannot be matched (see `FIFOMatch`); a Python rule that gave a value of
-            another type.
-        """
-        lf = as_lazy(df)
-        self._groups(lf)
-        require(lf.collect_schema(), [self.sort_by], "sort_by")
-        for python, group in itertools.groupby(self.rules, key=_is_python):
-            rules = list(group)
-            if python:
-                lf = self._run_python(lf, rules)
-            else:
-                for rule in rules:
-                    lf = self._run_fifo(lf, rule) if isinstance(rule, FIFOMatch) else self._run_expr(lf, rule)
-        return lf
-
-    def _groups(self, lf: pl.LazyFrame) -> Groups:
-        return groups_of(lf.collect_schema(), self.by, self.date_col, "by")
-
-    # ---- expressions ----
-
-    def _run_expr(self, lf: pl.LazyFrame, rule: TagRule) -> pl.LazyFrame:
-        given = rule.condition if isinstance(rule, TagCondition) else getattr(rule, "update_fn", None)
-        assert isinstance(given, pl.Expr)
-        expr: pl.Expr = given
-        (name,) = rule.output_columns
-        schema = lf.collect_schema()
-        require_new(schema, [name], type(rule).__name__)
-        require(schema, expr.meta.root_names(), name)
-        dtype = (rule.output_schema or {}).get(name)
-        over = expr.over(self._groups(lf).exprs() or [pl.lit(True)], order_by=self.sort_by)
-        return lf.with_columns((over if dtype is None else over.cast(dtype)).alias(name))
-
-    # ---- FIFO ----
-
-    def _run_fifo(
-        self, lf: pl.LazyFrame, rule: FIFOMatch, names: Sequence[str] | None = None, key: object = None
-    ) -> pl.LazyFrame:
-        key = key or object()
-        schema = lf.collect_schema()
-        _require_columns(rule, schema)
-        if rule.id_col:
-            column_type(schema, rule.id_col, "id_col")
-        added = _fifo_schema(rule, schema)
-        require_new(schema, added, "FIFOMatch")
-        groups = self._groups(lf)
-        opening = self._opening(rule, groups)
-        types = {**schema, **added}
-        return two_pass(
-            lf,
-            lambda wanted: _FifoStep(rule, groups, self.sort_by, opening(), list(added), wanted),
-            schema={name: types[name] for name in names or types},
-            added=list(added),
-            name="FIFOMatch",
-            one_to_one=False,
-            rebuild=None if rule.rows == "lots" else lambda frame, names: self._run_fifo(frame, rule, names, key),
-            key=key,
-        )
-
-    def _opening(self, rule: FIFOMatch, groups: Groups) -> Callable[[], _Opening | None]:
-        """Give what makes the opening lots of one reading; wrong columns are told at once."""
-
-        def make() -> _Opening | None:
-            return None if rule.opening is None else _Opening(rule.opening, groups, self.date_col)
-
-        make()
-        return make
-
-    # ---- Python rules ----
-
-    def _run_python(self, lf: pl.LazyFrame, rules: list[TagRule]) -> pl.LazyFrame:
-        from vizflow._rules import run_rules
-
-        may_expand = not any(isinstance(rule, FIFOMatch) for rule in self.rules)
-        return run_rules(lf, rules, self._groups(lf), self.sort_by, self.state_class, may_expand=may_expand)
-
-
-def _is_python(rule: TagRule) -> bool:
-    if isinstance(rule, TagCondition):
-        return not isinstance(rule.condition, pl.Expr)
-    if isinstance(rule, TagRunning):
-        return not isinstance(rule.update_fn, pl.Expr)
-    return not isinstance(rule, FIFOMatch)
-
-
-def _require_columns(rule: FIFOMatch, schema: pl.Schema) -> None:
-    """Check that the columns are there that matching reads."""
-    for option in ("side_col", "qty_col", "time_col", "price_col"):
-        column_type(schema, getattr(rule, option), option)
 
 
 def _fifo_schema(rule: FIFOMatch, schema: pl.Schema) -> dict[str, pl.DataType]:

@@ -9,7 +9,7 @@ from vizflow.batch import BatchError, BatchReport, run_batch, status
 from vizflow.check import CheckReport, check
 from vizflow.cluster import run_cluster
 from vizflow.config import Config, Context
-from vizflow.cube import Cube
+from vizflow.cube.cube import Cube
 from vizflow.enrichment.closing_lots import closing_lots
 from vizflow.enrichment.enricher import Enricher
 from vizflow.enrichment.fifo import FIFOMatch

@@ -29,7 +29,6 @@ from vizflow.files import arrow, places
 from vizflow.files import digest as _digest
 from vizflow.files.atomic import atomic, refuse_folder
 from vizflow.lazy.frames import Frame, as_lazy
-from vizflow.lazy.frames import columns as selected
 from vizflow.lazy.reading import identity
 from vizflow.lazy.two_pass import batches, refuse_fewer
 from vizflow.partials import file as _file
@@ -192,26 +191,6 @@ def save(df: Frame, path: str | os.PathLike[str], *, metadata: Mapping[str, str]
 
 
 # ---- reading ----------------------------------------------------------------------------------------------------
-
-
-def stored(path: Path, columns: list[str], digest: str) -> pl.DataFrame:
-    """Read columns of a partial as they are stored, from the very bytes that were compared with its digest.
-
-    Raises
-    ------
-    StorageError
-        It is damaged, or another one than that of this digest, whose plan is known.
-    """
-    whole = _digest.read(path)
-    if whole is None:
-        raise _digest.missing(path)
-    if not digest or digest.encode() not in whole[-_digest.TAIL :]:
-        raise StorageError(
-            f"{path}: the partial was replaced after it was looked at, so nothing of it was used; ask for the merged "
-            "partials again"
-        )
-    with reading(path):
-        return pl.scan_parquet(whole, glob=False, hive_partitioning=False).select(selected(columns)).collect()
 
 
 def _reader(

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from vizflow.cube import Cube
+from vizflow.cube.cube import Cube
 from vizflow.errors import ConfigError, SchemaError
 from vizflow.lazy.frames import Frame, as_lazy, require
 from vizflow.numbers import whole

@@ -23,8 +23,8 @@ import waitress
 from playwright.sync_api import Page
 
 import vizflow as vf
-from vizflow.explore import page as explorer_page
-from vizflow.explore.engine import Engine
+from vizflow.viz.explorer import page as explorer_page
+from vizflow.viz.explorer.engine import Engine
 
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 FLAGS = [

@@ -188,6 +188,28 @@ def view(path: Path, lf: pl.LazyFrame, *, states: bool, verify: bool, whole: byt
     return out
 
 
+def stored(path: Path, names: Iterable[str], version: str) -> pl.DataFrame:
+    """Read columns of a partial as they are stored, from the very bytes that were compared with its digest.
+
+    Raises
+    ------
+    StorageError
+        It is damaged, or another one than that of this digest, whose plan is known.
+    """
+    whole = _digest.read(path)
+    if whole is None:
+        raise _digest.missing(path)
+    if not version or version.encode() not in whole[-_digest.TAIL :]:
+        raise StorageError(
+            f"{path}: the partial was replaced after it was looked at, so nothing of it was used; ask for the merged "
+            "partials again"
+        )
+    try:
+        return pl.scan_parquet(whole, glob=False, hive_partitioning=False).select(columns(names)).collect()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise StorageError(f"{path}: the file cannot be read; it is truncated, corrupt, or no Parquet file") from error
+
+
 def find(partials: Any) -> list[Path]:
     """List the files that a path, a folder, a glob pattern, or a list of them names, in order of their names."""
     if isinstance(partials, (str, os.PathLike)):

@@ -10,11 +10,11 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import io
 from vizflow.dates import check_date
 from vizflow.errors import ConfigError, StorageError
 from vizflow.partials import file
 from vizflow.partials import traced as _traced
+from vizflow.partials.file import stored
 from vizflow.partials.traced import Traced
 
 
@@ -87,7 +87,7 @@ def _file(path: Path) -> _Part:
     keys = {name: schema[name] for name in known.plan.group_by}
 
     def states() -> pl.DataFrame:
-        return io.stored(path, columns, known.digest)
+        return stored(path, columns, known.digest)
 
     return _Part(str(path), Traced(known.plan, states, known.bins, known.dates), path, keys, keys, known.digest)
 

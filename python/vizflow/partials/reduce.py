@@ -13,12 +13,12 @@ from typing import Any, Literal
 import polars as pl
 
 import vizflow._core as _core
-from vizflow import io
 from vizflow.errors import ConfigError, SchemaError, near_names, translated
 from vizflow.lazy.frames import columns as selected
 from vizflow.lazy.frames import threads
 from vizflow.lazy.two_pass import source
 from vizflow.partials import traced
+from vizflow.partials.file import stored
 from vizflow.partials.metrics import merging
 from vizflow.partials.parts import _check_met, _chosen, _Part, _parts, _require_dates, alike
 from vizflow.partials.plan import Plan, frame_of
@@ -179,7 +179,7 @@ def _frames(parts: list[_Part], plan: Plan, keys: dict[str, pl.DataType], by: By
 def _stored(part: _Part, plan: Plan, keys: Mapping[str, pl.DataType], by: By | None) -> pl.DataFrame:
     if part.path is not None:
         inner = [name for name in keys if name != by]
-        frame = io.stored(part.path, [*inner, *plan.state_schema], part.digest)
+        frame = stored(part.path, [*inner, *plan.state_schema], part.digest)
     else:
         frame = part.traced.states()
     frame = part.typed(frame)

@@ -14,8 +14,6 @@ from typing import Any
 import polars as pl
 
 from vizflow import viz
-from vizflow._cells import Cells, Units, from_sums
-from vizflow._look import Unit, check_units, unit_of
 from vizflow.config import Config
 from vizflow.errors import ConfigError, DataError, translated
 from vizflow.lazy.frames import require
@@ -25,6 +23,9 @@ from vizflow.reports import _partials
 from vizflow.reports._days import DAY, Prepare, check_every, check_numbers, choose, days
 from vizflow.reports._fills import finite
 from vizflow.reports._report import Report, Section
+from vizflow.viz.dims import Cells, Units
+from vizflow.viz.frame_cells import from_sums
+from vizflow.viz.units import Unit, check_units, unit_of
 
 __all__ = ["alpha"]
 

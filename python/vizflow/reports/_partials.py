@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from vizflow import _cube_cells
-from vizflow._cells import Cells, Dim, is_cube, is_partials
-from vizflow._cube_cells import DATE, ROWS
-from vizflow._look import Unit
-from vizflow.cube import Cube
+from vizflow.cube.cube import Cube
 from vizflow.errors import ConfigError, SchemaError, near_names
 from vizflow.partials import file
 from vizflow.reports._days import paths_of
 from vizflow.reports._fills import Sides
+from vizflow.viz import cube_cells
+from vizflow.viz.cube_cells import DATE, ROWS
+from vizflow.viz.dims import Cells, Dim, is_cube, is_partials
+from vizflow.viz.units import Unit
 
 if TYPE_CHECKING:
     from vizflow.reports._trades import Parts
@@ -90,7 +90,7 @@ def alpha_points(
     for horizon, name in horizons.items():
         if name == alpha:
             raise ConfigError(f"returns: {name!r} is the alpha itself")
-        cells = _cube_cells.cells(cube, [DATE, alpha, name], [count])
+        cells = cube_cells.cells(cube, [DATE, alpha, name], [count])
         points = cells.select(DATE, a=_centre(cube, alpha), r=_centre(cube, name), w=pl.col(count).cast(pl.Float64))
         for (date,), part in points.group_by(DATE, maintain_order=True):
             yield str(date), horizon, part.drop(DATE)
@@ -158,7 +158,7 @@ def trade_sums(
     _holding_of(cube, names, parts)
     _profile_of(fills, names, horizons, parts)
     if names.pnl in cube.metrics:
-        frame = _cube_cells.cells(fills, [DATE], [names.pnl, names.count])
+        frame = cube_cells.cells(fills, [DATE], [names.pnl, names.count])
         parts.add("pnl_dates", frame.select(DATE, lots=names.count, pnl=names.pnl))
     else:
         parts.missing["pnl_dates"] = f"the partials have no metric {names.pnl!r}, the sum of realised profit"
@@ -170,7 +170,7 @@ def trade_sums(
 def _leave_out(cube: Cube, names: Names, both: Sequence[Any], parts: Parts) -> None:
     """Count what has neither side, by value."""
     extra = [name for name in (names.qty, names.pnl) if name in cube.metrics]
-    frame = _cube_cells.cells(cube, [DATE, names.side], [names.count, *extra])
+    frame = cube_cells.cells(cube, [DATE, names.side], [names.count, *extra])
     for row in frame.iter_rows(named=True):
         value = row[names.side]
         if value not in both:
@@ -183,10 +183,10 @@ def _leave_out(cube: Cube, names: Names, both: Sequence[Any], parts: Parts) -> N
 def _sizes_of(fills: Cube, names: Names, sides: Mapping[str, list[Any]], parts: Parts) -> None:
     metrics = [names.count, *([names.qty] if names.qty in fills.metrics else [])]
     what = {"rows": names.count, **({"quantity": names.qty} if len(metrics) > 1 else {})}
-    parts.add("dates", _cube_cells.cells(fills, [DATE], metrics).select(DATE, **what))
+    parts.add("dates", cube_cells.cells(fills, [DATE], metrics).select(DATE, **what))
     for side, values in sides.items():
         if values:
-            frame = _cube_cells.cells(fills.brush({names.side: values}), [DATE], metrics)
+            frame = cube_cells.cells(fills.brush({names.side: values}), [DATE], metrics)
             parts.add("sides", frame.select(DATE, pl.lit(side).alias("side"), **what))
 
 
@@ -222,7 +222,7 @@ def _cells_of(view: Cube, horizons: Mapping[float, str], names: Names, **key: An
     """Give a row per horizon in the shape of `Cells`, with a key behind the horizon."""
     rows = []
     for horizon, metric in horizons.items():
-        cells = _cube_cells.measure(view, [], {metric: metric}, where=None, units=None, clusters=True).frame
+        cells = cube_cells.measure(view, [], {metric: metric}, where=None, units=None, clusters=True).frame
         shown = int(horizon) if horizon == int(horizon) else str(horizon)
         rows.append(
             cells.select(pl.lit(shown).alias("horizon"), *(pl.lit(v).alias(k) for k, v in key.items()), pl.all())
@@ -234,7 +234,7 @@ def _cells_of(view: Cube, horizons: Mapping[float, str], names: Names, **key: An
 def _buckets(fills: Cube, names: Names) -> dict[int, list[Any]]:
     """Cut the forecast's bins into groups of about equally many fills."""
     assert names.alpha is not None
-    frame = _cube_cells.cells(fills, [names.alpha], [names.count]).drop_nulls(names.alpha).sort(names.alpha)
+    frame = cube_cells.cells(fills, [names.alpha], [names.count]).drop_nulls(names.alpha).sort(names.alpha)
     rows = pl.col(names.count)
     at = ((rows.cum_sum() - rows / 2) / rows.sum() * names.buckets).floor().clip(0, names.buckets - 1).cast(
         pl.Int64
@@ -257,7 +257,7 @@ def _holding_of(cube: Cube, names: Names, parts: Parts) -> None:
     buys = pl.Series(names.sides.holding("Buy", held), dtype=cube.dims[names.side].values.dtype)
     weight = names.qty if names.qty in cube.metrics else names.count
     metrics = list(dict.fromkeys([names.count, weight]))
-    cells = _cube_cells.cells(cube.brush({names.side: exits}), [DATE, names.side, dim], metrics).drop_nulls(dim)
+    cells = cube_cells.cells(cube.brush({names.side: exits}), [DATE, names.side, dim], metrics).drop_nulls(dim)
     seconds = _centre(cube, dim)
     side = pl.when(pl.col(names.side).is_in(buys.implode())).then(pl.lit("Buy")).otherwise(pl.lit("Sell"))
     parts.add(
@@ -280,7 +280,7 @@ def _profile_of(fills: Cube, names: Names, horizons: Mapping[float, str], parts:
         parts.missing["profile"] = f"the partials have no dimension {names.time!r} or {names.time + '_bin'!r}"
         return
     metric = next(iter(horizons.values()), names.count)
-    frame = _cube_cells.measure(fills, [dim], {metric: metric}, where=None, units=None, clusters=True).frame
+    frame = cube_cells.measure(fills, [dim], {metric: metric}, where=None, units=None, clusters=True).frame
     if not horizons:
         frame = frame.with_columns(pl.lit(None, pl.Float64).alias("value_0"))
     parts.cells["profile"] = Cells(frame.rename({dim: "slice"}), (Dim("slice", "integer"),), (parts.measure,))

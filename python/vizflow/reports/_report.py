@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 import vizflow._core as _core
-from vizflow import _look
-from vizflow._cells import number
 from vizflow.errors import ConfigError
 from vizflow.files import places
 from vizflow.files.atomic import atomic
-from vizflow.viz import need
+from vizflow.viz import theme as _look
+from vizflow.viz.dims import number
+from vizflow.viz.optional import need
 
 if TYPE_CHECKING:
     from collections.abc import Callable

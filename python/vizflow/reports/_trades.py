@@ -12,9 +12,6 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _look, viz
-from vizflow._cells import Cells, Units, from_sums
-from vizflow._look import Unit, check_units, unit_of
 from vizflow.config import Config
 from vizflow.enrichment.side_values import BUY, SELL
 from vizflow.errors import ConfigError, DataError
@@ -25,6 +22,10 @@ from vizflow.reports._alpha import horizons_of, keyed
 from vizflow.reports._days import Prepare, check_every, choose, days
 from vizflow.reports._fills import FILL, Day, Options, Sides, finite, read
 from vizflow.reports._report import Report, Section
+from vizflow.viz import figures, optional, theme
+from vizflow.viz.dims import Cells, Units
+from vizflow.viz.frame_cells import from_sums
+from vizflow.viz.units import Unit, check_units, unit_of
 
 __all__ = ["trades"]
 
@@ -490,7 +491,7 @@ def _sections(
     every: float,
 ) -> list[Section]:
     what, rows = parts.measure, parts.rows
-    line = partial(viz.line, units=shown, title="")
+    line = partial(figures.line, units=shown, title="")
     against = {
         "markout": "Mid after the fill against the fill price, weighted by notional",
         "return": "Mean return after the fill, weighted by notional; no markout, as the fills' mid is not there",
@@ -648,14 +649,14 @@ def _markout_of(parts: Parts, frames: Mapping[str, pl.DataFrame], side: str, hor
 
 def bars(names: Sequence[str], series: Mapping[str, Sequence[float | None]], x: str, y: str) -> Any:
     """Draw bars side by side, in the shared look."""
-    go = viz.need("plotly.graph_objects")
-    colours = _look.LIGHT["series"]
+    go = optional.need("plotly.graph_objects")
+    colours = theme.LIGHT["series"]
     figure = go.Figure([
         go.Bar(x=list(names), y=list(values), name=label, marker={"color": colours[index]}, showlegend=len(series) > 1,
                hovertemplate=f"%{{x}}<br><b>%{{y:.4~g}}</b><extra>{label}</extra>")
         for index, (label, values) in enumerate(series.items())
     ])  # fmt: skip
-    viz.dress(figure, "", [], dark=False)
+    figures.dress(figure, "", [], dark=False)
     figure.update_layout(bargap=0.15, bargroupgap=0.05)
     figure.update_xaxes(type="category", title_text=x, showgrid=False, nticks=14, tickangle=0)
     figure.update_yaxes(title_text=y)
@@ -701,7 +702,7 @@ def _edge_text(edge: float) -> str:
 
 def _pnl_dates_figure(frame: pl.DataFrame) -> Any:
     daily = frame.sort("date").with_columns(cumulative=pl.col("pnl").cum_sum())
-    return viz.line(daily, "date", ["pnl", "cumulative"], count="lots", title="")
+    return figures.line(daily, "date", ["pnl", "cumulative"], count="lots", title="")
 
 
 def _sizes_figure(frame: pl.DataFrame) -> Any:
@@ -726,9 +727,9 @@ def _profile_figure(cells: Cells, *, every: float, unit: Unit, what: str, count:
 
 
 def _add_markouts(figure: Any, names: Sequence[str], values: Sequence[float | None], unit: Unit, measure: str) -> None:
-    go = viz.need("plotly.graph_objects")
+    go = optional.need("plotly.graph_objects")
     label = unit.label(measure)
-    figure.data[0].update(marker_color=_look.LIGHT["line"], showlegend=True)
+    figure.data[0].update(marker_color=theme.LIGHT["line"], showlegend=True)
     figure.add_trace(
         go.Scatter(
             x=names,
@@ -736,7 +737,7 @@ def _add_markouts(figure: Any, names: Sequence[str], values: Sequence[float | No
             name=label,
             yaxis="y2",
             mode="lines+markers",
-            line={"color": _look.LIGHT["series"][0], "width": 1.75},
+            line={"color": theme.LIGHT["series"][0], "width": 1.75},
             showlegend=True,
             hovertemplate=f"%{{x}} min<br><b>%{{y:.4~g}}</b> {unit.name}<extra>{label}</extra>",
         )
@@ -750,9 +751,9 @@ def _add_markouts(figure: Any, names: Sequence[str], values: Sequence[float | No
             "tickmode": "auto",
             "nticks": 6,
             "zeroline": True,
-            "zerolinecolor": _look.LIGHT["line"],
+            "zerolinecolor": theme.LIGHT["line"],
             "automargin": True,
-            "tickfont": {"size": 11, "color": _look.LIGHT["muted"]},
+            "tickfont": {"size": 11, "color": theme.LIGHT["muted"]},
         },
         margin_t=38,
         margin_r=60,
@@ -763,7 +764,7 @@ def _dates_figure(frame: pl.DataFrame, *, count: str) -> Any:
     shown = frame["date"].to_list()
     names = [f"{d[:4]}-{d[4:6]}-{d[6:]}" for d in shown]
     figure = bars(names, {count: frame["rows"].to_list()}, "", count)
-    colours = [_look.LIGHT["bad"] if hot else _look.LIGHT["series"][0] for hot in frame["hot"]]
+    colours = [theme.LIGHT["bad"] if hot else theme.LIGHT["series"][0] for hot in frame["hot"]]
     figure.data[0].update(marker_color=colours)
     figure.update_xaxes(nticks=8)
     return figure

@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 import vizflow as vf
 from browsing import FLAGS, UNITS, Open, Visit, chromium, dates, day, pipeline, served
-from vizflow.explore.engine import Engine
-from vizflow.explore.source import CubeSource
+from vizflow.viz.explorer.engine import Engine
+from vizflow.viz.explorer.source import CubeSource
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ from playwright.sync_api import Browser
 
 import vizflow as vf
 from browsing import CONTRAST, METRICS, NAMELESS, OVERLAPS, TITLE_ON_LABELS, UNITS, Open, Visit, dates, day, served
-from vizflow.explore.engine import Engine
-from vizflow.explore.source import CubeSource
+from vizflow.viz.explorer.engine import Engine
+from vizflow.viz.explorer.source import CubeSource
 
 BP = 1e4
 

@@ -31,7 +31,8 @@ else:
 
 import polars as pl
 
-from vizflow import _cube, io
+from vizflow import io
+from vizflow.cube import store
 from vizflow.files import atomic, digest
 from vizflow.lazy import notes
 from vizflow.partials import file as _partial
@@ -193,7 +194,7 @@ def resealed(metadata: dict[str, str], frame: pl.DataFrame) -> dict[str, str]:
 def resummed(text: str) -> str:
     """The same for a cube's description."""
     try:
-        return _cube.with_sum(json.loads(text))
+        return store.with_sum(json.loads(text))
     except (ValueError, TypeError, RecursionError):
         return text
 
@@ -207,7 +208,7 @@ def write_partial(frame: pl.DataFrame, path: Path, metadata: dict[str, str]) -> 
 def write_cube(frame: pl.DataFrame, path: Path, text: str) -> None:
     """Write a cube with another description, and a right digest."""
     with atomic.atomic(path) as file:
-        _cube.write(frame.with_columns(pl.Series("vizflow", [text])), file)
+        store.write(frame.with_columns(pl.Series("vizflow", [text])), file)
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------------

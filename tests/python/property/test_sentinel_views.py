@@ -16,8 +16,8 @@ import polars as pl
 import pytest
 
 import vizflow as vf
-from vizflow.explore.engine import Engine
-from vizflow.explore.source import CubeSource
+from vizflow.viz.explorer.engine import Engine
+from vizflow.viz.explorer.source import CubeSource
 
 NO_NUMBERS = [math.nan, math.inf, -math.inf, 1.7976931348623157e308, -1.7976931348623157e308, 1e300, -1e300]
 NUMBERS = [[0.0, -0.0, 5e-324, -5e-324, -0.5], [9.99e299]]

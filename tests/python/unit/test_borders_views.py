@@ -274,8 +274,8 @@ def test_integer_codes_are_categories_in_every_figure() -> None:
 @pytest.mark.parametrize("units", [None, {"k": "id"}])
 def test_keys_beyond_a_browsers_numbers_are_text_everywhere(name: str, units: dict[str, str] | None) -> None:
     pytest.importorskip("dash")
-    from vizflow.explore.engine import Engine, Question
-    from vizflow.explore.source import CubeSource
+    from vizflow.viz.explorer.engine import Engine, Question
+    from vizflow.viz.explorer.source import CubeSource
 
     rows = pl.DataFrame({name: LARGE * 2, "s": ["B", "S"] * 3, "m": [2**60 + n for n in range(6)]})
     frame = vf.aggregate(rows, [name, "s"], {"n": pl.len(), "m": pl.col("m").max()})

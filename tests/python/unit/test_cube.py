@@ -12,7 +12,7 @@ import pytest
 
 import vizflow as vf
 from support import raises
-from vizflow import _cube
+from vizflow.cube import store
 from vizflow.errors import ConfigError, DataError, SchemaError, StorageError
 from vizflow.files import atomic
 
@@ -397,12 +397,12 @@ def test_files_that_are_no_cube_are_told(cube: vf.Cube, tmp_path: Path) -> None:
     frame = pl.read_ipc(path).drop("vizflow.digest")
     damaged = frame.with_columns(part_000=pl.col("part_000").list.eval(pl.element() + 1))
     with atomic.atomic(tmp_path / "damaged.arrow") as file:
-        _cube.write(damaged, file)
+        store.write(damaged, file)
     with raises(StorageError, "damaged.arrow", "header is damaged"):
         vf.Cube.open(tmp_path / "damaged.arrow")
     later = frame.with_columns(vizflow=pl.col("vizflow").str.replace('"format": 3', '"format": 9'))
     with atomic.atomic(tmp_path / "later.arrow") as file:
-        _cube.write(later, file)
+        store.write(later, file)
     with raises(StorageError, "format 9"):
         vf.Cube.open(tmp_path / "later.arrow")
 

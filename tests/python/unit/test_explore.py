@@ -23,8 +23,8 @@ pytest.importorskip("dash")
 
 from vizflow import explore
 from vizflow.cli import main
-from vizflow.explore.engine import Engine, Question
-from vizflow.explore.source import CubeSource
+from vizflow.viz.explorer.engine import Engine, Question
+from vizflow.viz.explorer.source import CubeSource
 
 DATES = ["20240102", "20240103", "20240104", "20240105"]
 WIDTHS = {"a": 0.5}

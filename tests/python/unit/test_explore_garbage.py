@@ -23,9 +23,9 @@ import vizflow as vf
 
 pytest.importorskip("dash")
 
-from vizflow import explore
-from vizflow.explore import engine as engines
-from vizflow.explore.engine import Engine
+from vizflow.viz import explorer
+from vizflow.viz.explorer import engine
+from vizflow.viz.explorer.engine import Engine
 
 DIMS = ["a_bin", "side", "Größe", "名前" * 40, "x%25,:&=", "<b>&quot;"]
 PANELS = ["total", "heat", "curve", "series", "table"]
@@ -49,7 +49,7 @@ def app() -> Any:
         rows = pl.DataFrame(keys).with_columns(v=pl.Series([rng.gauss(0, 1) for _ in range(60)]))
         metrics = {"n": pl.len(), "mean": pl.col("v").mean(), "日": pl.col("v").max()}
         days[date] = vf.aggregate(rows.lazy(), DIMS, metrics)
-    return explore.app(days, title="день-" + "長" * 60)
+    return explorer.app(days, title="день-" + "長" * 60)
 
 
 # ---- what is asked --------------------------------------------------------------------------------------------
@@ -186,10 +186,10 @@ def test_two_thousand_questions(app: Any, caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_answers_that_are_kept_have_a_limit(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "_CACHE_BYTES", 20_000)
+    monkeypatch.setattr(engine, "_CACHE_BYTES", 20_000)
     rows = pl.DataFrame({"k": list(range(50)) * 2, "s": ["a", "b"] * 50, "v": [1.0] * 100})
     frame = vf.aggregate(rows.lazy(), ["k", "s"], {"n": pl.len(), "m": pl.col("v").mean()})
-    kept = Engine(explore.source.CubeSource.of(frame, units=None, title=None))
+    kept = Engine(explorer.source.CubeSource.of(frame, units=None, title=None))
     for least in range(200):
         kept.answer({"min": least, "panels": PANELS * 100})
         assert kept._cached <= 20_000

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from support import raises
-from vizflow import _look
 from vizflow.errors import ConfigError
+from vizflow.viz import theme as _theme
+from vizflow.viz import units
 
 
 def luminance(colour: str) -> float:
@@ -26,7 +27,7 @@ def test_contrast_is_wcags() -> None:
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
 
 
-@pytest.mark.parametrize("theme", [_look.LIGHT, _look.DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("theme", [_theme.LIGHT, _theme.DARK], ids=["light", "dark"])
 def test_text_has_a_contrast_of_4_5(theme: dict[str, str]) -> None:
     for ground in ("ground", "surface", "raised", "empty"):
         for text in ("text", "muted", "accent"):
@@ -35,14 +36,14 @@ def test_text_has_a_contrast_of_4_5(theme: dict[str, str]) -> None:
     assert contrast(theme["bad"], theme["bad_ground"]) >= 4.5
 
 
-@pytest.mark.parametrize("theme", [_look.LIGHT, _look.DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("theme", [_theme.LIGHT, _theme.DARK], ids=["light", "dark"])
 def test_lines_have_a_contrast_of_3_on_the_plots_ground(theme: dict[str, list[str]]) -> None:
     for colour in theme["series"]:
         assert contrast(colour, theme["surface"]) >= 3  # type: ignore[arg-type]
     assert len(set(theme["series"])) == len(theme["series"])
 
 
-@pytest.mark.parametrize("theme", [_look.LIGHT, _look.DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("theme", [_theme.LIGHT, _theme.DARK], ids=["light", "dark"])
 def test_diverging_colours_are_symmetric_about_the_middle(theme: dict[str, list[str]]) -> None:
     colours = theme["diverging"]
     assert len(colours) % 2 == 1
@@ -58,17 +59,17 @@ def test_diverging_colours_are_symmetric_about_the_middle(theme: dict[str, list[
 
 
 def test_units() -> None:
-    assert _look.unit_of("alpha_bin", {"alpha": "bp"}) == _look.Unit("bp", 1e4)
-    assert _look.unit_of("hold", {"hold": "s"}) == _look.Unit("s", 1.0)
-    assert _look.unit_of("hold", {"hold": ("ms", 1e3)}) == _look.Unit("ms", 1e3)
-    assert _look.unit_of("other", {"hold": "s"}) == _look.Unit()
+    assert units.unit_of("alpha_bin", {"alpha": "bp"}) == units.Unit("bp", 1e4)
+    assert units.unit_of("hold", {"hold": "s"}) == units.Unit("s", 1.0)
+    assert units.unit_of("hold", {"hold": ("ms", 1e3)}) == units.Unit("ms", 1e3)
+    assert units.unit_of("other", {"hold": "s"}) == units.Unit()
     for bad in (5, ("ms", 0), ("ms", float("nan")), ("ms",)):
         with raises(ConfigError, "units['hold']"):
-            _look.unit_of("hold", {"hold": bad})  # type: ignore[dict-item]
+            units.unit_of("hold", {"hold": bad})  # type: ignore[dict-item]
 
 
 def test_a_thin_cell_does_not_stretch_the_colours() -> None:
-    assert _look.spread([(1.0, 1000), (-2.0, 1000), (50.0, 1)]) == 2.0
-    assert _look.spread([(1.0, 1), (50.0, 1)]) == 50.0
-    assert _look.spread([]) == 1.0
-    assert _look.spread([(0.0, 5)]) == 1.0
+    assert _theme.spread([(1.0, 1000), (-2.0, 1000), (50.0, 1)]) == 2.0
+    assert _theme.spread([(1.0, 1), (50.0, 1)]) == 50.0
+    assert _theme.spread([]) == 1.0
+    assert _theme.spread([(0.0, 5)]) == 1.0

@@ -21,10 +21,10 @@ import vizflow._core as _core
 from support import raises
 from vizflow._settings import from_json, read_toml, to_mapping
 from vizflow.errors import DataError, Error, SchemaError
-from vizflow.explore.engine import _plain, _scatter
 from vizflow.files import json as _json
 from vizflow.partials import file, traced
 from vizflow.partials.plan import Plan
+from vizflow.viz.explorer.engine import _plain, _scatter
 
 X = pl.col("x")
 FLOATS = [

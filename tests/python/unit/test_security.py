@@ -53,8 +53,8 @@ def test_only_the_explorer_opens_a_socket() -> None:
     for client in ("requests", "httpx", "aiohttp", "ftplib", "smtplib"):
         assert not imports(client)
     assert calls("urlopen") == calls("create_connection") == set()
-    assert calls("create_server") == {"explore/__init__.py"}
-    assert imports("socket") == {"batch.py", "explore/__init__.py"}
+    assert calls("create_server") == {"viz/explorer/__init__.py"}
+    assert imports("socket") == {"batch.py", "viz/explorer/__init__.py"}
     assert calls("gethostname") == {"batch.py"}  # all that it is there for
 
 

@@ -14,9 +14,10 @@ import pytest
 
 import vizflow as vf
 from support import chunked, raises
-from vizflow._cells import centre, from_sums, iso
 from vizflow.errors import ConfigError, DataError, SchemaError
 from vizflow.ops.clusters import t_quantile
+from vizflow.viz.dims import centre, iso
+from vizflow.viz.frame_cells import from_sums
 
 pytest.importorskip("plotly")
 

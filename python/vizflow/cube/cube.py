@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import polars as pl
 
-from vizflow._axes import Dim
-from vizflow._cube import (
+from vizflow.cube.axes import Dim
+from vizflow.cube.store import (
     DATE,
     LAYOUTS,
     Estimate,
@@ -36,7 +36,7 @@ from vizflow.lazy.frames import columns as selected
 from vizflow.partials import traced as _partial
 from vizflow.partials.plan import Plan
 
-__all__ = ["Cube", "Dim", "Estimate"]
+__all__ = ["Cube"]
 
 _CELLS_AT_ONCE = 1 << 22  # of a result that is made in pieces
 
@@ -610,7 +610,7 @@ class Cube:
         >>> cube.quantile("ret_bin", 0.5, interpolation="lower").rows()
         [(0.5, 0.02, 0.015, 0.025, 4)]
         """
-        from vizflow._quantile import quantiles
+        from vizflow.cube.quantile import quantiles
 
         return quantiles(self, dim, list(q) if isinstance(q, Iterable) else [q], by, weight, interpolation)
 
@@ -677,7 +677,7 @@ class Cube:
         ConfigError
             xarray is not installed, or the dense array would be larger than the cube's memory limit.
         """
-        from vizflow._xarray import dataset
+        from vizflow.cube.xarray import dataset
 
         return dataset(self, self._metrics(metrics))
 

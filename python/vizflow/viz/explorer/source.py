@@ -9,19 +9,19 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _cube_cells
-from vizflow._cells import Units, integer_kind, is_cube
-from vizflow._look import Unit, check_units, unit_of
-from vizflow.cube import Cube
+from vizflow.cube.cube import Cube
 from vizflow.errors import ConfigError
-from vizflow.explore.engine import Axis
 from vizflow.files import places
+from vizflow.viz import cube_cells
+from vizflow.viz.dims import Units, integer_kind, is_cube
+from vizflow.viz.explorer.engine import Axis
+from vizflow.viz.units import Unit, check_units, unit_of
 
 __all__ = ["CubeSource"]
 
 
 class CubeSource:
-    """See `vizflow.explore.engine.Source`."""
+    """See `vizflow.viz.explorer.engine.Source`."""
 
     def __init__(self, cube: Cube, *, units: Units | None, title: str) -> None:
         check_units(units, [*cube.metrics, *cube.dims])
@@ -30,7 +30,7 @@ class CubeSource:
         self.dates = tuple(cube.dates)
         self.metrics = tuple(cube.metrics)
         self.units: Mapping[str, Unit] = {name: unit_of(name, units) for name in cube.metrics}
-        self.count = _cube_cells.count_metric(cube)
+        self.count = cube_cells.count_metric(cube)
         self.axes = tuple(_axis(name, dim, units) for name, dim in cube.dims.items())
         if not self.axes:
             raise ConfigError("the cube has no dimensions to look along; aggregate by some group_by columns")
@@ -42,15 +42,15 @@ class CubeSource:
             return cls(source, units=units, title=title or "cube")
         if isinstance(source, (str, os.PathLike)) and places.local(source).suffix in (".arrow", ".feather", ".ipc"):
             return cls(Cube.open(source), units=units, title=title or Path(source).stem)
-        return cls(_cube_cells.cube_of(source), units=units, title=title or _name(source))
+        return cls(cube_cells.cube_of(source), units=units, title=title or _name(source))
 
     def cells(self, by: Sequence[str], where: Mapping[str, Any]) -> pl.DataFrame:
         """Give `by` and every metric, a row a cell that holds rows."""
-        return _cube_cells.cells(self._view(where), by, self.metrics)
+        return cube_cells.cells(self._view(where), by, self.metrics)
 
     def look(self, metric: str, by: Sequence[str], where: Mapping[str, Any], *, clustered: bool) -> pl.DataFrame:
         """Give `by`, ``value``, ``rows``, and ``coverage``, ``error``, ``dates`` where the cube can tell them."""
-        return _cube_cells.look(self._view(where), metric, by, self.count, clustered=clustered)
+        return cube_cells.look(self._view(where), metric, by, self.count, clustered=clustered)
 
     def _view(self, where: Mapping[str, Any]) -> Cube:
         return self.cube.brush(where) if where else self.cube

@@ -20,10 +20,10 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from vizflow._cells import centre, number
-from vizflow._look import Unit
 from vizflow.errors import ConfigError, Error, near_names
 from vizflow.ops.clusters import t_quantile
+from vizflow.viz.dims import centre, number
+from vizflow.viz.units import Unit
 
 __all__ = ["Axis", "Engine", "Question", "Source"]
 
@@ -68,7 +68,7 @@ class Axis:
 
 
 class Source(Protocol):
-    """Cells that merge over any of their dimensions: a `Cube`, seen through `vizflow.explore.source`."""
+    """Cells that merge over any of their dimensions: a `Cube`, seen through `vizflow.viz.explorer.source`."""
 
     title: str
     axes: tuple[Axis, ...]

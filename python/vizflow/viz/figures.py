@@ -13,35 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from vizflow import _look
-from vizflow._cells import Cells, Dim, MetricSpec, Units, Where, coverage, measure, metrics_of, number, weighted_mean
-from vizflow._look import Unit, unit_of
 from vizflow.errors import ConfigError
 from vizflow.ops.clusters import t_quantile
+from vizflow.viz import theme as _look
+from vizflow.viz.dims import Cells, Dim, MetricSpec, Units, Where, metrics_of, number
+from vizflow.viz.frame_cells import measure
+from vizflow.viz.optional import need
+from vizflow.viz.units import Unit, unit_of
 
 if TYPE_CHECKING:
-    from dash import Dash
     from plotly.graph_objects import Figure
 
-__all__ = ["coverage", "dashboard", "heatmap", "line", "weighted_mean"]
+__all__ = ["heatmap", "line"]
 
 MAX_CELLS = 250_000
 MAX_LINES = 24
 _MAX_SPAN = 20_000
-
-
-def need(module: str) -> Any:
-    """Import a module of the extra, or say how to get it."""
-    import importlib
-
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        # What is missing may be what the package itself imports.
-        package = (getattr(error, "name", None) or module).partition(".")[0]
-        raise ImportError(
-            f"{package}, which vizflow's figures and pages need, is not installed: pip install 'vizflow[viz]'"
-        ) from error
 
 
 def heatmap(
@@ -327,33 +314,6 @@ def line(
     figure.update_yaxes(title_text=shared.pop().label(label) if len(shared) == 1 else label)
     figure.update_layout(hovermode="closest")
     return figure
-
-
-def dashboard(source: Any, **options: Any) -> Dash:
-    """Make the explorer: a Dash app on a cube.
-
-    Parameters
-    ----------
-    source
-        A `Cube`, or what `Cube.from_partials` takes: a folder, glob or list of partials, or dates mapped to frames.
-        A saved cube's ``.arrow``. Or a frame that `aggregate` or `reduce` gave, untouched.
-    options
-        As in `vizflow.explore.app`: ``units``, ``title``, ``name``.
-
-    Returns
-    -------
-    dash.Dash
-        ``app.run(host="127.0.0.1", port=8050)`` serves it; `vizflow.explore.serve` does so with checks. All assets are
-        in the packages: nothing is fetched from elsewhere.
-
-    Raises
-    ------
-    ImportError
-        Dash is not installed: ``pip install 'vizflow[viz]'``.
-    """
-    from vizflow import explore
-
-    return explore.app(source, **options)
 
 
 # ---- pieces of figures ------------------------------------------------------------------------------------------

@@ -12,12 +12,12 @@ from typing import Any
 import polars as pl
 
 import vizflow._core as _core
-from vizflow._cells import Cells, Dim, Units, Where, integer_kind, is_cube
-from vizflow._look import check_units, unit_of
-from vizflow.cube import Cube
+from vizflow.cube.cube import Cube
 from vizflow.errors import ConfigError, SchemaError, near_names, translated
 from vizflow.partials import traced as _partial
 from vizflow.partials.plan import LeafSpec, StateSpec
+from vizflow.viz.dims import Cells, Dim, Units, Where, integer_kind, is_cube
+from vizflow.viz.units import check_units, unit_of
 
 __all__ = ["ROWS", "cells", "count_metric", "look", "measure"]
 

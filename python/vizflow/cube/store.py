@@ -20,7 +20,7 @@ import polars as pl
 
 import vizflow._core as _core
 from vizflow import io
-from vizflow._axes import Dim
+from vizflow.cube.axes import Dim
 from vizflow.errors import ConfigError, DataError, SchemaError, StorageError, near_names, translated
 from vizflow.files import digest
 from vizflow.files import places as _places
@@ -30,6 +30,7 @@ from vizflow.lazy.lineage import Bins
 from vizflow.numbers import real, whole
 from vizflow.partials import traced as _partial
 from vizflow.partials.file import is_width
+from vizflow.partials.file import stored as read_states
 from vizflow.partials.parts import _chosen, _Part, _parts, alike
 from vizflow.partials.plan import Plan, StateSpec
 
@@ -321,7 +322,7 @@ class Feed:
         def frames() -> Iterator[tuple[str, pl.DataFrame]]:
             for part in parts:
                 if part.path is not None:
-                    frame = io.stored(part.path, wanted, part.digest)
+                    frame = read_states(part.path, wanted, part.digest)
                 else:
                     frame = part.traced.states().select(selected(wanted))
                 day = _day(part.traced.dates[0]) if dated else None

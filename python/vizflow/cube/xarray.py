@@ -14,10 +14,10 @@ import polars as pl
 from vizflow.errors import ConfigError
 
 if TYPE_CHECKING:
-    from vizflow.cube import Cube
+    from vizflow.cube.view import View
 
 
-def dataset(cube: Cube, metrics: Sequence[str]) -> Any:
+def dataset(cube: View, metrics: Sequence[str]) -> Any:
     """See `Cube.to_xarray`."""
     try:
         np: Any = importlib.import_module("numpy")

@@ -6,94 +6,31 @@ Raw rows stop here: whatever a frame holds is aggregated (in C) before a figure 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import polars as pl
 
-from vizflow._look import Unit, check_units, unit_of
 from vizflow.errors import ConfigError, DataError, SchemaError
 from vizflow.lazy.frames import as_lazy, require
 from vizflow.numbers import real
 from vizflow.ops.aggregate import aggregate
 from vizflow.ops.clusters import ratios
 from vizflow.partials import traced
+from vizflow.viz.dims import (
+    Cells,
+    Dim,
+    MetricSpec,
+    Units,
+    Where,
+    integer_kind,
+    is_cube,
+    is_partials,
+    metrics_of,
+)
+from vizflow.viz.units import check_units, unit_of
 
 N, VALID, COVERAGE, ERROR, DATES = "__n", "__valid", "__coverage", "__error", "__dates"
-
-MetricSpec: TypeAlias = "str | pl.Expr | Mapping[str, str | pl.Expr]"
-Where: TypeAlias = "Mapping[str, tuple[Any, Any] | Sequence[Any]]"
-Units: TypeAlias = "Mapping[str, str | tuple[str, float]]"
-
-
-@dataclass(frozen=True)
-class Dim:
-    """One axis of a figure: what is on it, and in which unit."""
-
-    name: str
-    kind: str  # "bin", "integer", "date", "category", "number"
-    width: float | None = None
-    unit: Unit = field(default_factory=Unit)
-
-    @property
-    def label(self) -> str:
-        """What stands at the axis."""
-        text = self.name.removesuffix("_bin") if self.kind == "bin" else self.name
-        return self.unit.label(text.replace("_", " "))
-
-    @property
-    def note(self) -> str:
-        """How wide the bins are, where there are bins."""
-        if self.kind != "bin":
-            return ""
-        if self.width is None:
-            return "bin numbers"
-        return f"bins of {number(self.width * self.unit.scale)}{' ' + self.unit.name if self.unit.name else ''}"
-
-    def place(self, value: Any) -> Any:
-        """Give where a key stands on the axis: a bin at its centre, a date as ISO text."""
-        if value is None:
-            return None
-        if self.kind == "bin":
-            return centre(value, self.width, self.unit.scale)
-        if self.kind == "date":
-            return iso(value)
-        if self.kind in ("integer", "number"):
-            return value * self.unit.scale if self.unit.scale != 1 else value
-        return str(value)
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Aggregated cells.
-
-    `frame` has the columns of `dims`, and for the metric at `index` the columns ``value_{index}``,
-    ``valid_{index}``, ``coverage_{index}`` and ``error_{index}``; ``n`` is the cell's rows. A null is not known.
-    """
-
-    frame: pl.DataFrame
-    dims: tuple[Dim, ...]
-    metrics: tuple[str, ...]
-
-
-def number(value: float) -> str:
-    """Spell a number shortly: 6 digits, no trailing zeros."""
-    return f"{value:.6g}"
-
-
-def centre(bin_number: int, width: float | None, factor: float = 1.0) -> float:
-    """Give the middle of a bin, in the unit shown, without the noise that 3 * 1e-4 has."""
-    if width is None:
-        return bin_number
-    return float(f"{bin_number * width * factor:.12g}")
-
-
-def iso(value: Any) -> str:
-    """Give a date as ``YYYY-MM-DD``."""
-    text = str(value)
-    return f"{text[:4]}-{text[4:6]}-{text[6:]}" if len(text) == 8 and text.isdigit() else text
 
 
 def weighted_mean(value: str | pl.Expr, weight: str | pl.Expr) -> pl.Expr:
@@ -163,21 +100,6 @@ def _valued(value: str | pl.Expr) -> pl.Expr:
     return pl.when(number.abs() < 1e300).then(number)
 
 
-def metrics_of(given: MetricSpec | Sequence[str | pl.Expr]) -> dict[str, str | pl.Expr]:
-    """Give metrics as a mapping of names."""
-    if isinstance(given, Mapping):
-        out = dict(given)
-    else:
-        items = [given] if isinstance(given, (str, pl.Expr)) else list(given)
-        out = {item if isinstance(item, str) else item.meta.output_name(): item for item in items}
-    if not out:
-        raise ConfigError("metrics is empty; a column, an expression, or a mapping of names to them is needed")
-    for name, item in out.items():
-        if not isinstance(item, (str, pl.Expr)):
-            raise ConfigError(f"metric {name!r} is {type(item).__name__}; a column's name or an expression is accepted")
-    return out
-
-
 def measure(
     data: Any,
     by: Sequence[str],
@@ -197,9 +119,9 @@ def measure(
         return data
     names = metrics_of(metrics)
     if is_partials(data) or is_cube(data) or isinstance(data, Mapping) or _knows_states(data, names, weight, count):
-        from vizflow import _cube_cells
+        from vizflow.viz import cube_cells
 
-        return _cube_cells.measure(data, by, names, where=where, bins=bins, units=units, clusters=clusters is not None)
+        return cube_cells.measure(data, by, names, where=where, bins=bins, units=units, clusters=clusters is not None)
     return _measure_frame(as_lazy(data), list(by), names, weight, where or {}, bins or {}, units, count, clusters)
 
 
@@ -207,18 +129,6 @@ def _knows_states(data: Any, metrics: Mapping[str, str | pl.Expr], weight: str |
     """Tell whether a frame's metrics can be merged over what a figure does not show: it came untouched from us."""
     plain = weight is None and count is None and all(isinstance(metric, str) for metric in metrics.values())
     return plain and isinstance(data, (pl.LazyFrame, pl.DataFrame)) and traced.traced(data) is not None
-
-
-def is_partials(data: Any) -> bool:
-    """Tell whether data is a path or paths."""
-    if isinstance(data, (str, os.PathLike)):
-        return True
-    return isinstance(data, Sequence) and bool(data) and all(isinstance(p, (str, os.PathLike)) for p in data)
-
-
-def is_cube(data: Any) -> bool:
-    """Tell whether data is a `Cube`, without importing it for those who have none."""
-    return any(kind.__name__ == "Cube" and kind.__module__.startswith("vizflow") for kind in type(data).__mro__)
 
 
 # ---- frames -----------------------------------------------------------------------------------------------------
@@ -385,18 +295,6 @@ def _finish(
             )
     wanted = [f"{what}_{i}" for i in range(len(metrics)) for what in ("value", "valid", "coverage", "error", "dates")]
     return frame.select(*by, "n", *wanted).sort(by)
-
-
-def integer_kind(name: str, keys: pl.Series, width: float | None, units: Units | None) -> str:
-    """Tell what whole numbers are: bins; numbers, where they have a unit; else codes, which are categories.
-
-    Beyond 2^53 all are codes: a browser's numbers would take neighbours for one.
-    """
-    if keys.len() > keys.null_count() and max(-int(keys.min()), int(keys.max())) > 2**53:  # type: ignore[arg-type]
-        return "category"
-    if width is not None or name.endswith(("_bin", "_qbin")):
-        return "bin"
-    return "integer" if units and name in units else "category"
 
 
 def _dim(keys: pl.Series, bins: Mapping[str, float], units: Units | None) -> Dim:

@@ -14,14 +14,14 @@ from vizflow.errors import ConfigError, DataError
 from vizflow.lazy.frames import columns
 
 if TYPE_CHECKING:
-    from vizflow.cube import Cube
+    from vizflow.cube.view import View
 
 INTERPOLATIONS = ("nearest", "lower", "higher", "midpoint", "linear")
 _N, _CUMULATED, _X = "__vf_n", "__vf_cumulated", "__vf_x"
 
 
 def quantiles(
-    cube: Cube, dim: str, qs: Sequence[float], by: Sequence[str] | str, weight: str | None, interpolation: str
+    cube: View, dim: str, qs: Sequence[float], by: Sequence[str] | str, weight: str | None, interpolation: str
 ) -> pl.DataFrame:
     """See `Cube.quantile`."""
     groups = [by] if isinstance(by, str) else list(by)
@@ -50,7 +50,7 @@ def quantiles(
 
 
 def _check(
-    cube: Cube, dim: str, qs: Sequence[float], groups: list[str], interpolation: str, weight: str | None
+    cube: View, dim: str, qs: Sequence[float], groups: list[str], interpolation: str, weight: str | None
 ) -> None:
     if dim not in cube.dims:
         cube._axis(dim, "quantile", exact=True)
@@ -71,7 +71,7 @@ def _check(
         raise ConfigError(f"interpolation is {interpolation!r}; with a weight there is 'nearest' (or 'lower') only")
 
 
-def _counts(cube: Cube, by: list[str], weight: str | None) -> pl.DataFrame:
+def _counts(cube: View, by: list[str], weight: str | None) -> pl.DataFrame:
     """Give a row for each bin of each group, in order, with its weight."""
     if weight is not None:
         frame = cube.table(by, weight)

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from vizflow import _look
-from vizflow._cells import Units
 from vizflow.errors import ConfigError, Error
-from vizflow.explore.engine import Engine, Question
-from vizflow.viz import need
+from vizflow.viz import theme as _look
+from vizflow.viz.dims import Units
+from vizflow.viz.explorer.engine import Engine, Question
+from vizflow.viz.optional import need
 
 if TYPE_CHECKING:
     from dash import Dash
@@ -97,7 +97,7 @@ def _themes() -> str:
 
 
 def _engine(source: Any, units: Units | None, title: str | None) -> Engine:
-    from vizflow.explore.source import CubeSource
+    from vizflow.viz.explorer.source import CubeSource
 
     return Engine(CubeSource.of(source, units=units, title=title))
 

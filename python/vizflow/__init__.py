@@ -3,11 +3,9 @@
 >>> import vizflow as vf
 """
 
-from vizflow import calendar, cluster, demo, reports, stats, viz
+from vizflow import calendar, demo, reports, stats, viz
 from vizflow._core import version as __version__
-from vizflow.batch import BatchError, BatchReport, run_batch, status
 from vizflow.check import CheckReport, check
-from vizflow.cluster import run_cluster
 from vizflow.config import Config, Context
 from vizflow.cube.cube import Cube
 from vizflow.enrichment.closing_lots import closing_lots
@@ -28,7 +26,10 @@ from vizflow.errors import (
     UnlistedSideWarning,
 )
 from vizflow.io import load, save, scan
+from vizflow.jobs import cluster
 from vizflow.jobs.bars import daily
+from vizflow.jobs.batch import BatchError, BatchReport, run_batch, status
+from vizflow.jobs.cluster import run_cluster
 from vizflow.market import CN, CRYPTO, HK, HKEX_NORTHBOUND, KR, US, Market, Session
 from vizflow.ops.aggregate import aggregate
 from vizflow.ops.bins import bin

@@ -14,9 +14,9 @@ import polars as pl
 
 import vizflow._core as _core
 from vizflow import io
-from vizflow._day import context
 from vizflow.config import Config
 from vizflow.errors import DataError, Error, SchemaError, StorageError, translated
+from vizflow.jobs.context import context
 from vizflow.lazy.two_pass import batches
 from vizflow.market import Market
 from vizflow.ops import stamps

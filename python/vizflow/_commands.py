@@ -21,16 +21,19 @@ import click
 import polars as pl
 
 import vizflow
-from vizflow import __version__, _counts, _pipelines, _settings, batch, calendar, cluster, errors, io
+from vizflow import __version__, calendar, errors, io
 from vizflow import dates as dates_
-from vizflow._day import context
-from vizflow._pipelines import Pipeline
-from vizflow._worker import open_standard_files
-from vizflow.batch import BatchError, BatchReport
 from vizflow.config import Config
 from vizflow.dates import check_date
 from vizflow.errors import ConfigError, Error, StorageError
 from vizflow.files import json as _json
+from vizflow.jobs import batch, cluster, pipelines
+from vizflow.jobs import counts as _counts
+from vizflow.jobs import settings as _settings
+from vizflow.jobs.batch import BatchError, BatchReport
+from vizflow.jobs.context import context
+from vizflow.jobs.pipelines import Pipeline
+from vizflow.jobs.processes.worker import open_standard_files
 
 
 class WrongUsage(click.ClickException):
@@ -171,7 +174,7 @@ PATH = click.option(
 def _load(pipeline: str, config_text: str | None, paths: Sequence[Path] = ()) -> tuple[Pipeline, Config]:
     for path in paths:
         sys.path.insert(0, str(path.resolve()))
-    module, function = _pipelines.load(pipeline)
+    module, function = pipelines.load(pipeline)
     return function, _config(config_text, module, pipeline)
 
 
@@ -734,7 +737,7 @@ def _explore(
       vizflow explore partials/
       vizflow explore partials/ --unit alpha1=bp --port 0
     """  # noqa: D301
-    from vizflow import explore
+    from vizflow.viz import explorer
 
     shown = {}
     with _usage():
@@ -744,7 +747,7 @@ def _explore(
                 raise ConfigError(f"--unit {item!r}: NAME=UNIT is accepted, for example alpha1=bp")
             shown[name] = unit
     with _work():
-        explore.serve(
+        explorer.serve(
             partials[0] if len(partials) == 1 else list(partials),
             host=host,
             port=port,

@@ -1,6 +1,6 @@
 """Runs a pipeline function over a day's file.
 
-Not for many days at once (`vizflow.batch`, `vizflow.cluster`), and not for the pipeline's steps.
+Not for many days at once (`vizflow.jobs.batch`, `vizflow.jobs.cluster`), and not for the pipeline's steps.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import Any, overload
 
 import polars as pl
 
-from vizflow import _day, _pipelines
-from vizflow._day import context
-from vizflow._pipelines import Pipeline
-from vizflow.batch import BatchReport, run_batch
-from vizflow.cluster import run_cluster
 from vizflow.config import Config
 from vizflow.dates import check_date
 from vizflow.errors import ConfigError
+from vizflow.jobs import day, pipelines
+from vizflow.jobs.batch import BatchReport, run_batch
+from vizflow.jobs.cluster import run_cluster
+from vizflow.jobs.context import context
+from vizflow.jobs.pipelines import Pipeline
 
 __all__ = ["context", "run", "run_batch", "run_cluster"]
 
@@ -122,9 +122,9 @@ def run(
         return run_batch(pipeline_fn, config, dates, **options)
     if options:
         raise ConfigError(f"{', '.join(options)} goes with dates=, as in run_batch; with date= there is one to run")
-    _pipelines.stop_loading("vf.run")
+    pipelines.stop_loading("vf.run")
     assert date is not None
-    done = _day.execute(pipeline_fn, config, date, save=save)
+    done = day.execute(pipeline_fn, config, date, save=save)
     assert done.outcome is not None
     if save:
         done.outcome.warn(config.get_partial_path(date))

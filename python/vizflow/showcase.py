@@ -12,10 +12,10 @@ from pathlib import Path
 import polars as pl
 
 from vizflow import demo, io
-from vizflow._day import context
 from vizflow.config import Config, Context
 from vizflow.enrichment.enricher import Enricher
 from vizflow.enrichment.fifo import FIFOMatch
+from vizflow.jobs.context import context
 from vizflow.ops.aggregate import aggregate
 from vizflow.ops.bins import bin
 from vizflow.ops.clock import parse_time
@@ -130,9 +130,9 @@ def show(
     _report(cfg, output, dates, write)
     write(f"Look at it: vizflow explore {output / 'partials'} --unit alpha1=bp --unit return_60=bp")
     if serve:
-        from vizflow import explore
+        from vizflow.viz import explorer
 
-        explore.serve(output / "partials", units={"alpha1": "bp", "return_60": "bp"}, title="demo", open_browser=True)
+        explorer.serve(output / "partials", units={"alpha1": "bp", "return_60": "bp"}, title="demo", open_browser=True)
 
 
 def _report(cfg: Config, output: Path, dates: Sequence[str], write: Callable[[str], None]) -> None:

@@ -18,7 +18,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from vizflow import _settings
+from vizflow.jobs import settings
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^( *)(`{3,})([^`\n]*)$")
@@ -117,7 +117,7 @@ class Reader:
     def _toml(self, block: Block) -> str:
         path = self.folder / "block.toml"
         path.write_text(block.text, encoding="utf-8")
-        assert _settings.read_toml(path), block.place
+        assert settings.read_toml(path), block.place
         return ""
 
     def _sh(self, block: Block) -> str:

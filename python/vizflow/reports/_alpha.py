@@ -13,7 +13,6 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import viz
 from vizflow.config import Config
 from vizflow.errors import ConfigError, DataError, translated
 from vizflow.lazy.frames import require
@@ -23,6 +22,7 @@ from vizflow.reports import _partials
 from vizflow.reports._days import DAY, Prepare, check_every, check_numbers, choose, days
 from vizflow.reports._fills import finite
 from vizflow.reports._report import Report, Section
+from vizflow.viz import figures
 from vizflow.viz.dims import Cells, Units
 from vizflow.viz.frame_cells import from_sums
 from vizflow.viz.units import Unit, check_units, unit_of
@@ -404,7 +404,7 @@ def _report(
 
     def line(cells: Any, x: str, metrics: str | list[str], **more: Any) -> Any:
         there = {name: said for name, said in shown.items() if isinstance(cells, Cells) or name in cells.columns}
-        return viz.line(cells, x, metrics, units=there, **more)
+        return figures.line(cells, x, metrics, units=there, **more)
 
     name = alpha.removesuffix("_bin")
     sections = [
@@ -438,7 +438,7 @@ def _report(
             "turnover", "Turnover",
             f"Share of the top and bottom group that was not in it {every:g} s before, averaged over each day.",
             turnover if turnover is not None else pl.DataFrame(),
-            lambda f: viz.line(f, "date", list(turned), title="", units=turned),
+            lambda f: figures.line(f, "date", list(turned), title="", units=turned),
             missing,
         ),
         Section(

@@ -14,10 +14,10 @@ from typing import Any, TypeAlias
 import polars as pl
 
 from vizflow import io
-from vizflow._day import context
 from vizflow.config import Config, Context
 from vizflow.errors import ConfigError, DataError, SchemaError, near_names, translated
 from vizflow.files import places
+from vizflow.jobs.context import context
 from vizflow.lazy.frames import as_lazy
 from vizflow.viz.dims import is_partials
 

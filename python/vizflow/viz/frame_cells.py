@@ -17,17 +17,7 @@ from vizflow.numbers import real
 from vizflow.ops.aggregate import aggregate
 from vizflow.ops.clusters import ratios
 from vizflow.partials import traced
-from vizflow.viz.dims import (
-    Cells,
-    Dim,
-    MetricSpec,
-    Units,
-    Where,
-    integer_kind,
-    is_cube,
-    is_partials,
-    metrics_of,
-)
+from vizflow.viz.dims import Cells, Dim, MetricSpec, Units, Where, integer_kind, is_cube, is_partials, metrics_of
 from vizflow.viz.units import check_units, unit_of
 
 N, VALID, COVERAGE, ERROR, DATES = "__n", "__valid", "__coverage", "__error", "__dates"

@@ -25,8 +25,8 @@ import batch_jobs
 import vizflow as vf
 from batch_jobs import BAD
 from support import raises
-from vizflow import _machine, _progress
 from vizflow.errors import ConfigError, Error
+from vizflow.jobs import machine, progress
 
 DATES = [f"202401{day:02d}" for day in range(1, 9)]
 DAY = pl.DataFrame({"side": ["B", "S", "B"], "qty": [1, 2, 3]})
@@ -301,7 +301,7 @@ def test_what_a_pipeline_prints_and_warns(config: vf.Config, capfd: pytest.Captu
 def test_threads_are_divided_among_the_processes(
     config: vf.Config, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_machine, "cores", lambda: 4)
+    monkeypatch.setattr(machine, "cores", lambda: 4)
     run(batch_jobs.threads, config, max_workers=workers)
     frame = pl.concat(vf.load(config.get_partial_path(date)) for date in DATES)
     assert frame["threads"].unique().to_list() == [4 // workers]
@@ -311,28 +311,28 @@ def test_threads_are_divided_among_the_processes(
 
 
 def test_workers_follow_cores_dates_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_machine, "cores", lambda: 16)
-    monkeypatch.setattr(_machine, "free_memory", lambda: 64 << 30)
+    monkeypatch.setattr(machine, "cores", lambda: 16)
+    monkeypatch.setattr(machine, "free_memory", lambda: 64 << 30)
     giga = 1 << 30
-    assert _machine.workers([1000] * 300, None) == (16, 1)
-    assert _machine.workers([1000] * 3, None) == (3, 5)
-    assert _machine.workers([5 * giga] * 300, None) == (6, 2)  # 10.3 GB each
-    assert _machine.workers([5 * giga] * 299 + [50 * giga], None) == (1, 16)  # the hot day needs it all
-    assert _machine.workers([500 * giga] * 3, None) == (1, 16)
-    assert _machine.workers([5 * giga] * 300, 12) == (12, 1)
-    assert _machine.workers([], None) == (1, 16)
-    monkeypatch.setattr(_machine, "free_memory", lambda: None)
-    assert _machine.workers([5 * giga] * 300, None) == (16, 1)
+    assert machine.workers([1000] * 300, None) == (16, 1)
+    assert machine.workers([1000] * 3, None) == (3, 5)
+    assert machine.workers([5 * giga] * 300, None) == (6, 2)  # 10.3 GB each
+    assert machine.workers([5 * giga] * 299 + [50 * giga], None) == (1, 16)  # the hot day needs it all
+    assert machine.workers([500 * giga] * 3, None) == (1, 16)
+    assert machine.workers([5 * giga] * 300, 12) == (12, 1)
+    assert machine.workers([], None) == (1, 16)
+    monkeypatch.setattr(machine, "free_memory", lambda: None)
+    assert machine.workers([5 * giga] * 300, None) == (16, 1)
 
 
 def test_memory_and_cores_are_those_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    memory = _machine.free_memory()
+    memory = machine.free_memory()
     assert memory is not None
     assert 1 << 20 < memory < 1 << 50
     monkeypatch.delenv("POLARS_MAX_THREADS", raising=False)
-    assert 1 <= _machine.cores() <= (os.cpu_count() or 1)
+    assert 1 <= machine.cores() <= (os.cpu_count() or 1)
     monkeypatch.setenv("POLARS_MAX_THREADS", "1")
-    assert _machine.cores() == 1
+    assert machine.cores() == 1
 
 
 @pytest.mark.parametrize(
@@ -373,11 +373,11 @@ def test_limits_of_control_groups(
             return "MemAvailable: 1048576 kB\n"
         return contents.get(str(path).removeprefix("/sys/fs/cgroup/"), "")
 
-    monkeypatch.setattr(_machine, "_read", read)
+    monkeypatch.setattr(machine, "_read", read)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)))
     monkeypatch.delenv("POLARS_MAX_THREADS", raising=False)
-    assert _machine.free_memory() == (memory or 1 << 30)
-    assert _machine.cores() == (cores or 64)
+    assert machine.free_memory() == (memory or 1 << 30)
+    assert machine.cores() == (cores or 64)
 
 
 def test_the_largest_inputs_are_begun_first(config: vf.Config) -> None:
@@ -514,8 +514,8 @@ def test_hot_partitions_and_sizes_are_noted(
         warned
     )
     assert "8 of 8 inputs are smaller than 100 MB, the first 20240101" in caplog.messages
-    monkeypatch.setattr("vizflow.batch.LARGE", 10)
-    monkeypatch.setattr("vizflow.batch.SMALL", 10)
+    monkeypatch.setattr("vizflow.jobs.batch.LARGE", 10)
+    monkeypatch.setattr("vizflow.jobs.batch.SMALL", 10)
     report = run(batch_jobs.sides, config, DATES[:2], parallel=False, skip_existing=False)
     assert report.frame["note"].to_list() == ["input larger than 50 GB"] * 2
     assert "2 of 2 inputs are larger than 50 GB, the first 20240101" in caplog.messages
@@ -546,7 +546,7 @@ def test_no_bar_without_a_terminal_or_without_rich(
     assert capfd.readouterr() == ("", "")
     monkeypatch.setitem(sys.modules, "rich.console", None)
     monkeypatch.setitem(sys.modules, "rich.progress", None)
-    with _progress.bar(True, {"20240101": 5}) as advance:
+    with progress.bar(True, {"20240101": 5}) as advance:
         advance("20240101", "done")
 
 

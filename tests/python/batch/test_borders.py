@@ -15,10 +15,10 @@ import pytest
 
 import batch_jobs
 import vizflow as vf
-from vizflow import _folder
 from vizflow.cli import main
 from vizflow.files import atomic
 from vizflow.files import json as _json
+from vizflow.jobs import folder as _folder
 
 DATES = ["20240102", "20240103", "20240104"]
 DATE = DATES[0]

@@ -16,9 +16,9 @@ import pytest
 import batch_jobs
 import vizflow as vf
 from support import raises
-from vizflow import _pipelines
 from vizflow.cli import main
 from vizflow.errors import ConfigError
+from vizflow.jobs import pipelines
 
 DATES = ["20240102", "20240103"]
 DAY = pl.DataFrame({"side": ["B", "S", "B"], "qty": [1, 2, 3]})
@@ -68,7 +68,7 @@ def submit(command: str, env: dict[str, str]) -> subprocess.CompletedProcess[str
 
 
 def test_the_designs_commands(job: Path) -> None:
-    module, function = _pipelines.load(f"{job}:process_day")
+    module, function = pipelines.load(f"{job}:process_day")
     commands = vf.run_cluster(function, module.config, DATES)
     for date, command in zip(DATES, commands, strict=True):
         assert command.startswith(f"ailab create job --name=vf_{date} ")
@@ -79,7 +79,7 @@ def test_the_designs_commands(job: Path) -> None:
 
 
 def test_jobs_do_their_date(job: Path, folder: Path, ailab: dict[str, str]) -> None:
-    module, function = _pipelines.load(f"{job}:process_day")
+    module, function = pipelines.load(f"{job}:process_day")
     for command in vf.run_cluster(function, module.config, DATES, python=sys.executable):
         done = submit(command, ailab)
         assert done.returncode == 0, done.stderr
@@ -107,7 +107,7 @@ def test_a_config_that_is_no_global_goes_into_the_command(folder: Path, ailab: d
 
 
 def test_a_job_that_fails_exits_with_1_and_status_says_why(job: Path, folder: Path, ailab: dict[str, str]) -> None:
-    module, function = _pipelines.load(f"{job}:process_day")
+    module, function = pipelines.load(f"{job}:process_day")
     (folder / f"{DATES[0]}.feather").write_bytes(b"rubbish")
     (command,) = vf.run_cluster(function, module.config, DATES[:1], python=sys.executable)
     done = submit(command, ailab)
@@ -121,7 +121,7 @@ def test_a_job_that_fails_exits_with_1_and_status_says_why(job: Path, folder: Pa
 
 def test_a_config_that_was_changed_after_it_was_made_is_refused(job: Path, ailab: dict[str, str]) -> None:
     """The job would read the file's config, which is not the one that was given."""
-    module, function = _pipelines.load(f"{job}:process_day")
+    module, function = pipelines.load(f"{job}:process_day")
     module.config.horizons = [60]
     (command,) = vf.run_cluster(function, module.config, DATES[:1], python=sys.executable)
     done = submit(command, ailab)
@@ -135,7 +135,7 @@ def test_relative_paths_count_from_where_the_commands_were_made(
     monkeypatch.chdir(folder)
     path = folder / "relative.py"
     path.write_text(JOB.format(folder="."), encoding="utf-8")
-    module, function = _pipelines.load(f"{path}:process_day")
+    module, function = pipelines.load(f"{path}:process_day")
     (command,) = vf.run_cluster(function, module.config, DATES[:1], python=sys.executable)
     done = submit(command, ailab)
     assert done.returncode == 0, done.stderr
@@ -157,7 +157,7 @@ def test_the_design_documents_script_submits_each_job_once(folder: Path, ailab: 
 
 
 def test_templates(job: Path, folder: Path) -> None:
-    module, function = _pipelines.load(f"{job}:process_day")
+    module, function = pipelines.load(f"{job}:process_day")
     make: Any = lambda template: vf.run_cluster(function, module.config, DATES[:1], template=template)[0]  # noqa: E731
     wrapped = make("sbatch --job-name={name} --wrap={quoted}")
     words = shlex.split(wrapped)
@@ -185,7 +185,7 @@ def test_templates(job: Path, folder: Path) -> None:
 
 
 def test_what_is_refused(job: Path) -> None:
-    module, function = _pipelines.load(f"{job}:process_day")
+    module, function = pipelines.load(f"{job}:process_day")
     with raises(ConfigError, "20240230"):
         vf.run_cluster(function, module.config, ["20240230"])
     with raises(ConfigError, "output_dir"):
@@ -200,7 +200,7 @@ def test_what_is_refused(job: Path) -> None:
 
 
 def test_cluster_command_prints_the_same(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    module, function = _pipelines.load(f"{job}:process_day")
+    module, function = pipelines.load(f"{job}:process_day")
     assert main(["cluster", f"{job}:process_day", *DATES]) == 0
     assert capsys.readouterr().out.splitlines() == vf.run_cluster(function, module.config, DATES)
     assert main(["cluster", f"{job}:process_day", "--skip-existing", "--json", "--template", "{command}"]) == 0

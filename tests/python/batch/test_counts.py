@@ -13,8 +13,8 @@ import pytest
 
 import vizflow as vf
 import vizflow._core as _core
-from vizflow import _counts
 from vizflow.cli import main
+from vizflow.jobs import counts as _counts
 
 DATES = ["20240102", "20240103", "20240104"]
 HERE = Path(__file__)
@@ -93,7 +93,7 @@ def test_an_empty_date_is_not_made_again_for_ever(config: vf.Config) -> None:
 
 
 def _json(config: vf.Config) -> str:
-    from vizflow import _settings
+    from vizflow.jobs import settings as _settings
 
     return json.dumps(_settings.to_mapping(config))
 

@@ -20,7 +20,7 @@ import pytest
 import batch_jobs
 import vizflow as vf
 from batch_jobs import BAD
-from vizflow import _machine
+from vizflow.jobs import machine
 
 DATES = [f"202401{day:02d}" for day in range(1, 9)]
 SMALL = pl.DataFrame({"side": ["B", "S", "B"], "qty": [1, 2, 3]})
@@ -125,8 +125,8 @@ def test_limit_on_the_size_of_files(config: vf.Config, tmp_path: Path) -> None:
 def memory_group(limit: int) -> Iterator[Path]:
     """A control group with a memory limit, of version 1 or 2, below the one the tests are in."""
     for place, name in (
-        (_machine.groups("memory"), "memory.limit_in_bytes"),
-        (_machine.groups(""), "memory.max"),
+        (machine.groups("memory"), "memory.limit_in_bytes"),
+        (machine.groups(""), "memory.max"),
     ):
         for parent in place:
             group = parent / f"vizflow-test-{os.getpid()}"

@@ -15,9 +15,10 @@ import pytest
 import batch_jobs
 import vizflow as vf
 from support import raises
-from vizflow import _pipelines, showcase
-from vizflow._pipelines import Reference, find, refer, resolve, written
+from vizflow import showcase
 from vizflow.errors import ConfigError
+from vizflow.jobs import pipelines
+from vizflow.jobs.pipelines import Reference, find, refer, resolve, written
 
 SOURCE = """
 import beside
@@ -121,7 +122,7 @@ def test_loading_a_script_ends_where_it_runs(job: Path, call: str) -> None:
     job.write_text(
         SOURCE + f"try:\n    vf.{call}\nexcept Exception:\n    pass\nafter = True\ndef late(df, ctx): return df\n"
     )
-    module, function = _pipelines.load(f"{job}:f")
+    module, function = pipelines.load(f"{job}:f")
     assert function is module.f
     assert not hasattr(module, "after")
 

@@ -13,8 +13,8 @@ import pytest
 import batch_jobs
 import vizflow as vf
 from support import raises
-from vizflow import _fingerprint
 from vizflow.errors import ConfigError
+from vizflow.jobs import fingerprint
 from vizflow.partials import versions
 
 DATES = ["20240102", "20240103", "20240104"]
@@ -240,7 +240,7 @@ def test_status_runs_no_pipeline(config: vf.Config) -> None:
 def digest(source: str, name: str = "f") -> str:
     names: dict[str, Any] = {"pl": pl, "vf": vf, "__name__": "__main__"}
     exec(source, names)
-    return _fingerprint.code_digest(names[name])
+    return fingerprint.code_digest(names[name])
 
 
 BASE = """LIMIT = 3
@@ -280,11 +280,11 @@ def test_code_digest_of_closures_partials_classes_and_loops() -> None:
 
     import functools
 
-    assert _fingerprint.code_digest(make(1)) == _fingerprint.code_digest(make(1))
-    assert _fingerprint.code_digest(make(1)) != _fingerprint.code_digest(make(2))
-    assert _fingerprint.code_digest(make(pl.col("a"))) != _fingerprint.code_digest(make(pl.col("b")))
+    assert fingerprint.code_digest(make(1)) == fingerprint.code_digest(make(1))
+    assert fingerprint.code_digest(make(1)) != fingerprint.code_digest(make(2))
+    assert fingerprint.code_digest(make(pl.col("a"))) != fingerprint.code_digest(make(pl.col("b")))
     one, two = (functools.partial(batch_jobs.sides, ctx=value) for value in (1, 2))
-    assert _fingerprint.code_digest(one) != _fingerprint.code_digest(two)
+    assert fingerprint.code_digest(one) != fingerprint.code_digest(two)
     rule = "class Rule:\n    k = 1\n    def process(self, row): return {}\ndef f(df, ctx): return Rule()\n"
     assert digest(rule) != digest(rule.replace("{}", "{'a': 1}"))
     assert digest(rule) != digest(rule.replace("k = 1", "k = 2"))
@@ -293,12 +293,12 @@ def test_code_digest_of_closures_partials_classes_and_loops() -> None:
 
 
 def test_code_digest_does_not_depend_on_where_the_function_is_found(tmp_path: Path) -> None:
-    from vizflow import _pipelines
+    from vizflow.jobs import pipelines
 
     source = "import polars as pl\nLIMIT = 2\ndef f(df, ctx): return df.filter(pl.col('q') > LIMIT)\n"
     (tmp_path / "job_a.py").write_text(source)
-    by_file = _pipelines.find(f"{tmp_path / 'job_a.py'}:f")
-    assert _fingerprint.code_digest(by_file) == digest(source)
+    by_file = pipelines.find(f"{tmp_path / 'job_a.py'}:f")
+    assert fingerprint.code_digest(by_file) == digest(source)
 
 
 # ---- with the plan that a partial holds ---------------------------------------------------------------------------
@@ -349,13 +349,13 @@ def test_partials_that_do_not_belong_together_are_warned_of(config: vf.Config) -
 def test_the_bundled_calendar_counts_up_to_the_date(config: vf.Config, monkeypatch: pytest.MonkeyPatch) -> None:
     metadata = pl.read_parquet_metadata(config.get_partial_path(DATE))
     known = vf.calendar.get("CN")
-    assert metadata["vizflow.calendar"] == _fingerprint.calendar_digest(known, DATE)
-    assert metadata["vizflow.calendar"] == _fingerprint.calendar_digest(
+    assert metadata["vizflow.calendar"] == fingerprint.calendar_digest(known, DATE)
+    assert metadata["vizflow.calendar"] == fingerprint.calendar_digest(
         known.filter(pl.col("date") < pl.date(2025, 1, 1)), DATE
     )
-    assert metadata["vizflow.calendar"] != _fingerprint.calendar_digest(known, "20240103")
+    assert metadata["vizflow.calendar"] != fingerprint.calendar_digest(known, "20240103")
     gone = known.filter(pl.col("date") != pl.date(2020, 1, 2))
-    assert metadata["vizflow.calendar"] != _fingerprint.calendar_digest(gone, DATE)
+    assert metadata["vizflow.calendar"] != fingerprint.calendar_digest(gone, DATE)
 
 
 def test_hours_of_a_later_day_do_not_make_earlier_ones_stale(config: vf.Config) -> None:

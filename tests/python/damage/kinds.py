@@ -17,7 +17,8 @@ import polars as pl
 import polars.selectors as cs
 
 import vizflow as vf
-from vizflow import _folder, _settings
+from vizflow.jobs import folder as _folder
+from vizflow.jobs import settings
 
 DATE = "20240102"
 
@@ -261,7 +262,7 @@ KINDS: dict[str, Kind] = {
     "day, CSV, gzip": Kind(f"{DATE}.csv.gz", _csv_gz, _DAYS, False),
     "day, CSV, zstd": Kind(f"{DATE}.csv.zst", _csv_zst, _DAYS, False),
     "calendar": Kind("calendar.parquet", _calendar, {"load": lambda path: vf.calendar.load(path).rows()}, False),
-    "config": Kind("config.toml", _toml, {"load": lambda path: repr(_settings.read_toml(path))}, False),
+    "config": Kind("config.toml", _toml, {"load": lambda path: repr(settings.read_toml(path))}, False),
     "partial": Kind(f"{DATE}.parquet", _partial, _PARTIALS, True),
     "partial, metrics": Kind(f"{DATE}.parquet", _metrics, {"load": _PARTIALS["load"], "status": _status}, True),
     "cube": Kind("cube.arrow", _cube, {"open": _cube_rows}, True),

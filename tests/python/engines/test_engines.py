@@ -20,7 +20,7 @@ pytest.importorskip("numpy")
 
 import vizflow as vf
 from vizflow import showcase
-from vizflow._day import context
+from vizflow.jobs.context import context
 
 DATE = "20240102"
 ROWS = 3_000 if "POLARS_IDEAL_MORSEL_SIZE" in os.environ else 20_000  # a morsel of 7 rows costs Polars a lot

@@ -24,7 +24,8 @@ import polars as pl
 import shim
 
 import vizflow as vf
-from vizflow import _folder, demo
+from vizflow import demo
+from vizflow.jobs import folder as _folder
 
 CODES = (errno.ENOSPC, errno.EIO)
 PIECES = 6  # of what one file is written in; each may be on the disk, or not

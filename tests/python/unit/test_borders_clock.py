@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 import vizflow as vf
 from support import raises
-from vizflow._day import context
 from vizflow.errors import ConfigError, DataError
+from vizflow.jobs.context import context
 
 UTC = dt.timezone.utc
 SHANGHAI = ZoneInfo("Asia/Shanghai")

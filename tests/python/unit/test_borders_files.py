@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 import vizflow as vf
 from support import raises
-from vizflow import _folder
 from vizflow.files import digest
+from vizflow.jobs import folder as _folder
 from vizflow.lazy import two_pass
 from vizflow.partials import file
 

@@ -144,11 +144,11 @@ def test_f2_options_for_csv_are_checked(tmp_path: Path) -> None:
         with pytest.raises(vf.ConfigError, match=hint):
             vf.Config(csv=options)  # type: ignore[arg-type]
     toml = written(tmp_path / "c.toml", 'input_dir = "."\n[csv]\nseparator = ";"\n[inputs]\nquotes = "{date}/q.csv"\n')
-    from vizflow import _settings
+    from vizflow.jobs import settings
 
-    config = _settings.read_toml(toml)
+    config = settings.read_toml(toml)
     assert (config.csv, config.inputs) == ({"separator": ";"}, {"quotes": "{date}/q.csv"})
-    assert _settings.from_json(json.dumps(_settings.to_mapping(config))) == config
+    assert settings.from_json(json.dumps(settings.to_mapping(config))) == config
 
 
 @given(

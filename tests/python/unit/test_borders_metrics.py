@@ -526,7 +526,7 @@ def test_m2_chunks_and_flags_of_a_literal_change_no_plan() -> None:
 
 def test_m2_a_plan_has_one_id_in_every_process() -> None:
     code = (
-        "import polars as pl, vizflow as vf\nfrom vizflow.partials.file import plan_of\n"
+        "import polars as pl, vizflow as vf\nfrom vizflow.partials.traced import plan_of\n"
         "df = pl.DataFrame(schema={'s': pl.String, 'x': pl.Float64, 'y': pl.Float64})\n"
         "s, x = pl.col('s'), pl.col('x')\n"
         "metrics = {'a': s.is_in(['b', 'a']).sum(), 'b': (x * 0.205).sum(), 'c': s.replace({'a': 'b'}).count(), "

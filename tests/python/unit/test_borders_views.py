@@ -14,8 +14,8 @@ import pytest
 
 import vizflow as vf
 from support import raises
-from vizflow import explore
 from vizflow.errors import ConfigError, DataError
+from vizflow.viz import explorer
 
 
 def matched(rows: pl.DataFrame, **options: Any) -> pl.DataFrame:
@@ -350,4 +350,4 @@ def test_a_time_that_is_none_neither_fills_memory_nor_is_counted_as_a_slice() ->
 def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "waitress", None)
     with pytest.raises(ImportError, match=r"^waitress, which .* pip install 'vizflow\[viz\]'"):
-        explore.serve("nowhere")
+        explorer.serve("nowhere")

@@ -11,8 +11,8 @@ import pytest
 
 import vizflow as vf
 from support import raises
-from vizflow.cluster import _Polled
 from vizflow.errors import ConfigError
+from vizflow.jobs.cluster import _Polled
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 
 import vizflow as vf
 from support import raises
-from vizflow._day import context
 from vizflow.dates import check_date
 from vizflow.errors import ConfigError
+from vizflow.jobs.context import context
 
 NO_DATES = [
     "../../x", "20241399", "20240230", "２０２４１００１", "2024-10-01", "2024100", "202410011", "",

@@ -21,8 +21,8 @@ from vizflow.errors import ConfigError, SchemaError, StorageError
 
 pytest.importorskip("dash")
 
-from vizflow import explore
 from vizflow.cli import main
+from vizflow.viz import explorer
 from vizflow.viz.explorer.engine import Engine, Question
 from vizflow.viz.explorer.source import CubeSource
 
@@ -381,20 +381,20 @@ def test_exports(client: Any, partials: Path, kind: str) -> None:
 
 
 def test_it_can_live_under_a_path(partials: Path) -> None:
-    app = explore.app(partials, url_base="/cube/")
+    app = explorer.app(partials, url_base="/cube/")
     assert app.server.test_client().get("/cube/_vizflow/about").status_code == 200
     assert "/cube/_vizflow/plotly.js" in app.server.test_client().get("/cube/").get_data(as_text=True)
     with raises(ConfigError, "url_base"):
-        explore.app(partials, url_base="cube")
+        explorer.app(partials, url_base="cube")
 
 
 def test_all_hosts_are_allowed_when_told_so(partials: Path) -> None:
-    client = explore.app(partials, allowed_hosts=["*"]).server.test_client()
+    client = explorer.app(partials, allowed_hosts=["*"]).server.test_client()
     assert client.get("/_vizflow/about", headers={"Host": "anything.example"}).status_code == 200
 
 
 def test_a_title_is_text(partials: Path) -> None:
-    app = explore.app(partials, title="</title><script>alert(1)</script>")
+    app = explorer.app(partials, title="</title><script>alert(1)</script>")
     assert "<script>alert(1)" not in app.server.test_client().get("/").get_data(as_text=True)
 
 
@@ -419,7 +419,7 @@ def test_a_port_that_is_taken_is_said(partials: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with raises(ConfigError, "cannot be listened on"):
-            explore.serve(partials, port=taken.getsockname()[1])
+            explorer.serve(partials, port=taken.getsockname()[1])
 
 
 # ---- figures of partials and cubes ------------------------------------------------------------------------------

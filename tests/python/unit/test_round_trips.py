@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 import vizflow as vf
 import vizflow._core as _core
 from support import raises
-from vizflow._settings import from_json, read_toml, to_mapping
 from vizflow.errors import DataError, Error, SchemaError
 from vizflow.files import json as _json
+from vizflow.jobs.settings import from_json, read_toml, to_mapping
 from vizflow.partials import file, traced
 from vizflow.partials.plan import Plan
 from vizflow.viz.explorer.engine import _plain, _scatter

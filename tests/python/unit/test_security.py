@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 import vizflow as vf
-from vizflow import explore, io
+from vizflow import io
 from vizflow.files import atomic, digest
+from vizflow.viz import explorer
 
 ROOT = Path(vf.__file__).parent
 TREES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in ROOT.rglob("*.py")}
@@ -54,12 +55,12 @@ def test_only_the_explorer_opens_a_socket() -> None:
         assert not imports(client)
     assert calls("urlopen") == calls("create_connection") == set()
     assert calls("create_server") == {"viz/explorer/__init__.py"}
-    assert imports("socket") == {"batch.py", "viz/explorer/__init__.py"}
-    assert calls("gethostname") == {"batch.py"}  # all that it is there for
+    assert imports("socket") == {"jobs/batch.py", "viz/explorer/__init__.py"}
+    assert calls("gethostname") == {"jobs/batch.py"}  # all that it is there for
 
 
 def test_the_explorer_listens_on_this_machine_alone_unless_told_otherwise() -> None:
-    assert inspect.signature(explore.serve).parameters["host"].default == "127.0.0.1"
+    assert inspect.signature(explorer.serve).parameters["host"].default == "127.0.0.1"
 
 
 @pytest.mark.parametrize("date", ["../../x", "20240102/../../x", "20240102\n", "２０２４０１０２", "20240230"])

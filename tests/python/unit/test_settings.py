@@ -12,8 +12,8 @@ import pytest
 
 import vizflow as vf
 from support import raises
-from vizflow._settings import from_json, from_mapping, read_toml, to_mapping
 from vizflow.errors import ConfigError, StorageError
+from vizflow.jobs.settings import from_json, from_mapping, read_toml, to_mapping
 from vizflow.schema.types import dtype_of, text_of
 
 TOML = """

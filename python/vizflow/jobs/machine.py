@@ -1,6 +1,6 @@
 """How many processes and threads fit on this machine: its cores and the memory that is free.
 
-Not for how the work is split: `vizflow.batch` decides.
+Not for how the work is split: `vizflow.jobs.batch` decides.
 """
 
 from __future__ import annotations

@@ -19,11 +19,11 @@ from collections.abc import Generator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from vizflow import _work
-from vizflow._machine import oom_kills
-from vizflow._work import Outcome
-from vizflow._worker import receive, send
 from vizflow.errors import ConfigError, Error
+from vizflow.jobs import job
+from vizflow.jobs.job import Outcome
+from vizflow.jobs.machine import oom_kills
+from vizflow.jobs.processes.messages import receive, send
 
 _STARTS = 3  # how often a worker that dies before it begins is started for one date
 
@@ -45,7 +45,7 @@ class Worker:
     """One process, asked for one date at a time."""
 
     def __init__(self, packed: bytes, threads: int) -> None:
-        start = f"import sys; sys.path[:] = {sys.path!r}; from vizflow._worker import main; main()"
+        start = f"import sys; sys.path[:] = {sys.path!r}; from vizflow.jobs.processes.worker import main; main()"
         self.process = subprocess.Popen(
             [os.fsdecode(multiprocessing.spawn.get_executable() or sys.executable), "-c", start],
             stdin=subprocess.PIPE,
@@ -221,7 +221,7 @@ class Pool:
                 self._forget(worker)
                 worker = None
             if begun:
-                self._found.put(_work.failed(date, time.perf_counter() - started, f"Killed: {text}"))
+                self._found.put(job.failed(date, time.perf_counter() - started, f"Killed: {text}"))
                 return None
         raise Error(f"worker processes end before they begin: {text}; what they print is above")
 

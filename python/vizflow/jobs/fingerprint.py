@@ -20,12 +20,12 @@ from typing import Any
 import polars as pl
 
 import vizflow._core as _core
-from vizflow._pipelines import name_of
 from vizflow.config import Config, Context, Reading
 from vizflow.errors import StorageError, first_line
 from vizflow.files import digest as _digest
 from vizflow.files import places
 from vizflow.files.stamp import Stamp
+from vizflow.jobs.pipelines import name_of
 from vizflow.market import Market, Session
 from vizflow.partials.versions import FORMAT
 from vizflow.schema.types import text_of
@@ -272,7 +272,7 @@ def code_digest(function: Any) -> str:
 
 
 _LIBRARIES = [Path(path) for kind in ("stdlib", "purelib", "platlib") if (path := sysconfig.get_path(kind))]
-_OURS = Path(__file__).parent
+_OURS = Path(__file__).parents[1]
 
 
 class _Walk:

@@ -18,11 +18,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from vizflow import _fingerprint, _pipelines, _settings
-from vizflow._pipelines import Pipeline
 from vizflow.config import Config
 from vizflow.dates import check_dates
 from vizflow.errors import ConfigError, Error
+from vizflow.jobs import fingerprint, pipelines, settings
+from vizflow.jobs.pipelines import Pipeline
 
 __all__ = ["dask", "ray", "run_cluster", "slurm"]
 
@@ -88,11 +88,11 @@ def run_cluster(
     >>> vf.run_cluster(process_day, config, ["20240102"], template=sbatch)[0][:54]
     "sbatch --job-name=vf_20240102 --mem=16G --wrap='python"
     """
-    _pipelines.stop_loading("vf.run_cluster")
+    pipelines.stop_loading("vf.run_cluster")
     days = check_dates(dates)
     _check_template(template)
     config.get_file_path("20000101"), config.get_partial_path("20000101")
-    spec, root = _pipelines.written(pipeline_fn)
+    spec, root = pipelines.written(pipeline_fn)
     options = _config_options(pipeline_fn, config)
     if root is not None:
         options += ["--path", str(root)]
@@ -122,13 +122,13 @@ def _check_template(template: str) -> None:
 
 
 def _config_options(function: Pipeline, config: Config) -> list[str]:
-    module = _pipelines.module_of(function)
+    module = pipelines.module_of(function)
     for name, value in vars(module).items() if module is not None else ():
         if value is config:
             # The job starts elsewhere, so the folder that relative paths count from goes along.
             place = ["--chdir", str(Path.cwd())] if _has_relative_paths(config) else []
             return ["--config", name, "--config-id", config_id(config), *place]
-    return ["--config", json.dumps(_settings.to_mapping(config), separators=(",", ":"), ensure_ascii=False)]
+    return ["--config", json.dumps(settings.to_mapping(config), separators=(",", ":"), ensure_ascii=False)]
 
 
 def _has_relative_paths(config: Config) -> bool:
@@ -140,7 +140,7 @@ def config_id(config: Config) -> str:
     """Sum up a config, metrics by their names only, so that a job can tell whether it has the same."""
     paths = [str(config.input_dir), str(config.output_dir), config.input_pattern, str(config.calendar_path)]
     paths += [f"{name}={pattern}" for name, pattern in sorted(config.inputs.items())]
-    text = json.dumps([paths, list(config.metrics), _fingerprint.settings(config, None, with_metrics=False)])
+    text = json.dumps([paths, list(config.metrics), fingerprint.settings(config, None, with_metrics=False)])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -1,4 +1,4 @@
-"""The process that `vizflow._pool` starts: reads dates from its parent's pipe, writes outcomes, ends with its parent.
+"""The process that `pool` starts: reads dates from its parent's pipe, writes outcomes, ends with its parent.
 
 Not for other parents. What it reads and writes are frames of pickled plain values between the two, never a file.
 """
@@ -7,40 +7,13 @@ from __future__ import annotations
 
 import faulthandler
 import os
-import pickle
 import queue
 import signal
-import struct
 import sys
 import threading
 from typing import IO, Any
 
-_LENGTH = struct.Struct("<Q")
-
-
-def send(stream: IO[bytes], message: Any) -> None:
-    """Write one message."""
-    data = pickle.dumps(message, protocol=5)
-    left = memoryview(_LENGTH.pack(len(data)) + data)
-    while left:
-        left = left[stream.write(left) :]
-    stream.flush()
-
-
-def receive(stream: IO[bytes]) -> Any:
-    """Read one message; EOFError where the other side is gone."""
-    (length,) = _LENGTH.unpack(_exactly(stream, _LENGTH.size))
-    return pickle.loads(_exactly(stream, length))
-
-
-def _exactly(stream: IO[bytes], size: int) -> bytes:
-    data = bytearray()
-    while len(data) < size:
-        part = stream.read(size - len(data))
-        if not part:
-            raise EOFError
-        data += part
-    return bytes(data)
+from vizflow.jobs.processes.messages import receive, send
 
 
 def open_standard_files() -> None:
@@ -70,16 +43,16 @@ def main() -> None:
 
     packed = inbox.get()
     try:
-        from vizflow import _work
+        from vizflow.jobs import job
 
-        _work.check(packed)
+        job.check(packed)
     except BaseException as error:
         send(outgoing, ("refused", f"{type(error).__name__}: {error}"))
         return
     send(outgoing, ("ready", None))
     while (date := inbox.get()) is not None:
         send(outgoing, ("begun", date))
-        send(outgoing, ("outcome", _work.run_packed(packed, date)))
+        send(outgoing, ("outcome", job.run_packed(packed, date)))
 
 
 def _read(incoming: IO[bytes], inbox: queue.SimpleQueue[Any]) -> None:

@@ -14,10 +14,10 @@ import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
-from vizflow import _day, _pipelines
-from vizflow._pipelines import Pipeline, Reference
 from vizflow.config import Config
 from vizflow.errors import ConfigError
+from vizflow.jobs import day, pipelines
+from vizflow.jobs.pipelines import Pipeline, Reference
 
 Outcome = dict[str, Any]
 
@@ -54,7 +54,7 @@ class Job:
 def _unpacked(packed: bytes) -> tuple[Job, Pipeline]:
     job: Job = pickle.loads(packed)  # came from a process of ours, through a pipe or an executor, not from disk
     sys.path.extend(folder for folder in job.path if folder not in sys.path)
-    return job, _pipelines.resolve(job.pipeline)
+    return job, pipelines.resolve(job.pipeline)
 
 
 def check(packed: bytes) -> None:
@@ -77,7 +77,7 @@ def run_date(function: Pipeline, config: Config, date: str, *, skip_existing: bo
     started = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         try:
-            done = _day.execute(function, config, date, skip_existing=skip_existing, code=code)
+            done = day.execute(function, config, date, skip_existing=skip_existing, code=code)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit and Polars' panics are the date's failure, not the batch's end

@@ -1,6 +1,6 @@
 """Many days: a pipeline function over each, in processes or an executor; reports; which dates are done.
 
-Not for one day (`vizflow.run`), nor for commands that others submit (`vizflow.cluster`).
+Not for one day (`vizflow.run`), nor for commands that others submit (`vizflow.jobs.cluster`).
 """
 
 from __future__ import annotations
@@ -23,22 +23,25 @@ from typing import Any
 
 import polars as pl
 
-from vizflow import _counts, _day, _fingerprint, _folder, _machine, _pipelines, _progress, _work
-from vizflow._fingerprint import Verdict
-from vizflow._pipelines import Pipeline
-from vizflow._pool import Pool
-from vizflow._work import Job, Outcome
 from vizflow.config import Config
 from vizflow.dates import check_date, check_dates
 from vizflow.errors import ConfigError, EmptyWarning, Error, SchemaChangeWarning, StorageError
 from vizflow.files import json as _json
 from vizflow.files import places
 from vizflow.files.stamp import Stamp
+from vizflow.jobs import counts as _counts
+from vizflow.jobs import day, fingerprint, job, machine, pipelines
+from vizflow.jobs import folder as _folder
+from vizflow.jobs import progress as _progress
+from vizflow.jobs.fingerprint import Verdict
+from vizflow.jobs.job import Job, Outcome
+from vizflow.jobs.pipelines import Pipeline
+from vizflow.jobs.processes.pool import Pool
 from vizflow.partials import versions
 
 __all__ = ["BatchError", "BatchReport", "run_batch", "status"]
 
-_log = logging.getLogger("vizflow.batch")
+_log = logging.getLogger("vizflow.jobs.batch")
 
 Outcomes = Generator[Outcome, None, None]
 
@@ -170,7 +173,7 @@ def run_batch(
         schema, same metrics, same calendar up to the date, same format of VizFlow. Code of the pipeline that changed
         in other ways is warned of, and the partial is kept; ``skip_existing=False`` makes all dates again.
     executor
-        Any `concurrent.futures.Executor` to run the dates in place of processes of ours: see `vizflow.cluster` for
+        Any `concurrent.futures.Executor` to run the dates in place of processes of ours: see `vizflow.jobs.cluster` for
         Slurm, Dask and Ray. It is not shut down.
     max_workers
         How many processes run at once; otherwise as many as cores, dates and free memory allow.
@@ -213,7 +216,7 @@ def run_batch(
     >>> report.frame["status"].to_list()
     ['skipped', 'skipped']
     """
-    _pipelines.stop_loading("vf.run_batch")
+    pipelines.stop_loading("vf.run_batch")
     todo = check_dates(dates)
     if max_workers is not None and (isinstance(max_workers, bool) or max_workers < 1):
         raise ConfigError(f"max_workers is {max_workers!r}; a number from 1 is accepted")
@@ -237,9 +240,9 @@ def _refuse_forks(executor: concurrent.futures.Executor | None) -> None:
 
 def run_one(function: Pipeline, config: Config, date: str, *, skip_existing: bool) -> Outcome:
     """Run one date as a batch does: the outcome as plain values, a failure noted for `status`."""
-    _pipelines.stop_loading("vf.run")
-    code = _fingerprint.code_digest(function)
-    outcome = _work.run_date(function, config, check_date(date), skip_existing=skip_existing, code=code)
+    pipelines.stop_loading("vf.run")
+    code = fingerprint.code_digest(function)
+    outcome = job.run_date(function, config, check_date(date), skip_existing=skip_existing, code=code)
     for category, text in outcome.pop("warnings", ()):
         warnings.warn(f"{text} ({category})", stacklevel=2)
     if outcome["status"] == "failed":
@@ -262,7 +265,7 @@ class _Batch:
         self.skip_existing = skip_existing
         self.folder = config.get_partial_path("20000101").parent
         self.inputs = {date: Stamp.of(config.get_file_path(date)) for date in dates}
-        self.code = _fingerprint.code_digest(function)
+        self.code = fingerprint.code_digest(function)
         self.outcomes: dict[str, Outcome] = {}
         self.warnings: dict[tuple[str, str], list[str]] = {}
         self.started = time.perf_counter()
@@ -297,7 +300,7 @@ class _Batch:
             return list(self.dates)
         todo = []
         for date in self.dates:
-            verdict = _day.verdict(self.function, self.config, date, self.code)
+            verdict = day.verdict(self.function, self.config, date, self.code)
             if verdict is None or verdict.reasons:
                 todo.append(date)
             else:
@@ -319,14 +322,14 @@ class _Batch:
             return _each(())
         if executor is None and not parallel:
             return _each(
-                _work.run_date(self.function, self.config, date, skip_existing=self.skip_existing, code=self.code)
+                job.run_date(self.function, self.config, date, skip_existing=self.skip_existing, code=self.code)
                 for date in todo
             )
-        reference = _pipelines.refer(self.function)
+        reference = pipelines.refer(self.function)
         packed = Job(reference, self.config, self.skip_existing, self.code, uuid.uuid4().hex).packed()
         if executor is not None:
             return _through(executor, packed, todo)
-        workers, threads = _machine.workers([self.inputs[date].size for date in todo], max_workers)
+        workers, threads = machine.workers([self.inputs[date].size for date in todo], max_workers)
         _log.info("%d dates, %d processes of %d threads", len(todo), workers, threads)
         return Pool(packed, workers, threads).run(todo)
 
@@ -434,9 +437,9 @@ def _through(executor: concurrent.futures.Executor, packed: bytes, dates: list[s
     try:
         for date in dates:
             try:
-                futures[submit(_work.run_packed, packed, date)] = date
+                futures[submit(job.run_packed, packed, date)] = date
             except Exception as error:  # an executor that broke takes no more
-                refused.append(_work.failed(date, 0.0, error))
+                refused.append(job.failed(date, 0.0, error))
         yield from refused
         waiting = set(futures)
         while waiting:
@@ -451,9 +454,9 @@ def _through(executor: concurrent.futures.Executor, packed: bytes, dates: list[s
 
 def _ended(future: concurrent.futures.Future[Outcome], date: str, seconds: float) -> Outcome:
     if future.cancelled():
-        return _work.failed(date, seconds, "cancelled by the executor")
+        return job.failed(date, seconds, "cancelled by the executor")
     raised = future.exception()
-    return future.result() if raised is None else _work.failed(date, seconds, raised)
+    return future.result() if raised is None else job.failed(date, seconds, raised)
 
 
 def _first_line(text: str) -> str:
@@ -503,7 +506,7 @@ def status(config: Config, dates: Sequence[str] | None = None, *, pipeline_fn: P
     [('20241001', 'done'), ('20241002', 'missing')]
     """
     chosen = check_dates(dates) if dates is not None else known_dates(config)
-    code = _fingerprint.code_digest(pipeline_fn) if pipeline_fn is not None else None
+    code = fingerprint.code_digest(pipeline_fn) if pipeline_fn is not None else None
     rows = [_status_of(config, date, pipeline_fn, code) for date in chosen]
     kinds = {"date": pl.String, "status": pl.String, "why": pl.String, "written": pl.String, "bytes": pl.Int64}
     return pl.DataFrame(rows, schema=kinds, orient="row")
@@ -530,10 +533,10 @@ def _is_date(text: str) -> bool:
 def _status_of(config: Config, date: str, function: Pipeline | None, code: str | None) -> tuple[Any, ...]:
     path = config.get_partial_path(date)
     try:
-        _fingerprint.stored_in(path)
+        fingerprint.stored_in(path)
     except StorageError as error:
         return date, "damaged", str(error), None, Stamp.of(path).size
-    verdict: Verdict | None = _day.verdict(function, config, date, code)
+    verdict: Verdict | None = day.verdict(function, config, date, code)
     failure = _folder.failure(path.parent, date)
     written, size = _written(path)
     if verdict is not None and not verdict.reasons:
@@ -550,14 +553,14 @@ def _status_of(config: Config, date: str, function: Pipeline | None, code: str |
 
 def _counts_in(path: Path) -> _counts.Counts:
     try:
-        return _counts.stored(_fingerprint.stored_in(path))
+        return _counts.stored(fingerprint.stored_in(path))
     except StorageError:
         return {}
 
 
 def _written(path: Path) -> tuple[str | None, int | None]:
     try:
-        stored = _fingerprint.stored_in(path)
+        stored = fingerprint.stored_in(path)
     except StorageError:
         stored = {}
     size = Stamp.of(path).size

@@ -17,7 +17,7 @@ from vizflow.errors import StorageError
 from vizflow.files import atomic, digest
 from vizflow.files import json as _json
 
-_log = logging.getLogger("vizflow.batch")
+_log = logging.getLogger("vizflow.jobs.batch")
 
 NAME = "_vizflow"
 _REPORTS_KEPT = 20

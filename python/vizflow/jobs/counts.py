@@ -17,11 +17,11 @@ import polars as pl
 import vizflow._core as _core
 from vizflow import io
 from vizflow.errors import Error
+from vizflow.jobs.outcome import Outcome
 from vizflow.lazy import two_pass
 from vizflow.lazy.notes import Notes, Times
 from vizflow.ops import stamps
 from vizflow.partials import traced
-from vizflow.partials.file import Outcome
 from vizflow.schema import csv as _csv
 
 Counts = dict[str, Any]

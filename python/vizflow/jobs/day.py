@@ -5,56 +5,34 @@ Not for many dates, and not for the pipeline's steps.
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from vizflow import _counts, _fingerprint, _folder, _pipelines, calendar, io
-from vizflow._fingerprint import Verdict
-from vizflow._pipelines import Pipeline
+from vizflow import io
 from vizflow.config import Config, Context
-from vizflow.dates import check_date
 from vizflow.errors import ConfigError, DataError, EmptyWarning, StorageError, translated
 from vizflow.files import atomic
 from vizflow.files.stamp import Stamp
+from vizflow.jobs import counts as _counts
+from vizflow.jobs import fingerprint, folder, pipelines
+from vizflow.jobs import outcome as _outcome
+from vizflow.jobs.context import context
+from vizflow.jobs.fingerprint import Verdict
+from vizflow.jobs.outcome import Outcome
+from vizflow.jobs.pipelines import Pipeline
 from vizflow.lazy import notes as _notes
 from vizflow.lazy.frames import as_lazy
 from vizflow.lazy.notes import Notes
-from vizflow.market import Market
 from vizflow.partials import file, traced
-from vizflow.partials.file import Outcome
-
-
-def context(config: Config, date: str) -> Context:
-    """Make the `Context` of a date."""
-    market, date = Market.get(config.market), check_date(date)
-    return Context(config=config, calendar=_days(config, market), market=replace(market, date=date), date=date)
-
-
-def _days(config: Config, market: Market) -> pl.DataFrame:
-    if config.calendar_path is None:
-        return _bundled(market) if market.calendar is not None else calendar.empty()
-    stamp = Stamp.of(Path(config.calendar_path))
-    return _load_days(os.fspath(config.calendar_path), stamp.size, stamp.mtime_ns)
-
-
-@functools.lru_cache(maxsize=4)
-def _bundled(market: Market) -> pl.DataFrame:
-    return calendar.get(market)
-
-
-@functools.lru_cache(maxsize=4)
-def _load_days(path: str, size: int, mtime_ns: int) -> pl.DataFrame:
-    return calendar.load(path)
 
 
 @dataclass
@@ -100,14 +78,14 @@ def execute(
             verdict, counts = _verdict(target, parts)
             if not verdict.reasons:
                 return Done(None, verdict, counts)
-        outcome = file.outcome(built.given, built.notes, date)
+        outcome = _outcome.outcome(built.given, built.notes, date)
         counts = _counts.of(path, config.csv, built.given, built.notes, outcome)
     seconds = time.perf_counter() - started
     if target is not None:
         _refuse_changed({path: built.stamp, **{read.path: read.stamp for read in ctx.read.values()}})
         metadata = {**_metadata(parts, ctx), **outcome.metadata, _counts.KEY: json.dumps(counts)}
         io.save(outcome.stored, target, metadata=metadata)
-        _folder.forget_failure(target.parent, date)
+        folder.forget_failure(target.parent, date)
     return Done(outcome, Verdict(), counts, seconds)
 
 
@@ -124,21 +102,21 @@ def verdict(pipeline_fn: Pipeline | None, config: Config, date: str, code: str |
     """
     target, path, ctx = config.get_partial_path(date), config.get_file_path(date), context(config, date)
     try:
-        stored = _fingerprint.stored_in(target)
+        stored = fingerprint.stored_in(target)
     except StorageError as error:
         return Verdict([str(error)])
     if stored is None:
         return None
-    inputs = {"vizflow.inputs": _fingerprint.inputs_now(stored, config, date)}
+    inputs = {"vizflow.inputs": fingerprint.inputs_now(stored, config, date)}
     if pipeline_fn is None:
-        parts = _fingerprint.parts(None, ctx, Stamp.of(path), stored.get("vizflow.plan_id", ""), "") | inputs
-        return _fingerprint.compare(stored, {k: v for k, v in parts.items() if k != "vizflow.pipeline"})
-    quick = _fingerprint.parts(pipeline_fn, ctx, Stamp.of(path), stored.get("vizflow.plan_id", ""), code) | inputs
-    out = _fingerprint.compare(stored, quick)
+        parts = fingerprint.parts(None, ctx, Stamp.of(path), stored.get("vizflow.plan_id", ""), "") | inputs
+        return fingerprint.compare(stored, {k: v for k, v in parts.items() if k != "vizflow.pipeline"})
+    quick = fingerprint.parts(pipeline_fn, ctx, Stamp.of(path), stored.get("vizflow.plan_id", ""), code) | inputs
+    out = fingerprint.compare(stored, quick)
     if not out.reasons:  # only then is it worth building the pipeline
         try:
             with _silent(), _built(pipeline_fn, ctx, path) as built:
-                out = _fingerprint.compare(stored, _parts(pipeline_fn, ctx, built, code))
+                out = fingerprint.compare(stored, _parts(pipeline_fn, ctx, built, code))
         except Exception as error:
             out = Verdict([f"the pipeline fails: {type(error).__name__}: {error}"])
     return out
@@ -154,12 +132,12 @@ def _silent() -> Iterator[None]:
 
 def _verdict(target: Path, parts: dict[str, str]) -> tuple[Verdict, _counts.Counts]:
     try:
-        stored = _fingerprint.stored_in(target)
+        stored = fingerprint.stored_in(target)
     except StorageError as error:
         return Verdict([str(error)]), {}
     if stored is None:
         return Verdict(["there is none"]), {}
-    return _fingerprint.compare(stored, parts), _counts.stored(stored)
+    return fingerprint.compare(stored, parts), _counts.stored(stored)
 
 
 @dataclass
@@ -180,7 +158,7 @@ def _built(pipeline_fn: Pipeline, ctx: Context, path: Path) -> Iterator[_Built]:
         given = pipeline_fn(frame, ctx)
         if given is None:
             raise ConfigError(
-                f"the pipeline function {_pipelines.name_of(pipeline_fn)} returned None; it must return its frame"
+                f"the pipeline function {pipelines.name_of(pipeline_fn)} returned None; it must return its frame"
             )
         yield _Built(given, notes, stamp)
 
@@ -204,9 +182,9 @@ def _parts(pipeline_fn: Pipeline, ctx: Context, built: _Built, code: str | None)
         made, names = f"states:{plan.id}", list(plan.group_by)
     else:
         schema = as_lazy(built.given).collect_schema()
-        made, names = _fingerprint.columns_id(schema), schema.names()
+        made, names = fingerprint.columns_id(schema), schema.names()
     bins = file.bins_of(built.given, built.notes, names)
-    return {**_fingerprint.parts(pipeline_fn, ctx, built.stamp, made, code), "vizflow.bins": json.dumps(bins)}
+    return {**fingerprint.parts(pipeline_fn, ctx, built.stamp, made, code), "vizflow.bins": json.dumps(bins)}
 
 
 def _metadata(parts: dict[str, str], ctx: Context) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Processes of this machine that run dates: kept, asked and answered over pipes."""

@@ -5,7 +5,7 @@
 
 from vizflow import calendar, demo, reports, stats, viz
 from vizflow._core import version as __version__
-from vizflow.check import CheckReport, check
+from vizflow.check.check import CheckReport, check
 from vizflow.config import Config, Context
 from vizflow.cube.cube import Cube
 from vizflow.enrichment.closing_lots import closing_lots

@@ -75,12 +75,12 @@ def run_cluster(
     Examples
     --------
     >>> import vizflow as vf
-    >>> from vizflow.showcase import process_day
+    >>> from vizflow.cli.showcase import process_day
     >>> config = vf.Config(input_dir="/data/trades", output_dir="/data/partials", horizons=[60, 300])
     >>> for command in vf.run_cluster(process_day, config, ["20240102", "20240103"]):
     ...     print(command)  # doctest: +ELLIPSIS
-    ailab create job --name=vf_20240102 -- python -m vizflow run vizflow.showcase:process_day 20240102 --config ...
-    ailab create job --name=vf_20240103 -- python -m vizflow run vizflow.showcase:process_day 20240103 --config ...
+    ailab create job --name=vf_20240102 -- python -m vizflow run vizflow.cli.showcase:process_day 20240102 --config ...
+    ailab create job --name=vf_20240103 -- python -m vizflow run vizflow.cli.showcase:process_day 20240103 --config ...
 
     Slurm without anything else installed:
 

@@ -5,8 +5,8 @@ Computed date by date from day files or frames, or from partials. Figures need t
 
 from __future__ import annotations
 
-from vizflow.reports._alpha import alpha
-from vizflow.reports._report import Report
-from vizflow.reports._trades import trades
+from vizflow.reports.alpha_report import alpha
+from vizflow.reports.report import Report
+from vizflow.reports.trades_report import trades
 
 __all__ = ["Report", "alpha", "trades"]

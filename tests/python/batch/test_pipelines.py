@@ -15,7 +15,7 @@ import pytest
 import batch_jobs
 import vizflow as vf
 from support import raises
-from vizflow import showcase
+from vizflow.cli import showcase
 from vizflow.errors import ConfigError
 from vizflow.jobs import pipelines
 from vizflow.jobs.pipelines import Reference, find, refer, resolve, written
@@ -50,7 +50,7 @@ def test_function_of_a_module_goes_by_name() -> None:
     reference = refer(batch_jobs.sides)
     assert reference == Reference("module", "batch_jobs", "sides")
     assert resolve(reference) is batch_jobs.sides
-    assert refer(showcase.process_day).text == "vizflow.showcase:process_day"
+    assert refer(showcase.process_day).text == "vizflow.cli.showcase:process_day"
 
 
 def test_function_of_a_file_goes_by_its_path(job: Path) -> None:
@@ -144,7 +144,7 @@ def test_nothing_is_stopped_when_nothing_is_loaded(tmp_path: Path) -> None:
 def test_written_form(job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert written(find(f"{job}:f")) == (f"{job}:f", None)
     assert written(batch_jobs.sides) == (f"{Path(batch_jobs.__file__).resolve()}:sides", None)
-    assert written(showcase.process_day) == ("vizflow.showcase:process_day", None)
+    assert written(showcase.process_day) == ("vizflow.cli.showcase:process_day", None)
     package = tmp_path / "my_package"
     (package / "jobs").mkdir(parents=True)
     (package / "__init__.py").touch()

@@ -19,7 +19,7 @@ from support import chunked, eager_steps
 pytest.importorskip("numpy")
 
 import vizflow as vf
-from vizflow import showcase
+from vizflow.cli import showcase
 from vizflow.jobs.context import context
 
 DATE = "20240102"

@@ -15,8 +15,9 @@ import pytest
 
 import vizflow as vf
 from support import Watched, chunked, raises
-from vizflow import _check_day, io
-from vizflow.check import command
+from vizflow import io
+from vizflow.check import day
+from vizflow.check.check import command
 from vizflow.errors import ConfigError, StorageError
 
 NAMES = {
@@ -146,8 +147,8 @@ def test_repeated_keys(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("part", "exact"), [(16_000_000, 1_000_000), (50, 1_000_000), (50, 0), (16_000_000, 0)])
 def test_repeats_are_counted_alike_in_parts(monkeypatch: pytest.MonkeyPatch, part: int, exact: int) -> None:
-    monkeypatch.setattr(_check_day, "_PART_ROWS", part)
-    monkeypatch.setattr(_check_day, "_EXACT", exact)
+    monkeypatch.setattr(day, "_PART_ROWS", part)
+    monkeypatch.setattr(day, "_EXACT", exact)
     random.seed(part + exact)
     for keys in (3, 200, 10**9):
         rows = [(random.randrange(keys), random.choice("ab"), random.choice([1.0, None])) for _ in range(500)]
@@ -155,7 +156,7 @@ def test_repeats_are_counted_alike_in_parts(monkeypatch: pytest.MonkeyPatch, par
         seen: set[Any] = set()
         again = [i for i, row in enumerate(rows) if row in seen or seen.add(row)]
         want = (len(again), again[0] if again else None)
-        assert _check_day._repeats(frame.lazy(), ["k", "s", "x"], 500) == want
+        assert day._repeats(frame.lazy(), ["k", "s", "x"], 500) == want
 
 
 def test_counts_are_those_of_a_plain_loop(tmp_path: Path) -> None:
@@ -427,13 +428,13 @@ def test_empty_day(tmp_path: Path) -> None:
 
 def test_file_that_changes_meanwhile_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config, dates = days(tmp_path, GOOD)
-    find = _check_day.Day._find_sides
+    find = day.Day._find_sides
 
-    def replace(self: _check_day.Day, lf: pl.LazyFrame) -> None:
+    def replace(self: day.Day, lf: pl.LazyFrame) -> None:
         find(self, lf)
         vf.save(GOOD.head(2), self.path)
 
-    monkeypatch.setattr(_check_day.Day, "_find_sides", replace)
+    monkeypatch.setattr(day.Day, "_find_sides", replace)
     assert found(vf.check(config, dates, unit="HHMMSSmmm"), "file") == [("file", "error", None, None, None)]
 
 

@@ -329,8 +329,9 @@ def test_version(capsys: Out) -> None:
 
 
 def test_without_click_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
-    monkeypatch.delitem(sys.modules, "vizflow._commands", raising=False)
-    monkeypatch.delattr(vf, "_commands", raising=False)
+    for name in ("look", "options", "run"):
+        monkeypatch.delitem(sys.modules, f"vizflow.cli.{name}", raising=False)
+        monkeypatch.delattr(f"vizflow.cli.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "click", None)
     assert main(["--version"]) == 2
     assert capsys.readouterr().err == "vizflow: the command line needs click: pip install 'vizflow[cli]'\n"

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("numpy")
 
-from vizflow import demo
+from vizflow.demo import days
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ MS_OF_DAY = SECOND_OF_DAY * 1_000 + PARSED % 1_000
 def make(folder: Path, **options: Any) -> bytes:
     """Generate one small day and give its bytes."""
     options = {"rows": 2_000, "symbols": 20} | options
-    (path,) = demo.generate(folder, [DATE], **options)
+    (path,) = days.generate(folder, [DATE], **options)
     return path.read_bytes()
 
 
@@ -35,7 +35,7 @@ def make(folder: Path, **options: Any) -> bytes:
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One day of 300 000 rows, large enough for several blocks and batches."""
     folder = tmp_path_factory.mktemp("demo")
-    (path,) = demo.generate(folder, [DATE], rows=300_000, symbols=400)
+    (path,) = days.generate(folder, [DATE], rows=300_000, symbols=400)
     return path
 
 
@@ -58,18 +58,18 @@ def session(day: pl.DataFrame) -> pl.DataFrame:
 
 
 def test_schema_and_row_count(day: pl.DataFrame) -> None:
-    assert day.schema == pl.Schema(demo.SCHEMA)
+    assert day.schema == pl.Schema(days.SCHEMA)
     assert day.height == 300_000
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 999, 131_072, 131_073])
 def test_any_row_count_is_exact(tmp_path: Path, rows: int) -> None:
-    (path,) = demo.generate(tmp_path, [DATE], rows=rows, symbols=3)
+    (path,) = days.generate(tmp_path, [DATE], rows=rows, symbols=3)
     assert pl.scan_ipc(path).select(pl.len()).collect().item() == rows
 
 
 def test_one_symbol(tmp_path: Path) -> None:
-    (path,) = demo.generate(tmp_path, [DATE], rows=50, symbols=1)
+    (path,) = days.generate(tmp_path, [DATE], rows=50, symbols=1)
     assert pl.read_ipc(path)["ukey"].n_unique() == 1
 
 
@@ -84,7 +84,7 @@ def test_bytes_do_not_depend_on_batch_rows(tmp_path: Path) -> None:
 
 def test_bytes_do_not_depend_on_the_other_dates(tmp_path: Path) -> None:
     alone = make(tmp_path / "a")
-    paths = demo.generate(tmp_path / "b", ["20240104", DATE], rows=2_000, symbols=20)
+    paths = days.generate(tmp_path / "b", ["20240104", DATE], rows=2_000, symbols=20)
     assert [p.name for p in paths] == ["20240104.feather", f"{DATE}.feather"]
     assert paths[1].read_bytes() == alone
     assert paths[0].read_bytes() != alone
@@ -102,7 +102,7 @@ def test_compressed_file_holds_the_same_rows(tmp_path: Path) -> None:
 
 
 def test_hot_day_has_three_times_the_rows(tmp_path: Path) -> None:
-    paths = demo.generate(tmp_path, ["20240102", "20240103"], rows=500, symbols=5, hot_day="20240103")
+    paths = days.generate(tmp_path, ["20240102", "20240103"], rows=500, symbols=5, hot_day="20240103")
     assert [pl.read_ipc(p).height for p in paths] == [500, 1_500]
 
 
@@ -115,8 +115,8 @@ def test_record_batches_are_bounded(path: Path) -> None:
 
 def test_frames_hold_at_most_a_block_more_than_asked() -> None:
     sessions = [(34_200_000, 41_400_000), (46_800_000, 54_000_000)]
-    zone = demo.zoneinfo.ZoneInfo("Asia/Shanghai")
-    day = demo._Day.make(DATE, 500_000, 50, 1, sessions, zone)
+    zone = days.zoneinfo.ZoneInfo("Asia/Shanghai")
+    day = days._Day.make(DATE, 500_000, 50, 1, sessions, zone)
     heights = [f.height for f in day.frames(100_000)]
     assert sum(heights) == 500_000
     assert max(heights) <= 100_000 + 131_072
@@ -244,7 +244,7 @@ def test_symbols_end_with_inventory(day: pl.DataFrame) -> None:
 
 
 def test_halted_symbols_have_no_trade_and_no_book(tmp_path: Path) -> None:
-    (path,) = demo.generate(tmp_path, [DATE], rows=200_000, symbols=2_000)
+    (path,) = days.generate(tmp_path, [DATE], rows=200_000, symbols=2_000)
     per = (
         pl.scan_ipc(path)
         .group_by("ukey")
@@ -291,7 +291,7 @@ def test_alphas_are_null_in_the_auctions(day: pl.DataFrame) -> None:
 
 
 def test_round_the_clock_market(tmp_path: Path) -> None:
-    (path,) = demo.generate(tmp_path, [DATE], rows=5_000, symbols=5, market="crypto")
+    (path,) = days.generate(tmp_path, [DATE], rows=5_000, symbols=5, market="crypto")
     day = pl.read_ipc(path)
     assert day["ticktime"].is_between(0, 235_959_999).all()
     assert day["ticktime"].max() > 234_000_000  # type: ignore[operator]
@@ -300,7 +300,7 @@ def test_round_the_clock_market(tmp_path: Path) -> None:
 
 
 def test_summer_time_moves_the_epoch_of_new_york(tmp_path: Path) -> None:
-    winter, summer = demo.generate(tmp_path, ["20240105", "20240705"], rows=10, symbols=2, market="US")
+    winter, summer = days.generate(tmp_path, ["20240105", "20240705"], rows=10, symbols=2, market="US")
     for file, hours in ((winter, 5), (summer, 4)):
         day = pl.read_ipc(file)
         utc = pl.col("GlobalExTime") // 1_000_000 % 86_400_000
@@ -313,7 +313,7 @@ def test_night_session_belongs_to_the_eve(tmp_path: Path) -> None:
         "futures",
         [market.Session("21:00", "01:00"), market.Session("09:00", "15:00")],
     )
-    (path,) = demo.generate(tmp_path, [DATE], rows=5_000, symbols=5, market=night)
+    (path,) = days.generate(tmp_path, [DATE], rows=5_000, symbols=5, market=night)
     day = pl.read_ipc(path)
     assert day["ticktime"][0] > 204_000_000
     hours = day["ticktime"] // 10_000_000
@@ -322,7 +322,7 @@ def test_night_session_belongs_to_the_eve(tmp_path: Path) -> None:
 
 
 def test_pattern_names_the_files(tmp_path: Path) -> None:
-    (path,) = demo.generate(tmp_path, [DATE], rows=10, symbols=2, pattern="alpha_{date}.feather")
+    (path,) = days.generate(tmp_path, [DATE], rows=10, symbols=2, pattern="alpha_{date}.feather")
     assert path == tmp_path / "alpha_20240102.feather"
 
 
@@ -339,7 +339,7 @@ def test_failure_leaves_no_file_and_keeps_the_old_one(tmp_path: Path, monkeypatc
     def fail(*_: object) -> None:
         raise OSError("disk on fire")
 
-    monkeypatch.setattr(demo._Day, "_rows", fail)
+    monkeypatch.setattr(days._Day, "_rows", fail)
     with pytest.raises(Exception, match="disk on fire"):
         make(tmp_path, seed=7)
     assert [p.name for p in tmp_path.iterdir()] == [f"{DATE}.feather"]
@@ -347,9 +347,9 @@ def test_failure_leaves_no_file_and_keeps_the_old_one(tmp_path: Path, monkeypatc
 
 
 def test_without_numpy_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "np", None)
+    monkeypatch.setattr(days, "np", None)
     with pytest.raises(ImportError, match=r"pip install 'vizflow\[demo\]'"):
-        demo.generate(tmp_path)
+        days.generate(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -378,5 +378,5 @@ def test_bad_arguments_are_refused_before_anything_is_written(
 ) -> None:
     folder = tmp_path / "new"
     with pytest.raises(ValueError, match=message):
-        demo.generate(folder, **({"dates": [DATE], "rows": 10} | options))
+        days.generate(folder, **({"dates": [DATE], "rows": 10} | options))
     assert not folder.exists()

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 import vizflow as vf
-from vizflow import reports, showcase
-from vizflow.cli import main
+from vizflow import reports
+from vizflow.cli import main, showcase
 
 
 def test_a_trade_outside_the_sessions_says_what_to_do() -> None:

@@ -15,7 +15,7 @@ import pytest
 import vizflow as vf
 from support import chunked, raises
 from vizflow.errors import ConfigError, DataError, SchemaError
-from vizflow.reports._trades import profit_edge
+from vizflow.reports.sums import profit_edge
 
 DATES = ["20240102", "20240103", "20240104"]
 

@@ -6,8 +6,6 @@ many as it has rows. So both sources go through the same lines.
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,13 +13,13 @@ import polars as pl
 
 from vizflow.config import Config
 from vizflow.errors import ConfigError, DataError, translated
-from vizflow.lazy.frames import require
 from vizflow.numbers import whole
 from vizflow.ops.clusters import t_quantile
-from vizflow.reports import _partials
-from vizflow.reports._days import DAY, Prepare, check_every, check_numbers, choose, days
-from vizflow.reports._fills import finite
-from vizflow.reports._report import Report, Section
+from vizflow.reports import from_partials
+from vizflow.reports.columns import _total, correlation, horizons_of, keyed, t_value
+from vizflow.reports.days import DAY, Prepare, check_every, check_numbers, choose, days
+from vizflow.reports.fills import finite
+from vizflow.reports.report import Report, Section
 from vizflow.viz import figures
 from vizflow.viz.dims import Cells, Units
 from vizflow.viz.frame_cells import from_sums
@@ -133,8 +131,8 @@ def alpha(
     if symbol_col is None:
         symbol_col = source.col("symbol") if isinstance(source, Config) else "symbol"
     unit = unit_of("return", units) if units else Unit("bp", 1e4)
-    if _partials.is_cube_like(source):
-        for date, horizon, points in _partials.alpha_points(source, alpha, returns, count, dates):
+    if from_partials.is_cube_like(source):
+        for date, horizon, points in from_partials.alpha_points(source, alpha, returns, count, dates):
             _measure(date, horizon, points, quantiles, by_date, by_quantile)
         notes.append("Computed from partials: forecast and returns are taken at their bins' centres.")
         if not units:
@@ -201,33 +199,6 @@ def _timed(rows: pl.DataFrame, name: str, bad: dict[str, int]) -> pl.DataFrame:
     return out
 
 
-def horizons_of(
-    returns: Sequence[str] | Mapping[float, str] | None, schema: pl.Schema, option: str, *, needed: bool = True
-) -> dict[float, str]:
-    """Give the return columns by horizon in seconds, in order."""
-    if isinstance(returns, Mapping):
-        out = {float(h): name for h, name in returns.items()}
-    else:
-        names = (
-            list(returns) if returns is not None else [n for n in schema.names() if re.fullmatch(r"return_[\d.]+", n)]
-        )
-        out = {horizon_of(name, option): name for name in names}
-        if len(out) < len(names):
-            raise ConfigError(f"{option}: two columns of one horizon in {names}; give a mapping {{60: 'name', …}}")
-    if not out and needed:
-        raise ConfigError(f"{option}: there are no columns return_*; name them (there are {', '.join(schema.names())})")
-    require(schema, out.values(), option)
-    return dict(sorted(out.items()))
-
-
-def horizon_of(name: str, option: str = "returns") -> float:
-    """Read the seconds in a column's name."""
-    found = re.findall(r"\d+(?:\.\d+)?", name.removesuffix("_bin"))
-    if not found:
-        raise ConfigError(f"{option}: {name!r} holds no horizon; give a mapping {{60: {name!r}}}")
-    return float(found[-1])
-
-
 def _measure(
     date: str,
     horizon: float,
@@ -261,26 +232,6 @@ def _mid_rank(points: pl.DataFrame, column: str) -> pl.DataFrame:
     values = points.group_by(column).agg(pl.col("w").sum().alias("__w")).sort(column)
     values = values.with_columns((pl.col("__w").cum_sum() - pl.col("__w") / 2).alias(f"{column}_rank")).drop("__w")
     return points.join(values, on=column, how="left", maintain_order="left")
-
-
-def _total(values: pl.Series) -> float:
-    return float(values.sum())
-
-
-def correlation(x: pl.Series, y: pl.Series, w: pl.Series) -> float | None:
-    """Give the weighted correlation, in two passes; None where a side does not vary."""
-    total = _total(w)
-    if len(w) < 2 or total <= 0:
-        return None
-    # Squares of what is near the ends of the range would be infinite or zero.
-    x, y = (side / (float(side.abs().max() or 0) or 1.0) for side in (x, y))  # type: ignore[arg-type]
-    dx, dy = x - _total(x * w) / total, y - _total(y * w) / total
-    xx, yy, xy = _total(dx * dx * w), _total(dy * dy * w), _total(dx * dy * w)
-    # What rounding leaves of a constant is no variance.
-    if xx <= 1e-24 * _total(x * x * w) or yy <= 1e-24 * _total(y * y * w):
-        return None
-    found = xy / (xx * yy) ** 0.5 if xx * yy > 0 else math.nan
-    return max(-1.0, min(1.0, found)) if math.isfinite(found) else None
 
 
 def _groups(points: pl.DataFrame, quantiles: int) -> pl.DataFrame:
@@ -328,19 +279,6 @@ def _turnover(date: str, rows: pl.DataFrame, quantiles: int, every: float) -> pl
 
 
 # ---- all days ---------------------------------------------------------------------------------------------------
-
-
-def t_value(values: pl.Series) -> float | None:
-    """Give mean over standard error."""
-    known = values.drop_nulls()
-    spread = known.std() if known.len() > 1 else None
-    return float(known.mean() / (spread / known.len() ** 0.5)) if spread else None
-
-
-def keyed(frame: pl.DataFrame) -> pl.DataFrame:
-    """Make horizons keys: whole seconds as integers, others as text."""
-    whole = (frame["horizon"] == frame["horizon"].round()).all()
-    return frame.with_columns(pl.col("horizon").cast(pl.Int64 if whole else pl.String))
 
 
 def _quantile_cells(groups: pl.DataFrame, units: Units) -> Cells:

@@ -16,8 +16,8 @@ from typing import Any, TextIO
 import polars as pl
 
 import vizflow._core as _core
-from vizflow._check_day import Day, Options
-from vizflow._check_days import Across, size_text
+from vizflow.check.day import Day, Options
+from vizflow.check.days import Across, size_text
 from vizflow.config import Config
 from vizflow.dates import check_date
 from vizflow.errors import ConfigError

@@ -5,7 +5,6 @@ A day is reduced to a few small frames of sums (in C), which add up over dates; 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -17,11 +16,12 @@ from vizflow.enrichment.side_values import BUY, SELL
 from vizflow.errors import ConfigError, DataError
 from vizflow.numbers import whole
 from vizflow.ops.aggregate import aggregate
-from vizflow.reports import _partials
-from vizflow.reports._alpha import horizons_of, keyed
-from vizflow.reports._days import Prepare, check_every, choose, days
-from vizflow.reports._fills import FILL, Day, Options, Sides, finite, read
-from vizflow.reports._report import Report, Section
+from vizflow.reports import from_partials
+from vizflow.reports.columns import horizons_of, keyed
+from vizflow.reports.days import Prepare, check_every, choose, days
+from vizflow.reports.fills import Day, Options, Sides, finite, read
+from vizflow.reports.report import Report, Section
+from vizflow.reports.sums import _HOLDING, _PIECES, Parts, _profit_bin, holding_bin, profit_edge
 from vizflow.viz import figures, optional, theme
 from vizflow.viz.dims import Cells, Units
 from vizflow.viz.frame_cells import from_sums
@@ -30,11 +30,6 @@ from vizflow.viz.units import Unit, check_units, unit_of
 __all__ = ["trades"]
 
 HOT = 3.0
-_HOLDING = [1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200]
-_PIECES = (
-    f"rows are pieces of fills and there is no column {FILL!r} that tells fills apart; FIFOMatch(extras=True) adds it, "
-    "or name fill_col="
-)
 _SUMS = ["rows", "rows_valid", "weight", "weight_valid", "total"]
 
 
@@ -167,9 +162,9 @@ def trades(
     sides = Sides(buy, sell, usual=buy is BUY and sell is SELL)
     exits = None if exit_side is None else Sides(exit_side, names=("exit_side", ""))
     parts = Parts()
-    if _partials.is_cube_like(source):
-        names = _partials.Names(side, alpha, holding, time_col, qty, pnl, count, buckets, every, sides, exits)
-        _partials.trade_sums(source, names, markouts, dates, parts)
+    if from_partials.is_cube_like(source):
+        names = from_partials.Names(side, alpha, holding, time_col, qty, pnl, count, buckets, every, sides, exits)
+        from_partials.trade_sums(source, names, markouts, dates, parts)
     else:
         options = Options(
             side, qty, price, mid, bid, ask, markouts, signed, alpha, buckets, holding, closed, pnl, time_col, every,
@@ -202,54 +197,6 @@ def _check_days(parts: Parts, o: Options, buy: Any, sell: Any, found: set[Any]) 
 
 def _listed(given: Any) -> Sequence[Any]:
     return given if isinstance(given, (list, tuple)) else [given]
-
-
-class Parts:
-    """The sums of each section, a list of frames per name; cells that are ready; and why a section is missing."""
-
-    def __init__(self) -> None:
-        self.frames: dict[str, list[pl.DataFrame]] = {}
-        self.cells: dict[str, Cells] = {}
-        self.both: dict[str, tuple[float | None, float | None]] = {}  # by horizon: markout and coverage of both sides
-        self.missing: dict[str, str] = {}
-        self.notes: list[str] = []
-        self.left_out: list[dict[str, Any]] = []
-        self.measures: set[str] = set()  # "markout", or "return" where the mid is not known
-        self.from_partials = False
-        self.horizons = 0
-        self.pieces = False  # rows count pieces, which cannot be told to be fills
-        self.slice: float | None = None  # seconds of the profile's slices, where the partials say
-
-    def note(self, text: str) -> None:
-        """Add a note, once."""
-        if text not in self.notes:
-            self.notes.append(text)
-
-    def tell_pieces(self, day: Day) -> None:
-        """Say where rows may not be fills."""
-        if not day.told:
-            self.pieces = True
-            self.note(f"Rows are counted, not fills: {_PIECES}.")
-        elif "fill" not in day.have and day.have & {"closed", "holding"}:
-            self.note(f"There is no column {FILL!r}: each row is counted as a fill. Of pieces, name fill_col=.")
-
-    @property
-    def rows(self) -> str:
-        """What is counted."""
-        return "rows" if self.from_partials else "pieces of fills" if self.pieces else "fills"
-
-    @property
-    def measure(self) -> str:
-        """What the horizons' numbers are."""
-        return next(iter(self.measures), "markout")
-
-    def add(self, name: str, frame: pl.DataFrame) -> None:
-        """Keep a date's sums by name."""
-        self.frames.setdefault(name, []).append(frame)
-
-    def get(self, name: str) -> pl.DataFrame:
-        """Return the sums of all dates by name."""
-        return pl.concat(self.frames[name], how="vertical_relaxed") if self.frames.get(name) else pl.DataFrame()
 
 
 # ---- a day ------------------------------------------------------------------------------------------------------
@@ -375,26 +322,6 @@ def _exits(exits: pl.DataFrame, o: Options, have: set[str], parts: Parts) -> Non
     else:
         why = f"there is no column {o.pnl!r}; FIFOMatch(extras=True) adds it"
         parts.missing["pnl"] = parts.missing["pnl_dates"] = why
-
-
-def holding_bin(seconds: pl.Expr) -> pl.Expr:
-    """Give the number of a holding period's class: how many of the limits it has reached."""
-    return pl.sum_horizontal([(seconds >= limit).cast(pl.Int64) for limit in _HOLDING])
-
-
-_PROFITS = [step * 10.0**power for power in range(19) for step in (1, 2, 5)]
-
-
-def _profit_bin(value: pl.Expr) -> pl.Expr:
-    """Give the class of a profit: 1, 2, 5, 10, 20 … are the far edges on both sides of zero, which is alone in 0."""
-    size = pl.lit(pl.Series(_PROFITS)).search_sorted(value.abs(), side="left").cast(pl.Int64) + 1
-    return size * value.sign().cast(pl.Int64)
-
-
-def profit_edge(number: int) -> float:
-    """Give the far edge of a class of `_profit_bin`."""
-    size = 0.0 if number == 0 else _PROFITS[abs(number) - 1] if abs(number) <= len(_PROFITS) else math.inf
-    return size if number > 0 else -size
 
 
 def _sizes(fills: pl.DataFrame, parts: Parts) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from vizflow._check_day import SIDES_SHOWN, Day, Options
+from vizflow.check.day import SIDES_SHOWN, Day, Options
 from vizflow.schema import types as _schema
 
 _HOT = 3.0  # times the median

@@ -12,15 +12,15 @@ import polars as pl
 from vizflow.cube.cube import Cube
 from vizflow.errors import ConfigError, SchemaError, near_names
 from vizflow.partials import file
-from vizflow.reports._days import paths_of
-from vizflow.reports._fills import Sides
+from vizflow.reports.days import paths_of
+from vizflow.reports.fills import Sides
 from vizflow.viz import cube_cells
 from vizflow.viz.cube_cells import DATE, ROWS
 from vizflow.viz.dims import Cells, Dim, is_cube, is_partials
 from vizflow.viz.units import Unit
 
 if TYPE_CHECKING:
-    from vizflow.reports._trades import Parts
+    from vizflow.reports.sums import Parts
 
 __all__ = ["Names", "alpha_points", "horizon_columns", "is_cube_like", "trade_sums"]
 
@@ -58,7 +58,7 @@ def horizon_columns(
     wanted: Sequence[str] | Mapping[float, str] | None, known: Sequence[str], option: str
 ) -> dict[float, str]:
     """Give dimensions or metrics by horizon; left out, those that begin with ``return_``."""
-    from vizflow.reports._alpha import horizon_of
+    from vizflow.reports.columns import horizon_of
 
     if isinstance(wanted, Mapping):
         return {float(h): name for h, name in sorted(wanted.items())}
@@ -246,7 +246,7 @@ def _buckets(fills: Cube, names: Names) -> dict[int, list[Any]]:
 
 
 def _holding_of(cube: Cube, names: Names, parts: Parts) -> None:
-    from vizflow.reports._trades import holding_bin
+    from vizflow.reports.sums import holding_bin
 
     dim = next((d for d in (names.holding, f"{names.holding}_bin") if d in cube.dims), None)
     if dim is None:

@@ -14,7 +14,7 @@ import polars as pl
 from vizflow.enrichment.side_values import check_sides
 from vizflow.errors import ConfigError, DataError, translated
 from vizflow.ops.aggregate import aggregate
-from vizflow.reports._days import DAY, check_numbers, choose
+from vizflow.reports.days import DAY, check_numbers, choose
 
 __all__ = ["FILL", "Day", "Options", "Sides", "finite", "number", "read"]
 

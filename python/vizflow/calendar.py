@@ -25,7 +25,7 @@ from vizflow.dates import Day, check_day
 from vizflow.errors import CalendarRangeError, ConfigError, SchemaError, StorageError
 from vizflow.files import places
 from vizflow.lazy.frames import plugin
-from vizflow.market import Market, Session, _session_of
+from vizflow.market import Market, Session, session_of
 
 __all__ = [
     "CalendarInfo", "as_date", "empty", "ends", "from_files", "generate", "get", "index", "info", "is_trading_day",
@@ -107,7 +107,7 @@ def _frame(market: Market) -> pl.DataFrame:
     date, before, after, variant = (pl.Series(column) for column in calendar.columns())
     usual = market.bounds_ns
     texts = {
-        number: None if bounds == usual else ",".join(f"{s.start}-{s.end}" for s in map(_session_of, bounds))
+        number: None if bounds == usual else ",".join(f"{s.start}-{s.end}" for s in map(session_of, bounds))
         for number, bounds in enumerate(calendar.variants())
     }
     sessions = variant.replace_strict(texts, return_dtype=pl.String).alias("sessions")

@@ -10,7 +10,8 @@ from typing import TypeAlias
 from vizflow.errors import ConfigError
 
 
-def _day(date: str | dt.date) -> dt.date:
+def as_day(date: str | dt.date) -> dt.date:
+    """Return a date of text or of a date or moment."""
     if isinstance(date, dt.date):
         return date.date() if isinstance(date, dt.datetime) else date
     text = check_date(date)

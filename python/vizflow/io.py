@@ -25,8 +25,7 @@ from vizflow.errors import (
     from_polars,
     translated,
 )
-from vizflow.files import arrow, places
-from vizflow.files import digest as _digest
+from vizflow.files import arrow, digest, places
 from vizflow.files.atomic import atomic, refuse_folder
 from vizflow.lazy.frames import Frame, as_lazy
 from vizflow.lazy.reading import identity
@@ -114,7 +113,7 @@ def scan(
     if size == 0:
         raise StorageError(f"{path}: the file is empty")
     with reading(path, csv=csv):
-        whole = _digest.read(path) if verify and reader is _parquet and size <= _HELD_MOST else None
+        whole = digest.read(path) if verify and reader is _parquet and size <= _HELD_MOST else None
         lf = reader(path if whole is None else whole)
         lf.collect_schema()
     if reader is _parquet:
@@ -351,7 +350,7 @@ def _writer(path: Path, metadata: Mapping[str, str] | None) -> Callable[[pl.Data
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         if metadata and "vizflow.kind" in metadata:
-            return lambda frame, to: _write_sealed(frame, to, {**metadata, _digest.KEY: _digest.PLACE})
+            return lambda frame, to: _write_sealed(frame, to, {**metadata, digest.KEY: digest.PLACE})
         return lambda frame, to: frame.write_parquet(to, metadata=dict(metadata) if metadata else None)
     if metadata:
         raise ConfigError(f"{path.name}: only Parquet files hold metadata")
@@ -365,6 +364,6 @@ def _writer(path: Path, metadata: Mapping[str, str] | None) -> Callable[[pl.Data
 
 
 def _write_sealed(frame: pl.DataFrame, to: Any, metadata: dict[str, str]) -> None:
-    sealing: Any = _digest.Sealing(to)
+    sealing: Any = digest.Sealing(to)
     frame.write_parquet(sealing, metadata=metadata)
     sealing.finish()

@@ -86,7 +86,7 @@ class Session:
         return ("^" if self.night and start < end else "") + "-".join(clock)
 
 
-def _session_of(bounds: tuple[int, int]) -> Session:
+def session_of(bounds: tuple[int, int]) -> Session:
     """Give the session that begins and ends so many nanoseconds after midnight."""
     clock = []
     for time in bounds:
@@ -328,7 +328,7 @@ class Market:
         day, dated = check_day(date), self._dated()
         if dated is None:
             return tuple(self.sessions)
-        return tuple(_session_of(bounds) for bounds in dated.sessions(_calendars.day_number(day)))
+        return tuple(session_of(bounds) for bounds in dated.sessions(_calendars.day_number(day)))
 
     def bounds_on(self, date: Day) -> list[tuple[int, int]]:
         """(start, end) of each session of a date in nanoseconds since midnight.
@@ -448,7 +448,7 @@ class Market:
         >>> vf.CN.elapsed_seconds(dt.time(13, 0, 1))
         7201
         """
-        _check_outside(outside)
+        check_outside(outside)
         market = self if date is None else self.on(date)
         grace_ns = _DAY if outside == "clip" else grace_nanoseconds(grace)
         bounds = market.bounds_ns
@@ -461,7 +461,7 @@ class Market:
         if elapsed is None:
             if outside != "raise":
                 return None  # clipped, but of another day: nothing moves that onto this one
-            open_hours = ", ".join(f"{one.start}-{one.end}" for one in map(_session_of, bounds))
+            open_hours = ", ".join(f"{one.start}-{one.end}" for one in map(session_of, bounds))
             day = "" if market.date is None else f" on {market.date}"
             raise DataError(f"{time} is outside the sessions of market {self.name!r}{day} ({open_hours})")
         whole, rest = divmod(int(elapsed), _SECOND)
@@ -516,7 +516,8 @@ def grace_nanoseconds(grace: float) -> int:
     return round(seconds * _SECOND)
 
 
-def _check_outside(outside: str) -> None:
+def check_outside(outside: str) -> None:
+    """Check the option `outside`."""
     if outside not in ("null", "clip", "raise"):
         raise ConfigError(f"outside is {outside!r}; 'null', 'clip' or 'raise' is accepted")
 

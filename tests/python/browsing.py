@@ -23,7 +23,7 @@ import waitress
 from playwright.sync_api import Page
 
 import vizflow as vf
-from vizflow.viz.explorer import page as explorer_page
+from vizflow.viz.explorer import page as _page
 from vizflow.viz.explorer.engine import Engine
 
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
@@ -78,7 +78,7 @@ def pipeline(df: pl.LazyFrame, ctx: vf.Context) -> pl.LazyFrame:
 @contextmanager
 def served(engine: Engine) -> Iterator[str]:
     """Serve an engine from a thread; give its address."""
-    app = explorer_page.make(engine, units=None, title=None, allowed_hosts=(), url_base="/")
+    app = _page.make(engine, units=None, title=None, allowed_hosts=(), url_base="/")
     server = waitress.create_server(app.server, host="127.0.0.1", port=0, threads=6)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -26,8 +26,7 @@ from vizflow.files import json as _json
 from vizflow.market import Market, grace_nanoseconds
 from vizflow.ops import stamps
 from vizflow.ops.stamps import TimeUnit
-from vizflow.schema import rules
-from vizflow.schema import types as _types
+from vizflow.schema import rules, types
 
 __all__ = ["CheckReport", "check", "command"]
 
@@ -358,5 +357,5 @@ def _value_text(value: Any) -> str:
 
 def _jsonable(value: Any) -> Any:
     if isinstance(value, (pl.DataType, type)):
-        return _types.type_text(rules._type(value, "schema"))
+        return types.type_text(rules._type(value, "schema"))
     return value if isinstance(value, (str, int, float, bool, list, tuple, type(None))) else str(value)

@@ -1,6 +1,6 @@
 """One day of a check: its columns found, its rows counted.
 
-Not for comparing days: `_check_days` does, and `vizflow.check` words what both found.
+Not for comparing days: `check.days` does, and `vizflow.check` words what both found.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from vizflow.lazy.two_pass import batches
 from vizflow.market import Market
 from vizflow.ops import stamps
 from vizflow.ops.stamps import TimeUnit
-from vizflow.schema import rules as _schema
+from vizflow.schema import rules as _rules
 
 # What a semantic name may be called in Config.columns, or, where it is not there, in the files.
 SEMANTIC = {
@@ -149,7 +149,7 @@ class Day:
         """Return the column that a rule means, by its name or an alias; note it where there is none."""
         assert self.schema is not None
         try:
-            return _schema.actual_name(name, rule, self.schema.names(), str(self.path))
+            return _rules.actual_name(name, rule, self.schema.names(), str(self.path))
         except SchemaError as error:
             self.add("names", "error", name, detail=str(error))
             return None
@@ -398,7 +398,7 @@ class Day:
             try:
                 if self.actual(name, rule) is None:
                     continue
-                for bad in _schema.bad_values(lf, {name: rule}, str(self.path)):
+                for bad in _rules.bad_values(lf, {name: rule}, str(self.path)):
                     self.add("schema", "error", name, bad.count, bad.row, bad.text)
             except (SchemaError, pl.exceptions.PolarsError) as error:
                 self.add("schema", "error", name, detail=str(error).splitlines()[0])

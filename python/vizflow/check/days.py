@@ -1,6 +1,6 @@
 """The days of a check compared with what most of them are, and the rules that would settle their differences.
 
-Not for reading files: `_check_day` has counted what is in them.
+Not for reading files: `check.day` has counted what is in them.
 """
 
 from __future__ import annotations

@@ -11,24 +11,24 @@ import click
 import polars as pl
 
 from vizflow import calendar, io
-from vizflow import dates as dates_
+from vizflow import dates as _dates
 from vizflow.check import check as checked
 from vizflow.cli.options import (
-    _FIRST,
-    _LAST,
     CONFIG,
+    FIRST,
     FROM,
     JSON,
+    LAST,
     PATH,
     TO,
-    _config,
-    _dates,
-    _load,
-    _print_json,
-    _print_table,
-    _usage,
-    _work,
+    config_of,
+    dates_of,
+    load,
     main,
+    print_json,
+    print_table,
+    usage,
+    work,
 )
 from vizflow.config import Config
 from vizflow.dates import check_date
@@ -63,17 +63,17 @@ def _status(
       vizflow status job.py:process_day --only failed
       vizflow status --config settings.toml 20240102 20240103
     """  # noqa: D301
-    with _usage():
+    with usage():
         function, config, dates = _maybe_pipeline(words, config_text, paths)
-        chosen = dates_.check_dates(dates) if dates else None
-    with _work():
+        chosen = _dates.check_dates(dates) if dates else None
+    with work():
         frame = batch_status(config, chosen, pipeline_fn=function)
     shown = frame.filter(pl.col("status") == only) if only else frame
     if as_json:
-        _print_json(shown.to_dicts())
+        print_json(shown.to_dicts())
     else:
         if shown.height:
-            _print_table(shown)
+            print_table(shown)
         counts = dict(frame["status"].value_counts(sort=True).rows())
         click.echo(f"{frame.height} dates: " + (", ".join(f"{n} {word}" for word, n in counts.items()) or "none"))
     if check and set(frame["status"]) - {"done"}:
@@ -84,10 +84,10 @@ def _maybe_pipeline(
     words: Sequence[str], config_text: str | None, paths: Sequence[Path]
 ) -> tuple[Pipeline | None, Config, Sequence[str]]:
     if words and ":" in words[0]:
-        return *_load(words[0], config_text, paths), words[1:]
+        return *load(words[0], config_text, paths), words[1:]
     if config_text is None or not (config_text.endswith(".toml") or config_text.lstrip().startswith("{")):
         raise ConfigError("which Config? Name a pipeline (module:function), or --config FILE.toml")
-    return None, _config(config_text, None, ""), words
+    return None, config_of(config_text, None, ""), words
 
 
 @main.command("inspect")
@@ -101,7 +101,7 @@ def _inspect(path: Path, rows: int, as_json: bool) -> None:
       vizflow inspect partials/20240102.parquet
       vizflow inspect days/20240102.feather --rows 20
     """  # noqa: D301
-    with _work():
+    with work():
         lf = io.scan(path)
         with io.reading(path):
             height = int(lf.select(pl.len()).collect().item())
@@ -110,7 +110,7 @@ def _inspect(path: Path, rows: int, as_json: bool) -> None:
         made = _made(path)
         counts = _counts.stored(made)
     if as_json:
-        _print_json(
+        print_json(
             {"path": str(path), "bytes": path.stat().st_size, "rows": height, "columns": columns, "made": made}
             | {"counts": counts, "head": head.to_dicts()}
         )
@@ -139,8 +139,8 @@ def _made(path: Path) -> dict[str, str]:
 @click.option("--file", type=click.Path(path_type=Path), help="A calendar file, in place of the market's.")
 @click.option("--days", type=click.Path(path_type=Path), help="A folder of day files, in place of the market's.")
 @click.option("--pattern", default="{date}.feather", show_default=True, help="How the files of --days are named.")
-@_FIRST(help="List no day before this one.")
-@_LAST(help="List no day after this one.")
+@FIRST(help="List no day before this one.")
+@LAST(help="List no day after this one.")
 @JSON
 def _calendar(
     market: str,
@@ -160,7 +160,7 @@ def _calendar(
       vizflow calendar --days demo-output/days
       vizflow calendar --file my-calendar.csv --from 20240101 --to 20240131
     """  # noqa: D301
-    with _usage():
+    with usage():
         if file is None and days is None and not as_json:
             click.echo(calendar.show(market, first, last))
             return
@@ -171,7 +171,7 @@ def _calendar(
         dates = known["date"].dt.strftime("%Y%m%d").to_list()
         found = calendar.range(first or dates[0], last or dates[-1], known) if dates else []
     if as_json:
-        _print_json(found)
+        print_json(found)
     elif found:
         click.echo("\n".join(found))
 
@@ -201,10 +201,10 @@ def _check(
       vizflow check job.py:process_day
       vizflow check --config settings.toml 20240102 20240103
     """  # noqa: D301
-    with _usage():
+    with usage():
         _, config, dates = _maybe_pipeline(words, config_text, paths)
-        chosen = _dates(config, dates, first, last)
-    with _work():
+        chosen = dates_of(config, dates, first, last)
+    with work():
         report = checked(config, chosen, keys=list(keys) or None)
     click.echo(report.to_json() if as_json else str(report))
     if not report.ok:
@@ -217,8 +217,8 @@ def _check(
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to save the result; else it is printed.")
 @click.option("--by", type=click.Choice(["date", "month", "year"]), help="Keep dates, months or years apart.")
 @click.option("--key", "keys", multiple=True, help="Of the partials' group_by columns, one to keep; repeatable.")
-@_FIRST(help="Leave out earlier dates.")
-@_LAST(help="Leave out later dates.")
+@FIRST(help="Leave out earlier dates.")
+@LAST(help="Leave out later dates.")
 @JSON
 def _reduce(
     partials: Sequence[str],
@@ -235,17 +235,17 @@ def _reduce(
       vizflow reduce partials/ -o all.parquet
       vizflow reduce partials/ --by month --key orderSide --from 20240101 --to 20241231
     """  # noqa: D301
-    with _usage():
+    with usage():
         if (first is None) != (last is None):
             raise ConfigError("--from and --to go together")
         span = (check_date(first), check_date(last)) if first and last else None
-    with _work():
+    with work():
         result = merged(list(partials) if len(partials) > 1 else partials[0], by, span, list(keys) or None)
         if output is not None:
             io.save(result, output)
         frame = (io.scan(output) if output is not None else result).collect()
     if as_json:
-        _print_json({"rows": frame.height, "path": str(output)} if output else frame.to_dicts())
+        print_json({"rows": frame.height, "path": str(output)} if output else frame.to_dicts())
     else:
         click.echo(f"{output}: {frame.height:,} rows" if output else str(frame))
 
@@ -265,9 +265,9 @@ def _demo(output: Path, rows: int, symbols: int, dates: str, serve: bool) -> Non
     """
     from vizflow.cli import showcase
 
-    with _usage():
-        chosen = dates_.check_dates(dates.replace(",", " ").split())
-    with _work():
+    with usage():
+        chosen = _dates.check_dates(dates.replace(",", " ").split())
+    with work():
         showcase.show(output, chosen, rows, symbols, serve=serve)
 
 
@@ -297,13 +297,13 @@ def _explore(
     from vizflow.viz import explorer
 
     shown = {}
-    with _usage():
+    with usage():
         for item in units:
             name, equals, unit = item.partition("=")
             if not (name and equals and unit):
                 raise ConfigError(f"--unit {item!r}: NAME=UNIT is accepted, for example alpha1=bp")
             shown[name] = unit
-    with _work():
+    with work():
         explorer.serve(
             partials[0] if len(partials) == 1 else list(partials),
             host=host,

@@ -18,14 +18,13 @@ import click
 import polars as pl
 
 from vizflow import calendar
-from vizflow import dates as dates_
+from vizflow import dates as _dates
 from vizflow._core import version
 from vizflow.config import Config
 from vizflow.dates import check_date
 from vizflow.errors import ConfigError, Error
-from vizflow.files import json as _json
-from vizflow.jobs import pipelines
-from vizflow.jobs import settings as _settings
+from vizflow.files import json
+from vizflow.jobs import pipelines, settings
 from vizflow.jobs.context import context
 from vizflow.jobs.pipelines import Pipeline
 from vizflow.jobs.processes.worker import open_standard_files
@@ -99,7 +98,7 @@ def _without_output(code: int) -> int:
 
 
 @contextmanager
-def _usage() -> Iterator[None]:
+def usage() -> Iterator[None]:
     """Take errors in what was asked for as wrong usage."""
     try:
         yield
@@ -108,7 +107,7 @@ def _usage() -> Iterator[None]:
 
 
 @contextmanager
-def _work() -> Iterator[None]:
+def work() -> Iterator[None]:
     """Take errors as failed work."""
     try:
         yield
@@ -146,11 +145,7 @@ def main(verbose: int) -> None:
 
 
 PIPELINE = click.argument("pipeline", metavar="PIPELINE")
-
-
 DATES = click.argument("dates", nargs=-1, metavar="[YYYYMMDD]...")
-
-
 CONFIG = click.option(
     "--config",
     "-c",
@@ -161,32 +156,32 @@ CONFIG = click.option(
 )
 
 
-_FIRST, _LAST = (partial(click.option, *names, metavar="YYYYMMDD") for names in (("--from", "first"), ("--to", "last")))
+FIRST, LAST = (partial(click.option, *names, metavar="YYYYMMDD") for names in (("--from", "first"), ("--to", "last")))
 
 
-FROM, TO = _FIRST(help="First date, where no dates are listed."), _LAST(help="Last date, where no dates are listed.")
+FROM, TO = FIRST(help="First date, where no dates are listed."), LAST(help="Last date, where no dates are listed.")
 
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout, and nothing else.")
-
-
 PATH = click.option(
     "--path", "paths", multiple=True, type=click.Path(path_type=Path), help="Folder to import modules from; repeatable."
 )
 
 
-def _load(pipeline: str, config_text: str | None, paths: Sequence[Path] = ()) -> tuple[Pipeline, Config]:
+def load(pipeline: str, config_text: str | None, paths: Sequence[Path] = ()) -> tuple[Pipeline, Config]:
+    """Return the pipeline function and its config."""
     for path in paths:
         sys.path.insert(0, str(path.resolve()))
     module, function = pipelines.load(pipeline)
-    return function, _config(config_text, module, pipeline)
+    return function, config_of(config_text, module, pipeline)
 
 
-def _config(text: str | None, module: ModuleType | None, pipeline: str) -> Config:
+def config_of(text: str | None, module: ModuleType | None, pipeline: str) -> Config:
+    """Return the config that `--config` means: JSON, a TOML file, or a name in the pipeline's module."""
     if text is not None and text.lstrip().startswith("{"):
-        return _with_metrics(_settings.from_json(text), module)
+        return _with_metrics(settings.from_json(text), module)
     if text is not None and text.endswith(".toml"):
-        return _with_metrics(_settings.read_toml(Path(text)), module)
+        return _with_metrics(settings.read_toml(Path(text)), module)
     name = text or "config"
     found = getattr(module, name, None)
     if not isinstance(found, Config):
@@ -203,11 +198,12 @@ def _with_metrics(config: Config, module: ModuleType | None) -> Config:
     return config
 
 
-def _dates(config: Config, dates: Sequence[str], first: str | None, last: str | None) -> list[str]:
+def dates_of(config: Config, dates: Sequence[str], first: str | None, last: str | None) -> list[str]:
+    """Return the dates that were listed, or those that there are between two."""
     if dates:
         if first or last:
             raise ConfigError("--from and --to choose among the dates there are; here dates are listed too")
-        return dates_.check_dates(dates)
+        return _dates.check_dates(dates)
     if first and last and (days := context(config, check_date(first)).calendar).height:
         return calendar.range(check_date(first), check_date(last), days)
     if config.input_dir is None:
@@ -220,11 +216,12 @@ def _dates(config: Config, dates: Sequence[str], first: str | None, last: str | 
     return chosen
 
 
-def _print_json(value: Any) -> None:
-    click.echo(_json.text(value))
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
+    click.echo(json.text(value))
 
 
-def _print_table(frame: pl.DataFrame) -> None:
+def print_table(frame: pl.DataFrame) -> None:
     """Print a frame as aligned text, nulls as nothing."""
     kinds = frame.schema
     cells = [[_cell(value) for value in row] for row in frame.rows()]

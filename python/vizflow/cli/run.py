@@ -24,17 +24,16 @@ from vizflow.cli.options import (
     PIPELINE,
     TO,
     WorkFailed,
-    _dates,
-    _load,
-    _print_json,
-    _usage,
-    _work,
+    dates_of,
+    load,
     main,
+    print_json,
+    usage,
+    work,
 )
 from vizflow.dates import check_date
 from vizflow.errors import ConfigError, StorageError
-from vizflow.jobs import batch, cluster
-from vizflow.jobs import counts as _counts
+from vizflow.jobs import batch, cluster, counts
 from vizflow.jobs.batch import BatchError, BatchReport
 from vizflow.run import run as run_date
 from vizflow.run import run_batch, run_cluster
@@ -75,10 +74,10 @@ def _run(
       vizflow run job.py:process_day 20240102 --no-save
       vizflow run mypackage.jobs:process_day 20240102 --config settings.toml
     """  # noqa: D301
-    with _usage():
+    with usage():
         if chdir is not None:
             _chdir(chdir)
-        function, config = _load(pipeline, config_text, paths)
+        function, config = load(pipeline, config_text, paths)
         check_date(date)
         if config_id is not None and cluster.config_id(config) != config_id:
             raise ConfigError(
@@ -88,23 +87,23 @@ def _run(
             )
         target = None if no_save else config.get_partial_path(date)
         config.get_file_path(date)
-    with _work():
+    with work():
         if target is None:
             result = run_date(function, config, date, save=False)
-            _print_json({"date": date, "rows": result.to_dicts()}) if as_json else click.echo(str(result))
+            print_json({"date": date, "rows": result.to_dicts()}) if as_json else click.echo(str(result))
             return
         said = batch.run_one(function, config, date, skip_existing=skip_existing)
     if said["status"] == "failed":
         if said.get("traceback"):
             logging.getLogger("vizflow").info("%s", said["traceback"])
         if as_json:
-            _print_json(said)
+            print_json(said)
         own = said["error"].partition(":")[0] in errors.__all__  # which say enough
         raise WorkFailed(said["error"] if own else f"{said['error']} (-v shows the traceback)")
     if as_json:
-        _print_json({"path": str(target), **said})
+        print_json({"path": str(target), **said})
     elif said["status"] == "empty":
-        click.echo(f"{target}: empty: {_counts.words(said['counts'])}")
+        click.echo(f"{target}: empty: {counts.words(said['counts'])}")
     elif said["status"] == "skipped":
         click.echo(f"{target}: is what would be made; left as it is")
     else:
@@ -169,14 +168,14 @@ def _batch(
       vizflow batch job.py:process_day --from 20240101 --to 20240331 --workers 8
       vizflow batch job.py:process_day --on slurm --set slurm_partition=cpu --set mem_gb=32
     """  # noqa: D301
-    with _usage():
-        function, config = _load(pipeline, config_text, paths)
-        chosen = _dates(config, dates, first, last)
+    with usage():
+        function, config = load(pipeline, config_text, paths)
+        chosen = dates_of(config, dates, first, last)
         config.get_partial_path(chosen[0])
         executor = _executor(engine, address, settings)
     failed = False
     try:
-        with _work():
+        with work():
             report = run_batch(
                 function,
                 config,
@@ -202,7 +201,7 @@ def _batch(
 
 def _say_report(report: BatchReport, as_json: bool) -> None:
     if as_json:
-        _print_json(report.to_dict() | {"path": str(report.path) if report.path else None})
+        print_json(report.to_dict() | {"path": str(report.path) if report.path else None})
         return
     click.echo(str(report))
     if report.path is not None and report.count("failed"):
@@ -268,12 +267,12 @@ def _cluster(
       vizflow cluster job.py:process_day > jobs.sh          look, then: sh jobs.sh
       vizflow cluster job.py:process_day --template 'sbatch --job-name={name} --wrap={quoted}'
     """  # noqa: D301
-    with _usage():
-        function, config = _load(pipeline, config_text, paths)
-        chosen = _dates(config, dates, first, last)
+    with usage():
+        function, config = load(pipeline, config_text, paths)
+        chosen = dates_of(config, dates, first, last)
         commands = run_cluster(function, config, chosen, template=template, python=python, skip_existing=skip_existing)
     if as_json:
-        _print_json([{"date": date, "command": command} for date, command in zip(chosen, commands, strict=True)])
+        print_json([{"date": date, "command": command} for date, command in zip(chosen, commands, strict=True)])
     else:
         click.echo("\n".join(commands))
 

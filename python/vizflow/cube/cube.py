@@ -33,7 +33,7 @@ from vizflow.cube.store import (
 from vizflow.errors import ConfigError, DataError, SchemaError, StorageError, near_names
 from vizflow.files import atomic, places
 from vizflow.lazy.frames import columns as selected
-from vizflow.partials import traced as _partial
+from vizflow.partials import traced as _traced
 from vizflow.partials.plan import Plan
 
 __all__ = ["Cube"]
@@ -191,7 +191,7 @@ class Cube:
         >>> cube.total()
         {'qty': 450}
         """
-        traced = _partial.traced(frame)
+        traced = _traced.traced(frame)
         if traced is None:
             raise ConfigError(
                 "from_frame: this frame does not know its states; pass what vf.aggregate, vf.reduce, vf.scan or "

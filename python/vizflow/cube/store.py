@@ -28,10 +28,10 @@ from vizflow.lazy.frames import columns as selected
 from vizflow.lazy.frames import threads
 from vizflow.lazy.lineage import Bins
 from vizflow.numbers import real, whole
-from vizflow.partials import traced as _partial
+from vizflow.partials import traced as _traced
 from vizflow.partials.file import is_width
 from vizflow.partials.file import stored as read_states
-from vizflow.partials.parts import _chosen, _Part, _parts, alike
+from vizflow.partials.parts import Part, alike, chosen_parts, parts_of
 from vizflow.partials.plan import Plan, StateSpec
 
 DATE = "date"
@@ -110,7 +110,7 @@ class Held:
     finish: dict[str, pl.Expr]
     limit: int
     looked: dict[Any, Any] = field(default_factory=dict, repr=False)
-    """What `_cube_cells` has worked out of the metrics."""
+    """What `viz.cube_cells` has worked out of the metrics."""
     _known: dict[tuple[str, ...], _Prepared] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -308,7 +308,7 @@ class Feed:
 
     @staticmethod
     def of_parts(
-        parts: list[_Part],
+        parts: list[Part],
         plan: Plan,
         names: list[str],
         metrics: Sequence[str] | None,
@@ -335,7 +335,7 @@ class Feed:
 
     @staticmethod
     def of_frame(
-        traced: _partial.Traced,
+        traced: _traced.Traced,
         names: list[str],
         date: str | None,
         metrics: Sequence[str] | None,
@@ -445,10 +445,10 @@ def sorted_out(
     dates: Sequence[str] | tuple[str, str] | None,
     dims: Sequence[str] | None,
     bins: Mapping[str, float] | None,
-) -> tuple[list[_Part], Plan, list[str]]:
+) -> tuple[list[Part], Plan, list[str]]:
     """Return the partials of a cube that agree, their plan, and the names of its axes."""
-    parts = alike(_parts(partials))
-    parts = _chosen(parts, dates)
+    parts = alike(parts_of(partials))
+    parts = chosen_parts(parts, dates)
     for part in parts:
         if len(part.traced.dates) > 1:
             raise ConfigError(

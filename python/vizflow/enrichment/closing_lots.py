@@ -11,11 +11,11 @@ from typing import Any
 
 import polars as pl
 
-from vizflow.enrichment.enricher import Enricher, _require_columns
-from vizflow.enrichment.fifo import FIFOMatch, _fifo_schema, _FifoStep, _Opening
+from vizflow.enrichment.enricher import Enricher, require_columns
+from vizflow.enrichment.fifo import FIFOMatch, FifoStep, Opening, fifo_schema
 from vizflow.errors import ConfigError, DataError, SchemaError
 from vizflow.lazy.frames import Frame, as_lazy, column_type
-from vizflow.lazy.two_pass import BATCH_ROWS, _collected, _learn, gathered, is_replayable, rows, source
+from vizflow.lazy.two_pass import BATCH_ROWS, collected, gathered, is_replayable, learn_all, rows, source
 from vizflow.schema.groups import Groups, Names, days_of
 
 __all__ = ["closing_lots"]
@@ -97,8 +97,8 @@ def closing_lots(
     schema = lf.collect_schema()
     groups = enricher._groups(lf)
     column_type(schema, enricher.sort_by, "sort_by")
-    _require_columns(fifo, schema)
-    _fifo_schema(fifo, schema)
+    require_columns(fifo, schema)
+    fifo_schema(fifo, schema)
     keys = list(groups.symbols)
     if {"qty", "price"}.intersection(keys):
         raise SchemaError("closing_lots gives the columns 'qty' and 'price', which `by` names; rename it")
@@ -112,8 +112,8 @@ def closing_lots(
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
         opening = None if fifo.opening is None else as_lazy(fifo.opening).collect()
         step = _ClosingStep(fifo, groups, enricher.sort_by, opening)
-        again = lf if is_replayable(lf) else _collected(lf, step.columns)
-        _learn([step], again)
+        again = lf if is_replayable(lf) else collected(lf, step.columns)
+        learn_all([step], again)
         rests = pl.DataFrame(dict(zip(("row", "lot", "qty", "short", "price"), step.rests(), strict=True)))
         named = _named(rests, again, step, keys, opening) if keys else rests
         signed = pl.col("qty").cast(out["qty"])
@@ -137,7 +137,7 @@ def _with_rules(enricher: Enricher, rules: list[Any]) -> Enricher:
     return Enricher(rules, enricher.by, enricher.sort_by, enricher.state_class, date_col=enricher.date_col)
 
 
-class _ClosingStep(_FifoStep):
+class _ClosingStep(FifoStep):
     """`FIFOMatch` of one day, whose lots are kept: the day is no key, so that lots of symbols without rows stay."""
 
     def __init__(self, rule: FIFOMatch, groups: Groups, sort_by: str, opening: pl.DataFrame | None) -> None:
@@ -145,7 +145,7 @@ class _ClosingStep(_FifoStep):
         self._days: list[Any] = []
         self._learnt_rows = 0
         whole = replace(groups, date=None, moments=False)
-        lots = None if opening is None else _Opening(opening, whole, None)
+        lots = None if opening is None else Opening(opening, whole, None)
         super().__init__(rule, whole, sort_by, lots, [_PRICE], [_PRICE], rests=True)
         if self._day is not None:
             self.columns = list(dict.fromkeys([*self.columns, self._day]))

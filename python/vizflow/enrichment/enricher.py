@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from vizflow.enrichment.fifo import FIFOMatch, _fifo_schema, _FifoStep, _Opening
+from vizflow.enrichment.fifo import FIFOMatch, FifoStep, Opening, fifo_schema
 from vizflow.enrichment.rules import State, TagCondition, TagRule, TagRunning
 from vizflow.errors import ConfigError
 from vizflow.lazy.frames import Frame, as_lazy, column_type, require, require_new
@@ -128,17 +128,17 @@ class Enricher:
     ) -> pl.LazyFrame:
         key = key or object()
         schema = lf.collect_schema()
-        _require_columns(rule, schema)
+        require_columns(rule, schema)
         if rule.id_col:
             column_type(schema, rule.id_col, "id_col")
-        added = _fifo_schema(rule, schema)
+        added = fifo_schema(rule, schema)
         require_new(schema, added, "FIFOMatch")
         groups = self._groups(lf)
         opening = self._opening(rule, groups)
         types = {**schema, **added}
         return two_pass(
             lf,
-            lambda wanted: _FifoStep(rule, groups, self.sort_by, opening(), list(added), wanted),
+            lambda wanted: FifoStep(rule, groups, self.sort_by, opening(), list(added), wanted),
             schema={name: types[name] for name in names or types},
             added=list(added),
             name="FIFOMatch",
@@ -147,11 +147,11 @@ class Enricher:
             key=key,
         )
 
-    def _opening(self, rule: FIFOMatch, groups: Groups) -> Callable[[], _Opening | None]:
+    def _opening(self, rule: FIFOMatch, groups: Groups) -> Callable[[], Opening | None]:
         """Give what makes the opening lots of one reading; wrong columns are told at once."""
 
-        def make() -> _Opening | None:
-            return None if rule.opening is None else _Opening(rule.opening, groups, self.date_col)
+        def make() -> Opening | None:
+            return None if rule.opening is None else Opening(rule.opening, groups, self.date_col)
 
         make()
         return make
@@ -173,7 +173,7 @@ def _is_python(rule: TagRule) -> bool:
     return not isinstance(rule, FIFOMatch)
 
 
-def _require_columns(rule: FIFOMatch, schema: pl.Schema) -> None:
+def require_columns(rule: FIFOMatch, schema: pl.Schema) -> None:
     """Check that the columns are there that matching reads."""
     for option in ("side_col", "qty_col", "time_col", "price_col"):
         column_type(schema, getattr(rule, option), option)

@@ -17,8 +17,6 @@ from vizflow.lazy.frames import Frame, as_lazy, require, threads
 from vizflow.schema.groups import Groups, days_of, spelt_as
 
 Rows: TypeAlias = Literal["both", "exits", "lots"]
-
-
 Excess: TypeAlias = Literal["unclosed", "open_short", "raise"]
 
 
@@ -147,8 +145,6 @@ _FILL = "fill_id"
 
 # Bits of enum vf_fifo_column, lowest first.
 _FIFO_COLUMNS = tuple(name for name in (*FIFOMatch.output_columns, *FIFOMatch.extra_columns) if name != _FILL)
-
-
 _NEEDS_PRICE = {"entry_price", "exit_price", "close_markout", "realized_pnl"}
 
 
@@ -158,7 +154,8 @@ def _choice(option: str, value: str, accepted: Mapping[str, int]) -> str:
     return value
 
 
-def _fifo_schema(rule: FIFOMatch, schema: pl.Schema) -> dict[str, pl.DataType]:
+def fifo_schema(rule: FIFOMatch, schema: pl.Schema) -> dict[str, pl.DataType]:
+    """Return the types of the columns that matching adds."""
     quantity, time = schema[rule.qty_col], schema[rule.time_col]
     if not quantity.is_numeric():
         raise SchemaError(
@@ -196,7 +193,7 @@ def _difference(dtype: pl.DataType, name: str) -> pl.DataType:
 _ANY_DAY = pl.Series([0], dtype=pl.Int32)
 
 
-class _Opening:
+class Opening:
     """Lots held at the open, and the days that they are of."""
 
     def __init__(self, frame: Frame, groups: Groups, date_col: str | None) -> None:
@@ -267,7 +264,7 @@ class _Opening:
             )
 
 
-class _FifoStep:
+class FifoStep:
     """`FIFOMatch` for `two_pass`."""
 
     def __init__(
@@ -275,7 +272,7 @@ class _FifoStep:
         rule: FIFOMatch,
         groups: Groups,
         sort_by: str,
-        opening: _Opening | None,
+        opening: Opening | None,
         added: list[str],
         wanted: Sequence[str],
         *,
@@ -307,6 +304,7 @@ class _FifoStep:
         )
 
     def covers(self, wanted: Sequence[str]) -> bool:
+        """Tell whether matching has been done for all of these columns."""
         return all(name in self._given for name in wanted if name in self._added)
 
     def _keys(self, batch: pl.DataFrame) -> list[pl.Series | None]:
@@ -324,6 +322,7 @@ class _FifoStep:
         self._waiting = []
 
     def learn(self, batch: pl.DataFrame) -> None:
+        """Take the next rows: keys, sides, quantities, times."""
         if self._opening is not None:
             self._opening.see(batch, self._row)
             self._row += batch.height
@@ -337,6 +336,7 @@ class _FifoStep:
             self._ids.append(batch[self._id_col])
 
     def learnt(self) -> None:
+        """Match, all rows being there."""
         if self._opening is not None:
             if not self._begun:  # no row has a day, and the lots have none either
                 self._begin(self._waiting[0].schema)
@@ -348,6 +348,7 @@ class _FifoStep:
             self._ids = [pl.concat(self._ids, rechunk=True)]
 
     def emit(self, batch: pl.DataFrame, row: int, wanted: list[str]) -> Callable[[], pl.DataFrame]:
+        """Prepare the pieces of rows that come again, in order."""
         match = [name for name in self._given if name in wanted and name != _FILL]
         columns, counts = self._fifo.emit(row, batch.height, _mask(match), self._keys(batch))
         found = {name: pl.Series(name, column) for name, column in zip(match, columns, strict=True)}
@@ -388,9 +389,11 @@ class _FifoStep:
         return pl.DataFrame([out[name] for name in wanted])
 
     def emitted(self) -> None:
+        """Check that every row came again."""
         self._fifo.replayed()
 
     def counts(self) -> dict[str, int]:
+        """Return the numbers of rows, of trades among them, and of pieces."""
         rows, trades = self._fifo.rows_in()
         return {"rows": rows, "trades": trades, "pieces": self._fifo.rows_out()}
 

@@ -16,14 +16,14 @@ import polars as pl
 import vizflow._core as _core
 from vizflow import io
 from vizflow.config import Config
-from vizflow.dates import _day, check_date
+from vizflow.dates import as_day, check_date
 from vizflow.errors import ConfigError, DataError, SchemaError, StorageError
 from vizflow.files import places
 from vizflow.lazy.frames import column_type, require
 from vizflow.lazy.two_pass import batches, source
 from vizflow.market import Market, Session, grace_nanoseconds
 from vizflow.ops.clock import parse_time
-from vizflow.ops.columns import _DAY, _DAY_SECONDS, _NO_END, _SECOND, _WALL, ELAPSED, _check_price
+from vizflow.ops.columns import DAY, DAY_SECONDS, ELAPSED, NO_END, SECOND, WALL, check_price
 from vizflow.ops.stamps import TimeUnit
 from vizflow.schema.groups import Groups, Names, check_key, groups_of, key_names
 
@@ -145,16 +145,16 @@ def daily(
         if volume is not None:
             values["__vf_volume"] = _expression(volume, "", schema, config.get_file_path(date))
         if groups_of(schema, symbols, date_col, "symbol_col").date is not None:
-            values[_DAY] = pl.col(date_col or "")
+            values[DAY] = pl.col(date_col or "")
         lf = lf.select(*symbols, pl.col(stamp).alias("__vf_stamp"), **values)
         today = _market_on(market, date)
-        lf = parse_time(lf, _span(today, grace), "__vf_stamp", unit=unit).rename({ELAPSED: _WALL})
+        lf = parse_time(lf, _span(today, grace), "__vf_stamp", unit=unit).rename({ELAPSED: WALL})
         return parse_time(lf, today, "__vf_stamp", unit=unit, grace=grace)
 
     first = prepare(days[0]).collect_schema()
-    _check_price(first, "__vf_price", "price")
+    check_price(first, "__vf_price", "price")
     if volume is not None:
-        _check_price(first, "__vf_volume", "volume")
+        check_price(first, "__vf_volume", "volume")
     out = _daily_schema(first, symbols, volume is not None)
     names = [
         value if isinstance(value, str) else default
@@ -171,9 +171,9 @@ def daily(
                     bars = _one_day(lf, date, symbols, out)
                 except DataError as error:
                     text = str(error).replace("__vf_price", names[0]).replace("__vf_volume", names[1])
-                    if _DAY in text:
-                        text = f"{text.replace(_DAY, date_col or '')}; or pass date_col=None where it is no day"
-                    column = {"__vf_price": names[0], "__vf_volume": names[1], _DAY: date_col}.get(
+                    if DAY in text:
+                        text = f"{text.replace(DAY, date_col or '')}; or pass date_col=None where it is no day"
+                    column = {"__vf_price": names[0], "__vf_volume": names[1], DAY: date_col}.get(
                         error.column or "", error.column
                     )
                     raise type(error)(f"{path}: {text}", column=column, row=error.row, count=error.count) from None
@@ -222,14 +222,14 @@ def _market_on(market: Market, date: str) -> Market:
 def _span(market: Market, grace: float) -> Market:
     """Give one session from the first session's start to the last one's end, `grace` longer: a clock without breaks."""
     bounds = market.bounds_ns
-    start, end = bounds[0][0] // _SECOND - math.ceil(grace), bounds[-1][1] // _SECOND + math.ceil(grace)
-    if end - start > _DAY_SECONDS or end > _DAY_SECONDS:
-        start, end = bounds[0][0] // _SECOND, bounds[-1][1] // _SECOND
+    start, end = bounds[0][0] // SECOND - math.ceil(grace), bounds[-1][1] // SECOND + math.ceil(grace)
+    if end - start > DAY_SECONDS or end > DAY_SECONDS:
+        start, end = bounds[0][0] // SECOND, bounds[-1][1] // SECOND
 
     def spell(seconds: int) -> str:
         return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
-    return Market(market.name, [Session(spell(start % _DAY_SECONDS), spell(end))], market.timezone, date=market.date)
+    return Market(market.name, [Session(spell(start % DAY_SECONDS), spell(end))], market.timezone, date=market.date)
 
 
 def _daily_schema(first: pl.Schema, symbols: list[str], has_volume: bool) -> dict[str, pl.DataType]:
@@ -285,19 +285,19 @@ def _in_units(volume: pl.Series, scale: int) -> pl.Series:
 def _one_day(lf: pl.LazyFrame, date: str, symbols: list[str], out: dict[str, pl.DataType]) -> pl.DataFrame:
     has_volume = "volume" in out
     scale = _scale(out["volume"]) if has_volume and out["volume"].is_decimal() else None
-    day = _core.Daily(end_ns=_NO_END, returns=False)
-    dated = _DAY in lf.collect_schema()
-    reading = Groups(tuple(symbols), _DAY if dated else None, "the file", said=_day(date), whole=True).reading()
+    day = _core.Daily(end_ns=NO_END, returns=False)
+    dated = DAY in lf.collect_schema()
+    reading = Groups(tuple(symbols), DAY if dated else None, "the file", said=as_day(date), whole=True).reading()
     keys = [pl.DataFrame(schema={"date": pl.Date(), **{symbol: out[symbol] for symbol in symbols}})]
     for batch in batches(lf):
-        for name in [*symbols, *([_DAY] if dated else [])]:
+        for name in [*symbols, *([DAY] if dated else [])]:
             _check_filled(batch[name])
         volume = batch["__vf_volume"] if has_volume else None
         if volume is not None and scale is not None:
             volume = _in_units(volume, scale)
-        columns = [batch[ELAPSED], batch[_WALL], batch["__vf_price"], volume, *reading.keys(batch)]
+        columns = [batch[ELAPSED], batch[WALL], batch["__vf_price"], volume, *reading.keys(batch)]
         fresh = pl.Series(day.update(columns))
-        keys.append(batch.select(pl.lit(_day(date)).alias("date"), *symbols)[fresh])
+        keys.append(batch.select(pl.lit(as_day(date)).alias("date"), *symbols)[fresh])
     bars = pl.DataFrame([pl.Series(one) for one in day.finish()])
     bars = pl.concat(keys).hstack(bars.drop(symbols, strict=False))
     if scale is not None:

@@ -1,6 +1,6 @@
 """Small pieces that every operation's plan needs: frames made lazy, names checked, the C plugin called.
 
-Not for operations themselves, and not for reading rows: `_stream` does that.
+Not for operations themselves, and not for reading rows: `lazy.two_pass` does that.
 """
 
 from __future__ import annotations

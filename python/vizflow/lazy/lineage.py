@@ -3,7 +3,7 @@
 Whatever Polars builds upon a binned frame still shows that text in its plan, so a width is known wherever its column
 came through untouched; a column that was written anew under the same name is not known.
 
-Not for computing bins, and not for what a partial's file says (`_partial`).
+Not for computing bins, and not for what a partial's file says (`partials.file`).
 """
 
 from __future__ import annotations

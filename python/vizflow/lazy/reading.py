@@ -1,7 +1,7 @@
 """Frames read batch by batch by Polars in a thread beside ours, and what Polars' threads read from us.
 
 Whatever ends a reading early is raised: a reading is whole, or an error. One that is left early stops, and none is in
-Python when the interpreter ends. Not for what is done with the rows: `_stream`.
+Python when the interpreter ends. Not for what is done with the rows: `lazy.two_pass`.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from polars.io.plugins import register_io_source
 
 import vizflow._core as _core
 from vizflow.errors import ReplayError, StorageError, translated
-from vizflow.lazy import notes as _partial
+from vizflow.lazy import notes as _notes
 from vizflow.lazy.frames import columns as selected
 from vizflow.lazy.lineage import scan_name
 from vizflow.lazy.reading import Guarded, Reading, identity
@@ -49,8 +49,6 @@ _ALL_ROWS = re.compile(r"WITH_COLUMNS|SELECT|PROJECT|ESTIMATED ROWS|(Ipc|Parquet
 _SELECTS_ROWS = re.compile(r"^ *SELECT \[col\(\"[^\"]*\"\)(?:, col\(\"[^\"]*\"\))*\]$", re.MULTILINE)
 # Those, and sources without a count of their own.
 _SAME_ROWS = re.compile(r"WITH_COLUMNS|SELECT|FROM|PROJECT|ESTIMATED ROWS|DF|(Ipc|Parquet|Csv) SCAN")
-
-
 _Versions = Mapping[str, tuple[int, ...]]
 
 
@@ -489,7 +487,7 @@ def two_pass(
     files = _files(plan) if replayable else []
     new = set(added)
     token = object()
-    notes = _partial.current()
+    notes = _notes.current()
 
     def counted(step: Step, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         kept = None if notes is None else notes.steps.setdefault(key or token, (name, {}))[1]
@@ -507,14 +505,14 @@ def two_pass(
             fresh = make_step([*wanted, *(new & _upcoming())])
             needed = _needed(fresh, wanted, new)
             with _scope(needed):
-                again = frame if again_is_cheap else _collected(frame, needed)
+                again = frame if again_is_cheap else collected(frame, needed)
                 if not (again_is_cheap and _learn_together(fresh, frame, needed)):
-                    _learn([fresh], again)
+                    learn_all([fresh], again)
                 yield from counted(fresh, _emit(fresh, again, needed, wanted, most))
             step = fresh
         else:
             needed = _needed(step, wanted, new)
-            again = frame if again_is_cheap else _collected(frame, needed)
+            again = frame if again_is_cheap else collected(frame, needed)
             yield from counted(step, _emit(step, again, needed, wanted, most))
         _refuse_changed(versions)
         _leave(id(token), step, versions)
@@ -547,7 +545,8 @@ def _needed(step: Step, wanted: Sequence[str], new: set[str]) -> list[str]:
     return list(dict.fromkeys([*step.columns, *(column for column in wanted if column not in new)]))
 
 
-def _collected(frame: pl.LazyFrame, columns: list[str]) -> pl.LazyFrame:
+def collected(frame: pl.LazyFrame, columns: list[str]) -> pl.LazyFrame:
+    """Return columns of a frame that is read more than once: its own rows, or collected."""
     if is_direct(frame):
         empty = pl.DataFrame(schema=frame.select(selected(columns)).collect_schema())
         return pl.concat([empty, *rows(frame, columns)]).lazy()
@@ -565,12 +564,12 @@ def _learn_together(step: Step, frame: pl.LazyFrame, needed: list[str]) -> bool:
         return False
     under = made.make_step([*needed, *(made.added & _upcoming())])
     versions = _versions(_files(made.frame.explain(optimized=False)))
-    _learn([step, under], made.frame)
+    learn_all([step, under], made.frame)
     _leave(made.key, under, versions)
     return True
 
 
-def _learn(steps: list[Step], frame: pl.LazyFrame) -> None:
+def learn_all(steps: list[Step], frame: pl.LazyFrame) -> None:
     """Let steps learn from one reading, side by side: C works without Python's lock."""
     columns = list(dict.fromkeys(name for step in steps for name in step.columns))
     empty = pl.DataFrame(schema=frame.select(selected(columns)).collect_schema())  # types, should no rows come

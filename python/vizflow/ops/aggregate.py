@@ -1,6 +1,6 @@
-"""The operations of a day's pipeline: clock, returns, bins, aggregation. LazyFrame in, LazyFrame out.
+"""Aggregation: metrics per group, as states that merge. Checks names and builds the plan; C computes.
 
-They check names and build plans; every number is computed in C. Not for stateful matching: `vizflow.enrichment`.
+Not for taking metrics apart: see `partials.metrics`.
 """
 
 from __future__ import annotations
@@ -37,23 +37,6 @@ from vizflow.partials.plan import frame_of
 from vizflow.schema.groups import DATE, Days
 
 __all__ = ["aggregate"]
-
-_METHODS = {"backward": 0, "forward": 1, "nearest": 2}
-_SECOND = 1_000_000_000
-_NO_END = 2**63 - 1
-# ---- time -------------------------------------------------------------------------------------------------------
-
-
-# ---- prices -----------------------------------------------------------------------------------------------------
-
-
-# ---- returns ----------------------------------------------------------------------------------------------------
-
-
-# ---- bins -------------------------------------------------------------------------------------------------------
-
-
-# ---- aggregation ------------------------------------------------------------------------------------------------
 
 
 def aggregate(

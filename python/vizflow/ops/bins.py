@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from vizflow.errors import ConfigError, SchemaError
-from vizflow.lazy import notes as _notes
+from vizflow.lazy import notes
 from vizflow.lazy.frames import Frame, as_lazy, column_type, plugin, require_new
 from vizflow.lazy.lineage import note
 from vizflow.lazy.two_pass import with_columns
@@ -65,5 +65,5 @@ def bin(df: Frame, widths: Mapping[str, float], *, snap: bool = False) -> pl.Laz
         told = note({f"{name}_bin": float(wide)})
         bins[f"{name}_bin"] = plugin("bin_index", [pl.col(name), told], width=float(wide), snap=snap)
     require_new(schema, bins, "bin")
-    _notes.note_bins({f"{name}_bin": float(width) for name, width in widths.items()})
+    notes.note_bins({f"{name}_bin": float(width) for name, width in widths.items()})
     return with_columns(lf, bins)

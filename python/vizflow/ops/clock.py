@@ -9,9 +9,9 @@ import polars as pl
 import vizflow._core as _core
 from vizflow.dates import Day
 from vizflow.errors import translated
-from vizflow.lazy import notes as _notes
+from vizflow.lazy import notes
 from vizflow.lazy.frames import Frame, as_lazy, column_type, require_new
-from vizflow.market import Market, Outside, _check_outside, grace_nanoseconds
+from vizflow.market import Market, Outside, check_outside, grace_nanoseconds
 from vizflow.ops import stamps
 from vizflow.ops.columns import ELAPSED
 from vizflow.ops.stamps import TimeUnit
@@ -134,12 +134,12 @@ def parse_time(
     schema = lf.collect_schema()
     dtype = column_type(schema, timestamp_col, "timestamp_col")
     require_new(schema, [ELAPSED], "parse_time")
-    _check_outside(outside)
+    check_outside(outside)
     read = stamps.reading(timestamp_col, dtype, market, unit, format)
     at = stamps.hours(schema, market, date, date_col, read, "parse_time")
     options = {"outside": _OUTSIDE[outside], "grace_ns": grace_nanoseconds(grace)}
     whole = outside == "raise" or read.by_digits or stamps.is_doubtful(lf, read, at.market)
-    elapsed = _notes.note_times(timestamp_col, lf, partial(stamps.plan, read, at, options, whole))
+    elapsed = notes.note_times(timestamp_col, lf, partial(stamps.plan, read, at, options, whole))
     return lf.with_columns(elapsed.alias(ELAPSED))
 
 

@@ -13,17 +13,17 @@ from vizflow.lazy.frames import Frame, as_lazy, plugin, require, require_new
 from vizflow.lazy.two_pass import batches, source, two_pass
 from vizflow.market import Market
 from vizflow.ops.columns import (
-    _NO_END,
     ELAPSED,
-    _check_price,
-    _check_time,
-    _collect,
-    _keyed,
-    _once,
-    _parts,
-    _price_return,
+    NO_END,
+    check_price,
+    check_time,
+    collect,
+    keyed,
+    once,
+    price_return,
+    slices,
 )
-from vizflow.ops.forward import _before_end, _day_end, _left
+from vizflow.ops.forward import before_end, day_end, left_of
 from vizflow.schema.groups import Groups, Names, Reading, groups_of, key_names, paired
 
 
@@ -99,14 +99,14 @@ def mark_to_close(
     """
     lf = as_lazy(df)
     schema = lf.collect_schema()
-    _check_price(schema, price_col, "price_col")
+    check_price(schema, price_col, "price_col")
     require_new(schema, ["close_return"], "mark_to_close")
     if close is not None and (prices is not None or end is not None):
         raise ConfigError("close= says what the close is; prices= and end= are for finding it, so leave them out")
     if isinstance(close, str):
         if date is not None:
             raise ConfigError("close= says what the close is, row by row; date= says nothing here, so leave it out")
-        _check_price(schema, close, "close")
+        check_price(schema, close, "close")
         ratio = plugin("price_return", [pl.col(close), pl.col(price_col)])
         return lf.with_columns(ratio.alias("close_return"))
     other = close if close is not None else prices
@@ -117,12 +117,12 @@ def mark_to_close(
         named = ("symbol_col", "the frame", what)
         require(as_lazy(other).collect_schema(), key_names(symbol_col, "symbol_col"), what)
         groups, quoted = paired(schema, as_lazy(other).collect_schema(), symbol_col, date_col, date, named)
-    end_ns, left = _day_end(end, date, schema, time_col, groups) if close is None else (_NO_END, None)
+    end_ns, left = day_end(end, date, schema, time_col, groups) if close is None else (NO_END, None)
     if close is not None:
         if date is not None and groups.said is None:
             raise ConfigError("date= is for a frame without a column of days, where the other has one; leave it out")
         return _marked_to_frame(lf, schema, as_lazy(close), groups, quoted, price_col, close_col)
-    _check_time(schema, time_col, "time_col")
+    check_time(schema, time_col, "time_col")
     columns = [time_col, price_col]
     out = {**schema, "close_return": pl.Float64()}
     if prices is None:
@@ -137,9 +137,9 @@ def mark_to_close(
     quotes = as_lazy(prices)
     quote_schema = quotes.collect_schema()
     require(quote_schema, columns, "prices")
-    _check_price(quote_schema, price_col, "prices")
-    _check_time(quote_schema, time_col, "prices")
-    quote_left = _day_end(end, date, quote_schema, time_col, quoted)[1]
+    check_price(quote_schema, price_col, "prices")
+    check_time(quote_schema, time_col, "prices")
+    quote_left = day_end(end, date, quote_schema, time_col, quoted)[1]
 
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
         if "close_return" not in wanted:
@@ -147,15 +147,15 @@ def mark_to_close(
             return
         days = _core.Daily(end_ns=end_ns, returns=False)
         seen, reading = quoted.reading(), groups.reading()
-        held = _once(*columns, *quoted.names)
+        held = once(*columns, *quoted.names)
         none = pl.DataFrame(schema={name: quote_schema[name] for name in held})
         days.update(_close_columns(none, columns, seen, quote_left))
         for batch in batches(quotes.select(held)):
             days.update(_close_columns(batch, columns, seen, quote_left))
         seen.done()
         row = 0
-        needed = _once(*columns, *groups.names, *(name for name in wanted if name != "close_return"))
-        for part in _parts(lf.select(needed)):
+        needed = once(*columns, *groups.names, *(name for name in wanted if name != "close_return"))
+        for part in slices(lf.select(needed)):
             returns = pl.Series(days.returns(row, _close_columns(part, columns, reading, left)))
             yield part.with_columns(returns.alias("close_return")).select(wanted)
             row += part.height
@@ -168,7 +168,7 @@ def _close_columns(
 ) -> list[pl.Series | None]:
     """Order (time, price, key, …) as `_core.Daily` wants it; a price past its day's end is none."""
     time, price = columns
-    prices = batch[price] if left is None else _before_end(batch[price], _left(batch, left), 0)
+    prices = batch[price] if left is None else before_end(batch[price], left_of(batch, left), 0)
     return [batch[time], None, prices, None, *reading.keys(batch)]
 
 
@@ -176,7 +176,7 @@ class _CloseStep:
     """`mark_to_close` by the frame's own observations, for `two_pass`."""
 
     def __init__(self, columns: list[str], groups: Groups, end_ns: int, left: pl.Expr | None) -> None:
-        self.columns = _once(*columns, *groups.names)
+        self.columns = once(*columns, *groups.names)
         self._order = columns
         self._groups = groups
         self._left = left
@@ -213,14 +213,14 @@ def _marked_to_frame(
     close_col: str,
 ) -> pl.LazyFrame:
     close_schema = closes.collect_schema()
-    _check_price(close_schema, close_col, "close")
+    check_price(close_schema, close_col, "close")
 
     def produce(wanted: list[str], limited: bool) -> Iterator[pl.DataFrame]:
         if "close_return" not in wanted:
             yield from batches(lf.select(wanted))
             return
-        table = _collect(closes.select(_once(*held.names, close_col)))
-        index, seen, reading = _keyed(unique=True), held.reading(), groups.reading()
+        table = collect(closes.select(once(*held.names, close_col)))
+        index, seen, reading = keyed(unique=True), held.reading(), groups.reading()
         keys = seen.keys(table)
         seen.done()
         try:
@@ -235,10 +235,10 @@ def _marked_to_frame(
                 column=held.names[0] if held.names else close_col,
                 row=error.row,
             ) from error
-        needed = _once(*groups.names, price_col, *(name for name in wanted if name != "close_return"))
-        for part in _parts(lf.select(needed)):
+        needed = once(*groups.names, price_col, *(name for name in wanted if name != "close_return"))
+        for part in slices(lf.select(needed)):
             found = pl.Series(index.find([None, *reading.keys(part)])[0])
-            returns = _price_return(table[close_col].gather(found), part[price_col])
+            returns = price_return(table[close_col].gather(found), part[price_col])
             yield part.with_columns(returns.alias("close_return")).select(wanted)
 
     return source(produce, {**schema, "close_return": pl.Float64()}, "mark_to_close", lf)

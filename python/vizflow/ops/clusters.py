@@ -1,6 +1,6 @@
 """Ratios of sums with standard errors, clusters being the draws: what `stats.clustered` and the figures' bands share.
 
-Not for metrics of other kinds: `_cube_cells` has the influence of a date on any.
+Not for metrics of other kinds: `viz.cube_cells` has the influence of a date on any.
 """
 
 from __future__ import annotations

@@ -12,50 +12,45 @@ from vizflow.lazy.frames import column_type, plugin, threads
 from vizflow.lazy.two_pass import BATCH_ROWS, batches, is_replayable
 
 ELAPSED = "elapsed_seconds"
+METHODS = {"backward": 0, "forward": 1, "nearest": 2}
 
 
-_METHODS = {"backward": 0, "forward": 1, "nearest": 2}
+SECOND = 1_000_000_000
+DAY_SECONDS = 86_400
+NO_END = 2**63 - 1
 
 
-_SECOND = 1_000_000_000
+FLOAT32_NONE = 3.4028234663852886e38  # its largest: vendors' "no price"; of Float64 that is 1e300 and more
 
 
-_DAY_SECONDS = 86_400
+WALL = "__vf_wall"
+DAY = "__vf_day"
 
 
-_NO_END = 2**63 - 1
-
-
-_FLOAT32_NONE = 3.4028234663852886e38  # its largest: vendors' "no price"; of Float64 that is 1e300 and more
-
-
-_WALL = "__vf_wall"
-
-
-_DAY = "__vf_day"
-
-
-def _once(*names: str) -> list[str]:
+def once(*names: str) -> list[str]:
+    """Return names, each once."""
     return list(dict.fromkeys(names))
 
 
-def _parts(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+def slices(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """Yield a frame's rows in slices that C takes one at a time."""
     for batch in batches(frame):
         yield from batch.iter_slices(BATCH_ROWS)
 
 
-def _collect(frame: pl.LazyFrame) -> pl.DataFrame:
+def collect(frame: pl.LazyFrame) -> pl.DataFrame:
+    """Collect a frame; errors are VizFlow's."""
     with translated():
         return frame.collect(engine="streaming")
 
 
-def _cheap(frame: pl.LazyFrame, columns: Iterable[str]) -> pl.LazyFrame:
+def read_twice(frame: pl.LazyFrame, columns: Iterable[str]) -> pl.LazyFrame:
     """Give a frame that may be read twice: itself, or its columns collected once where it is dear to compute."""
-    names = _once(*columns)
-    return frame.select(names) if is_replayable(frame) else _collect(frame.select(names)).lazy()
+    names = once(*columns)
+    return frame.select(names) if is_replayable(frame) else collect(frame.select(names)).lazy()
 
 
-def _price_return(later: pl.Series, earlier: pl.Series) -> pl.Series:
+def price_return(later: pl.Series, earlier: pl.Series) -> pl.Series:
     """``later / earlier - 1`` in C; null where either is no price."""
     with translated():
         return pl.DataFrame([later.alias("later"), earlier.alias("earlier")]).select(
@@ -63,13 +58,13 @@ def _price_return(later: pl.Series, earlier: pl.Series) -> pl.Series:
         )["later"]
 
 
-def _keyed(*, unique: bool) -> _core.Asof:
+def keyed(*, unique: bool) -> _core.Asof:
     """Make a look-up by key alone."""
     return _core.Asof(
         horizons_ns=[0],
-        method=_METHODS["backward"],
+        method=METHODS["backward"],
         tolerance_ns=-1,
-        end_ns=_NO_END,
+        end_ns=NO_END,
         strict=False,
         past_last=True,
         unique=unique,
@@ -77,13 +72,15 @@ def _keyed(*, unique: bool) -> _core.Asof:
     )
 
 
-def _check_price(schema: pl.Schema, name: str, option: str) -> None:
+def check_price(schema: pl.Schema, name: str, option: str) -> None:
+    """Check that a column can hold prices."""
     dtype = column_type(schema, name, option)
     if not (dtype.is_numeric() or dtype == pl.Null):
         raise SchemaError(f"{option} {name!r} is {dtype}; a number is needed, so cast it first", column=name)
 
 
-def _check_time(schema: pl.Schema, name: str, option: str) -> None:
+def check_time(schema: pl.Schema, name: str, option: str) -> None:
+    """Check that a column can hold times."""
     dtype = column_type(schema, name, option)
     if not (dtype.is_integer() or dtype.is_float() or dtype.is_temporal() or dtype == pl.Null):
         raise SchemaError(

@@ -14,14 +14,11 @@ from vizflow.lazy.frames import Frame, as_lazy, column_type, plugin, require, re
 from vizflow.lazy.two_pass import batches, origin, two_pass
 from vizflow.market import Market
 from vizflow.numbers import real
-from vizflow.ops.aggregate import _METHODS, _NO_END, _SECOND
-from vizflow.ops.columns import ELAPSED
+from vizflow.ops.columns import ELAPSED, METHODS, NO_END, SECOND
 from vizflow.ops.stamps import local_day as _local_day
 from vizflow.schema.groups import Groups, Names, Reading, groups_of, key_names, paired
 
 Method: TypeAlias = Literal["backward", "forward", "nearest"]
-
-
 Gaps: TypeAlias = Literal["bridge", "null"]
 
 
@@ -132,18 +129,18 @@ def forward_return(
         named = ("symbol_col", "the frame", "prices")
         groups, quoted = paired(schema, quotes.collect_schema(), symbol_col, date_col, date, named)
     require_new(schema, names, "forward_return")
-    if method not in _METHODS:
+    if method not in METHODS:
         raise ConfigError(f"method is {method!r}; 'backward', 'forward' or 'nearest' is accepted")
     within = real(tolerance)
     if tolerance is not None and (within is None or not 0 <= within < 1e9):
         raise ConfigError(f"tolerance is {tolerance!r}; seconds from 0 to below 1e9, or None, are accepted")
     if gaps not in ("bridge", "null"):
         raise ConfigError(f"gaps is {gaps!r}; 'bridge' or 'null' is accepted")
-    end_ns, left = _day_end(end, date, schema, time_col, groups)
+    end_ns, left = day_end(end, date, schema, time_col, groups)
     options: dict[str, Any] = {
-        "horizons_ns": [round(h * _SECOND) for h in seconds],
-        "method": _METHODS[method],
-        "tolerance_ns": -1 if within is None else round(within * _SECOND),
+        "horizons_ns": [round(h * SECOND) for h in seconds],
+        "method": METHODS[method],
+        "tolerance_ns": -1 if within is None else round(within * SECOND),
         "end_ns": end_ns,
         "quotes": quotes is not None,
         "gaps": gaps == "null",
@@ -187,16 +184,16 @@ def _check_horizons(horizons: Sequence[float]) -> list[float]:
     seconds = []
     for given in horizons:
         h = real(given)
-        if h is None or not 0 < h < 1e9 or round(h * _SECOND) == 0:
+        if h is None or not 0 < h < 1e9 or round(h * SECOND) == 0:
             raise ConfigError(f"horizon {given!r}: a positive number of seconds, below 1e9, is accepted")
         seconds.append(h)
     if not seconds:
         raise ConfigError("horizons is empty; seconds such as [60, 300] are accepted")
     seen: set[int] = set()
     for h in seconds:
-        if round(h * _SECOND) in seen:
+        if round(h * SECOND) in seen:
             raise ConfigError(f"horizon {h!r} is given twice")
-        seen.add(round(h * _SECOND))
+        seen.add(round(h * SECOND))
     return seconds
 
 
@@ -204,7 +201,7 @@ def _spell(seconds: float) -> str:
     return str(int(seconds)) if seconds == int(seconds) else repr(float(seconds))
 
 
-def _day_end(
+def day_end(
     end: float | Market | None, date: Day | None, schema: pl.Schema, time_col: str, groups: Groups
 ) -> tuple[int, pl.Expr | None]:
     """Give the end of all rows' days in ns; or, where each row's ``date`` has its own, what is left of it (ns)."""
@@ -218,33 +215,34 @@ def _day_end(
         if date is not None and column is not None:
             raise ConfigError(f"date={date!r} is given, but the frame has a column {column!r}; leave one out")
         if date is not None:
-            return end.end_on(date) * _SECOND, None
+            return end.end_on(date) * SECOND, None
         text = end._ends_text if column is not None else None
         if text is None or column is None:
-            return end.seconds * _SECOND, None
+            return end.seconds * SECOND, None
         day = _local_day(column, schema[column], end, f"end={end.name} (end={end.name}.seconds reads no dates): column")
-        return _NO_END, plugin("clock_left_on", [pl.col(time_col), day], calendar=text, zone=end._zone_text)
+        return NO_END, plugin("clock_left_on", [pl.col(time_col), day], calendar=text, zone=end._zone_text)
     if date is not None and groups.said is None:
         raise ConfigError(
             "date says how long a market is traded (give end=, the Market), or of which day a frame without a column "
             "of days is where the other has one; here it says nothing: leave it out"
         )
     if end is None:
-        return _NO_END, None
+        return NO_END, None
     seconds = real(end)
     if seconds is None or not abs(seconds) <= 9e9:
         raise ConfigError(f"end is {end!r}; seconds, a Market, or None are accepted")
-    return round(seconds * _SECOND), None
+    return round(seconds * SECOND), None
 
 
-def _before_end(values: pl.Series, left: pl.Series, horizon_ns: int) -> pl.Series:
+def before_end(values: pl.Series, left: pl.Series, horizon_ns: int) -> pl.Series:
     """Null the values of rows whose t + h lies past their day's end, of which `left` ns are left."""
     both = pl.DataFrame([values.alias("values"), left.alias("left")])
     kept = both.select(pl.when(pl.col("left") >= horizon_ns).then(pl.col("values")))
     return kept.to_series().alias(values.name)
 
 
-def _left(batch: pl.DataFrame, left: pl.Expr) -> pl.Series:
+def left_of(batch: pl.DataFrame, left: pl.Expr) -> pl.Series:
+    """Return what is left of each row's day, in ns."""
     with translated():
         return batch.select(left).to_series()
 
@@ -299,8 +297,8 @@ class _MarkStep:
     def _marked(self, batch: pl.DataFrame, found: Mapping[str, pl.Series], wanted: list[str]) -> pl.DataFrame:
         returns = found
         if self._left is not None and returns:
-            left = _left(batch, self._left)
-            returns = {name: _before_end(values, left, self._horizons[name]) for name, values in returns.items()}
+            left = left_of(batch, self._left)
+            returns = {name: before_end(values, left, self._horizons[name]) for name, values in returns.items()}
         return pl.DataFrame([returns[name] if name in returns else batch[name] for name in wanted])
 
     def emitted(self) -> None:

@@ -8,11 +8,11 @@ from typing import Literal
 
 import polars as pl
 
-from vizflow.dates import _day
+from vizflow.dates import as_day
 from vizflow.errors import CalendarRangeError, ConfigError, DataError, SchemaError
 from vizflow.lazy.frames import Frame, as_lazy, column_type, require_new
 from vizflow.lazy.two_pass import batches, source
-from vizflow.ops.columns import _cheap, _check_price, _collect, _keyed, _once, _parts, _price_return
+from vizflow.ops.columns import check_price, collect, keyed, once, price_return, read_twice, slices
 from vizflow.schema.groups import Names, as_dates, check_key, key_names
 
 
@@ -120,7 +120,7 @@ def overnight_return(
     _check_dates(price_schema, date_col, "daily")
     price_columns = [open_col, close_col if prev_close_col is None else prev_close_col]
     for name in price_columns:
-        _check_price(price_schema, name, "daily" if daily is not None else "open_col, close_col, prev_close_col")
+        check_price(price_schema, name, "daily" if daily is not None else "open_col, close_col, prev_close_col")
     require_new(schema, ["overnight_return"], "overnight_return")
     if missing not in ("raise", "null"):
         raise ConfigError(f"missing is {missing!r}; 'raise' or 'null' is accepted")
@@ -131,12 +131,12 @@ def overnight_return(
             yield from batches(lf.select(wanted))
             return
         keys = [*symbols, *([date_col] if day is None else [])]
-        needed = _once(*keys, *(name for name in wanted if name != "overnight_return"))
+        needed = once(*keys, *(name for name in wanted if name != "overnight_return"))
         own = [*needed, *symbols, date_col, *price_columns] if daily is None else needed
-        frame = _cheap(lf, own) if daily is None else lf
+        frame = read_twice(lf, own) if daily is None else lf
         held = frame if daily is None else prices
         table = _Nights(
-            _collect(held.select(_once(*symbols, date_col, *price_columns))),
+            collect(held.select(once(*symbols, date_col, *price_columns))),
             days,
             symbols,
             (date_col, open_col, price_columns[1]),
@@ -144,7 +144,7 @@ def overnight_return(
             missing=missing,
         )
         row = 0
-        for part in _parts(frame.select(needed)):
+        for part in slices(frame.select(needed)):
             dates = as_dates(part[date_col], row) if day is None else pl.repeat(day, part.height, eager=True)
             yield part.with_columns(
                 table.returns([part[name] for name in symbols], dates).alias("overnight_return")
@@ -167,7 +167,7 @@ def _one_date(date: str | dt.date | None, schema: pl.Schema, date_col: str, has_
         raise ConfigError(f"date={date!r} is given, but the frame has a column {date_col!r}; leave one out")
     if not has_daily:
         raise ConfigError("date= is for a frame of one date, which needs daily= for the next day's prices")
-    return _day(date)
+    return as_day(date)
 
 
 def _check_dates(schema: pl.Schema, name: str, option: str) -> None:
@@ -187,7 +187,7 @@ def _trading_days(calendar: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     for name in ("date", "next_date"):
         if column_type(schema, name, "calendar") != pl.Date:
             raise SchemaError(f"calendar: the column {name!r} is {schema[name]}; Date is needed", column=name)
-    days = _collect(frame.select("date", "next_date")).sort("date")
+    days = collect(frame.select("date", "next_date")).sort("date")
     if days.height == 0:
         raise ConfigError(
             "the calendar holds no day; make one with vf.calendar (generate, load, from_files), or set "
@@ -230,7 +230,7 @@ class _Nights:
         dates = as_dates(frame[date])
         self._present = set(dates.drop_nulls().unique().to_list())
         self._checked: set[dt.date] = set()
-        self._index = _keyed(unique=True)
+        self._index = keyed(unique=True)
         try:
             self._index.observe([None, *keys, dates])
             self._index.finish()
@@ -248,7 +248,7 @@ class _Nights:
         following = dates.to_frame("date").join(days, on="date", how="left", maintain_order="left")["next_date"]
         then = pl.Series(self._index.find([None, *keys, following])[0])
         earlier = frame[base].gather(then) if adjusted else frame[base]
-        self._returns = _price_return(frame[open_].gather(then), earlier)
+        self._returns = price_return(frame[open_].gather(then), earlier)
 
     def returns(self, symbols: list[pl.Series], dates: pl.Series) -> pl.Series:
         for date in dates.unique().drop_nulls().sort().to_list():

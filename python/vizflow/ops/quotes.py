@@ -14,8 +14,8 @@ from vizflow.lazy.frames import Frame, as_lazy, require, require_new, threads
 from vizflow.lazy.two_pass import batches, source
 from vizflow.market import Market
 from vizflow.numbers import real
-from vizflow.ops.columns import _FLOAT32_NONE, _METHODS, _SECOND, ELAPSED, _check_time, _collect, _once, _parts
-from vizflow.ops.forward import Gaps, Method, _before_end, _day_end, _left
+from vizflow.ops.columns import ELAPSED, FLOAT32_NONE, METHODS, SECOND, check_time, collect, once, slices
+from vizflow.ops.forward import Gaps, Method, before_end, day_end, left_of
 from vizflow.schema.groups import Names, paired
 
 
@@ -120,11 +120,11 @@ def merge_forward(
     seconds = _check_horizons(horizons)
     groups, quoted = paired(schema, quote_schema, symbol_col, date_col, date, ("symbol_col", "df", "quotes"))
     for one, option in ((schema, "df"), (quote_schema, "quotes")):
-        _check_time(one, time_col, f"time_col of {option}")
+        check_time(one, time_col, f"time_col of {option}")
     require(quote_schema, wanted_columns, "quotes")
     added = {f"{name}_{_seconds(h)}": (name, i) for i, h in enumerate(seconds) for name in wanted_columns}
     require_new(schema, added, "merge_forward")
-    end_ns, left = _day_end(end, date, schema, time_col, groups)
+    end_ns, left = day_end(end, date, schema, time_col, groups)
     if gaps not in ("bridge", "null"):
         raise ConfigError(f"gaps is {gaps!r}; 'null' or 'bridge' is accepted")
     options = _asof_options(seconds, method, tolerance, end_ns, strict, past_last)
@@ -134,21 +134,21 @@ def merge_forward(
         if not new:
             yield from batches(lf.select(wanted))
             return
-        held = _once(*(added[name][0] for name in new))
-        table = _collect(seen.select(_once(time_col, *quoted.names, *held)))
+        held = once(*(added[name][0] for name in new))
+        table = collect(seen.select(once(time_col, *quoted.names, *held)))
         reading, read = quoted.reading(), groups.reading()
         order = [table[time_col], *reading.keys(table)]
         reading.done()
         looks = _lookups(order, {name: _known(table[name]) for name in held}, options, bridge=gaps == "bridge")
         del table, order
-        needed = _once(time_col, *groups.names, *(name for name in wanted if name not in added))
-        for part in _parts(lf.select(needed)):
+        needed = once(time_col, *groups.names, *(name for name in wanted if name not in added))
+        for part in slices(lf.select(needed)):
             asked, found = [part[time_col], *read.keys(part)], {}
             for index, values in looks:
                 rows = [pl.Series(column) for column in index.find(asked)]
                 if left is not None:
-                    room = _left(part, left)
-                    rows = [_before_end(one, room, h) for one, h in zip(rows, options["horizons_ns"], strict=True)]
+                    room = left_of(part, left)
+                    rows = [before_end(one, room, h) for one, h in zip(rows, options["horizons_ns"], strict=True)]
                 for name in new:
                     column, i = added[name]
                     if column in values:
@@ -164,7 +164,7 @@ def _known(column: pl.Series) -> pl.Series:
     if not column.dtype.is_float():
         return column.rechunk()
     value = pl.col("value")
-    most = pl.lit(_FLOAT32_NONE if column.dtype == pl.Float32 else 1e300)
+    most = pl.lit(FLOAT32_NONE if column.dtype == pl.Float32 else 1e300)
     known = column.alias("value").to_frame().select(pl.when(value.is_finite() & (value.abs() < most)).then(value))
     return known.to_series().rechunk()
 
@@ -208,11 +208,11 @@ def _check_horizons(horizons: Sequence[float]) -> list[float]:
         raise ConfigError("horizons is empty; seconds such as [-60, 0, 60] are accepted")
     seen: set[int] = set()
     for h in seconds:
-        if (round(h * _SECOND) == 0) != (h == 0):
+        if (round(h * SECOND) == 0) != (h == 0):
             raise ConfigError(f"horizon {h!r} is less than a nanosecond")
-        if round(h * _SECOND) in seen:
+        if round(h * SECOND) in seen:
             raise ConfigError(f"horizon {h!r} is given twice")
-        seen.add(round(h * _SECOND))
+        seen.add(round(h * SECOND))
     return [h + 0 for h in seconds]  # -0.0 is 0.0
 
 
@@ -228,7 +228,7 @@ def _asof_options(
     strict: bool,
     past_last: str,
 ) -> dict[str, Any]:
-    if method not in _METHODS:
+    if method not in METHODS:
         raise ConfigError(f"method is {method!r}; 'backward', 'forward' or 'nearest' is accepted")
     if past_last not in ("null", "keep"):
         raise ConfigError(f"past_last is {past_last!r}; 'null' or 'keep' is accepted")
@@ -236,9 +236,9 @@ def _asof_options(
     if tolerance is not None and (within is None or not 0 <= within < 1e9):
         raise ConfigError(f"tolerance is {tolerance!r}; seconds from 0 to below 1e9, or None, are accepted")
     return {
-        "horizons_ns": [round(h * _SECOND) for h in seconds],
-        "method": _METHODS[method],
-        "tolerance_ns": -1 if within is None else round(within * _SECOND),
+        "horizons_ns": [round(h * SECOND) for h in seconds],
+        "method": METHODS[method],
+        "tolerance_ns": -1 if within is None else round(within * SECOND),
         "end_ns": end_ns,
         "strict": strict,
         "past_last": past_last == "keep",

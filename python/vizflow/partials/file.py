@@ -1,8 +1,8 @@
 """Partial results on disk: a Parquet file of states (or of metrics), and what its metadata says.
 
-Keys of the metadata, all text: ``vizflow.kind`` ("states" or "metrics"), ``vizflow.plan`` (JSON, see `_states`),
+Keys of the metadata, all text: ``vizflow.kind`` ("states" or "metrics"), ``vizflow.plan`` (JSON, see `partials.plan`),
 ``vizflow.schema_version``, ``vizflow.bins`` (JSON: column to width), ``vizflow.dates`` (JSON: the dates whose rows are
-in it), ``vizflow.digest`` (see `_digest`), and what `run` adds (``vizflow.date``, the input's size and time, ...).
+in it), ``vizflow.digest`` (see `files.digest`), and what `run` adds (``vizflow.date``, the input's size and time, ...).
 
 Not for merging: `reduce` does that.
 """
@@ -22,7 +22,7 @@ import polars as pl
 
 from vizflow.errors import ConfigError, StorageError
 from vizflow.files import digest as _digest
-from vizflow.files import places as _places
+from vizflow.files import places
 from vizflow.lazy.frames import columns
 from vizflow.lazy.lineage import Bins
 from vizflow.lazy.notes import Notes
@@ -62,8 +62,8 @@ def info(path: str | os.PathLike[str], *, verify: bool = True, whole: bytes | No
     StorageError
         The file is missing, is no Parquet file, is not what was written, or its plan cannot be read.
     """
-    path = _places.local(path)
-    _places.look(path)
+    path = places.local(path)
+    places.look(path)
     proved = not verify or whole is not None or _digest.check(path)
     try:
         read = pl.read_parquet_metadata(path if whole is None else whole)
@@ -210,7 +210,7 @@ def stored(path: Path, names: Iterable[str], version: str) -> pl.DataFrame:
 def find(partials: Any) -> list[Path]:
     """List the files that a path, a folder, a glob pattern, or a list of them names, in order of their names."""
     if isinstance(partials, (str, os.PathLike)):
-        path = _places.local(partials)
+        path = places.local(partials)
         if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises where it may not look)
             found = [p for p in path.glob("*.parquet") if not p.name.startswith(".")]
         elif os.path.lexists(path) or not glob.has_magic(str(path)):

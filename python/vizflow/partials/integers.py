@@ -3,7 +3,7 @@
 Polars computes integers in the type of their columns, and lets them wrap: Int32 price times quantity, UInt32 ask less
 bid. What is put in can be taken out again (`given`), so that what is computed can be compared with what was given.
 
-Not for taking metrics apart: that is `_metrics`.
+Not for taking metrics apart: that is `partials.metrics`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 comparing, literals to the bit; the serialised form serves only to put a leaf's column in its place. The tree that is
 made of what C is told must be the tree that was given, for every metric.
 
-Not for computing anything, and not for what is stored: that is `_states`.
+Not for computing anything, and not for what is stored: that is `partials.plan`.
 """
 
 from __future__ import annotations

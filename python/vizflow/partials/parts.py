@@ -19,7 +19,7 @@ from vizflow.partials.traced import Traced
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """One partial: a file or a frame."""
 
     name: str
@@ -37,7 +37,8 @@ class _Part:
         return frame.with_columns(frame[name].cast(self.keys[name]) for name in null) if null else frame
 
 
-def _parts(partials: Any) -> list[_Part]:
+def parts_of(partials: Any) -> list[Part]:
+    """Return the partials that files, folders, frames or mappings of dates to them mean."""
     if isinstance(partials, Mapping):
         parts = [part for date, one in partials.items() for part in _dated_parts(check_date(date), one)]
     elif isinstance(partials, (str, os.PathLike)):
@@ -56,9 +57,9 @@ def _parts(partials: Any) -> list[_Part]:
     return sorted(parts, key=lambda part: part.traced.dates)
 
 
-def _dated_parts(date: str, one: Any) -> list[_Part]:
+def _dated_parts(date: str, one: Any) -> list[Part]:
     out = []
-    for part in _parts([one]):
+    for part in parts_of([one]):
         _check_given(part, part.traced.dates, date)
         traced = replace(part.traced, dates=(date,))
         name = date if part.path is None else part.name
@@ -66,12 +67,12 @@ def _dated_parts(date: str, one: Any) -> list[_Part]:
     return out
 
 
-def _check_given(part: _Part, known: tuple[str, ...], date: str) -> None:
+def _check_given(part: Part, known: tuple[str, ...], date: str) -> None:
     if known not in ((), (date,)):
         raise ConfigError(f"{part.name}: it holds the dates {', '.join(known)}, and is given as {date}")
 
 
-def _file(path: Path) -> _Part:
+def _file(path: Path) -> Part:
     known = file.info(path)
     if known is None or known.plan is None:
         what = "VizFlow did not write it" if known is None else "it holds metrics as they are, and not their states"
@@ -89,10 +90,10 @@ def _file(path: Path) -> _Part:
     def states() -> pl.DataFrame:
         return stored(path, columns, known.digest)
 
-    return _Part(str(path), Traced(known.plan, states, known.bins, known.dates), path, keys, keys, known.digest)
+    return Part(str(path), Traced(known.plan, states, known.bins, known.dates), path, keys, keys, known.digest)
 
 
-def _frame(frame: pl.LazyFrame | pl.DataFrame, position: int) -> _Part:
+def _frame(frame: pl.LazyFrame | pl.DataFrame, position: int) -> Part:
     traced = _traced.traced(frame)
     name = f"partials[{position}]"
     if traced is None:
@@ -102,10 +103,10 @@ def _frame(frame: pl.LazyFrame | pl.DataFrame, position: int) -> _Part:
         )
     schema = frame.collect_schema()
     keys = {key: schema[key] for key in traced.plan.group_by}
-    return _Part(name, traced, None, keys, keys)
+    return Part(name, traced, None, keys, keys)
 
 
-def alike(parts: list[_Part]) -> list[_Part]:
+def alike(parts: list[Part]) -> list[Part]:
     """Check that parts merge; a key column that is null throughout (Arrow's type null) takes the others' type."""
     types: dict[str, pl.DataType] = {}
     for part in parts:
@@ -121,7 +122,7 @@ def alike(parts: list[_Part]) -> list[_Part]:
     return parts
 
 
-def _check_alike(parts: list[_Part]) -> None:
+def _check_alike(parts: list[Part]) -> None:
     first = parts[0]
     for part in parts[1:]:
         difference = first.traced.plan.difference(part.traced.plan)
@@ -133,7 +134,7 @@ def _check_alike(parts: list[_Part]) -> None:
                 raise ConfigError(f"{part.name}: column {key!r} is {part.keys[key]}, in {first.name} it is {dtype}")
 
 
-def _check_bins(first: _Part, part: _Part) -> None:
+def _check_bins(first: Part, part: Part) -> None:
     """Refuse bins that differ, and bins of which only one side is known: they might."""
     mine, theirs = first.traced.bins or {}, part.traced.bins or {}
     names = [name for name in first.keys if mine.get(name) != theirs.get(name)]
@@ -155,17 +156,17 @@ def _bins_text(what: float | str | None) -> str:
     return "a width that is not known" if what is None else what if isinstance(what, str) else f"width {what}"
 
 
-def _check_dates(parts: list[_Part]) -> None:
+def _check_dates(parts: list[Part]) -> None:
     places = any(state.kind in ("first", "last") for state in parts[0].traced.plan.states)
     for part in parts if places and len(parts) > 1 else ():
-        _require_dates(part, "first and last values")
+        require_dates(part, "first and last values")
     _check_once(parts, lambda part: part.traced.dates)
     _check_copies(parts)
 
 
-def _check_copies(parts: list[_Part]) -> None:
+def _check_copies(parts: list[Part]) -> None:
     """Refuse a file beside a copy of itself, where no date tells them apart."""
-    seen: dict[str, _Part] = {}
+    seen: dict[str, Part] = {}
     for part in parts:
         first = seen.setdefault(part.digest, part)
         if first is part or not part.digest or part.traced.dates or first.traced.dates:
@@ -177,7 +178,7 @@ def _check_copies(parts: list[_Part]) -> None:
             )
 
 
-def _check_once(parts: list[_Part], days: Callable[[_Part], tuple[str, ...]]) -> None:
+def _check_once(parts: list[Part], days: Callable[[Part], tuple[str, ...]]) -> None:
     seen: dict[str, str] = {}
     for part in parts:
         for date in days(part):
@@ -189,7 +190,7 @@ def _check_once(parts: list[_Part], days: Callable[[_Part], tuple[str, ...]]) ->
             seen[date] = part.name
 
 
-def _check_met(parts: list[_Part]) -> None:
+def check_met(parts: list[Part]) -> None:
     """Check what the rows of frames said of their days, when they have been read."""
     for part in parts:
         if part.path is None and part.traced.dates:
@@ -199,11 +200,12 @@ def _check_met(parts: list[_Part]) -> None:
     _check_once(parts, lambda part: part.traced.days)
 
 
-def _chosen(parts: list[_Part], dates: Sequence[str] | None) -> list[_Part]:
+def chosen_parts(parts: list[Part], dates: Sequence[str] | None) -> list[Part]:
+    """Return the partials of the dates that are asked for."""
     if dates is None:
         return parts
     for part in parts:
-        _require_dates(part, "dates")
+        require_dates(part, "dates")
     if isinstance(dates, tuple):
         if len(dates) != 2:
             raise ConfigError(f"dates is {dates!r}; a tuple is the first and the last date, a list names each")
@@ -231,6 +233,7 @@ def _chosen(parts: list[_Part], dates: Sequence[str] | None) -> list[_Part]:
     return out
 
 
-def _require_dates(part: _Part, option: str) -> None:
+def require_dates(part: Part, option: str) -> None:
+    """Check that it is known of which dates a partial is."""
     if not part.traced.days:
         raise ConfigError(f"{option}: the date of {part.name} is not known; pass a mapping of dates to partials")

@@ -1,9 +1,9 @@
 """What a partial result holds: the states behind metrics, and how metrics follow from them.
 
 A `Plan` is written into the metadata of a partial's file as JSON of its own version, and read back from there: no
-pickle, and no Polars' JSON. `_metrics` makes plans from users' metrics.
+pickle, and no Polars' JSON. `partials.metrics` makes plans from users' metrics.
 
-Not for computing states, which `_core.Agg` does, and not for files, which `_partial` does.
+Not for computing states, which `_core.Agg` does, and not for files, which `partials.file` does.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Plan:
     leaves
         What is computed from states first.
     metrics
-        Name to a tree (see `_language`) over the leaves' names.
+        Name to a tree (see `partials.language`) over the leaves' names.
     derived
         Name to a tree over the names of metrics, and of derived ones before it.
     """
@@ -252,7 +252,7 @@ def _replaced(tree: Tree, columns: Mapping[str, Tree]) -> Tree:
 
 
 def leaf_expr(leaf: LeafSpec, states: list[StateSpec]) -> pl.Expr:
-    """Compute a leaf from the columns of its states. The order of the states is that of `_metrics`."""
+    """Compute a leaf from the columns of its states. The order of the states is that of `partials.metrics`."""
     columns = [pl.col(name) for state in states for name in state.columns]
     if leaf.op == "value":
         return columns[0]

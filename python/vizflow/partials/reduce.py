@@ -20,7 +20,7 @@ from vizflow.lazy.two_pass import source
 from vizflow.partials import traced
 from vizflow.partials.file import stored
 from vizflow.partials.metrics import merging
-from vizflow.partials.parts import _check_met, _chosen, _Part, _parts, _require_dates, alike
+from vizflow.partials.parts import Part, alike, check_met, chosen_parts, parts_of, require_dates
 from vizflow.partials.plan import Plan, frame_of
 from vizflow.partials.traced import Traced
 
@@ -97,8 +97,8 @@ def reduce(
     │ 2024-01-03 ┆ 1   ┆ 12.0     │
     └────────────┴─────┴──────────┘
     """
-    parts = alike(_parts(partials))
-    parts = _chosen(parts, dates)
+    parts = alike(parts_of(partials))
+    parts = chosen_parts(parts, dates)
     plan, keys = _plan(parts[0], by, group_by)
     bins = parts[0].traced.bins
     kept = None if bins is None else {name: width for name, width in bins.items() if name in plan.group_by}
@@ -125,7 +125,7 @@ def reduce(
 # ---- what is merged -----------------------------------------------------------------------------------------------
 
 
-def _plan(part: _Part, by: By | None, group_by: Sequence[str] | None) -> tuple[Plan, dict[str, pl.DataType]]:
+def _plan(part: Part, by: By | None, group_by: Sequence[str] | None) -> tuple[Plan, dict[str, pl.DataType]]:
     names = list(part.keys) if group_by is None else [group_by] if isinstance(group_by, str) else list(group_by)
     for name in names:
         if name not in part.keys:
@@ -148,7 +148,7 @@ def _plan(part: _Part, by: By | None, group_by: Sequence[str] | None) -> tuple[P
 # ---- merging --------------------------------------------------------------------------------------------------------
 
 
-def _merge(parts: list[_Part], plan: Plan, keys: dict[str, pl.DataType], by: By | None) -> pl.DataFrame:
+def _merge(parts: list[Part], plan: Plan, keys: dict[str, pl.DataType], by: By | None) -> pl.DataFrame:
     leaves, columns = merging(plan)
     agg = _core.Agg(
         leaves=[leaf.spec(state.name) for leaf, state in zip(leaves, plan.states, strict=True)],
@@ -163,7 +163,7 @@ def _merge(parts: list[_Part], plan: Plan, keys: dict[str, pl.DataType], by: By 
     return frame_of(agg, keys, plan.states)
 
 
-def _frames(parts: list[_Part], plan: Plan, keys: dict[str, pl.DataType], by: By | None) -> Iterator[pl.DataFrame]:
+def _frames(parts: list[Part], plan: Plan, keys: dict[str, pl.DataType], by: By | None) -> Iterator[pl.DataFrame]:
     """Keys and states of the parts, in their order where a bit may depend on it."""
     yield pl.DataFrame(schema={**keys, **plan.state_schema})  # types, should no rows come
     wanted = [*keys, *plan.state_schema]
@@ -172,11 +172,11 @@ def _frames(parts: list[_Part], plan: Plan, keys: dict[str, pl.DataType], by: By
             some = parts[start : start + _FILES_AT_ONCE]
             frames = list(pool.map(lambda part: _stored(part, plan, keys, by).select(selected(wanted)), some))
             if start + _FILES_AT_ONCE >= len(parts):
-                _check_met(parts)
+                check_met(parts)
             yield pl.concat(frames, rechunk=False)
 
 
-def _stored(part: _Part, plan: Plan, keys: Mapping[str, pl.DataType], by: By | None) -> pl.DataFrame:
+def _stored(part: Part, plan: Plan, keys: Mapping[str, pl.DataType], by: By | None) -> pl.DataFrame:
     if part.path is not None:
         inner = [name for name in keys if name != by]
         frame = stored(part.path, [*inner, *plan.state_schema], part.digest)
@@ -188,8 +188,8 @@ def _stored(part: _Part, plan: Plan, keys: Mapping[str, pl.DataType], by: By | N
     return frame if by is None else frame.with_columns(_period(part, by))
 
 
-def _period(part: _Part, by: By) -> pl.Expr:
-    _require_dates(part, f"by={by!r}")
+def _period(part: Part, by: By) -> pl.Expr:
+    require_dates(part, f"by={by!r}")
     days = [dt.datetime.strptime(date, "%Y%m%d").date() for date in part.traced.days]
     starts = {day if by == "date" else day.replace(day=1, month=day.month if by == "month" else 1) for day in days}
     if len(starts) > 1:

@@ -3,7 +3,7 @@
 The form is Polars' binary one, which is MessagePack: it holds every literal as it is. Polars' JSON does not: one float
 in eight comes back from it changed in its last place, and NaN and infinities do not come back at all.
 
-Not for what a partial's file holds (`_language`), and not for telling what an expression means (`_metrics`).
+Not for what a partial's file holds (`partials.language`), nor for what an expression means (`partials.metrics`).
 """
 
 from __future__ import annotations

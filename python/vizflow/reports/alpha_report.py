@@ -16,7 +16,7 @@ from vizflow.errors import ConfigError, DataError, translated
 from vizflow.numbers import whole
 from vizflow.ops.clusters import t_quantile
 from vizflow.reports import from_partials
-from vizflow.reports.columns import _total, correlation, horizons_of, keyed, t_value
+from vizflow.reports.columns import correlation, horizons_of, keyed, t_value, total_of
 from vizflow.reports.days import DAY, Prepare, check_every, check_numbers, choose, days
 from vizflow.reports.fills import finite
 from vizflow.reports.report import Report, Section
@@ -207,9 +207,9 @@ def _measure(
     by_date: list[dict[str, Any]],
     by_quantile: list[pl.DataFrame],
 ) -> None:
-    rows = _total(points["w"])
+    rows = total_of(points["w"])
     both = points.drop_nulls(["a", "r"])
-    seen = _total(both["w"])
+    seen = total_of(both["w"])
     signed = both.filter((pl.col("a") != 0) & (pl.col("r") != 0))
     hits_of = signed.filter((pl.col("a") > 0) == (pl.col("r") > 0))["w"]
     ranked = _mid_rank(_mid_rank(both, "a"), "r")
@@ -221,7 +221,7 @@ def _measure(
         "coverage": seen / rows if rows else None,
         "ic": correlation(both["a"], both["r"], both["w"]),
         "rank_ic": correlation(ranked["a_rank"], ranked["r_rank"], ranked["w"]),
-        "hit_rate": _total(hits_of) / _total(signed["w"]) if signed.height else None,
+        "hit_rate": total_of(hits_of) / total_of(signed["w"]) if signed.height else None,
         "top": top, "bottom": bottom, "spread": None if top is None or bottom is None else top - bottom,
     })  # fmt: skip
     by_quantile.append(groups.select(pl.lit(date).alias("date"), pl.lit(horizon).alias("horizon"), pl.all()))
@@ -238,7 +238,7 @@ def _groups(points: pl.DataFrame, quantiles: int) -> pl.DataFrame:
     """Give each quantile's rows, valid rows and mean return; equal forecasts share a quantile."""
     there = points.drop_nulls("a")
     ranked = _mid_rank(there, "a")
-    at = (pl.col("a_rank") / _total(there["w"]) * quantiles).floor().clip(0, quantiles - 1).cast(pl.Int64) + 1
+    at = (pl.col("a_rank") / total_of(there["w"]) * quantiles).floor().clip(0, quantiles - 1).cast(pl.Int64) + 1
     valid = pl.col("r").is_not_null()
     return (
         ranked.group_by(at.alias("quantile"), maintain_order=True)
@@ -302,7 +302,7 @@ def _summary(frame: pl.DataFrame, turnover: pl.DataFrame | None) -> pl.DataFrame
     for (horizon,), part in frame.group_by("horizon", maintain_order=True):
         rows.append({
             "horizon": horizon, "dates": part.height, "rows": part["rows"].sum(),
-            "coverage": _total(part["rows_valid"]) / _total(part["rows"]) if part["rows"].sum() else None,
+            "coverage": total_of(part["rows_valid"]) / total_of(part["rows"]) if part["rows"].sum() else None,
             "ic": part["ic"].mean(), "ic_t": t_value(part["ic"]),
             "rank_ic": part["rank_ic"].mean(), "rank_ic_t": t_value(part["rank_ic"]),
             "hit_rate": part["hit_rate"].mean(), "spread": part["spread"].mean(), "spread_t": t_value(part["spread"]),

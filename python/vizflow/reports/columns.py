@@ -39,21 +39,22 @@ def horizon_of(name: str, option: str = "returns") -> float:
     return float(found[-1])
 
 
-def _total(values: pl.Series) -> float:
+def total_of(values: pl.Series) -> float:
+    """Return a sum as Python's float."""
     return float(values.sum())
 
 
 def correlation(x: pl.Series, y: pl.Series, w: pl.Series) -> float | None:
     """Give the weighted correlation, in two passes; None where a side does not vary."""
-    total = _total(w)
+    total = total_of(w)
     if len(w) < 2 or total <= 0:
         return None
     # Squares of what is near the ends of the range would be infinite or zero.
     x, y = (side / (float(side.abs().max() or 0) or 1.0) for side in (x, y))  # type: ignore[arg-type]
-    dx, dy = x - _total(x * w) / total, y - _total(y * w) / total
-    xx, yy, xy = _total(dx * dx * w), _total(dy * dy * w), _total(dx * dy * w)
+    dx, dy = x - total_of(x * w) / total, y - total_of(y * w) / total
+    xx, yy, xy = total_of(dx * dx * w), total_of(dy * dy * w), total_of(dx * dy * w)
     # What rounding leaves of a constant is no variance.
-    if xx <= 1e-24 * _total(x * x * w) or yy <= 1e-24 * _total(y * y * w):
+    if xx <= 1e-24 * total_of(x * x * w) or yy <= 1e-24 * total_of(y * y * w):
         return None
     found = xy / (xx * yy) ** 0.5 if xx * yy > 0 else math.nan
     return max(-1.0, min(1.0, found)) if math.isfinite(found) else None

@@ -18,7 +18,7 @@ import vizflow._core as _core
 from vizflow.errors import ConfigError
 from vizflow.files import places
 from vizflow.files.atomic import atomic
-from vizflow.viz import theme as _look
+from vizflow.viz import theme as _theme
 from vizflow.viz.dims import number
 from vizflow.viz.optional import need
 
@@ -103,7 +103,7 @@ class Report:
         plotly = need("plotly")
         script = (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
         figures = {name: json.loads(figure.to_json()) for name, figure in self.figures.items()}
-        themes = {"light": _flat(_look.LIGHT), "dark": _flat(_look.DARK)}
+        themes = {"light": _flat(_theme.LIGHT), "dark": _flat(_theme.DARK)}
         blocks = "\n".join(self._block(section) for section in self.sections if not section.missing)
         absent = [f"{section.title}: not computed; {section.missing}." for section in self.sections if section.missing]
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in [*self.notes, *absent])
@@ -208,9 +208,9 @@ def _variables() -> str:
     def css(theme: dict[str, Any]) -> str:
         return "".join(f"--{n.replace('_', '-')}:{v};" for n, v in theme.items() if isinstance(v, str))
 
-    light, dark = css(_look.LIGHT), css(_look.DARK)
+    light, dark = css(_theme.LIGHT), css(_theme.DARK)
     return (
-        f":root{{color-scheme:light;--sans:{_look.SANS};{light}}}"
+        f":root{{color-scheme:light;--sans:{_theme.SANS};{light}}}"
         f"@media (prefers-color-scheme:dark){{:root:not([data-theme]){{color-scheme:dark;{dark}}}}}"
         f":root[data-theme=dark]{{color-scheme:dark;{dark}}}"
     )

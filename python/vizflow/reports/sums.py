@@ -10,10 +10,10 @@ import polars as pl
 from vizflow.reports.fills import FILL, Day
 from vizflow.viz.dims import Cells
 
-_HOLDING = [1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200]
+HOLDING = [1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200]
 
 
-_PIECES = (
+PIECES = (
     f"rows are pieces of fills and there is no column {FILL!r} that tells fills apart; FIFOMatch(extras=True) adds it, "
     "or name fill_col="
 )
@@ -44,7 +44,7 @@ class Parts:
         """Say where rows may not be fills."""
         if not day.told:
             self.pieces = True
-            self.note(f"Rows are counted, not fills: {_PIECES}.")
+            self.note(f"Rows are counted, not fills: {PIECES}.")
         elif "fill" not in day.have and day.have & {"closed", "holding"}:
             self.note(f"There is no column {FILL!r}: each row is counted as a fill. Of pieces, name fill_col=.")
 
@@ -69,19 +69,19 @@ class Parts:
 
 def holding_bin(seconds: pl.Expr) -> pl.Expr:
     """Give the number of a holding period's class: how many of the limits it has reached."""
-    return pl.sum_horizontal([(seconds >= limit).cast(pl.Int64) for limit in _HOLDING])
+    return pl.sum_horizontal([(seconds >= limit).cast(pl.Int64) for limit in HOLDING])
 
 
 _PROFITS = [step * 10.0**power for power in range(19) for step in (1, 2, 5)]
 
 
-def _profit_bin(value: pl.Expr) -> pl.Expr:
+def profit_bin(value: pl.Expr) -> pl.Expr:
     """Give the class of a profit: 1, 2, 5, 10, 20 … are the far edges on both sides of zero, which is alone in 0."""
     size = pl.lit(pl.Series(_PROFITS)).search_sorted(value.abs(), side="left").cast(pl.Int64) + 1
     return size * value.sign().cast(pl.Int64)
 
 
 def profit_edge(number: int) -> float:
-    """Give the far edge of a class of `_profit_bin`."""
+    """Give the far edge of a class of `profit_bin`."""
     size = 0.0 if number == 0 else _PROFITS[abs(number) - 1] if abs(number) <= len(_PROFITS) else math.inf
     return size if number > 0 else -size

@@ -21,7 +21,7 @@ from vizflow.reports.columns import horizons_of, keyed
 from vizflow.reports.days import Prepare, check_every, choose, days
 from vizflow.reports.fills import Day, Options, Sides, finite, read
 from vizflow.reports.report import Report, Section
-from vizflow.reports.sums import _HOLDING, _PIECES, Parts, _profit_bin, holding_bin, profit_edge
+from vizflow.reports.sums import HOLDING, PIECES, Parts, holding_bin, profit_bin, profit_edge
 from vizflow.viz import figures, optional, theme
 from vizflow.viz.dims import Cells, Units
 from vizflow.viz.frame_cells import from_sums
@@ -229,7 +229,7 @@ def _day(date: str, lf: pl.LazyFrame, o: Options, parts: Parts, found: set[Any])
         _sizes(fills, parts)
         _profile(fills, returns, o, day.have, parts)
     else:
-        parts.missing["sizes"] = parts.missing["profile"] = _PIECES
+        parts.missing["sizes"] = parts.missing["profile"] = PIECES
 
 
 def _measured(day: Day, returns: Mapping[float, str], o: Options) -> tuple[pl.DataFrame, str]:
@@ -311,7 +311,7 @@ def _exits(exits: pl.DataFrame, o: Options, have: set[str], parts: Parts) -> Non
     else:
         parts.missing["holding"] = f"there is no column {o.holding!r}; FIFOMatch adds it"
     if "pnl" in have:
-        lots = exits.filter(pl.col("pnl").is_not_null()).with_columns(bin=_profit_bin(pl.col("pnl")))
+        lots = exits.filter(pl.col("pnl").is_not_null()).with_columns(bin=profit_bin(pl.col("pnl")))
         parts.add("pnl", aggregate(lots, ["date", "bin"], {"lots": pl.len(), "pnl": pl.col("pnl").sum()}).collect())
         sums = {
             "lots": pl.len(), "pnl": pl.col("pnl").sum(), "lots_won": (pl.col("pnl") > 0).cast(pl.Int64).sum(),
@@ -602,7 +602,7 @@ def _holding_figure(frame: pl.DataFrame) -> Any:
             f"{seconds:g} s" if seconds < 60 else f"{seconds / 60:g} min" if seconds < 3600 else f"{seconds / 3600:g} h"
         )
 
-    names = [*map(spell, _HOLDING), "longer"]
+    names = [*map(spell, HOLDING), "longer"]
     return bars(
         names,
         {"notional": _shares(frame, "notional", range(len(names)))},

@@ -16,7 +16,7 @@ import polars as pl
 
 from vizflow.errors import ConfigError, DataError, StorageError
 from vizflow.lazy.frames import plugin
-from vizflow.schema import rules as _schema
+from vizflow.schema import rules as _rules
 from vizflow.schema.casts import near_integer
 
 Options = Mapping[str, Any]
@@ -67,7 +67,7 @@ def _for_polars(options: Options) -> dict[str, Any]:
     return out
 
 
-def scan(path: Path, options: Options, rules: _schema.Rules) -> pl.LazyFrame:
+def scan(path: Path, options: Options, rules: _rules.Rules) -> pl.LazyFrame:
     """Scan a CSV file; columns that the rules name come in the types the rules begin with, not in guessed ones.
 
     Raises
@@ -83,8 +83,8 @@ def scan(path: Path, options: Options, rules: _schema.Rules) -> pl.LazyFrame:
     types: dict[str, Any] = {}
     numbers: list[pl.Expr] = []
     for name, rule in rules.items():
-        actual = _schema.actual_name(name, rule, guessed, str(path))
-        wanted = _schema.wanted(rule, f"schema of {name!r}") if actual is not None else []
+        actual = _rules.actual_name(name, rule, guessed, str(path))
+        wanted = _rules.wanted(rule, f"schema of {name!r}") if actual is not None else []
         if actual is None or not wanted:
             continue
         first, seen = wanted[0], guessed[actual]
@@ -102,13 +102,13 @@ def scan(path: Path, options: Options, rules: _schema.Rules) -> pl.LazyFrame:
     return lf.with_columns(numbers) if numbers else lf
 
 
-def _number(text: pl.Expr, wanted: list[pl.DataType], rule: _schema.Rule) -> pl.Expr:
+def _number(text: pl.Expr, wanted: list[pl.DataType], rule: _rules.Rule) -> pl.Expr:
     """Read text as numbers whose first rows are whole; whole ones past 2^53 keep their digits, or are refused."""
     text = _filled(text)
     whole = text.cast(pl.Int64, strict=False)
     other = pl.when(whole.is_null()).then(text).cast(pl.Float64)
     if len(wanted) > 1 and wanted[1].is_integer():
-        return pl.coalesce(whole, near_integer(other, tolerance=rule.get("tolerance", _schema.TOLERANCE)))
+        return pl.coalesce(whole, near_integer(other, tolerance=rule.get("tolerance", _rules.TOLERANCE)))
     return pl.coalesce(plugin("cast_float", [whole]), other)
 
 

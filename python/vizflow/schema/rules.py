@@ -18,7 +18,7 @@ from vizflow.lazy.frames import plugin
 from vizflow.lazy.two_pass import batches
 from vizflow.numbers import real
 from vizflow.schema.casts import near_integer
-from vizflow.schema.types import _is_type
+from vizflow.schema.types import is_type
 
 Rule = Mapping[str, Any]
 Rules = Mapping[str, Rule]
@@ -90,7 +90,7 @@ def _type(value: Any, where: str) -> pl.DataType:
     if isinstance(value, pl.DataType):
         return value
     if isinstance(value, str):
-        names = [name for name in dir(pl.datatypes) if _is_type(getattr(pl.datatypes, name))]
+        names = [name for name in dir(pl.datatypes) if is_type(getattr(pl.datatypes, name))]
         if value not in names:
             near = get_close_matches(value, names, n=2, cutoff=0.6)
             hint = f"did you mean {' or '.join(near)}?" if near else "a Polars type, as pl.Int64, is accepted"
@@ -98,7 +98,7 @@ def _type(value: Any, where: str) -> pl.DataType:
         value = getattr(pl.datatypes, value)
     if value in _PYTHON_TYPES:
         return _PYTHON_TYPES[value]
-    if _is_type(value):
+    if is_type(value):
         try:
             return value()  # type: ignore[no-any-return]
         except TypeError:

@@ -62,13 +62,14 @@ def _argument(node: ast.expr) -> Any:
     return ast.literal_eval(node)
 
 
-def _is_type(value: Any) -> bool:
+def is_type(value: Any) -> bool:
+    """Tell whether a value is a class of Polars' types."""
     return isinstance(value, type) and issubclass(value, pl.DataType)
 
 
 def type_text(dtype: Any) -> str:
     """Name a type the same in every version of Polars."""
-    dtype = dtype() if _is_type(dtype) and dtype not in (pl.List, pl.Array, pl.Struct, pl.Enum) else dtype
+    dtype = dtype() if is_type(dtype) and dtype not in (pl.List, pl.Array, pl.Struct, pl.Enum) else dtype
     if isinstance(dtype, pl.Datetime):
         return f"Datetime[{dtype.time_unit}, {dtype.time_zone}]" if dtype.time_zone else f"Datetime[{dtype.time_unit}]"
     if isinstance(dtype, pl.Duration):

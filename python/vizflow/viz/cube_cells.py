@@ -1,6 +1,6 @@
 """Cells of a cube for figures and the explorer: metrics, rows, coverage, and errors from the states of each date.
 
-Not for drawing, and not for frames: `_cells` has those.
+Not for drawing, and not for frames: `viz.frame_cells` has those.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import polars as pl
 import vizflow._core as _core
 from vizflow.cube.cube import Cube
 from vizflow.errors import ConfigError, SchemaError, near_names, translated
-from vizflow.partials import traced as _partial
+from vizflow.partials import traced as _traced
 from vizflow.partials.plan import LeafSpec, StateSpec
 from vizflow.viz.dims import Cells, Dim, Units, Where, integer_kind, is_cube
 from vizflow.viz.units import check_units, unit_of
@@ -36,7 +36,7 @@ def measure(
     clusters: bool,
     bins: Mapping[str, float] | None = None,
 ) -> Cells:
-    """Give `_cells.measure` of a cube, of partials, or of a frame that knows its states."""
+    """Give `viz.frame_cells.measure` of a cube, of partials, or of a frame that knows its states."""
     wanted = []
     for name, metric in metrics.items():
         if isinstance(metric, pl.Expr):
@@ -73,7 +73,7 @@ def cube_of(data: Any, dims: Sequence[str] | None = None, bins: Mapping[str, flo
     if not isinstance(data, (pl.LazyFrame, pl.DataFrame)):
         widths = {name: width for name in dims or () if (width := _width(name, bins or {})) is not None}
         return Cube.from_partials(data, dims=dims, bins=widths or None)
-    traced = _partial.traced(data)
+    traced = _traced.traced(data)
     keys = traced.plan.group_by if traced is not None else ()
     widths = {name: width for name in dims or keys if (width := _width(name, bins or {})) is not None}
     return Cube.from_frame(data, dims=dims, bins=widths or None)

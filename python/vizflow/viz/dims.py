@@ -13,11 +13,7 @@ from vizflow.errors import ConfigError
 from vizflow.viz.units import Unit
 
 MetricSpec: TypeAlias = "str | pl.Expr | Mapping[str, str | pl.Expr]"
-
-
 Where: TypeAlias = "Mapping[str, tuple[Any, Any] | Sequence[Any]]"
-
-
 Units: TypeAlias = "Mapping[str, str | tuple[str, float]]"
 
 

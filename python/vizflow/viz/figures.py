@@ -1,7 +1,7 @@
-"""Figures and the explorer: `heatmap` and `line` give Plotly figures, `dashboard` a Dash app.
+"""Figures for the notebook: `heatmap` and `line` return Plotly figures.
 
-Drawn from aggregated cells only (`_cells`), so a figure's size never depends on the rows behind it. Plotly and Dash
-come with the extra ``vizflow[viz]``; this module imports without them. Not for computing.
+They are drawn from aggregated cells only (`viz.frame_cells`), so a figure's size never depends on the rows behind it.
+Plotly comes with the extra ``vizflow[viz]``; this module imports without it. Not for computing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import polars as pl
 
 from vizflow.errors import ConfigError
 from vizflow.ops.clusters import t_quantile
-from vizflow.viz import theme as _look
+from vizflow.viz import theme as _theme
 from vizflow.viz.dims import Cells, Dim, MetricSpec, Units, Where, metrics_of, number
 from vizflow.viz.frame_cells import measure
 from vizflow.viz.optional import need
@@ -143,15 +143,15 @@ def heatmap(
     known = [(value, n) for row, counts in zip(z, weights, strict=True)
              for value, n in zip(row, counts, strict=True) if value is not None]  # fmt: skip
     diverging = any(value < 0 for value, _ in known) if signed is None else signed
-    colours = _look.palette(dark)
-    end = limit if limit is not None else _look.spread(known)
+    colours = _theme.palette(dark)
+    end = limit if limit is not None else _theme.spread(known)
     dim_x, dim_y = cells.dims
     trace = go.Heatmap(
         x=[dim_x.place(key) for key in columns] if dim_x.kind != "category" else [_category(key) for key in columns],
         y=[dim_y.place(key) for key in rows] if dim_y.kind != "category" else [_category(key) for key in rows],
         z=z,
         customdata=custom,
-        colorscale=_look.scale(colours["diverging" if diverging else "sequential"]),
+        colorscale=_theme.scale(colours["diverging" if diverging else "sequential"]),
         zmin=-end if diverging else min((value for value, _ in known), default=0.0) if limit is None else 0.0,
         zmax=end,
         hoverongaps=False,
@@ -273,7 +273,7 @@ def line(
     positions = _positions(cells, x)
     place = {key: _category(key) if dim.kind == "category" else dim.place(key) for key in positions}
     figure, masked, drawn = go.Figure(), 0, 0
-    colours = _look.palette(dark)
+    colours = _theme.palette(dark)
     for index, name in enumerate(cells.metrics):
         unit = unit_of(name, units)
         for group in groups:
@@ -382,7 +382,7 @@ def _add_band(go: Any, figure: Any, xs: list[Any], points: _Points, colour: str,
                 y=outline_y[:-1],
                 mode="lines",
                 fill="toself",
-                fillcolor=_look.translucent(colour, 0.16),
+                fillcolor=_theme.translucent(colour, 0.16),
                 line={"width": 0},
                 legendgroup=label,
                 name=f"{label} band",
@@ -474,10 +474,10 @@ def _legend(cells: Cells, name: str, by: str | None, group: Any, groups: int) ->
 
 def dress(figure: Any, title: str, notes: Sequence[str], dark: bool) -> None:
     """Give a figure the shared look, its title and the notes below it."""
-    theme = _look.layout(dark)
+    theme = _theme.layout(dark)
     axis_x, axis_y = theme.pop("xaxis"), theme.pop("yaxis")
     shown = " · ".join(note for note in notes if note)
-    muted = _look.palette(dark)["muted"]
+    muted = _theme.palette(dark)["muted"]
     lines = [title] * bool(title) + [f"<span style='font-size:11px;color:{muted}'>{shown}</span>"] * bool(shown)
     legend = sum(trace.showlegend is True for trace in figure.data) > 1
     figure.update_layout(template="none", **theme)

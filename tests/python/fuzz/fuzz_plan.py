@@ -35,8 +35,8 @@ from vizflow import io
 from vizflow.cube import store
 from vizflow.files import atomic, digest
 from vizflow.lazy import notes
-from vizflow.partials import file as _partial
-from vizflow.partials import plan as _states
+from vizflow.partials import file as _file
+from vizflow.partials import plan as _plan
 from vizflow.partials import versions
 
 ROWS = pl.DataFrame(
@@ -184,8 +184,8 @@ def damage(tree: Any, b: Bytes) -> None:
 def resealed(metadata: dict[str, str], frame: pl.DataFrame) -> dict[str, str]:
     """Make the version right again: it is there against accidents, and would stop nearly every input at the door."""
     try:
-        bins = _partial._bins(Path(), metadata.get("vizflow.bins", "null"))
-        plan = _states.Plan.from_json(metadata["vizflow.plan"])
+        bins = _file._bins(Path(), metadata.get("vizflow.bins", "null"))
+        plan = _plan.Plan.from_json(metadata["vizflow.plan"])
     except (KeyError, vf.Error):
         return metadata
     return {**metadata, "vizflow.schema_version": versions.schema_version(frame.schema, plan.id, bins)}
@@ -216,7 +216,7 @@ def write_cube(frame: pl.DataFrame, path: Path, text: str) -> None:
 
 def read_partial(path: Path, good: Path) -> None:
     """Read a partial in every way that there is."""
-    known = _partial.info(path)  # only errors of ours
+    known = _file.info(path)  # only errors of ours
     if known is not None and known.plan is not None:
         again = vf._states.Plan.from_json(known.plan.to_json())
         assert again.id == known.plan.id

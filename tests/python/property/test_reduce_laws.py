@@ -18,7 +18,7 @@ from polars.testing import assert_frame_equal
 import vizflow as vf
 import vizflow._core as _core
 from support import chunked
-from vizflow.partials import traced as _partial
+from vizflow.partials import traced as _traced
 from vizflow.partials.metrics import merging
 
 X, Y, N, B = pl.col("x"), pl.col("y"), pl.col("i"), pl.col("b")
@@ -267,7 +267,7 @@ def test_metrics_are_what_polars_makes_of_the_rows(
 def test_threads_of_c_change_no_bit(
     parts: dict[str, pl.DataFrame], keys: list[str], metrics: dict[str, pl.Expr], n_threads: int
 ) -> None:
-    traced = [_partial.traced(frame) for frame in partials(parts, keys, metrics).values()]
+    traced = [_traced.traced(frame) for frame in partials(parts, keys, metrics).values()]
     plan = traced[0].plan  # type: ignore[union-attr]
     leaves, columns = merging(plan)
     states = pl.concat([one.states() for one in traced if one is not None])

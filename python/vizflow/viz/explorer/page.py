@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from vizflow.errors import ConfigError, Error
-from vizflow.viz import theme as _look
+from vizflow.viz import theme as _theme
 from vizflow.viz.dims import Units
 from vizflow.viz.explorer.engine import Engine, Question
 from vizflow.viz.optional import need
@@ -88,9 +88,9 @@ def _themes() -> str:
             f"--{name.replace('_', '-')}:{value};" for name, value in theme.items() if isinstance(value, str)
         )
 
-    light, dark = variables(_look.LIGHT), variables(_look.DARK)
+    light, dark = variables(_theme.LIGHT), variables(_theme.DARK)
     return (
-        f":root{{color-scheme:light;--sans:{_look.SANS};{light}}}"
+        f":root{{color-scheme:light;--sans:{_theme.SANS};{light}}}"
         f"@media (prefers-color-scheme:dark){{:root:not([data-theme]){{color-scheme:dark;{dark}}}}}"
         f":root[data-theme=dark]{{color-scheme:dark;{dark}}}"
     )
@@ -199,7 +199,7 @@ def _attachment(name: str) -> str:
 def _routes(server: Any, engine: Engine, base: str) -> None:
     flask = need("flask")
     about = json.dumps(
-        {**engine.about(), "themes": {"light": _look.LIGHT, "dark": _look.DARK}, "sans": _look.SANS},
+        {**engine.about(), "themes": {"light": _theme.LIGHT, "dark": _theme.DARK}, "sans": _theme.SANS},
         default=str,
         allow_nan=False,
     )

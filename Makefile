@@ -48,7 +48,7 @@ $(VENV)/.packages:
 	@touch $@
 
 T ?= tests/python/unit
-t: dev ## one Python test, or some: make t T=tests/python/unit/test_fifo.py, make t T='tests/python/unit -k lunch'
+t: dev ## one Python test, or some: make t T=tests/python/unit/enrichment/test_fifo.py, make t T='tests/python/unit -k lunch'
 	@$(DEV) -m pytest -q -p no:cacheprovider $(T)
 
 ct: ## one C test, as it stands: make ct T=test_fifo

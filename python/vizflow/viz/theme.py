@@ -10,7 +10,7 @@ from typing import Any
 
 SANS = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", Arial, sans-serif'
 
-# Text on its ground has a contrast of 4.5 or more (tests/python/unit/test_look.py computes it).
+# Text on its ground has a contrast of 4.5 or more (tests/python/unit/viz/test_look.py computes it).
 LIGHT: dict[str, Any] = {
     "ground": "#f5f5f2",
     "surface": "#ffffff",

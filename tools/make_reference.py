@@ -128,7 +128,7 @@ class _Writer:
         word = word.removeprefix("vizflow.").removeprefix("vf.").removesuffix("()")
         if word in own:
             return None
-        around = here.name.rpartition(".")[0] if inspect.isfunction(here.item) else here.name
+        around = here.name.rpartition(".")[0] if inspect.isroutine(here.item) else here.name
         for name in (f"{around}.{word}", f"{here.name}.{word}", f"vf.{word}"):
             if name in self.entries and name != here.name:
                 return self.entries[name]
@@ -186,7 +186,7 @@ class _Writer:
     def entry(self, entry: Entry) -> list[str]:
         """Give a name's heading, call and text."""
         lines = [f"{'#' * entry.level} `{entry.name}`", ""]
-        if not (inspect.isfunction(entry.item) or inspect.isclass(entry.item) or inspect.ismodule(entry.item)):
+        if not (inspect.isroutine(entry.item) or inspect.isclass(entry.item) or inspect.ismodule(entry.item)):
             if isinstance(entry.item, property):
                 return [*lines, *self.text(inspect.getdoc(entry.item) or "", entry, set()), ""]
             return [*lines, "```text", repr(entry.item), "```", ""]

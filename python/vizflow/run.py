@@ -1,6 +1,6 @@
 """Runs a pipeline function over a day's file.
 
-Not for many days at once (`vizflow.jobs.batch`, `vizflow.jobs.cluster`), and not for the pipeline's steps.
+Not for many days at once (`vizflow.jobs.batch`, `vizflow.cluster`), and not for the pipeline's steps.
 """
 
 from __future__ import annotations

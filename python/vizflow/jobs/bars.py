@@ -1,7 +1,7 @@
 """Prices across days and frames: overnight returns, the day's bars, marks to the close, quotes merged at other times.
 
 Rows meet by key and by the calendar, never by shifting; what is found is a row number, computed in C. Not for returns
-within one frame over a horizon: `vizflow.ops.forward.forward_return`. Quantile bins are in `vizflow.ops.quantiles`.
+within one frame over a horizon: `vizflow.forward_return`. Quantile bins are in `vizflow.ops.quantiles`.
 """
 
 from __future__ import annotations

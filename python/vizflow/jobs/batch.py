@@ -1,6 +1,6 @@
 """Many days: a pipeline function over each, in processes or an executor; reports; which dates are done.
 
-Not for one day (`vizflow.run`), nor for commands that others submit (`vizflow.jobs.cluster`).
+Not for one day (`vizflow.run`), nor for commands that others submit (`vizflow.cluster`).
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def run_batch(
         schema, same metrics, same calendar up to the date, same format of VizFlow. Code of the pipeline that changed
         in other ways is warned of, and the partial is kept; ``skip_existing=False`` makes all dates again.
     executor
-        Any `concurrent.futures.Executor` to run the dates in place of processes of ours: see `vizflow.jobs.cluster` for
+        Any `concurrent.futures.Executor` to run the dates in place of processes of ours: see `vizflow.cluster` for
         Slurm, Dask and Ray. It is not shut down.
     max_workers
         How many processes run at once; otherwise as many as cores, dates and free memory allow.

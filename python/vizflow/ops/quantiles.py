@@ -1,6 +1,6 @@
 """Quantile bins whose edges are learnt once, kept, and used again: on other days, in other processes.
 
-Not for bins of one width: `vizflow.ops.bins.bin`.
+Not for bins of one width: `vizflow.bin`.
 """
 
 from __future__ import annotations

@@ -48,14 +48,15 @@ def test_examples_of_docstrings(
 def public() -> list[tuple[str, Any]]:
     """Give every public function and class, and the public methods of classes, by their names."""
     found: dict[str, Any] = {}
-    for module in (vf, vf.calendar, vf.cluster, vf.demo, vf.explore, vf.reports, vf.stats, vf.viz):
+    for subject in ("", ".calendar", ".cluster", ".demo", ".explore", ".reports", ".stats", ".viz"):
+        module = getattr(vf, subject[1:]) if subject else vf
         for name in getattr(module, "__all__", []):
             thing = getattr(module, name)
             if inspect.isclass(thing) or inspect.isfunction(thing):
-                found[f"{module.__name__}.{name}"] = thing
+                found[f"vizflow{subject}.{name}"] = thing
     for name, thing in list(found.items()):
         if inspect.isclass(thing):
-            methods = inspect.getmembers(thing, inspect.isfunction)
+            methods = inspect.getmembers(thing, lambda m: inspect.isfunction(m) or inspect.ismethod(m))
             found |= {f"{name}.{m}": f for m, f in methods if not m.startswith("_") and m in vars(thing)}
     return sorted(found.items())
 

@@ -139,7 +139,7 @@ def test_order_of_symbols_within_the_file_changes_no_number(
 CHILD = """
 import hashlib, sys
 import polars as pl, vizflow as vf
-from vizflow import showcase
+from vizflow.cli import showcase
 from pathlib import Path
 folder = Path(sys.argv[1])
 out = vf.run(showcase.process_day, showcase.config(folder, folder), sys.argv[2], save=False)

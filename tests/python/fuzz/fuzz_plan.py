@@ -218,7 +218,7 @@ def read_partial(path: Path, good: Path) -> None:
     """Read a partial in every way that there is."""
     known = _file.info(path)  # only errors of ours
     if known is not None and known.plan is not None:
-        again = vf._states.Plan.from_json(known.plan.to_json())
+        again = _plan.Plan.from_json(known.plan.to_json())
         assert again.id == known.plan.id
     for read in (
         lambda: vf.load(path),

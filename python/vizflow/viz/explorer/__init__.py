@@ -29,7 +29,7 @@ def app(
     allowed_hosts: Sequence[str] = (),
     url_base: str = "/",
 ) -> Dash:
-    """Make the explorer as a Dash app; see `vizflow.viz.dashboard.dashboard`.
+    """Make the explorer as a Dash app; see `vizflow.viz.dashboard`.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@
 #define VF_AGG_CUBE_H
 
 #include "agg/fixed.h"
-#include "base/keys.h"
+#include "store/keys.h"
 
 #define VF__CUBE_MOST_AXES 16
 #define VF__CUBE_NOT_PICKED SIZE_MAX

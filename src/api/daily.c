@@ -1,9 +1,9 @@
 /* Days' prices over Arrow columns: reads batches for the kernel, checks replays, and gives the columns.
    Not for what a day is: src/mark/daily.c adds the rows up. */
-#include "mark/daily.h"
 #include "arrow/build.h"
 #include "arrow/keyed.h"
-#include "base/replay.h"
+#include "mark/daily.h"
+#include "store/replay.h"
 
 #include <inttypes.h>
 

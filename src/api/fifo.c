@@ -7,36 +7,6 @@
 #include <math.h>
 #include <stdio.h>
 
-#define LARGE ((size_t)VF__SIZED(8 << 20, 64, 1 << 30))
-
-/* ---- memory ---------------------------------------------------------------------------------------------------- */
-
-static void drop(const struct vf_context *ctx, struct vf__fifo_array *array, size_t size) {
-    vf__free(ctx, array->data, array->capacity, size);
-    *array = (struct vf__fifo_array){0};
-}
-
-/* Room for `count`. What grows large is made anew once, since only a new block can ask for huge pages. */
-enum vf_status vf__fifo_grow(const struct vf_context *ctx, struct vf__fifo_array *array, size_t count,
-                             size_t size, struct vf_error *err) {
-    if (array->data != NULL && count <= array->capacity) return VF_OK;
-    size_t capacity = array->capacity + array->capacity / 2;
-    if (capacity < count) capacity = count;
-    void *data;
-    if (array->data != NULL && array->capacity * size < LARGE && capacity >= LARGE / size) {
-        data = vf__alloc(ctx, capacity, size);
-        if (data != NULL) {
-            memcpy(data, array->data, array->capacity * size);
-            drop(ctx, array, size);
-        }
-    } else {
-        data = vf__resize(ctx, array->data, array->capacity, capacity, size);
-    }
-    if (data == NULL) return vf__fail_memory(err, capacity * size);
-    *array = (struct vf__fifo_array){.data = data, .capacity = capacity};
-    return VF_OK;
-}
-
 /* ---- open and close ---------------------------------------------------------------------------------------------- */
 
 static enum vf_status check_options(const struct vf_fifo_options *options, struct vf_error *err) {
@@ -86,22 +56,22 @@ done:
 
 static void drop_lots(struct vf_fifo *fifo) {
     const struct vf_context *ctx = &fifo->ctx;
-    drop(ctx, &fifo->lot_group, sizeof(uint32_t));
-    drop(ctx, &fifo->lot_amount, sizeof(struct vf__fifo_lot));
-    drop(ctx, &fifo->lot_price, sizeof(double));
+    vf__array_drop(ctx, &fifo->lot_group, sizeof(uint32_t));
+    vf__array_drop(ctx, &fifo->lot_amount, sizeof(struct vf__fifo_lot));
+    vf__array_drop(ctx, &fifo->lot_price, sizeof(double));
 }
 
 void vf_fifo_close(struct vf_fifo *fifo) {
     if (fifo == NULL) return;
     struct vf_context ctx = fifo->ctx;
     drop_lots(fifo);
-    drop(&ctx, &fifo->price, sizeof(double));
-    drop(&ctx, &fifo->large, sizeof(struct vf__u128));
+    vf__array_drop(&ctx, &fifo->price, sizeof(double));
+    vf__array_drop(&ctx, &fifo->large, sizeof(struct vf__u128));
     vf__free(&ctx, fifo->rests.data, fifo->rests.room, sizeof *fifo->rests.data);
-    drop(&ctx, &fifo->view_slots, sizeof(uint32_t));
-    drop(&ctx, &fifo->views, sizeof(struct vf__view));
-    drop(&ctx, &fifo->group, sizeof(uint32_t));
-    drop(&ctx, &fifo->counts, sizeof(uint32_t));
+    vf__array_drop(&ctx, &fifo->view_slots, sizeof(uint32_t));
+    vf__array_drop(&ctx, &fifo->views, sizeof(struct vf__view));
+    vf__array_drop(&ctx, &fifo->group, sizeof(uint32_t));
+    vf__array_drop(&ctx, &fifo->counts, sizeof(uint32_t));
     vf__chains_release(&fifo->cells);
     vf__tapes_release(&fifo->tapes);
     vf__pieces_release(&fifo->pieces);
@@ -268,9 +238,9 @@ enum vf_status vf_fifo_inventory(struct vf_fifo *fifo, const struct vf_series *k
     if (status == VF_OK) status = check_lots(fifo, &lots, price, err);
     if (status != VF_OK) goto done;
     size_t room = fifo->n_lots + (size_t)lots.n + 1, n_lots = fifo->n_lots;
-    status = vf__fifo_grow(&fifo->ctx, &fifo->lot_group, room, sizeof(uint32_t), err);
-    if (status == VF_OK) status = vf__fifo_grow(&fifo->ctx, &fifo->lot_amount, room, sizeof(struct vf__fifo_lot), err);
-    if (status == VF_OK) status = vf__fifo_grow(&fifo->ctx, &fifo->lot_price, room, sizeof(double), err);
+    status = vf__array_grow(&fifo->ctx, &fifo->lot_group, room, sizeof(uint32_t), err);
+    if (status == VF_OK) status = vf__array_grow(&fifo->ctx, &fifo->lot_amount, room, sizeof(struct vf__fifo_lot), err);
+    if (status == VF_OK) status = vf__array_grow(&fifo->ctx, &fifo->lot_price, room, sizeof(double), err);
     if (status == VF_OK) status = vf__fifo_keys_prepare(fifo, lots.keys, n_keys, err);
     if (status == VF_OK) status = read_lots(fifo, &lots, &n_lots, err);
     if (status == VF_OK) status = check_directions(fifo, &lots, n_lots, err);
@@ -298,9 +268,9 @@ static enum vf_status make_room(struct vf_fifo *fifo, const struct vf__fifo_read
                                 struct vf_error *err) {
     const struct vf_context *ctx = &fifo->ctx;
     size_t rows = (size_t)(fifo->n_rows + readers->n_rows);
-    enum vf_status status = vf__fifo_grow(ctx, &fifo->group, (size_t)readers->n_rows, sizeof(uint32_t), err);
+    enum vf_status status = vf__array_grow(ctx, &fifo->group, (size_t)readers->n_rows, sizeof(uint32_t), err);
     if (status == VF_OK && (fifo->columns & VF__FIFO_PRICES) != 0)
-        status = vf__fifo_grow(ctx, &fifo->price, rows + fifo->n_lots, sizeof(double), err);
+        status = vf__array_grow(ctx, &fifo->price, rows + fifo->n_lots, sizeof(double), err);
     if (status == VF_OK) status = vf__replay_reserve(&fifo->replay, readers->n_rows, err);
     return status;
 }
@@ -627,7 +597,7 @@ static enum vf_status match(struct vf_fifo *fifo, const uint64_t *lot_quantity, 
     }
     fifo->rows_out = vf__match_pieces(&tally, fifo->rows);
     if (!fifo->rests_kept) drop_lots(fifo);
-    drop(&fifo->ctx, &fifo->large, sizeof(struct vf__u128));
+    vf__array_drop(&fifo->ctx, &fifo->large, sizeof(struct vf__u128));
     fifo->matched = true;
     return VF_OK;
 }

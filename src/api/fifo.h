@@ -6,10 +6,11 @@
 #include "api/side.h"
 #include "arrow/keyed.h"
 #include "arrow/read.h"
-#include "base/replay.h"
-#include "base/turns.h"
 #include "match/fifo.h"
 #include "match/pieces.h"
+#include "store/array.h"
+#include "store/replay.h"
+#include "store/turns.h"
 
 #define VF__FIFO_BLOCK VF__SIZED(1024, 8, 8192)      /* rows decoded at a time: what they need stays in the first two caches */
 #define VF__FIFO_DICTIONARY VF__SIZED(4096, 2, 1 << 16) /* dictionaries up to this size have their sides looked up once */
@@ -131,11 +132,6 @@ struct vf__fifo_lot {
     bool is_short;
 };
 
-struct vf__fifo_array {
-    void *data;
-    size_t capacity;
-};
-
 /* A part of a batch that was decoded and is to be kept. */
 struct vf__fifo_hand {
     int64_t row, n;  /* rows of the batch */
@@ -172,7 +168,7 @@ struct vf_fifo {
     struct vf__fifo_known known[VF__FIFO_ROLES];
     struct vf__fifo_problem problems[VF__FIFO_ROLES];
     struct vf__keyed groups;
-    struct vf__fifo_array view_slots, views; /* uint32, struct vf__view: see fifo_keys.c */
+    struct vf__array view_slots, views;      /* uint32, struct vf__view: see fifo_keys.c */
     size_t view_key;                         /* the key column that they are of */
     size_t problem_key;                      /* the key column that problems[VF__FIFO_KEYS] is of */
     bool time_apart;                         /* a time column that is not the sort column was read */
@@ -181,22 +177,22 @@ struct vf_fifo {
     struct vf__replay replay;
 
     int64_t n_rows, n_trades;
-    struct vf__chains cells;     /* trades by group, and then what they give: see match/fifo.h, match/tape.h */
-    struct vf__fifo_array group; /* uint32: of the rows of the batch in hand, to take it back */
-    struct vf__fifo_array price; /* double: of all rows, then of the lots */
+    struct vf__chains cells; /* trades by group, and then what they give: see match/fifo.h, match/tape.h */
+    struct vf__array group; /* uint32: of the rows of the batch in hand, to take it back */
+    struct vf__array price; /* double: of all rows, then of the lots */
     struct vf__fifo_wide wide;
 
-    struct vf__fifo_array large; /* struct vf__u128: decimals beyond 62 bits */
+    struct vf__array large; /* struct vf__u128: decimals beyond 62 bits */
     size_t n_large;
 
     size_t n_lots, n_lot_rows; /* those of a quantity, and all that were given */
-    struct vf__fifo_array lot_group, lot_amount, lot_price; /* uint32, struct vf__fifo_lot, double */
+    struct vf__array lot_group, lot_amount, lot_price; /* uint32, struct vf__fifo_lot, double */
     struct vf__rests rests;
 
     int64_t rows_out;
-    struct vf__tapes tapes;       /* over the cells */
-    struct vf__fifo_array counts; /* uint32, by row of the batch that is being given */
-    struct vf__pieces pieces;     /* of that batch */
+    struct vf__tapes tapes;   /* over the cells */
+    struct vf__array counts;  /* uint32, by row of the batch that is being given */
+    struct vf__pieces pieces; /* of that batch */
 };
 
 static inline bool vf__fifo_timed(const struct vf_fifo *fifo) {
@@ -264,7 +260,5 @@ void vf__fifo_put_quantity(const struct vf_fifo *fifo, uint64_t quantity, void *
 
 /* A decimal as the word that cells and lots have for it: itself, or its place in fifo->large. */
 enum vf_status vf__fifo_decimal(struct vf_fifo *fifo, struct vf__u128 magnitude, uint64_t *out, struct vf_error *err);
-enum vf_status vf__fifo_grow(const struct vf_context *ctx, struct vf__fifo_array *array, size_t count,
-                             size_t size, struct vf_error *err);
 
 #endif

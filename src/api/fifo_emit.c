@@ -267,8 +267,8 @@ static enum vf_status find_pieces(struct vf_fifo *fifo, struct vf__fifo_readers 
                                   struct vf_error *err) {
     size_t n = (size_t)readers->n_rows;
     bool other;
-    enum vf_status status = vf__fifo_grow(&fifo->ctx, &fifo->counts, n, sizeof(uint32_t), err);
-    if (status == VF_OK) status = vf__fifo_grow(&fifo->ctx, &fifo->group, n, sizeof(uint32_t), err);
+    enum vf_status status = vf__array_grow(&fifo->ctx, &fifo->counts, n, sizeof(uint32_t), err);
+    if (status == VF_OK) status = vf__array_grow(&fifo->ctx, &fifo->group, n, sizeof(uint32_t), err);
     if (status == VF_OK) status = compare(fifo, readers, first_row, fifo->group.data, err);
     if (status == VF_OK)
         status = vf__pieces_read(&fifo->pieces, &fifo->tapes, fifo->group.data, n, (uint32_t)first_row,

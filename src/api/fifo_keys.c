@@ -19,7 +19,7 @@ static enum vf_status meet(struct vf_fifo *fifo, const struct vf__view *view, ui
     struct vf__keys *values = &fifo->groups.keys[fifo->view_key].values;
     enum vf_status status = vf__keys_add_bytes(values, text + 4, length, group, err);
     if (status == VF_OK)
-        status = vf__fifo_grow(&fifo->ctx, &fifo->views, (size_t)*group + 1, sizeof(struct vf__view), err);
+        status = vf__array_grow(&fifo->ctx, &fifo->views, (size_t)*group + 1, sizeof(struct vf__view), err);
     if (status != VF_OK) return status;
     ((struct vf__view *)fifo->views.data)[*group] = *view;
     if (slots[slot] != 0 && slots[slot + 1] == 0) slot++;
@@ -96,7 +96,7 @@ static enum vf_status read_ids(struct vf_fifo *fifo, size_t k, struct vf__reader
         size_t n_slots = ((size_t)1 << (64 - SHIFT)) + 1;
         void *slots = vf__zalloc(&fifo->ctx, n_slots, sizeof(uint32_t));
         if (slots == NULL) return vf__fail_memory(err, n_slots * sizeof(uint32_t));
-        fifo->view_slots = (struct vf__fifo_array){.data = slots, .capacity = n_slots};
+        fifo->view_slots = (struct vf__array){.data = slots, .capacity = n_slots};
         fifo->view_key = k;
     }
     if (reader->n_nulls != 0) status = vf__read_valid(reader, row, n, fifo->scratch->valid, &valid, err);
@@ -153,7 +153,7 @@ enum vf_status vf__fifo_keys_prepare(struct vf_fifo *fifo, const struct vf__read
     if (stale) {
         vf__free(&fifo->ctx, fifo->view_slots.data, fifo->view_slots.capacity, sizeof(uint32_t));
         vf__free(&fifo->ctx, fifo->views.data, fifo->views.capacity, sizeof(struct vf__view));
-        fifo->view_slots = fifo->views = (struct vf__fifo_array){0};
+        fifo->view_slots = fifo->views = (struct vf__array){0};
     }
     return vf__keyed_prepare(&fifo->groups, keys, n_keys, err);
 }

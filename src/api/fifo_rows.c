@@ -281,7 +281,7 @@ static bool sign_quantities(const double *numbers, const int64_t *integers, cons
 enum vf_status vf__fifo_decimal(struct vf_fifo *fifo, struct vf__u128 magnitude, uint64_t *out, struct vf_error *err) {
     *out = magnitude.low;
     if (magnitude.high == 0 && magnitude.low < VF__LARGE) return VF_OK;
-    enum vf_status status = vf__fifo_grow(&fifo->ctx, &fifo->large, fifo->n_large + 1, sizeof magnitude, err);
+    enum vf_status status = vf__array_grow(&fifo->ctx, &fifo->large, fifo->n_large + 1, sizeof magnitude, err);
     if (status != VF_OK) return status;
     ((struct vf__u128 *)fifo->large.data)[fifo->n_large] = magnitude;
     *out = fifo->n_large++ | VF__LARGE;

@@ -1,12 +1,12 @@
 /* Forward returns over Arrow columns: reads batches for the kernel, checks replays, and gives the columns.
    Not for looking prices up: src/mark does. */
-#include "mark/mark.h"
 #include "arrow/build.h"
 #include "arrow/keyed.h"
 #include "arrow/read.h"
-#include "base/replay.h"
-#include "base/turns.h"
 #include "mark/horizons.h"
+#include "mark/mark.h"
+#include "store/replay.h"
+#include "store/turns.h"
 
 #include <inttypes.h>
 #include <math.h>

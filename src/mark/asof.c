@@ -3,8 +3,8 @@
    walks two lists side by side there. */
 #include "mark/asof.h"
 
-#include "base/keys.h"
-#include "base/rows.h"
+#include "store/keys.h"
+#include "store/rows.h"
 
 #include <inttypes.h>
 

@@ -2,8 +2,8 @@
    puts the results where the cells were. Not for the look-up itself: src/mark/merge.c.
 
    A bench is as large as the largest group, so that what a group needs is in the cache while it is worked on. */
-#include "base/rows.h"
 #include "mark/mark.h"
+#include "store/rows.h"
 
 #include <stdatomic.h>
 

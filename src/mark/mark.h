@@ -4,9 +4,9 @@
 #ifndef VF_MARK_MARK_H
 #define VF_MARK_MARK_H
 
-#include "base/chains.h"
-#include "base/keys.h"
 #include "base/price.h"
+#include "store/chains.h"
+#include "store/keys.h"
 
 /* ---- rows: what is kept of them ------------------------------------------------------------------------ */
 

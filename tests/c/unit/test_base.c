@@ -1,8 +1,8 @@
 /* src/base by hand: memory, errors, checked arithmetic, bitmaps, key tables, row lists, threads.
    Not for replay.c, which test_fifo and test_mark exercise, and not for the allocator's failures (tests/c/fault). */
 #include "base/base.h"
-#include "base/keys.h"
-#include "base/rows.h"
+#include "store/keys.h"
+#include "store/rows.h"
 
 #include "check.h"
 

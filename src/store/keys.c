@@ -1,6 +1,6 @@
 /* Open addressing with linear probing over dense numbers; see keys.h.
    Not resistant to chosen keys: the data are the caller's own. */
-#include "base/keys.h"
+#include "store/keys.h"
 
 #define FIRST_SLOTS ((size_t)VF__SIZED(64, 2, 1 << 16))
 #define FIRST_SHIFT VF__SIZED(58, 63, 48)

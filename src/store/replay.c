@@ -1,6 +1,6 @@
 /* See replay.h. A row's word is mixed with its row number and added to its block's sum modulo 2^64, so that
    the cut into calls does not matter. Not for deciding what a row's word is. */
-#include "base/replay.h"
+#include "store/replay.h"
 
 /* Odd, and with no pattern: row numbers next to each other must not look alike to the mixer. */
 #define ROW_STEP UINT64_C(0x9e3779b97f4a7c15)

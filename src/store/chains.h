@@ -4,10 +4,10 @@
 
    A group's cells lie in blocks of 2, 2, 4, 8, ... MOST, MOST, ... cells, so that small groups waste little and a large
    one is read in long stretches. Behind each block stands a pointer to the next. */
-#ifndef VF_BASE_CHAINS_H
-#define VF_BASE_CHAINS_H
+#ifndef VF_STORE_CHAINS_H
+#define VF_STORE_CHAINS_H
 
-#include "base/slabs.h"
+#include "store/slabs.h"
 
 #define VF__CHAIN_BITS VF__SIZED(8, 1, 12)
 #define VF__CHAIN_MOST (UINT32_C(1) << VF__CHAIN_BITS)

@@ -1,7 +1,7 @@
 /* Keys to dense numbers: the n-th distinct key seen is n. One table for 64-bit keys, one for byte strings.
    Not a map with values: a caller keeps its values in arrays indexed by the dense number. */
-#ifndef VF_BASE_KEYS_H
-#define VF_BASE_KEYS_H
+#ifndef VF_STORE_KEYS_H
+#define VF_STORE_KEYS_H
 
 #include "base/base.h"
 

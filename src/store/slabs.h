@@ -1,7 +1,7 @@
 /* Memory that only grows, in pieces of any size, and is given back all at once. Not for several threads: each takes its
    own. */
-#ifndef VF_BASE_SLABS_H
-#define VF_BASE_SLABS_H
+#ifndef VF_STORE_SLABS_H
+#define VF_STORE_SLABS_H
 
 #include "base/base.h"
 

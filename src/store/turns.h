@@ -1,7 +1,7 @@
 /* A batch's rows in parts, each read and then kept: one part is read while the one before is kept.
    Not for what reading and keeping are. */
-#ifndef VF_BASE_TURNS_H
-#define VF_BASE_TURNS_H
+#ifndef VF_STORE_TURNS_H
+#define VF_STORE_TURNS_H
 
 #include "base/base.h"
 

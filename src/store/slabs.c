@@ -1,5 +1,5 @@
 /* See slabs.h. Not for giving a single piece back. */
-#include "base/slabs.h"
+#include "store/slabs.h"
 
 #define FIRST_SLAB ((size_t)VF__SIZED(1 << 16, 1 << 9, 1 << 20))
 /* Below what the default allocator gives huge pages to (memory.c): what lies here is walked in order, so it gains little,

@@ -1,7 +1,7 @@
 /* Lists of rows, put in time order.
    Not for the rows' values: a list holds row numbers only. */
-#ifndef VF_BASE_ROWS_H
-#define VF_BASE_ROWS_H
+#ifndef VF_STORE_ROWS_H
+#define VF_STORE_ROWS_H
 
 #include "base/base.h"
 

@@ -1,5 +1,5 @@
 /* See chains.h. Not for what a cell holds. */
-#include "base/chains.h"
+#include "store/chains.h"
 
 void vf__chains_init(struct vf__chains *chains, const struct vf_context *ctx, size_t stride) {
     *chains = (struct vf__chains){.ctx = *ctx, .stride = stride};

@@ -1,5 +1,5 @@
 /* See turns.h. Not for more than two hands: there is one thing to read and one to keep. */
-#include "base/turns.h"
+#include "store/turns.h"
 
 enum { KEEP, READ };
 

@@ -1,6 +1,6 @@
 /* See rows.h. Merge sort rather than radix: a day's rows come almost in order, and then a merge is one
    compare. Not for sorting values. */
-#include "base/rows.h"
+#include "store/rows.h"
 
 #define SMALL VF__SIZED(24, 1, 4096)
 

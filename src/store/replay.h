@@ -1,7 +1,7 @@
 /* Whether rows read a second time are the rows read first: a 64-bit sum for every 4096 rows, 2 bytes a
    thousand rows. Not a signature: it finds reordered, changed, missing and added rows, not a forger. */
-#ifndef VF_BASE_REPLAY_H
-#define VF_BASE_REPLAY_H
+#ifndef VF_STORE_REPLAY_H
+#define VF_STORE_REPLAY_H
 
 #include "base/base.h"
 

@@ -3,7 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "../check.h"
 
-#include "base/file.h"
+#include "files/file.h"
 
 #include <errno.h>
 #include <sys/wait.h>

@@ -1,7 +1,7 @@
 /* Files that are whole under their final name: written beside it, made durable, renamed.
    Not for what is in a file, and not for reading one. */
-#ifndef VF_BASE_FILE_H
-#define VF_BASE_FILE_H
+#ifndef VF_FILES_FILE_H
+#define VF_FILES_FILE_H
 
 #include "base/base.h"
 

@@ -1,10 +1,10 @@
 /* The operating system's files, as struct vf__io asks for them.
-   Not for retries or clean-up: src/base/file.c has those, once for every disk. */
+   Not for retries or clean-up: src/files/file.c has those, once for every disk. */
 #define _POSIX_C_SOURCE 200809L
 #if defined(__APPLE__)
 #define _DARWIN_C_SOURCE /* F_FULLFSYNC */
 #endif
-#include "base/file.h"
+#include "files/file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
    write a temporary file in the same folder, sync it, close it, rename it, sync the folder. Not for talking to the
    operating system: that is struct vf__io's part (disk.c, or a test's disk). */
 #define _POSIX_C_SOURCE 200809L
-#include "base/file.h"
+#include "files/file.h"
 
 #include <errno.h>
 #include <time.h>

@@ -1,7 +1,7 @@
 /* Names of temporary files, which say whose they are: ".NAME.HOST-PID-START-SERIAL.vftmp", so that what a killed process
    left behind can be told from what a live one is writing. Not for making or removing the files. */
 #define _POSIX_C_SOURCE 200809L
-#include "base/file.h"
+#include "files/file.h"
 
 #include <errno.h>
 #include <fcntl.h>

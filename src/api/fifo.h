@@ -3,9 +3,9 @@
 #ifndef VF_API_FIFO_H
 #define VF_API_FIFO_H
 
-#include "api/side.h"
 #include "arrow/keyed.h"
 #include "arrow/read.h"
+#include "base/side.h"
 #include "match/fifo.h"
 #include "match/pieces.h"
 #include "store/array.h"

@@ -1,8 +1,8 @@
 /* Element-wise helpers of returns over Arrow columns: the return between two prices, and the sign of a side.
    Not for looking prices up: src/api/asof.c and src/api/daily.c do. */
-#include "api/side.h"
 #include "arrow/build.h"
 #include "arrow/read.h"
+#include "base/side.h"
 #include "mark/daily.h"
 
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* When a value is a side that was listed: the same for FIFO and for signs. Not for columns of them: fifo_side.c, returns.c. */
-#ifndef VF_API_SIDE_H
-#define VF_API_SIDE_H
+#ifndef VF_BASE_SIDE_H
+#define VF_BASE_SIDE_H
 
 #include "base/base.h"
 

@@ -5,7 +5,7 @@
 
 #include "agg/groups.h"
 #include "agg/ops.h"
-#include "api/agg_text.h"
+#include "arrow/text_keys.h"
 
 #define VF__MOST_SHARDS ((size_t)256)
 

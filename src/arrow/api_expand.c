@@ -2,7 +2,7 @@
    Not for what the counts mean: vf_fifo_emit, or the caller, made them. */
 #include "arrow/build.h"
 #include "arrow/read.h"
-#include "match/repeat.h"
+#include "arrow/repeat.h"
 
 #define TASK_ROWS ((int64_t)VF__SIZED(1 << 16, 64, 1 << 24)) /* of output: whole words of every bitmap */
 

@@ -1,6 +1,6 @@
 /* See repeat.h. Most counts are 1 or 2, so four copies are written whatever the count, and the next row writes over
    what was too much: no branch to mispredict but for long rows. Not for deciding the counts. */
-#include "match/repeat.h"
+#include "arrow/repeat.h"
 
 struct wide {
     uint64_t low, high;

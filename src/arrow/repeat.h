@@ -1,7 +1,7 @@
 /* Repeats the values of rows by counts: what makes an expanded frame out of a frame and its pieces.
    Not for Arrow arrays: a kernel gets one stretch of rows and one stretch of output. */
-#ifndef VF_MATCH_REPEAT_H
-#define VF_MATCH_REPEAT_H
+#ifndef VF_ARROW_REPEAT_H
+#define VF_ARROW_REPEAT_H
 
 #include "base/base.h"
 

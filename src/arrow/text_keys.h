@@ -1,7 +1,7 @@
 /* Text keys of a group-by to dense numbers, at the speed of integers where texts are short or few.
    Not the general way (vf__read_keys): this one remembers the texts it met last, a thread. */
-#ifndef VF_API_AGG_TEXT_H
-#define VF_API_AGG_TEXT_H
+#ifndef VF_ARROW_TEXT_KEYS_H
+#define VF_ARROW_TEXT_KEYS_H
 
 #include "arrow/read.h"
 

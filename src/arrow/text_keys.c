@@ -1,6 +1,6 @@
-/* Short views by a cache of their bytes, dictionaries by a map of their indexes, the rest by hash; see agg_text.h.
+/* Short views by a cache of their bytes, dictionaries by a map of their indexes, the rest by hash; see text_keys.h.
    Not a place for text itself: that lies in the key table. */
-#include "api/agg_text.h"
+#include "arrow/text_keys.h"
 
 #define BLOCK VF__SIZED(512, 8, 8192)
 #define MAP_NULL 1u

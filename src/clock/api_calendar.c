@@ -1,11 +1,30 @@
 /* Calendars and columns: days in, days out, and dates however they are spelt.
-   Not for the calendar itself: src/clock/calendar.c. The clock of dated rows is in clock.c. */
+   Not for the calendar itself: calendar.c. The clock of dated rows is in api_dated.c. */
 #include "clock/calendar.h"
 
 #include "arrow/build.h"
 #include "arrow/read.h"
+#include "clock/calendar_text.h"
+#include "clock/dates.h"
 
 enum { BLOCK = VF__SIZED(1024, 8, 8192) };
+
+/* ---- from a text ---- */
+
+enum vf_status vf_calendar_open(const struct vf_context *ctx, const char *text, size_t length,
+                                struct vf_calendar **out, struct vf_error *err) {
+    struct vf_calendar *calendar = NULL;
+    if (text == NULL || out == NULL)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "the calendar's text is missing");
+    enum vf_status status = vf__calendar_new(ctx, &calendar, err);
+    if (status == VF_OK) status = vf__calendar_read(calendar, text, length, err);
+    if (status != VF_OK) {
+        vf_calendar_close(calendar);
+        return status;
+    }
+    *out = calendar;
+    return VF_OK;
+}
 
 /* ---- from days ---- */
 

@@ -1,7 +1,7 @@
 /* Columns of keys and times to a report on their order.
-   Not for the counting itself: src/clock/order.c has it. */
-#include "clock/order.h"
+   Not for the counting itself: order.c has it. */
 #include "arrow/read.h"
+#include "clock/order.h"
 
 enum { BLOCK = VF__SIZED(1024, 8, 4096) };
 

@@ -1,5 +1,5 @@
 /* Integers to doubles, without losing a digit.
-   Not for floats to integers: src/api/bin.c casts those that are near one. */
+   Not for floats to integers: api_bin.c casts those that are near one. */
 #include "arrow/build.h"
 #include "arrow/read.h"
 

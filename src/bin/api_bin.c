@@ -1,8 +1,8 @@
 /* Columns in, columns out for the element-wise kernels: bin numbers, near-integer casts, mids.
-   Not for their arithmetic: src/bin has it. */
-#include "bin/bin.h"
+   Not for their arithmetic: bin.c has it. */
 #include "arrow/build.h"
 #include "arrow/read.h"
+#include "bin/bin.h"
 
 #include <math.h>
 

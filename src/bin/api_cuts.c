@@ -1,8 +1,8 @@
 /* Quantile bins over Arrow columns: bin numbers between cuts, and the passes that find cuts at quantiles.
-   Not for bins of one width: src/api/bin.c. */
-#include "bin/cuts.h"
+   Not for bins of one width: api_bin.c. */
 #include "arrow/build.h"
 #include "arrow/read.h"
+#include "bin/cuts.h"
 
 #include <inttypes.h>
 #include <math.h>

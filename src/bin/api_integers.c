@@ -1,7 +1,7 @@
-/* Checked arithmetic of integer columns. Not for the arithmetic itself: src/bin/integers.c has it. */
-#include "bin/integers.h"
+/* Checked arithmetic of integer columns. Not for the arithmetic itself: integers.c has it. */
 #include "arrow/build.h"
 #include "arrow/read.h"
+#include "bin/integers.h"
 
 #include <inttypes.h>
 

@@ -27,11 +27,11 @@ TIME_LIMIT = 120  # seconds a test program may take, several times what the slow
 # Which tests are asked about a file, the one most likely to find something first.
 TESTS = {
     "src/arrow/repeat.c": ["test_expand", "test_fifo"],
+    "src/match/api_": ["test_fifo_columns", "test_fifo"],
     "src/match/": ["test_fifo", "test_fifo_columns", "test_fifo_replay", "test_expand"],
     "src/mark/asof.c": ["test_asof"],
     "src/mark/daily.c": ["test_daily"],
     "src/mark/": ["test_mark", "test_asof", "test_daily"],
-    "src/api/fifo": ["test_fifo_columns", "test_fifo"],
     "src/arrow/": ["test_arrow", "test_mark", "test_fifo_columns"],
     "src/bin/": ["test_bin"],
     "src/clock/": ["test_clock"],

@@ -1,7 +1,7 @@
 /* What the files of the FIFO's entry points share: the object, its side patterns, and how a batch is decoded.
    Not a public header, and not for the matching itself: src/match has that. */
-#ifndef VF_API_FIFO_H
-#define VF_API_FIFO_H
+#ifndef VF_MATCH_API_FIFO_H
+#define VF_MATCH_API_FIFO_H
 
 #include "arrow/keyed.h"
 #include "arrow/read.h"
@@ -168,7 +168,7 @@ struct vf_fifo {
     struct vf__fifo_known known[VF__FIFO_ROLES];
     struct vf__fifo_problem problems[VF__FIFO_ROLES];
     struct vf__keyed groups;
-    struct vf__array view_slots, views;      /* uint32, struct vf__view: see fifo_keys.c */
+    struct vf__array view_slots, views;      /* uint32, struct vf__view: see api_keys.c */
     size_t view_key;                         /* the key column that they are of */
     size_t problem_key;                      /* the key column that problems[VF__FIFO_KEYS] is of */
     bool time_apart;                         /* a time column that is not the sort column was read */
@@ -177,7 +177,7 @@ struct vf_fifo {
     struct vf__replay replay;
 
     int64_t n_rows, n_trades;
-    struct vf__chains cells; /* trades by group, and then what they give: see match/fifo.h, match/tape.h */
+    struct vf__chains cells; /* trades by group, and then what they give: see fifo.h, tape.h */
     struct vf__array group; /* uint32: of the rows of the batch in hand, to take it back */
     struct vf__array price; /* double: of all rows, then of the lots */
     struct vf__fifo_wide wide;

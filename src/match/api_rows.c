@@ -1,7 +1,7 @@
 /* Decodes batches for the FIFO: columns of any accepted type to one compact row, and what is wrong with it.
    Not for storing: rows go where the caller says, in learning as in replaying. */
-#include "api/fifo.h"
 #include "base/price.h"
+#include "match/api_fifo.h"
 
 #include <float.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 /* The FIFO's life: open, inventory, update, match, replay, close.
-   Not for decoding batches (fifo_rows.c), sides (fifo_side.c) or giving columns (fifo_emit.c). */
-#include "api/fifo.h"
+   Not for decoding batches (api_rows.c), sides (api_sides.c) or giving columns (api_emit.c). */
+#include "match/api_fifo.h"
 #include "base/price.h"
 
 #include <float.h>

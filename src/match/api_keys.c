@@ -1,6 +1,6 @@
 /* Which group a row belongs to, with a quick way for the symbols most day files have: string views of up to 12 bytes.
    Not a key table: a symbol seen for the first time gets its number from vf__keyed, as all others do. */
-#include "api/fifo.h"
+#include "match/api_fifo.h"
 
 #define SHIFT VF__SIZED(49, 62, 44) /* 2^15 slots, of the hash's upper bits */
 

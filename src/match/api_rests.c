@@ -1,6 +1,6 @@
-/* What is held at the end, as Arrow columns. Not for pieces: fifo_emit.c. */
-#include "api/fifo.h"
+/* What is held at the end, as Arrow columns. Not for pieces: api_emit.c. */
 #include "arrow/build.h"
+#include "match/api_fifo.h"
 
 #include <math.h>
 

@@ -1,6 +1,6 @@
 /* Which side a row is on: patterns against text, numbers and booleans, a block at a time. The case of ASCII letters does
-   not matter. Not for what a side does, nor for what looks like one and is not listed: fifo_doubt.c. */
-#include "api/fifo.h"
+   not matter. Not for what a side does, nor for what looks like one and is not listed: api_doubt.c. */
+#include "match/api_fifo.h"
 
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 /* Gives the pieces of a range of rows as Arrow columns, after comparing the rows read again.
-   Not for reading pieces: src/match/pieces.c does. */
-#include "api/fifo.h"
+   Not for reading pieces: pieces.c does. */
 #include "arrow/build.h"
+#include "match/api_fifo.h"
 
 #define FILL_ROWS ((int64_t)VF__SIZED(1 << 16, 8, 1 << 22)) /* pieces a filling task gives: whole bytes of every bitmap */
 

@@ -1,5 +1,5 @@
-/* What rows carry as a side that is not listed, and whether it looks like one. Not for which side a row is on: fifo_side.c. */
-#include "api/fifo.h"
+/* What rows carry as a side that is not listed, and whether it looks like one. Not for which side a row is on: api_sides.c. */
+#include "match/api_fifo.h"
 
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-/* When a value is a side that was listed: the same for FIFO and for signs. Not for columns of them: api_sides.c, returns.c. */
+/* When a value is a side that was listed: the same for FIFO and for signs. Not for columns of them: match/api_sides.c, mark/api_returns.c. */
 #ifndef VF_BASE_SIDE_H
 #define VF_BASE_SIDE_H
 

@@ -1,5 +1,5 @@
 /* Days' prices over Arrow columns: reads batches for the kernel, checks replays, and gives the columns.
-   Not for what a day is: src/mark/daily.c adds the rows up. */
+   Not for what a day is: daily.c adds the rows up. */
 #include "arrow/build.h"
 #include "arrow/keyed.h"
 #include "mark/daily.h"

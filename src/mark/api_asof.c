@@ -1,8 +1,8 @@
 /* As-of look-ups over Arrow columns: reads batches for the kernel and gives the rows found as uint32 columns.
-   Not for looking up, which src/mark/asof.c does, and not for gathering what the rows hold. */
-#include "mark/asof.h"
+   Not for looking up, which asof.c does, and not for gathering what the rows hold. */
 #include "arrow/build.h"
 #include "arrow/keyed.h"
+#include "mark/asof.h"
 #include "mark/horizons.h"
 
 #include <inttypes.h>

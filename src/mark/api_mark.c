@@ -1,5 +1,5 @@
 /* Forward returns over Arrow columns: reads batches for the kernel, checks replays, and gives the columns.
-   Not for looking prices up: src/mark does. */
+   Not for looking prices up: merge.c does. */
 #include "arrow/build.h"
 #include "arrow/keyed.h"
 #include "arrow/read.h"

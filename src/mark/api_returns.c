@@ -1,5 +1,5 @@
 /* Element-wise helpers of returns over Arrow columns: the return between two prices, and the sign of a side.
-   Not for looking prices up: src/api/asof.c and src/api/daily.c do. */
+   Not for looking prices up: api_asof.c and api_daily.c do. */
 #include "arrow/build.h"
 #include "arrow/read.h"
 #include "base/side.h"

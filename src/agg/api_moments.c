@@ -1,4 +1,4 @@
-/* Moments of stored states, row by row: where Arrow columns meet agg/moments.h.
+/* Moments of stored states, row by row: where Arrow columns meet moments.h.
    Not for grouping: each row is a cell that has its sums. */
 #include "agg/moments.h"
 #include "arrow/build.h"

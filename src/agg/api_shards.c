@@ -1,6 +1,6 @@
 /* Grouped aggregation: where Arrow columns meet groups and states, and where threads are fed and folded.
    Not for arithmetic on values, which is in agg/. */
-#include "api/agg.h"
+#include "agg/api_shards.h"
 
 #include "arrow/build.h"
 

@@ -1,7 +1,7 @@
 /* What an aggregation is, for the files of api/ that update it and that give what it holds.
    Not a kernel: groups and states are in agg/. */
-#ifndef VF_API_AGG_H
-#define VF_API_AGG_H
+#ifndef VF_AGG_API_SHARDS_H
+#define VF_AGG_API_SHARDS_H
 
 #include "agg/groups.h"
 #include "agg/ops.h"

@@ -1,6 +1,6 @@
 /* Gives the states of an aggregation as columns, to be stored and merged.
-   Not for finished values (agg.c), nor for what follows from stored states (moments.c). */
-#include "api/agg.h"
+   Not for finished values (api_finish.c), nor for what follows from stored states (api_moments.c). */
+#include "agg/api_shards.h"
 
 #include "arrow/build.h"
 

@@ -1,5 +1,5 @@
 /* Standard errors of clustered draws over Arrow columns.
-   Not for the arithmetic: src/agg/clusters.c has it. */
+   Not for the arithmetic: clusters.c has it. */
 #include "agg/clusters.h"
 #include "arrow/build.h"
 #include "arrow/read.h"

@@ -1,5 +1,5 @@
-/* What an aggregation is, for the files of api/ that update it and that give what it holds.
-   Not a kernel: groups and states are in agg/. */
+/* What an aggregation is, for the files that update it and that give what it holds: api_*.c.
+   Not a kernel: groups.h and states.h are. */
 #ifndef VF_AGG_API_SHARDS_H
 #define VF_AGG_API_SHARDS_H
 
@@ -33,7 +33,7 @@ struct scratch {
 };
 
 /* One thread's groups and states. Shard 0 knows every group, in order of first row; the others' states are moved
-   to it by fold(). */
+   to it by vf__agg_gather. */
 struct shard {
     bool open;
     struct vf__groups groups;
@@ -63,6 +63,47 @@ struct vf_agg {
     size_t n_shards;
     int64_t n_rows;
 };
+
+/* Keys and values. */
+static inline size_t vf__agg_columns(const struct vf_agg *agg) {
+    return agg->n_keys + agg->n_values;
+}
+
+/* ---- a thread's rows ---- */
+
+/* Of a shard in either state: one that is open already stays so, one that is not needs no closing. */
+void vf__shard_close(struct vf_agg *agg, struct shard *shard);
+enum vf_status vf__shard_open(struct vf_agg *agg, struct shard *shard, struct vf_error *err);
+
+/* Of vf__parallel's argument: rows for so many shards. */
+struct vf__shard_rows {
+    struct vf_agg *agg;
+    int64_t n_rows;
+    size_t n_shards;
+};
+
+/* The task of shard `index`: its share of the rows. What went wrong is in the shard. */
+void vf__shard_run(void *arg, size_t index);
+
+/* The batch's columns, read from their start. */
+void vf__shard_take_readers(struct vf_agg *agg, struct shard *shard);
+
+/* The groups of a block's rows, new ones included, to scratch.ids. */
+enum vf_status vf__shard_find(struct vf_agg *agg, struct shard *shard, int64_t row, int64_t n,
+                              struct vf_error *err);
+
+/* ---- all of them ---- */
+
+/* The numbers in shard 0 of groups [first, end) of `from`; those it has not got are added in that order. */
+enum vf_status vf__agg_map_groups(struct vf_agg *agg, const struct shard *from, size_t first, size_t end,
+                                  uint32_t *numbers, struct vf_error *err);
+
+/* Tells shard 0 of the groups that a shard met first. In order of the shards, which took the rows in order: so
+   groups are numbered by first row, whatever the threads. */
+enum vf_status vf__agg_register_groups(struct vf_agg *agg, struct shard *shard, struct vf_error *err);
+
+/* VF_ERROR_STATE after an update or a merge that broke off. */
+enum vf_status vf__agg_check_usable(const struct vf_agg *agg, struct vf_error *err);
 
 /* Every state in shard 0. VF_ERROR_STATE where that cannot be: nothing was seen yet, or an update broke off. */
 enum vf_status vf__agg_gather(struct vf_agg *agg, struct vf_error *err);

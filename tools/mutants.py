@@ -35,7 +35,7 @@ TESTS = {
     "src/arrow/": ["test_arrow", "test_mark", "test_fifo_columns"],
     "src/bin/": ["test_bin"],
     "src/clock/": ["test_clock"],
-    "src/agg/cube_": ["test_cube"],
+    "src/cube/": ["test_cube"],
     "src/agg/": ["test_states", "test_agg", "test_cube"],
 }
 MUTANT = re.compile(
@@ -197,7 +197,7 @@ def main() -> int:
     seconds = time.monotonic() - start
     print(f"{len(results) - len(lived)} of {len(results)} mutants killed, in {seconds:.0f} s")
     if not chosen.names:
-        layers = ("match", "mark", "agg")
+        layers = ("match", "mark", "agg", "cube")
         rows = [
             {
                 "what": f"mutants of src/{layer} killed",

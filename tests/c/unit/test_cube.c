@@ -2,8 +2,8 @@
    bit against exact accumulators; parts taken out and attached again, whole and damaged. Not the N-th-malloc loop. */
 #include "../check.h"
 
-#include "agg/cube.h"
 #include "agg/fsum.h"
+#include "cube/cube.h"
 
 static uint64_t random_state = UINT64_C(0x2545f4914f6cdd1d);
 static uint64_t random_bits(void) {

@@ -1,6 +1,6 @@
 /* Minima, maxima, firsts, lasts and products of a cube: what cannot be taken back out of a sum.
    Not for finding the cells, which the layouts do. */
-#include "agg/cube.h"
+#include "cube/cube.h"
 
 #include <math.h>
 

@@ -1,6 +1,6 @@
 /* The arrays of a cube: allocated, released, and brought into the order of the sparse layout.
-   Not for reading them: cube_dense.c and cube_sparse.c do. */
-#include "agg/cube.h"
+   Not for reading them: dense.c and sparse.c do. */
+#include "cube/cube.h"
 
 #define ZERO_BYTES ((size_t)16 << 20) /* of one thread's piece */
 

@@ -1,6 +1,6 @@
 /* The sparse layout: only cells that hold something, sorted, and in each its dates with running sums.
    Not for cubes that fit densely: a query here looks at every cell. */
-#include "agg/cube.h"
+#include "cube/cube.h"
 
 /* ---- sorting ------------------------------------------------------------------------------------------------------- */
 

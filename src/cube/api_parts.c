@@ -1,6 +1,6 @@
 /* A cube as flat columns that a file can hold, and a cube over such columns, where they lie.
    Not for files: whoever calls brings and takes Arrow columns. */
-#include "api/cube.h"
+#include "cube/api_cube.h"
 
 #include "arrow/build.h"
 

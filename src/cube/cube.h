@@ -1,7 +1,7 @@
 /* An N-d array of states with running sums along every axis: what a brush or a pivot is read from.
    Not for names, types or Arrow, and not for metrics: positions and plain numbers only. */
-#ifndef VF_AGG_CUBE_H
-#define VF_AGG_CUBE_H
+#ifndef VF_CUBE_CUBE_H
+#define VF_CUBE_CUBE_H
 
 #include "agg/fixed.h"
 #include "store/keys.h"

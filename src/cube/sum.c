@@ -1,6 +1,6 @@
 /* The long integers that a cube's sums are kept in: their widths, values in, and one rounding out.
-   Not for where they stand: cube_dense.c and cube_sparse.c have the layouts. */
-#include "agg/cube.h"
+   Not for where they stand: dense.c and sparse.c have the layouts. */
+#include "cube/cube.h"
 
 #include <float.h>
 #include <limits.h>

@@ -1,6 +1,6 @@
 /* The dense layout: running sums along every axis, so that a box of any size costs two reads an axis.
-   Not for choosing a layout, which api/cube.c does. */
-#include "agg/cube.h"
+   Not for choosing a layout, which api_build.c does. */
+#include "cube/cube.h"
 
 #define BLOCK_CELLS ((size_t)1 << 14) /* of one thread's piece of the sum along axis 0 */
 #define AHEAD 3                       /* cells between the fetch of their corners and their use */

@@ -1,6 +1,6 @@
 /* A cube is asked: what counts, which axes stay, which states, and columns of the answer.
-   Not for adding up: agg/cube_dense.c and agg/cube_sparse.c do that. */
-#include "api/cube.h"
+   Not for adding up: dense.c and sparse.c do that. */
+#include "cube/api_cube.h"
 
 #include "agg/states.h"
 #include "arrow/build.h"

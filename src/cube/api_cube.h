@@ -1,12 +1,16 @@
 /* The cube's object, shared by the files that make, ask and store it.
-   Not for arithmetic, which is in agg/. */
-#ifndef VF_API_CUBE_H
-#define VF_API_CUBE_H
+   Not for arithmetic: cube.h. */
+#ifndef VF_CUBE_API_CUBE_H
+#define VF_CUBE_API_CUBE_H
 
-#include "agg/cube.h"
 #include "arrow/read.h"
+#include "cube/cube.h"
 
 #include <stdatomic.h>
+
+/* Rows that threads share out: starting one costs more than a few thousand rows. */
+#define VF__CUBE_BLOCK ((int64_t)VF__SIZED(32768, 16, 1 << 16))
+#define VF__CUBE_KEY_BYTES sizeof(struct vf__cube_key)
 
 /* How a state's values lie in int64. */
 enum vf__cube_value {
@@ -80,6 +84,9 @@ enum vf_status vf__cube_new(const struct vf_context *ctx, size_t n_axes, const s
 enum vf__cube_scan_kind vf__cube_scan_of(const struct vf__cube_state *state);
 /* The record's pieces from its sums' widths and offsets. */
 enum vf_status vf__cube_set_pieces(struct vf_cube *cube, struct vf_error *err);
+/* VF_ERROR_STATE unless the cube is in that phase, which is the one for `verb`. */
+enum vf_status vf__cube_check_phase(const struct vf_cube *cube, enum vf__cube_phase phase, const char *verb,
+                                    struct vf_error *err);
 /* VF_ERROR_STATE unless the cube is finished. */
 enum vf_status vf__cube_check_ready(const struct vf_cube *cube, struct vf_error *err);
 

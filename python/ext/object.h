@@ -18,8 +18,8 @@
                                .slots = noun##_slots}
 
 /* All of them, which add_objects puts into the module. */
-extern PyType_Spec fifo_spec, mark_spec, agg_spec;         /* core_objects.c */
-extern PyType_Spec asof_spec, daily_spec, quantiles_spec; /* core_returns.c */
+extern PyType_Spec fifo_spec, mark_spec, agg_spec;         /* core_fifo.c */
+extern PyType_Spec asof_spec, daily_spec, quantiles_spec; /* core_asof.c */
 extern PyType_Spec calendar_spec, cube_spec, file_spec, order_spec;
 int add_objects(PyObject *module);
 

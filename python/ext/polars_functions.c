@@ -1,128 +1,11 @@
-/* The Polars expression plugin: each function as Polars' C ABI (version 0.1) wants it, over the public C API.
-   Not for Python: nothing here touches the interpreter, so Polars may call it from any thread.
-   ABI: crates/polars-ffi/src/version_0.rs and crates/polars-plan/src/dsl/.../plugin.rs of Polars. */
-#include "kwargs.h"
-#include "memory.h"
+/* The functions of the Polars expression plugin, each over the public C API: arguments read, the library called, the type of
+   what is given told. Not for how Polars calls: polars_abi.h. */
+#include "polars_abi.h"
 #include "tally.h"
 
-#include "arrow/build.h"
 #include "base/base.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-
-struct SeriesExport {
-    struct ArrowSchema *field;
-    struct ArrowArray **arrays;
-    size_t len;
-    void (*release)(struct SeriesExport *);
-    void *private_data;
-};
-
-#define EXPORT __attribute__((visibility("default")))
-
-/* ---- errors: text per thread, as the ABI asks ---- */
-
-static _Thread_local char last_error[768];
-
-EXPORT const char *_polars_plugin_get_last_error_message(void);
-EXPORT const char *_polars_plugin_get_last_error_message(void) {
-    return last_error;
-}
-
-EXPORT uint32_t _polars_plugin_get_version(void);
-EXPORT uint32_t _polars_plugin_get_version(void) {
-    return (0u << 16) | 1u;
-}
-
-/* The face turns "message [vizflow:STATUS:row:count:column]" back into its own exception. */
-static void keep_error(const struct vf_error *err) {
-    (void)snprintf(last_error, sizeof last_error, "%s [vizflow:%s:%lld:%lld:%s]", err->message,
-                   vf_status_name(err->code), (long long)err->row, (long long)err->count, err->column);
-}
-
-/* ---- series in and out ---- */
-
-static struct vf_series view(const struct SeriesExport *in) {
-    return (struct vf_series){
-        .schema = in->field, .chunks = (const struct ArrowArray *const *)in->arrays, .n_chunks = in->len};
-}
-
-static void release_inputs(struct SeriesExport *in, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        for (size_t c = 0; c < in[i].len; c++)
-            if (in[i].arrays[c]->release != NULL) in[i].arrays[c]->release(in[i].arrays[c]);
-        if (in[i].release != NULL) in[i].release(&in[i]);
-    }
-}
-
-struct exported {
-    struct vf_column column;
-    struct ArrowArray *chunk;
-};
-
-/* Polars has bit-copied the array by now and owns its contents; the schema is still ours. */
-static void release_export(struct SeriesExport *out) {
-    struct exported *own = out->private_data;
-    if (own == NULL) return;
-    if (own->column.schema.release != NULL) own->column.schema.release(&own->column.schema);
-    free(own);
-    out->private_data = NULL;
-    out->release = NULL;
-}
-
-static enum vf_status give(struct vf_column *column, struct SeriesExport *out, struct vf_error *err) {
-    struct exported *own = malloc(sizeof *own);
-    if (own == NULL) return vf__fail_memory(err, sizeof *own);
-    own->column = *column;
-    own->chunk = &own->column.array;
-    *out = (struct SeriesExport){.field = &own->column.schema,
-                                 .arrays = &own->chunk,
-                                 .len = 1,
-                                 .release = release_export,
-                                 .private_data = own};
-    return VF_OK;
-}
-
-#define INPUTS_MAX 12
-
-typedef enum vf_status compute(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
-                               struct vf_column *out, struct vf_error *err);
-
-static void call(compute *function, size_t n_wanted, struct SeriesExport *in, size_t n, const uint8_t *data,
-                 size_t length, struct SeriesExport *out) {
-    struct vf_error err = {0};
-    struct kwargs kwargs;
-    struct vf_series series[INPUTS_MAX];
-    struct vf_column column = {0};
-    enum vf_status status = kwargs_read(data, length, &kwargs, &err);
-    if (status == VF_OK && n != n_wanted)
-        status = vf__fail(&err, VF_ERROR_ARGUMENT, NULL, -1, "%zu columns were given, %zu are needed", n,
-                          n_wanted);
-    if (status == VF_OK) {
-        for (size_t i = 0; i < n; i++)
-            series[i] = view(&in[i]);
-        status = function(series, n, &kwargs, &column, &err);
-    }
-    if (status == VF_OK) {
-        status = give(&column, out, &err);
-        if (status != VF_OK) vf_column_release(&column);
-    }
-    if (status != VF_OK) keep_error(&err);
-    release_inputs(in, n);
-}
-
-/* Single-threaded: Polars already runs a call a morsel. */
-static struct vf_context one_thread(void) {
-    return extension_context(1);
-}
-
-static void give_field(const struct ArrowSchema *in, size_t n, const char *format, struct ArrowSchema *out) {
-    struct vf_error err = {0};
-    struct vf_context ctx = one_thread();
-    if (vf__schema_new(&ctx, format, n > 0 && in[0].name != NULL ? in[0].name : "", out, &err) != VF_OK)
-        keep_error(&err);
-}
 
 /* ---- the functions ---- */
 
@@ -322,23 +205,6 @@ MOMENT(state_std, VF_MOMENT_STD)
 MOMENT(state_cov, VF_MOMENT_COV)
 MOMENT(state_corr, VF_MOMENT_CORR)
 MOMENT(state_product, VF_MOMENT_PRODUCT)
-
-#define PLUGIN(function, n_inputs)                                                                           \
-    EXPORT void _polars_plugin_##function(struct SeriesExport *in, size_t n, const uint8_t *kwargs,          \
-                                          size_t length, struct SeriesExport *out, void *context);           \
-    EXPORT void _polars_plugin_##function(struct SeriesExport *in, size_t n, const uint8_t *kwargs,          \
-                                          size_t length, struct SeriesExport *out, void *context) {          \
-        (void)context;                                                                                       \
-        call(function, n_inputs, in, n, kwargs, length, out);                                                \
-    }                                                                                                        \
-    EXPORT void _polars_plugin_field_##function(const struct ArrowSchema *in, size_t n,                      \
-                                                struct ArrowSchema *out, const uint8_t *kwargs,              \
-                                                size_t length)
-
-#define PLUGIN_FIELD(function)                                                                               \
-    EXPORT void _polars_plugin_field_##function(const struct ArrowSchema *in, size_t n,                      \
-                                                struct ArrowSchema *out, const uint8_t *kwargs,              \
-                                                size_t length)
 
 static void elapsed_field(const struct ArrowSchema *in, size_t n, struct ArrowSchema *out,
                           const uint8_t *kwargs, size_t length) {

@@ -1,7 +1,7 @@
 /* The reader of pickled keyword arguments: what Python 3 pickles is read, all else is refused, and no bytes at all make
    it read past the end. Not for the plugin's functions. The bytes are pickle.dumps(..., protocol=5) of the objects
    named beside them. */
-#include "../../../python/ext/kwargs.c"
+#include "../../../../python/ext/kwargs.c"
 
 #include "check.h"
 

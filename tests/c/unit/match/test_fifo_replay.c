@@ -1,6 +1,6 @@
 /* The FIFO read a second time: rows with far more pieces than rows usually have, rows that are not those that were
    learnt, and calls that are made again after they failed. Not for what the pieces are: test_fifo.c has that. */
-#include "../check.h"
+#include "check.h"
 
 enum { N = 6000 };
 

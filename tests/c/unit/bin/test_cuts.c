@@ -1,6 +1,6 @@
 /* Quantile cuts against a sort, and bin numbers against a scan of the cuts.
    Not for running out of memory: tests/c/fault/test_returns_faults.c does that. */
-#include "../check.h"
+#include "check.h"
 
 enum { MAX_N = 5000, MAX_BINS = 40 };
 

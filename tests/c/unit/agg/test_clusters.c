@@ -1,6 +1,6 @@
 /* Errors of clustered draws against their formula, in every order and with every kind of bad row.
    Not for running out of memory: tests/c/fault/test_clusters_faults.c does that. */
-#include "../check.h"
+#include "check.h"
 
 enum { N = 6000, GROUPS = 7 };
 

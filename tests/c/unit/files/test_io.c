@@ -1,7 +1,7 @@
 /* Each operation that saving a file asks of the system, refused in every way that systems have: what is tried again, what is
    taken as it is, and what is said. And the memory of large blocks. Not for what a disk then holds: test_file.c has that. */
 #define _POSIX_C_SOURCE 200809L
-#include "../check.h"
+#include "check.h"
 
 #include "files/file.h"
 

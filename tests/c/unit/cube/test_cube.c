@@ -1,6 +1,6 @@
 /* The cube: random cubes against a plain loop over their rows, both layouts, with every kind of state; sums to the last
    bit against exact accumulators; parts taken out and attached again, whole and damaged. Not the N-th-malloc loop. */
-#include "../check.h"
+#include "check.h"
 
 #include "agg/fsum.h"
 #include "cube/cube.h"

@@ -1,6 +1,6 @@
 /* Days' prices, returns to the close, price returns and signs of sides, by hand.
    Not for running out of memory: tests/c/fault/test_returns_faults.c does that. */
-#include "../check.h"
+#include "check.h"
 
 #define S INT64_C(1000000000)
 

@@ -1,6 +1,6 @@
 /* vf_column_expand against the plain loop "value i, counts[i] times", for every type and cut into chunks.
    Not for memory faults nor for who calls it. */
-#include "../check.h"
+#include "check.h"
 
 #define ROWS 700
 #define MAX_TOTAL 200000

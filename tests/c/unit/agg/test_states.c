@@ -1,6 +1,6 @@
 /* States that are stored and merged, and what follows from them: by hand, and against sums in another order.
    Not for grouping, which test_agg.c has. */
-#include "../check.h"
+#include "check.h"
 
 #include <float.h>
 #include <math.h>

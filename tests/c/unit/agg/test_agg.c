@@ -1,6 +1,6 @@
 /* Grouped aggregation: cases by hand, an exact oracle for float sums, and that order, cuts, threads and merge trees
    change no bit. Not the N-th-malloc loop, which is in fault/. */
-#include "../check.h"
+#include "check.h"
 
 #include "agg/fsum.h"
 #include "agg/groups.h"

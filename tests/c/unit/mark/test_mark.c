@@ -1,6 +1,6 @@
 /* Forward returns: cases by hand, and random frames against a look-up that scans all rows for each.
    Not for running out of memory: tests/c/fault/test_mark_faults.c does that. */
-#include "../check.h"
+#include "check.h"
 
 #define S INT64_C(1000000000)
 #define MAX_ROWS 40000

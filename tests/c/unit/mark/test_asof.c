@@ -1,6 +1,6 @@
 /* As-of look-ups: cases by hand, and random frames against a look-up that scans all observations for each row.
    Not for running out of memory: tests/c/fault/test_returns_faults.c does that. */
-#include "../check.h"
+#include "check.h"
 
 #define S INT64_C(1000000000)
 #define MAX_ROWS 60000

@@ -1,4 +1,4 @@
-/* src/base by hand: memory, errors, checked arithmetic, bitmaps, key tables, row lists, threads.
+/* src/base and src/store by hand: memory, errors, checked arithmetic, bitmaps, key tables, row lists, threads.
    Not for replay.c, which test_fifo and test_mark exercise, and not for the allocator's failures (tests/c/fault). */
 #include "base/base.h"
 #include "store/keys.h"

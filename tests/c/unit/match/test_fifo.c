@@ -1,6 +1,6 @@
 /* The FIFO against cases worked out by hand, and against a plain queue a symbol on pseudo-random days.
    Not for memory faults (tests/c/fault) nor for speed. */
-#include "../check.h"
+#include "check.h"
 
 #define MAX_OUT 60000
 #define ALL_COLUMNS ((1u << VF_FIFO_N_COLUMNS) - 1)

@@ -1,7 +1,7 @@
 /* The FIFO's columns in every form that Arrow has for them: the same rows give the same pieces, whether sides and symbols
    come as numbers, texts, views or dictionaries, and however they are cut. And what is refused of them, of the inventory
    and of options. Not for matching, which test_fifo.c has. */
-#include "../check.h"
+#include "check.h"
 
 enum { N = 6000, ALL = (1 << VF_FIFO_N_COLUMNS) - 1 };
 

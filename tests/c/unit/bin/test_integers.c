@@ -1,5 +1,5 @@
 /* Checked arithmetic of integer columns: every operation, at the ends of int64, with nulls, conditions, one row for all. */
-#include "../check.h"
+#include "check.h"
 
 static struct check_column a, b, w;
 static struct vf_column out;

@@ -1,6 +1,6 @@
 /* The extension's allocator: whatever grows or shrinks over the size from which blocks are Polars', each side gets back
    what it gave, told the same size, and a refusal keeps the block. Not for Polars' allocator itself. */
-#include "../../../python/ext/memory.c"
+#include "../../../../python/ext/memory.c"
 
 #include "check.h"
 

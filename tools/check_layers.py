@@ -1,8 +1,8 @@
-"""Check the layers of src/: no file includes upwards or sideways or in a circle, only files called api_* see Arrow, and each
-opens by saying what it is for and not for.
+"""Check the layers of src/: who includes whom, and that each file opens by saying what it is for and not for.
 
-Not a parser of C: it reads `#include` lines and the comment at a file's top. Run it as `python3 tools/check_layers.py`;
-it prints one line a fault and exits 1 when there are any.
+No file includes upwards, sideways or in a circle, and above arrow/ only files called api_* see Arrow. Not a parser
+of C: it reads `#include` lines and the comment at a file's top. Run it as `python3 tools/check_layers.py`; it prints
+one line a fault and exits 1 when there are any.
 """
 
 import re
@@ -30,7 +30,9 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
                     seen.add(after)
                     todo.append(after)
         reach[start] = seen
-    found = {frozenset({other for other in reach[one] if one in reach[other]}) for one in graph if one in reach[one]}
+    found = {
+        frozenset({other for other in reach[one] if one in reach.get(other, ())}) for one in graph if one in reach[one]
+    }
     return sorted(sorted(circle) for circle in found)
 
 

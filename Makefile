@@ -62,7 +62,7 @@ quick: dev ## the quick set, on all cores: well under a minute
 format: setup ## ruff's format over all Python
 	@$(VENV)/bin/ruff format --quiet python tests bench tools examples docs
 
-$(C_BUILD)/.built: $(SOURCES) $(wildcard tests/c/*.h tests/c/*/*.c bench/kernels/*.c)
+$(C_BUILD)/.built: $(SOURCES) $(wildcard tests/c/*.h tests/c/*/*.c tests/c/unit/*/*.c bench/kernels/*.c)
 	@cmake -S . -B $(C_BUILD) -DVIZFLOW_BUILD_TESTS=ON -DVIZFLOW_WERROR=ON > /dev/null
 	@cmake --build $(C_BUILD) --parallel 2
 	@touch $@

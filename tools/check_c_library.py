@@ -27,7 +27,7 @@ PREFIX = {"shared": BUILD / "install", "static": BUILD / "install-static"}
 LIMITS = ROOT / "tests" / "package" / "limits.txt"
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples" / "c").glob("*.c"))
 OF_EXTENSION = {"test_kwargs.c", "test_memory.c"}
-UNIT_TESTS = sorted(p for p in (ROOT / "tests" / "c" / "unit").glob("test_*.c") if p.name not in OF_EXTENSION)
+UNIT_TESTS = sorted(p for p in (ROOT / "tests" / "c" / "unit").rglob("test_*.c") if p.name not in OF_EXTENSION)
 STANDARDS = {"gcc": ["c99", "c11", "c17"], "clang": ["c99", "c11", "c17"],
              "g++": ["c++11", "c++17", "c++20"], "clang++": ["c++11", "c++17", "c++20"]}  # fmt: skip
 CC = os.environ.get("CC", "cc")

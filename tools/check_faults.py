@@ -58,7 +58,7 @@ def header(names: list[str]) -> str:
     """Write the header that notes which function was entered last."""
     lines = [
         "/* Made by tools/check_faults.py. */",
-        '#include "base/file.h"',
+        '#include "files/file.h"',
         "#include <stdatomic.h>",
         "#include <stdio.h>",
         "#include <stdlib.h>",

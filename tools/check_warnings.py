@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wvla", "-Werror"]
-INCLUDES = [f"-I{ROOT / part}" for part in ("include", "src", "tests/c", "tests/c/unit")]
+INCLUDES = [f"-I{ROOT / part}" for part in ("include", "src", "tests/c")]
 COMPILERS = {
     "gcc": ["gcc"],
     "clang": ["clang"],

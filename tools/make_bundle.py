@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src"
 PUBLIC = "vizflow/vizflow.h"
-LAYERS = ["base", "arrow", "clock", "match", "mark", "bin", "agg", "api"]
+LAYERS = ["base", "store", "files", "arrow", "clock", "match", "mark", "bin", "agg", "cube"]
 
 TOP = """\
 /* VizFlow {version} in one file: {count} files of src/, put together by tools/make_bundle.py. Not for changing: each

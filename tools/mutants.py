@@ -26,16 +26,16 @@ TIME_LIMIT = 120  # seconds a test program may take, several times what the slow
 
 # Which tests are asked about a file, the one most likely to find something first.
 TESTS = {
-    "src/match/repeat.c": ["test_expand", "test_fifo"],
+    "src/arrow/repeat.c": ["test_expand", "test_fifo"],
+    "src/match/api_": ["test_fifo_columns", "test_fifo"],
     "src/match/": ["test_fifo", "test_fifo_columns", "test_fifo_replay", "test_expand"],
     "src/mark/asof.c": ["test_asof"],
     "src/mark/daily.c": ["test_daily"],
     "src/mark/": ["test_mark", "test_asof", "test_daily"],
-    "src/api/fifo": ["test_fifo_columns", "test_fifo"],
     "src/arrow/": ["test_arrow", "test_mark", "test_fifo_columns"],
     "src/bin/": ["test_bin"],
     "src/clock/": ["test_clock"],
-    "src/agg/cube_": ["test_cube"],
+    "src/cube/": ["test_cube"],
     "src/agg/": ["test_states", "test_agg", "test_cube"],
 }
 MUTANT = re.compile(
@@ -197,7 +197,7 @@ def main() -> int:
     seconds = time.monotonic() - start
     print(f"{len(results) - len(lived)} of {len(results)} mutants killed, in {seconds:.0f} s")
     if not chosen.names:
-        layers = ("match", "mark", "agg")
+        layers = ("match", "mark", "agg", "cube")
         rows = [
             {
                 "what": f"mutants of src/{layer} killed",

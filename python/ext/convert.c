@@ -1,12 +1,26 @@
 /* See convert.h. Everything that owns Arrow memory here frees it without the interpreter, because Polars
    drops columns from its own threads. */
-#include "object.h"
+#include "convert.h"
 
 #include "arrow/build.h"
 #include "base/base.h"
 
 #include <errno.h>
 #include <stdlib.h>
+
+/* ---- objects ---- */
+
+void *allocate_object(PyTypeObject *type) {
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    return allocate(type, 0);
+}
+
+void free_object(PyObject *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(self);
+    Py_DECREF(type);
+}
 
 /* ---- errors ---- */
 

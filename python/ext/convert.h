@@ -8,6 +8,10 @@
 
 #include "vizflow/vizflow.h"
 
+/* A zeroed object of a heap type, and tp_dealloc's last step. */
+void *allocate_object(PyTypeObject *type);
+void free_object(PyObject *self);
+
 /* A column taken from Python; owns its chunks. */
 struct column_in {
     struct vf_series series;

@@ -1,5 +1,5 @@
 /* The CPython module vizflow._core: functions over single columns and scalars, and the module itself.
-   Not for objects with a life of their own: core_objects.c has Fifo, Mark and Agg. */
+   Not for objects with a life of their own: core_*.c have those. */
 #include "object.h"
 #include "kwargs.h"
 #include "memory.h"

@@ -13,18 +13,6 @@ int add_objects(PyObject *module) {
     return 0;
 }
 
-void *allocate_object(PyTypeObject *type) {
-    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    return allocate(type, 0);
-}
-
-void free_object(PyObject *self) {
-    PyTypeObject *type = Py_TYPE(self);
-    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
-    release(self);
-    Py_DECREF(type);
-}
-
 PyObject *opened(void *self, enum vf_status status, const struct vf_error *err) {
     if (status == VF_OK) return self;
     Py_DECREF((PyObject *)self);

@@ -18,14 +18,9 @@
                                .slots = noun##_slots}
 
 /* All of them, which add_objects puts into the module. */
-extern PyType_Spec fifo_spec, mark_spec, agg_spec;         /* core_objects.c */
-extern PyType_Spec asof_spec, daily_spec, quantiles_spec; /* core_returns.c */
+extern PyType_Spec fifo_spec, mark_spec, agg_spec, asof_spec, daily_spec, quantiles_spec;
 extern PyType_Spec calendar_spec, cube_spec, file_spec, order_spec;
 int add_objects(PyObject *module);
-
-/* A zeroed object of a heap type, and tp_dealloc's last step. */
-void *allocate_object(PyTypeObject *type);
-void free_object(PyObject *self);
 
 /* tp_new's last step: self, or on an error its exception; takes self. */
 PyObject *opened(void *self, enum vf_status status, const struct vf_error *err);

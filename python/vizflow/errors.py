@@ -109,7 +109,7 @@ _BY_STATUS: dict[str, type[Error]] = {
     "ERROR_RANGE": CalendarRangeError,
 }
 
-# What python/ext/polars_plugin.c puts behind a message on its way through Polars.
+# What python/ext/polars_abi.c puts behind a message on its way through Polars.
 _MARK = re.compile(r"(?:the plugin failed with message: )?(.*) \[vizflow:(\w+):(-?\d+):(-?\d+):([^\n]*)\]", re.DOTALL)
 
 

@@ -1,5 +1,5 @@
 /* Standard errors from clustered draws.
-   Not for reading columns: src/api/clusters.c does that. */
+   Not for reading columns: src/agg/api_clusters.c does that. */
 #include "agg/clusters.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 /* Decodes Arrow arrays into plain ones, chunk by chunk; see read.h. Not for trusting them: every length, offset and
    index that comes from outside is checked here, so that no kernel has to. */
-#include "arrow/read.h"
+#include "arrow/read_pieces.h"
 #include "base/price.h"
 
 #include <float.h>
@@ -111,13 +111,7 @@ enum vf_status vf__readers_open(struct vf__reader *readers, const struct vf_seri
 
 /* ---- walking the chunks ---- */
 
-/* The piece of [row, row + n) that lies in one chunk: `start` counts within the chunk, before its offset. */
-struct piece {
-    const struct ArrowArray *array;
-    int64_t start, n;
-};
-
-static struct piece next_piece(struct vf__reader *reader, int64_t row, int64_t n) {
+struct vf__piece vf__next_piece(struct vf__reader *reader, int64_t row, int64_t n) {
     if (row < reader->chunk_start) {
         reader->chunk = 0;
         reader->chunk_start = 0;
@@ -127,15 +121,15 @@ static struct piece next_piece(struct vf__reader *reader, int64_t row, int64_t n
         int64_t start = row - reader->chunk_start;
         if (start < array->length) {
             int64_t room = array->length - start;
-            return (struct piece){.array = array, .start = start, .n = n < room ? n : room};
+            return (struct vf__piece){.array = array, .start = start, .n = n < room ? n : room};
         }
         reader->chunk_start += array->length;
         reader->chunk++;
     }
 }
 
-static enum vf_status check_range(const struct vf__reader *reader, int64_t row, int64_t n,
-                                  struct vf_error *err) {
+enum vf_status vf__check_range(const struct vf__reader *reader, int64_t row, int64_t n,
+                               struct vf_error *err) {
     if (row >= 0 && n >= 0 && row <= reader->n_rows && n <= reader->n_rows - row) return VF_OK;
     return vf__fail(err, VF_ERROR_ARGUMENT, reader->name, row,
                     "column \"%s\" has %lld rows; %lld from row %lld on were asked for", reader->name,
@@ -163,8 +157,7 @@ static void spread_bits(const uint8_t *bits, int64_t first, int64_t n, uint8_t *
         out[i] = vf__bit(bits, first + i);
 }
 
-/* The values' validity in one piece; true when it may hold a null. */
-static bool piece_valid(const struct vf__type *type, const struct piece *p, uint8_t *out) {
+bool vf__piece_valid(const struct vf__type *type, const struct vf__piece *p, uint8_t *out) {
     const struct ArrowArray *a = p->array;
     if (type->kind == VF__NULL && !type->dictionary) {
         memset(out, 0, (size_t)p->n);
@@ -297,14 +290,13 @@ static void widen_f64(const struct vf__type *type, const struct ArrowArray *a, i
 
 /* ---- dictionaries ---- */
 
-/* Keys of one piece into index[], with valid[] cleared where the key or what it stands for is null. */
-static enum vf_status read_indexes(const struct vf__reader *reader, const struct piece *p, int64_t row,
-                                   int64_t *index, uint8_t *valid, bool *any_null, struct vf_error *err) {
+enum vf_status vf__read_indexes(const struct vf__reader *reader, const struct vf__piece *p, int64_t row,
+                                int64_t *index, uint8_t *valid, bool *any_null, struct vf_error *err) {
     const struct ArrowArray *dictionary = p->array->dictionary;
     const uint8_t *bits = nulls_of(&reader->type, dictionary) != 0 && reader->type.kind != VF__NULL
                               ? dictionary->buffers[0]
                               : NULL;
-    *any_null = piece_valid(&reader->type, p, valid) || bits != NULL || reader->type.kind == VF__NULL;
+    *any_null = vf__piece_valid(&reader->type, p, valid) || bits != NULL || reader->type.kind == VF__NULL;
     struct vf__type keys = {.kind = reader->type.index_signed ? VF__INT : VF__UINT,
                             .width = reader->type.index_width};
     widen_i64(&keys, p->array, p->array->offset + p->start, p->n,
@@ -326,7 +318,7 @@ static enum vf_status read_indexes(const struct vf__reader *reader, const struct
 
 /* ---- numbers ---- */
 
-static enum vf_status wrong_type(const struct vf__reader *reader, const char *wanted, struct vf_error *err) {
+enum vf_status vf__wrong_type(const struct vf__reader *reader, const char *wanted, struct vf_error *err) {
     return vf__fail(err, VF_ERROR_TYPE, reader->name, -1, "column \"%s\" is %s; %s", reader->name,
                     vf__type_name(&reader->type), wanted);
 }
@@ -339,22 +331,22 @@ static enum vf_status too_large(const struct vf__reader *reader, int64_t row, st
 /* Where [row, row + n) is in one chunk that already holds plain values of `width` bytes: a pointer to them.
  */
 static const void *in_place(struct vf__reader *reader, int64_t row, int64_t n, uint32_t width,
-                            struct piece *p) {
+                            struct vf__piece *p) {
     if (n == 0 || reader->type.dictionary || reader->type.width != width) return NULL;
-    *p = next_piece(reader, row, n);
+    *p = vf__next_piece(reader, row, n);
     if (p->n < n) return NULL;
     const uint8_t *at = (const uint8_t *)p->array->buffers[1] + (size_t)(p->array->offset + p->start) * width;
     return (uintptr_t)at % width == 0 ? at : NULL;
 }
 
 /* strict: a uint64 past int64 is an error; else its bits come out. */
-static enum vf_status piece_i64(const struct vf__reader *reader, const struct piece *p, int64_t row,
+static enum vf_status piece_i64(const struct vf__reader *reader, const struct vf__piece *p, int64_t row,
                                 bool strict, int64_t *out, uint8_t *valid, bool *any_null,
                                 struct vf_error *err) {
     const struct vf__type *type = &reader->type;
     enum vf_status status = VF_OK;
     if (type->dictionary) {
-        status = read_indexes(reader, p, row, out, valid, any_null, err);
+        status = vf__read_indexes(reader, p, row, out, valid, any_null, err);
         const struct ArrowArray *d = p->array->dictionary;
         for (int64_t i = 0; status == VF_OK && i < p->n; i++) {
             int64_t value = 0;
@@ -362,7 +354,7 @@ static enum vf_status piece_i64(const struct vf__reader *reader, const struct pi
             out[i] = value;
         }
     } else {
-        *any_null = piece_valid(type, p, valid);
+        *any_null = vf__piece_valid(type, p, valid);
         if (type->kind == VF__NULL)
             memset(out, 0, (size_t)p->n * sizeof *out);
         else
@@ -378,25 +370,25 @@ static enum vf_status piece_i64(const struct vf__reader *reader, const struct pi
     return status;
 }
 
-static enum vf_status read_integers(struct vf__reader *reader, int64_t row, int64_t n, bool strict,
-                                    int64_t *value_buffer, uint8_t *valid_buffer, const int64_t **values,
-                                    const uint8_t **valid, struct vf_error *err) {
+enum vf_status vf__read_integers(struct vf__reader *reader, int64_t row, int64_t n, bool strict,
+                                 int64_t *value_buffer, uint8_t *valid_buffer, const int64_t **values,
+                                 const uint8_t **valid, struct vf_error *err) {
     const struct vf__type *type = &reader->type;
     if (type->kind == VF__FLOAT || type->kind == VF__TEXT || type->kind == VF__DECIMAL)
-        return wrong_type(reader, "an integer, boolean or temporal type is needed", err);
-    enum vf_status status = check_range(reader, row, n, err);
+        return vf__wrong_type(reader, "an integer, boolean or temporal type is needed", err);
+    enum vf_status status = vf__check_range(reader, row, n, err);
     if (status != VF_OK) return status;
-    struct piece p;
+    struct vf__piece p;
     bool any = false;
     const void *direct = type->kind == VF__UINT && strict ? NULL : in_place(reader, row, n, 8, &p);
     if (direct != NULL) {
-        any = piece_valid(type, &p, valid_buffer);
+        any = vf__piece_valid(type, &p, valid_buffer);
         *values = direct;
     } else {
         *values = value_buffer;
         for (int64_t done = 0; done < n; done += p.n) {
             bool some;
-            p = next_piece(reader, row + done, n - done);
+            p = vf__next_piece(reader, row + done, n - done);
             status = piece_i64(reader, &p, row + done, strict, value_buffer + done, valid_buffer + done,
                                &some, err);
             if (status != VF_OK) return status;
@@ -410,14 +402,14 @@ static enum vf_status read_integers(struct vf__reader *reader, int64_t row, int6
 enum vf_status vf__read_i64(struct vf__reader *reader, int64_t row, int64_t n, int64_t *value_buffer,
                             uint8_t *valid_buffer, const int64_t **values, const uint8_t **valid,
                             struct vf_error *err) {
-    return read_integers(reader, row, n, true, value_buffer, valid_buffer, values, valid, err);
+    return vf__read_integers(reader, row, n, true, value_buffer, valid_buffer, values, valid, err);
 }
 
-static enum vf_status piece_f64(const struct vf__reader *reader, const struct piece *p, int64_t row,
+static enum vf_status piece_f64(const struct vf__reader *reader, const struct vf__piece *p, int64_t row,
                                 double *out, uint8_t *valid, bool *any_null, struct vf_error *err) {
     const struct vf__type *type = &reader->type;
     if (!type->dictionary) {
-        *any_null = piece_valid(type, p, valid);
+        *any_null = vf__piece_valid(type, p, valid);
         if (type->kind == VF__NULL)
             memset(out, 0, (size_t)p->n * sizeof *out);
         else
@@ -429,9 +421,9 @@ static enum vf_status piece_f64(const struct vf__reader *reader, const struct pi
     *any_null = false;
     for (int64_t done = 0; done < p->n; done += 256) {
         int64_t k = p->n - done < 256 ? p->n - done : 256;
-        struct piece part = {.array = p->array, .start = p->start + done, .n = k};
+        struct vf__piece part = {.array = p->array, .start = p->start + done, .n = k};
         bool some;
-        enum vf_status status = read_indexes(reader, &part, row + done, index, v + done, &some, err);
+        enum vf_status status = vf__read_indexes(reader, &part, row + done, index, v + done, &some, err);
         if (status != VF_OK) return status;
         *any_null |= some;
         const struct ArrowArray *d = p->array->dictionary;
@@ -448,20 +440,20 @@ enum vf_status vf__read_f64(struct vf__reader *reader, int64_t row, int64_t n, d
                             struct vf_error *err) {
     const struct vf__type *type = &reader->type;
     if (!vf__type_is_number(type) && type->kind != VF__BOOL && type->kind != VF__NULL && type->kind != VF__DECIMAL)
-        return wrong_type(reader, "a number is needed", err);
-    enum vf_status status = check_range(reader, row, n, err);
+        return vf__wrong_type(reader, "a number is needed", err);
+    enum vf_status status = vf__check_range(reader, row, n, err);
     if (status != VF_OK) return status;
-    struct piece p;
+    struct vf__piece p;
     bool any = false;
     const void *direct = type->kind == VF__FLOAT ? in_place(reader, row, n, 8, &p) : NULL;
     if (direct != NULL) {
-        any = piece_valid(type, &p, valid_buffer);
+        any = vf__piece_valid(type, &p, valid_buffer);
         *values = direct;
     } else {
         *values = value_buffer;
         for (int64_t done = 0; done < n; done += p.n) {
             bool some;
-            p = next_piece(reader, row + done, n - done);
+            p = vf__next_piece(reader, row + done, n - done);
             status = piece_f64(reader, &p, row + done, value_buffer + done, valid_buffer + done, &some, err);
             if (status != VF_OK) return status;
             any |= some;
@@ -512,13 +504,13 @@ enum vf_status vf__read_prices(struct vf__reader *reader, int64_t row, int64_t n
 
 enum vf_status vf__read_decimals(struct vf__reader *reader, int64_t row, int64_t n, const struct vf__decimals *out,
                                  uint8_t *valid_buffer, const uint8_t **valid, struct vf_error *err) {
-    if (reader->type.kind != VF__DECIMAL) return wrong_type(reader, "a decimal is needed", err);
-    enum vf_status status = check_range(reader, row, n, err);
+    if (reader->type.kind != VF__DECIMAL) return vf__wrong_type(reader, "a decimal is needed", err);
+    enum vf_status status = vf__check_range(reader, row, n, err);
     bool any = false;
-    struct piece p;
+    struct vf__piece p;
     for (int64_t done = 0; status == VF_OK && done < n; done += p.n) {
-        p = next_piece(reader, row + done, n - done);
-        any |= piece_valid(&reader->type, &p, valid_buffer + done);
+        p = vf__next_piece(reader, row + done, n - done);
+        any |= vf__piece_valid(&reader->type, &p, valid_buffer + done);
         for (int64_t i = 0; i < p.n; i++) {
             struct vf__u128 *magnitude = &out->magnitude[done + i];
             out->negative[done + i] = decimal_at(p.array, p.array->offset + p.start + i, magnitude);
@@ -533,18 +525,18 @@ enum vf_status vf__read_decimals(struct vf__reader *reader, int64_t row, int64_t
 
 enum vf_status vf__read_valid(struct vf__reader *reader, int64_t row, int64_t n, uint8_t *valid_buffer,
                               const uint8_t **valid, struct vf_error *err) {
-    enum vf_status status = check_range(reader, row, n, err);
+    enum vf_status status = vf__check_range(reader, row, n, err);
     bool any = false;
     int64_t index[256];
-    struct piece p;
+    struct vf__piece p;
     for (int64_t done = 0; status == VF_OK && done < n; done += p.n) {
         bool some;
-        p = next_piece(reader, row + done, n - done);
+        p = vf__next_piece(reader, row + done, n - done);
         if (!reader->type.dictionary) {
-            some = piece_valid(&reader->type, &p, valid_buffer + done);
+            some = vf__piece_valid(&reader->type, &p, valid_buffer + done);
         } else {
             if (p.n > 256) p.n = 256;
-            status = read_indexes(reader, &p, row + done, index, valid_buffer + done, &some, err);
+            status = vf__read_indexes(reader, &p, row + done, index, valid_buffer + done, &some, err);
         }
         any |= some;
     }
@@ -552,9 +544,7 @@ enum vf_status vf__read_valid(struct vf__reader *reader, int64_t row, int64_t n,
     return status;
 }
 
-/* ---- times
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- times ---- */
 
 static enum vf_status no_such_time(const struct vf__reader *reader, int64_t row, struct vf_error *err) {
     return vf__fail(err, VF_ERROR_OVERFLOW, reader->name, row,
@@ -628,7 +618,7 @@ enum vf_status vf__read_ns(struct vf__reader *reader, int64_t row, int64_t n, in
     *values = value_buffer;
     if (type->kind == VF__FLOAT) return floats_to_ns(reader, row, n, value_buffer, valid_buffer, valid, err);
     if (!vf__type_is_integer(type) && !vf__type_is_temporal(type) && type->kind != VF__NULL)
-        return wrong_type(reader, "a time is needed: seconds, Time, Datetime, Duration or Date", err);
+        return vf__wrong_type(reader, "a time is needed: seconds, Time, Datetime, Duration or Date", err);
     const int64_t *read;
     enum vf_status status = vf__read_i64(reader, row, n, value_buffer, valid_buffer, &read, valid, err);
     int64_t scale = vf__type_is_temporal(type) ? type->ns : INT64_C(1000000000);
@@ -645,189 +635,6 @@ enum vf_status vf__read_ns(struct vf__reader *reader, int64_t row, int64_t n, in
             v = 0;
         }
         value_buffer[i] = v * scale;
-    }
-    return VF_OK;
-}
-
-/* ---- text
- * ---------------------------------------------------------------------------------------------------------------
- */
-
-static bool text_at(const struct vf__type *type, const struct ArrowArray *a, int64_t at,
-                    struct vf__text *out) {
-    if (type->layout == VF__VIEWS) {
-        const uint8_t *view = (const uint8_t *)a->buffers[1] + (size_t)at * 16;
-        int32_t length, buffer, offset;
-        memcpy(&length, view, 4);
-        if (length < 0) return false;
-        out->length = (size_t)length;
-        out->data = view + 4;
-        if (length <= 12) return true;
-        memcpy(&buffer, view + 8, 4);
-        memcpy(&offset, view + 12, 4);
-        if (buffer < 0 || (int64_t)buffer >= a->n_buffers - 3 || offset < 0) return false;
-        int64_t size;
-        memcpy(&size, (const uint8_t *)a->buffers[a->n_buffers - 1] + (size_t)buffer * 8, 8);
-        const uint8_t *data = a->buffers[2 + buffer];
-        if (data == NULL || (int64_t)offset + length > size) return false;
-        out->data = data + offset;
-        return true;
-    }
-    int64_t from, to;
-    if (type->layout == VF__OFFSETS64) {
-        int64_t offsets[2];
-        memcpy(offsets, (const uint8_t *)a->buffers[1] + (size_t)at * 8, sizeof offsets);
-        from = offsets[0];
-        to = offsets[1];
-    } else {
-        int32_t offsets[2];
-        memcpy(offsets, (const uint8_t *)a->buffers[1] + (size_t)at * 4, sizeof offsets);
-        from = offsets[0];
-        to = offsets[1];
-    }
-    if (from < 0 || to < from || (to > from && a->buffers[2] == NULL)) return false;
-    out->length = (size_t)(to - from);
-    out->data = a->buffers[2] != NULL ? (const uint8_t *)a->buffers[2] + from : (const uint8_t *)"";
-    return true;
-}
-
-static enum vf_status bad_text(const struct vf__reader *reader, int64_t row, struct vf_error *err) {
-    return vf__fail(err, VF_ERROR_ARROW, reader->name, row, "column \"%s\": malformed string offsets",
-                    reader->name);
-}
-
-enum vf_status vf__read_text(struct vf__reader *reader, int64_t row, int64_t n, struct vf__text *value_buffer,
-                             uint8_t *valid_buffer, const uint8_t **valid, struct vf_error *err) {
-    const struct vf__type *type = &reader->type;
-    if (type->kind != VF__TEXT) return wrong_type(reader, "a string is needed", err);
-    enum vf_status status = check_range(reader, row, n, err);
-    int64_t index[256];
-    bool any = false;
-    struct piece p;
-    for (int64_t done = 0; status == VF_OK && done < n; done += p.n) {
-        uint8_t *ok = valid_buffer + done;
-        bool some;
-        p = next_piece(reader, row + done, n - done);
-        if (type->dictionary) {
-            if (p.n > 256) p.n = 256;
-            status = read_indexes(reader, &p, row + done, index, ok, &some, err);
-            if (status != VF_OK) break;
-        } else {
-            some = piece_valid(type, &p, ok);
-        }
-        any |= some;
-        const struct ArrowArray *a = type->dictionary ? p.array->dictionary : p.array;
-        for (int64_t i = 0; i < p.n; i++) {
-            struct vf__text *text = value_buffer + done + i;
-            *text = (struct vf__text){.data = (const uint8_t *)"", .length = 0};
-            if (!ok[i]) continue;
-            int64_t at = type->dictionary ? a->offset + index[i] : p.array->offset + p.start + i;
-            if (!text_at(type, a, at, text)) return bad_text(reader, row + done + i, err);
-        }
-    }
-    if (status == VF_OK) *valid = any ? valid_buffer : NULL;
-    return status;
-}
-
-/* ---- keys and words ---- */
-
-#define BLOCK VF__SIZED(512, 8, 8192)
-
-bool vf__reader_is_text(const struct vf__reader *reader) {
-    return reader->type.kind == VF__TEXT;
-}
-
-static enum vf_status text_keys(struct vf__reader *reader, int64_t row, int64_t n, struct vf__keys *keys,
-                                uint32_t *ids, struct vf_error *err) {
-    struct vf__text text[BLOCK];
-    uint8_t buffer[BLOCK];
-    struct vf__text last = {.data = NULL, .length = SIZE_MAX};
-    uint32_t last_id = VF__NO_KEY;
-    for (int64_t done = 0; done < n; done += BLOCK) {
-        int64_t k = n - done < BLOCK ? n - done : BLOCK;
-        const uint8_t *valid;
-        enum vf_status status = vf__read_text(reader, row + done, k, text, buffer, &valid, err);
-        for (int64_t i = 0; status == VF_OK && i < k; i++) {
-            ids[done + i] = VF__NO_KEY;
-            if (valid != NULL && !valid[i]) continue;
-            if (text[i].length != last.length || memcmp(text[i].data, last.data, last.length) != 0) {
-                status = vf__keys_add_bytes(keys, text[i].data, text[i].length, &last_id, err);
-                last = text[i];
-            }
-            ids[done + i] = last_id;
-        }
-        if (status != VF_OK) return status;
-        last.length = SIZE_MAX; /* `last` may point into the block's own views */
-    }
-    return VF_OK;
-}
-
-enum vf_status vf__read_keys(struct vf__reader *reader, int64_t row, int64_t n, struct vf__keys *keys,
-                             uint32_t *ids, struct vf_error *err) {
-    if (reader->type.kind == VF__FLOAT)
-        return wrong_type(
-            reader, "a key must be an integer, boolean, string or temporal type; bin or cast it first", err);
-    if (vf__reader_is_text(reader)) return text_keys(reader, row, n, keys, ids, err);
-    int64_t buffer[BLOCK];
-    uint8_t valid_buffer[BLOCK];
-    int64_t last = 0;
-    uint32_t last_id = VF__NO_KEY;
-    for (int64_t done = 0; done < n; done += BLOCK) {
-        int64_t k = n - done < BLOCK ? n - done : BLOCK;
-        const int64_t *values;
-        const uint8_t *valid;
-        enum vf_status status =
-            vf__read_i64(reader, row + done, k, buffer, valid_buffer, &values, &valid, err);
-        for (int64_t i = 0; status == VF_OK && i < k; i++) {
-            ids[done + i] = VF__NO_KEY;
-            if (valid != NULL && !valid[i]) continue;
-            if (values[i] != last || last_id == VF__NO_KEY) {
-                last = values[i];
-                last_id = vf__keys_find(keys, (uint64_t)last);
-                if (VF__UNLIKELY(last_id == VF__NO_KEY))
-                    status = vf__keys_add(keys, (uint64_t)last, &last_id, err);
-            }
-            ids[done + i] = last_id;
-        }
-        if (status != VF_OK) return status;
-    }
-    return VF_OK;
-}
-
-#define NULL_WORD UINT64_C(0x6e756c6c6e756c6c)
-
-static enum vf_status words_block(struct vf__reader *reader, int64_t row, int64_t n, uint64_t *words,
-                                  const uint8_t **valid, uint8_t *valid_buffer, struct vf_error *err) {
-    enum vf_status status;
-    if (reader->type.kind == VF__TEXT) {
-        struct vf__text text[BLOCK];
-        status = vf__read_text(reader, row, n, text, valid_buffer, valid, err);
-        for (int64_t i = 0; status == VF_OK && i < n; i++)
-            words[i] = vf__hash_bytes(text[i].data, text[i].length);
-    } else if (reader->type.kind == VF__FLOAT) {
-        double buffer[BLOCK];
-        const double *values;
-        status = vf__read_f64(reader, row, n, buffer, valid_buffer, &values, valid, err);
-        if (status == VF_OK) memcpy(words, values, (size_t)n * sizeof *words);
-    } else {
-        int64_t buffer[BLOCK];
-        const int64_t *values;
-        status = read_integers(reader, row, n, false, buffer, valid_buffer, &values, valid, err);
-        if (status == VF_OK) memcpy(words, values, (size_t)n * sizeof *words);
-    }
-    return status;
-}
-
-enum vf_status vf__read_words(struct vf__reader *reader, int64_t row, int64_t n, uint64_t *words,
-                              struct vf_error *err) {
-    uint8_t valid_buffer[BLOCK];
-    for (int64_t done = 0; done < n; done += BLOCK) {
-        int64_t k = n - done < BLOCK ? n - done : BLOCK;
-        const uint8_t *valid;
-        enum vf_status status = words_block(reader, row + done, k, words + done, &valid, valid_buffer, err);
-        if (status != VF_OK) return status;
-        for (int64_t i = 0; valid != NULL && i < k; i++)
-            if (!valid[i]) words[done + i] = NULL_WORD;
     }
     return VF_OK;
 }

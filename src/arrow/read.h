@@ -5,7 +5,7 @@
 
 #include "arrow/type.h"
 #include "base/decimal.h"
-#include "base/keys.h"
+#include "store/keys.h"
 
 /* A checked series and a place in it. Errors carry the row within the series, in err->row only: a caller that reads
    batch after batch says where the batch began with vf__fail_from. Reading goes forward best; any row may be asked for. */

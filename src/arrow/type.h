@@ -1,5 +1,5 @@
 /* What an ArrowSchema says, in one small struct.
-   Not for nested types: structs and lists are only taken apart at the edge (api/, ext/). */
+   Not for nested types: structs and lists are only taken apart at the edge (api_*.c, python/ext). */
 #ifndef VF_ARROW_TYPE_H
 #define VF_ARROW_TYPE_H
 

@@ -1,5 +1,5 @@
 /* Kernels over one column of doubles: bin numbers, near-integers, the mid of a book.
-   Not for quantile cuts of several columns, and not for Arrow: src/api/bin.c reads and builds. */
+   Not for quantile cuts of several columns, and not for Arrow: api_bin.c reads and builds. */
 #ifndef VF_BIN_BIN_H
 #define VF_BIN_BIN_H
 

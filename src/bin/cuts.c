@@ -1,5 +1,5 @@
 /* See cuts.h: a binary search without a branch to mispredict (a fifth of the time of one that has it), and a radix selection of many ranks at once (Knuth,
-   The Art of Computer Programming 3, 5.2.5 and 5.3.3). Not for interpolating between ranks: src/api/cuts.c does. */
+   The Art of Computer Programming 3, 5.2.5 and 5.3.3). Not for interpolating between ranks: api_cuts.c does. */
 #include "bin/cuts.h"
 
 #define TOP ((size_t)1 << VF__RANK_TOP_BITS)

@@ -1,5 +1,5 @@
 /* Checked arithmetic of whole numbers: an int64 that is right, or the row where there is none. Plain arrays.
-   Not for sums over rows (agg/), and not for Arrow: src/api/integers.c reads and builds. */
+   Not for sums over rows (agg/), and not for Arrow: api_integers.c reads and builds. */
 #ifndef VF_BIN_INTEGERS_H
 #define VF_BIN_INTEGERS_H
 

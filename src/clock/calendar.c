@@ -2,59 +2,10 @@
    Not for its text: calendar_text.c reads that. */
 #include "clock/calendar.h"
 
-#include "clock/calendar_text.h"
+#include "clock/dates.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-/* ---- days: proleptic Gregorian (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms") ---- */
-
-static int64_t days_from_civil(int64_t y, int64_t m, int64_t d) {
-    y -= m <= 2;
-    int64_t era = y / 400; /* years from 1 on */
-    int64_t of_era = y - era * 400;
-    int64_t of_year = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
-bool vf__day_from_ymd(int64_t year, int64_t month, int64_t day, int32_t *out) {
-    static const int8_t lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    if (year < 1 || year > 9999 || month < 1 || month > 12 || day < 1) return false;
-    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    if (day > lengths[month - 1] + (leap && month == 2)) return false;
-    *out = (int32_t)days_from_civil(year, month, day);
-    return true;
-}
-
-void vf__day_text(int32_t day, char out[16]) {
-    int64_t z = (int64_t)day + 719468;
-    int64_t era = (z >= 0 ? z : z - 146096) / 146097;
-    int64_t of_era = z - era * 146097;
-    int64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    int64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    int64_t mp = (5 * of_year + 2) / 153;
-    int64_t d = of_year - (153 * mp + 2) / 5 + 1, m = mp < 10 ? mp + 3 : mp - 9;
-    int64_t y = year_of_era + era * 400 + (m <= 2);
-    if (y < 1 || y > 9999)
-        (void)snprintf(out, 16, "day %ld", (long)day);
-    else
-        (void)snprintf(out, 16, "%04u-%02u-%02u", (unsigned)y % 10000, (unsigned)m % 100, (unsigned)d % 100);
-}
-
-bool vf__day_from_text(const uint8_t *text, size_t length, int32_t *out) {
-    int64_t field[3] = {0, 0, 0};
-    static const size_t widths[] = {4, 2, 2};
-    size_t at = 0;
-    if (length != 8 && length != 10) return false;
-    for (size_t f = 0; f < 3; f++) {
-        if (length == 10 && f > 0 && text[at++] != '-') return false;
-        for (size_t i = 0; i < widths[f]; i++, at++) {
-            if (text[at] < '0' || text[at] > '9') return false;
-            field[f] = field[f] * 10 + (text[at] - '0');
-        }
-    }
-    return vf__day_from_ymd(field[0], field[1], field[2], out);
-}
 
 /* ---- opening and closing ---- */
 
@@ -70,27 +21,12 @@ void vf_calendar_close(struct vf_calendar *calendar) {
     vf__free(&ctx, calendar, 1, sizeof *calendar);
 }
 
-static enum vf_status open_empty(const struct vf_context *ctx, struct vf_calendar **out,
-                                 struct vf_error *err) {
+enum vf_status vf__calendar_new(const struct vf_context *ctx, struct vf_calendar **out,
+                                struct vf_error *err) {
     struct vf_context context = vf__context(ctx);
     struct vf_calendar *calendar = vf__zalloc(&context, 1, sizeof *calendar);
     if (calendar == NULL) return vf__fail_memory(err, sizeof *calendar);
     calendar->ctx = context;
-    *out = calendar;
-    return VF_OK;
-}
-
-enum vf_status vf_calendar_open(const struct vf_context *ctx, const char *text, size_t length,
-                                struct vf_calendar **out, struct vf_error *err) {
-    struct vf_calendar *calendar = NULL;
-    if (text == NULL || out == NULL)
-        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "the calendar's text is missing");
-    enum vf_status status = open_empty(ctx, &calendar, err);
-    if (status == VF_OK) status = vf__calendar_read(calendar, text, length, err);
-    if (status != VF_OK) {
-        vf_calendar_close(calendar);
-        return status;
-    }
     *out = calendar;
     return VF_OK;
 }
@@ -123,7 +59,7 @@ static enum vf_status fill_days(struct vf_calendar *calendar, const int32_t *day
 enum vf_status vf__calendar_from_days(const struct vf_context *ctx, const int32_t *days, size_t n,
                                       struct vf_calendar **out, struct vf_error *err) {
     struct vf_calendar *calendar = NULL;
-    enum vf_status status = open_empty(ctx, &calendar, err);
+    enum vf_status status = vf__calendar_new(ctx, &calendar, err);
     if (status == VF_OK) status = fill_days(calendar, days, n, err);
     if (status != VF_OK) {
         vf_calendar_close(calendar);
@@ -372,7 +308,7 @@ enum vf_status vf_calendar_open_northbound(const struct vf_context *ctx, const s
     if (status != VF_OK) return status;
     int32_t last = cn->info.last < hk->info.last ? cn->info.last : hk->info.last;
     struct vf_calendar *calendar = NULL;
-    status = open_empty(ctx, &calendar, err);
+    status = vf__calendar_new(ctx, &calendar, err);
     if (status != VF_OK) return status;
     calendar->days = vf__alloc(&calendar->ctx, cn->n_days, sizeof *cn->days);
     if (calendar->days == NULL) {

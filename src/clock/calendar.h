@@ -1,5 +1,5 @@
 /* Trading days and the sessions of each, read from a short text or made of a list of days.
-   Not for columns (src/api/calendar.c), and not for the clock inside a day (sessions.h). */
+   Not for columns (api_calendar.c), and not for the clock inside a day (sessions.h). */
 #ifndef VF_CLOCK_CALENDAR_H
 #define VF_CLOCK_CALENDAR_H
 
@@ -33,13 +33,12 @@ struct vf_calendar {
     size_t n_specials, specials_room;
 };
 
-/* 0001-01-01 and 9999-12-31. */
-#define VF__FIRST_DAY (-719162)
-#define VF__LAST_DAY 2932896
-
-/* Makes a calendar of days between those two, which need not be sorted and are copied. n > 0. */
+/* Makes a calendar of days from VF__FIRST_DAY to VF__LAST_DAY, which need not be sorted and are copied. n > 0. */
 enum vf_status vf__calendar_from_days(const struct vf_context *ctx, const int32_t *days, size_t n,
                                       struct vf_calendar **out, struct vf_error *err);
+
+/* One that knows no days and no sessions yet. */
+enum vf_status vf__calendar_new(const struct vf_context *ctx, struct vf_calendar **out, struct vf_error *err);
 
 /* The variant of a day's sessions; -1 on a day that is not traded. */
 enum vf_status vf__calendar_variant_on(const struct vf_calendar *calendar, int32_t day, int32_t *out,
@@ -54,12 +53,5 @@ bool vf__calendar_night(const struct vf_calendar *calendar, int64_t *start_ns, i
    onto the next. `calendar` may be NULL, `first` is then the market's first session. */
 struct vf__trading_day vf__trading_day_of(const struct vf_calendar *calendar, const struct vf_session *first,
                                           int32_t day);
-
-/* Days since 1970-01-01 of a day that exists, of years 1 to 9999. */
-bool vf__day_from_ymd(int64_t year, int64_t month, int64_t day, int32_t *out);
-/* "2024-10-01": 10 bytes and a NUL. */
-void vf__day_text(int32_t day, char out[16]);
-/* "YYYYMMDD" or "YYYY-MM-DD". */
-bool vf__day_from_text(const uint8_t *text, size_t length, int32_t *out);
 
 #endif

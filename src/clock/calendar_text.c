@@ -2,6 +2,7 @@
    Not for guessing: an unknown word is an error, so that a newer text cannot be half understood. */
 #include "clock/calendar_text.h"
 
+#include "clock/dates.h"
 #include "clock/stamps.h"
 
 #define YEARS_MAX 200

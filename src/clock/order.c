@@ -1,5 +1,5 @@
 /* One pass over plain arrays with the latest time so far, of all rows and of each key; see order.h.
-   Not for Arrow: src/api/order.c reads the columns. */
+   Not for Arrow: api_order.c reads the columns. */
 #include "clock/order.h"
 
 void vf__order_init(struct vf__order *order, const struct vf_context *ctx) {

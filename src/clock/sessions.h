@@ -1,5 +1,5 @@
 /* Elapsed trading time of a time of day, and of a stamp that has a date, too.
-   Not for what files hold (stamps.h), not for calendars, and not for columns: src/api/clock.c reads those. */
+   Not for what files hold (stamps.h), not for calendars, and not for columns: src/clock/api_clock.c reads those. */
 #ifndef VF_CLOCK_SESSIONS_H
 #define VF_CLOCK_SESSIONS_H
 

@@ -2,7 +2,7 @@
    Not for columns. */
 #include "clock/stamps.h"
 
-#include "clock/calendar.h"
+#include "clock/dates.h"
 
 #include <stdio.h>
 #include <string.h>

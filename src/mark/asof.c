@@ -1,10 +1,10 @@
 /* See asof.h. Two passes bring the observations together, then each group is sorted where it is not in order yet;
-   look-ups gallop from where the group's last one ended. Not for marking a frame with its own prices: src/mark/merge.c
+   look-ups gallop from where the group's last one ended. Not for marking a frame with its own prices: merge.c
    walks two lists side by side there. */
 #include "mark/asof.h"
 
-#include "base/keys.h"
-#include "base/rows.h"
+#include "store/keys.h"
+#include "store/rows.h"
 
 #include <inttypes.h>
 

@@ -2,8 +2,8 @@
    the first opens and the last closes. Not for threads: a day's file is read faster than it could be shared out. */
 #include "mark/daily.h"
 
-#include "base/keys.h"
 #include "base/price.h"
+#include "store/keys.h"
 
 #include <math.h>
 

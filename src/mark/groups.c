@@ -1,9 +1,9 @@
 /* Marks group by group: lays a group's cells on a bench, puts them in time order where they are not, looks up, and
-   puts the results where the cells were. Not for the look-up itself: src/mark/merge.c.
+   puts the results where the cells were. Not for the look-up itself: merge.c.
 
    A bench is as large as the largest group, so that what a group needs is in the cache while it is worked on. */
-#include "base/rows.h"
 #include "mark/mark.h"
+#include "store/rows.h"
 
 #include <stdatomic.h>
 

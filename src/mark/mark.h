@@ -1,12 +1,12 @@
 /* Prices at other times: each group's rows laid together, each row's price h later looked up there, and the results
-   read again in the order of the rows. Not for columns: plain arrays come in and go out, and src/api/mark.c knows
+   read again in the order of the rows. Not for columns: plain arrays come in and go out, and api_mark.c knows
    Arrow. */
 #ifndef VF_MARK_MARK_H
 #define VF_MARK_MARK_H
 
-#include "base/chains.h"
-#include "base/keys.h"
 #include "base/price.h"
+#include "store/chains.h"
+#include "store/keys.h"
 
 /* ---- rows: what is kept of them ------------------------------------------------------------------------ */
 

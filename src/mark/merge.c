@@ -1,5 +1,5 @@
 /* One group's look-ups: two lists in time order, each walked once whatever the horizon. Not for bringing the
-   lists about, and not for threads: src/mark/grouped.c does both.
+   lists about, and not for threads: groups.c does both.
 
    Time-ordered rows have time-ordered targets t + h, so the observation found only moves on. It moves by
    counting how many of the next four are early enough, without a branch a step: a trading day's steps are 0,

@@ -15,7 +15,7 @@
      Inventory lots are rows that came first, so nothing changes. */
 #include "match/fifo.h"
 
-#include "base/rows.h"
+#include "store/rows.h"
 
 #include <float.h>
 #include <stdatomic.h>

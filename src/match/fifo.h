@@ -3,11 +3,11 @@
 #ifndef VF_MATCH_FIFO_H
 #define VF_MATCH_FIFO_H
 
-#include "base/chains.h"
 #include "base/decimal.h"
-#include "base/keys.h"
 #include "match/tape.h"
 #include "match/units.h"
+#include "store/chains.h"
+#include "store/keys.h"
 
 #define VF__MATCH_NONE UINT32_MAX
 

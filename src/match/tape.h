@@ -11,8 +11,8 @@
 #ifndef VF_MATCH_TAPE_H
 #define VF_MATCH_TAPE_H
 
-#include "base/chains.h"
 #include "base/decimal.h"
+#include "store/chains.h"
 
 #define VF__TAPE_WIDE UINT32_MAX
 #define VF__TAPE_FEW UINT32_C(0xffff)

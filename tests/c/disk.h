@@ -7,7 +7,7 @@
 #ifndef VF_TESTS_DISK_H
 #define VF_TESTS_DISK_H
 
-#include "base/file.h"
+#include "files/file.h"
 #include "check.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* Errors of clustered draws with every allocation failing in turn.
-   Not for what the results are: tests/c/unit/test_clusters.c has those. */
+   Not for what the results are: tests/c/unit/agg/test_clusters.c has those. */
 #include "../check.h"
 
 static enum vf_status scenario(const struct vf_context *ctx) {

@@ -1,5 +1,5 @@
 /* Writing a file with each allocation failing: nothing is left, in memory or on the disk.
-   Not for the disk's own failures: unit/test_file.c. */
+   Not for the disk's own failures: unit/files/test_file.c. */
 #include "disk.h"
 
 static struct disk disk;

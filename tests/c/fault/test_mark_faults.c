@@ -1,5 +1,5 @@
 /* Forward returns with every allocation failing in turn: the call says so, changes nothing, and works when it is
-   made again. Not for what the returns are: tests/c/unit/test_mark.c. */
+   made again. Not for what the returns are: tests/c/unit/mark/test_mark.c. */
 #include "../check.h"
 
 #define S INT64_C(1000000000)

@@ -1,5 +1,5 @@
 /* Storing and merging states, and moments, with the N-th allocation failing, once and from then on.
-   Not for results, which are in unit/test_states.c. */
+   Not for results, which are in unit/agg/test_states.c. */
 #include "../check.h"
 
 #include <float.h>

@@ -3,6 +3,7 @@
 
    Input: a byte that picks what is read; then the text itself, or numbers. */
 #include "clock/calendar.h"
+#include "clock/dates.h"
 #include "clock/sessions.h"
 #include "clock/stamps.h"
 

@@ -3,7 +3,8 @@
 
    Input: a byte that picks the function, then the arguments as Polars hands them on. */
 #include "../../../python/ext/kwargs.c"
-#include "../../../python/ext/polars_plugin.c"
+#include "../../../python/ext/polars_abi.c"
+#include "../../../python/ext/polars_functions.c"
 #include "../../../python/ext/memory.c"
 #include "../../../python/ext/tally.c"
 

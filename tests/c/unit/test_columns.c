@@ -1,7 +1,7 @@
 /* Every entry point that reads columns, and every column of it: encoded as a dictionary it gives the same bits; missing,
    broken in the middle, of a wrong type, of no type, or too short it is refused by name, with `err` and without, and
    nothing is given. Not for what the operations compute: each has its own file. */
-#include "../check.h"
+#include "check.h"
 
 enum { N = 1500, BAD_ROW = 1100, MOST = 8 };
 

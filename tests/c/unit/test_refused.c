@@ -1,7 +1,7 @@
 /* What calls refuse: columns and options that are missing, batches that agree in nothing with those before, values that
    no result can be made of; by name, with the count, and without an error to fill. Not for columns that are broken, which
    test_columns.c sends to every call. */
-#include "../check.h"
+#include "check.h"
 
 static struct vf_calendar *calendar; /* 2024, CN hours */
 static const struct vf_session session = {INT64_C(34200000000000), INT64_C(41400000000000)};

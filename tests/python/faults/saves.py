@@ -1,7 +1,8 @@
 """Every kind of save with the N-th file operation refused, and with the power cut at any moment: by `test_faults.py`.
 
 What `_core` asked of the system is written down, and from that follow all the states a power cut may leave: after each
-operation, with every subset of what was not synced. Not for the order of operations itself: tests/c/unit/test_file.c.
+operation, with every subset of what was not synced. Not for the order of operations itself:
+tests/c/unit/files/test_file.c.
 """
 
 # ruff: noqa: PTH120, PT018 (names of the model are texts; what holds together is asserted together)

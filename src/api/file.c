@@ -1,8 +1,0 @@
-/* The public way to write a file: on the operating system's disk.
-   Not for how: src/base/file.c has it. */
-#include "base/file.h"
-
-enum vf_status vf_file_open(const struct vf_context *ctx, const char *path, struct vf_file **out,
-                            struct vf_error *err) {
-    return vf__file_open(ctx, &vf__io_system, path, out, err);
-}

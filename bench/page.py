@@ -164,7 +164,7 @@ def table(samples: Samples, case: str, bandwidth: float) -> list[str]:
 
 
 def again(theirs: list[float] | None, ours: list[float]) -> list[str]:
-    """Give what later calls in one process took, and that as a multiple of VizFlow's."""
+    """Return what later calls in one process took, and that as a multiple of VizFlow's."""
     if not theirs:
         return ["", ""]
     seconds = statistics.median(theirs)
@@ -297,7 +297,7 @@ def points_of(samples: Samples, case: str, who: str, along: str) -> list[tuple[f
 
 
 def trust(results: dict[str, Any], samples: Samples) -> dict[str, Any]:
-    """Give the headline ratios: each case against each contestant, and how much the runs spread."""
+    """Return the headline ratios: each case against each contestant, and how much the runs spread."""
     rows = []
     for case in samples.cases():
         for name in samples.contestants(case):

@@ -340,7 +340,7 @@ def available() -> int:
 
 
 def chosen_rows(options: argparse.Namespace, costs: dict[tuple[str, str], Cost]) -> int:
-    """Give the largest size at which one run of everything takes half the time at most, and memory is there."""
+    """Return the largest size at which one run of everything takes half the time at most, and memory is there."""
     for rows in sorted(options.sizes, reverse=True):
         all_ = [expected(options, costs, s) for s in samples_of_cases(options, rows)]
         ours = [expected(options, costs, s) for s in samples_of_cases(options, rows) if s.contestant == "vizflow"]
@@ -355,7 +355,7 @@ def samples_of_cases(options: argparse.Namespace, rows: int) -> list[Sample]:
 
 
 def wanted(options: argparse.Namespace, costs: dict[tuple[str, str], Cost], rows: int) -> Iterable[Sample]:
-    """Give everything that belongs on the page, what matters most first: VizFlow, then whoever is soon done."""
+    """Yield everything that belongs on the page, what matters most first: VizFlow, then whoever is soon done."""
 
     def rank(sample: Sample) -> tuple[bool, float]:
         return sample.contestant != "vizflow", expected(options, costs, sample).wall

@@ -61,12 +61,12 @@ class HeaderError(Exception):
 
 
 def bare(text: str) -> str:
-    """Give C without its comments, on one line."""
+    """Return C without its comments, on one line."""
     return " ".join(COMMENT.sub(" ", text).split())
 
 
 def prose(comment: str) -> str:
-    """Give the lines of a comment without its marks and its indent."""
+    """Return the lines of a comment without its marks and its indent."""
     lines = comment.removeprefix("/*").removesuffix("*/").strip("\n ").split("\n")
     return "\n".join(line.rstrip().removeprefix("   ") for line in lines)
 
@@ -96,7 +96,7 @@ def commas(text: str) -> list[str]:
 
 
 def fields_of(body: str) -> list[Field]:
-    """Give the fields of a struct's body; `int64_t low, high;` is two."""
+    """Return the fields of a struct's body; `int64_t low, high;` is two."""
     fields = []
     for declaration in filter(None, (part.strip() for part in bare(body).split(";"))):
         first, *more = commas(declaration)
@@ -107,7 +107,7 @@ def fields_of(body: str) -> list[Field]:
 
 
 def values_of(body: str, whole: str) -> list[str]:
-    """Give the names of an enum's constants, those of an X-macro too."""
+    """Return the names of an enum's constants, those of an X-macro too."""
     called = re.search(r"\b(\w+_MAP)\(\w+\)", body)
     if called:
         rows = re.search(rf"#define {called[1]}\(X\)((?:[^\n\\]|\\\n)*)", whole)
@@ -208,5 +208,5 @@ def parse(path: Path = HEADER) -> list[Section]:
 
 
 def items(sections: list[Section], kind: str) -> list[Item]:
-    """Give all declarations of a kind, in the header's order."""
+    """Return all declarations of a kind, in the header's order."""
     return [item for section in sections for group in section.groups for item in group.items if item.kind == kind]

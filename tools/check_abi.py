@@ -41,19 +41,19 @@ def run(command: list[str]) -> str:
 
 
 def exported(library: Path) -> set[str]:
-    """Give the names of the functions and data that the library exports."""
+    """Return the names of the functions and data that the library exports."""
     lines = [line.split() for line in run(["nm", "-D", "--defined-only", str(library)]).splitlines()]
     return {words[-1].split("@")[0] for words in lines if words[-2] not in ("A", "a")} - LINKER
 
 
 def soname(library: Path) -> str:
-    """Give the name under which programs ask for the library."""
+    """Return the name under which programs ask for the library."""
     found = re.search(r"\(SONAME\).*\[(.+)\]", run(["readelf", "-d", str(library)]))
     return found[1] if found else "none"
 
 
 def signature(function: Item, name: str) -> str:
-    """Give the function's type, declared as `name`."""
+    """Return the function's type, declared as `name`."""
     types = []
     for parameter in function.fields:  # an array parameter is a pointer
         types.append(re.sub(r" \[\w+\]$", " *", parameter.type))
@@ -61,7 +61,7 @@ def signature(function: Item, name: str) -> str:
 
 
 def probe(sections: list[c_header.Section]) -> str:
-    """Give a C program that prints what the compiler makes of the header, and holds the signatures against it."""
+    """Return a C program that prints what the compiler makes of the header, and holds the signatures against it."""
     lines = ["#include <vizflow/vizflow.h>", "#include <inttypes.h>", "#include <stdio.h>", "int main(void) {",
              'if (sizeof(void *) != 8 || sizeof(long) != 8) return puts("other"), 0;']  # fmt: skip
     for function in c_header.items(sections, "function"):
@@ -87,7 +87,7 @@ def probe(sections: list[c_header.Section]) -> str:
 
 
 def manifest(library: Path) -> str | None:
-    """Give the manifest of a library and its header; None where this machine's layouts are other than 64-bit."""
+    """Return the manifest of a library and its header; None where this machine's layouts are other than 64-bit."""
     sections = c_header.parse()
     functions = {function.name: function for function in c_header.items(sections, "function")}
     names = exported(library)

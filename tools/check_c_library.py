@@ -330,7 +330,7 @@ def made_by() -> str:
 
 
 def read_limits() -> tuple[str, dict[str, int]]:
-    """Give whose sizes they are, and the limits by name."""
+    """Return whose sizes they are, and the limits by name."""
     lines = [line.split() for line in LIMITS.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
     return " ".join(lines[0][1:]), {name: int(limit) for name, limit in lines[1:]}
 
@@ -394,7 +394,7 @@ class Checks:
         return sum(ended == value for checks in self.groups.values() for _, ended, _ in checks)
 
     def rows(self) -> list[dict[str, str]]:
-        """Give a row a group for the page of figures."""
+        """Return a row a group for the page of figures."""
         rows = []
         for group, checks in self.groups.items():
             (_, ended, detail), *more = checks

@@ -35,7 +35,7 @@ class _Page(HTMLParser):
 
 
 def faults(site: Path) -> list[str]:
-    """Give a line for each thing that a page, a style or a script loads from another host."""
+    """Return a line for each thing that a page, a style or a script loads from another host."""
     found = []
     for path in sorted(site.rglob("*.html")):
         page = _Page()

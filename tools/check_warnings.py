@@ -26,7 +26,7 @@ COMPILERS = {
 
 
 def works(command: list[str]) -> bool:
-    """Tell whether a compiler is here, with the headers of its C library."""
+    """Return whether a compiler is here, with the headers of its C library."""
     if shutil.which(command[0]) is None:
         return False
     source = "#include <stdlib.h>\nint main(void) { return EXIT_SUCCESS; }\n"
@@ -35,7 +35,7 @@ def works(command: list[str]) -> bool:
 
 
 def extension() -> list[str] | None:
-    """Give what the Python extension needs, where Python's headers are here; its slots are no pedantic C."""
+    """Return what the Python extension needs, where Python's headers are here; its slots are no pedantic C."""
     include = sysconfig.get_path("include")
     if not (Path(include) / "Python.h").exists():
         return None
@@ -43,7 +43,7 @@ def extension() -> list[str] | None:
 
 
 def commands(name: str) -> list[list[str]]:
-    """Give the compiler's calls: one a file."""
+    """Return the compiler's calls: one a file."""
     base = [*COMPILERS[name], "-std=c17", "-fsyntax-only", *WARNINGS, *INCLUDES]
     out = [
         [*base, str(file)]

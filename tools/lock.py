@@ -33,7 +33,7 @@ def make() -> int:
 
 
 def wanted() -> Iterator[str]:
-    """Give every requirement that pyproject.toml names."""
+    """Yield every requirement that pyproject.toml names."""
     import tomllib
 
     content = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -44,7 +44,7 @@ def wanted() -> Iterator[str]:
 
 
 def check() -> int:
-    """Tell which requirements the file does not fit; 1 where there are some."""
+    """Return which requirements the file does not fit; 1 where there are some."""
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 

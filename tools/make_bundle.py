@@ -67,7 +67,7 @@ def tokens(text: str) -> list[tuple[str, str]]:
 
 
 def without_directives(text: str) -> str:
-    """Give the text without comments and preprocessor lines."""
+    """Return the text without comments and preprocessor lines."""
     text = "".join(part if kind != "comment" else " " for kind, part in tokens(text))
     return re.sub(r"^[ \t]*#(?:[^\n\\]|\\\n|\\.)*", "", text, flags=re.MULTILINE)
 
@@ -97,7 +97,7 @@ def declarations(text: str) -> list[list[str]]:
 
 
 def declared_names(declaration: list[str]) -> set[str]:
-    """Give what a declaration brings into the file's scope: `struct batch`, constants, static functions and data."""
+    """Return what a declaration brings into the file's scope: `struct batch`, constants, static functions and data."""
     names: set[str] = set()
     depth = 0
     enum_from: int | None = None  # the depth inside an enum's braces
@@ -126,7 +126,7 @@ def declared_names(declaration: list[str]) -> set[str]:
 
 
 def declared_name(outer: list[str]) -> str:
-    """Give the name that a declaration without its braces declares."""
+    """Return the name that a declaration without its braces declares."""
     for i, part in enumerate(outer[1:], 1):
         if part == "__attribute__":
             continue
@@ -138,7 +138,7 @@ def declared_name(outer: list[str]) -> str:
 
 
 def renamed(text: str, names: dict[str, str]) -> str:
-    """Give the file with its own names in place of those that it shares; fields of structs keep theirs."""
+    """Return the file with its own names in place of those that it shares; fields of structs keep theirs."""
     kinds = tokens(text)
     result = []
     before = ["", ""]  # the last two tokens that count
@@ -163,7 +163,7 @@ def renamed(text: str, names: dict[str, str]) -> str:
 
 
 def in_order(files: list[str]) -> list[str]:
-    """Give the headers, each behind those that it includes, and then the other files, layer by layer."""
+    """Return the headers, each behind those that it includes, and then the other files, layer by layer."""
     placed: list[str] = []
 
     def place(file: str) -> None:
@@ -205,7 +205,7 @@ def shared_names(files: list[str]) -> dict[str, dict[str, str]]:
 
 
 def part_of(file: str, names: dict[str, str]) -> tuple[str, list[str]]:
-    """Give a file as it stands in the bundle, and the system's headers that it wants, with the #if around them."""
+    """Return a file as it stands in the bundle, and the system's headers that it wants, with the #if around them."""
     text = (SOURCE / file).read_text(encoding="utf-8")
     text = re.sub(r"^[ \t]*#[ \t]*define[ \t]+_[A-Z]\w*_SOURCE\b.*\n", "", text, flags=re.MULTILINE)  # TOP has them
     text = re.sub(r"^#if[^\n]*\n#endif\n", "", text, flags=re.MULTILINE)  # what is empty now
@@ -222,7 +222,7 @@ def part_of(file: str, names: dict[str, str]) -> tuple[str, list[str]]:
 
 
 def bundle() -> tuple[str, str]:
-    """Give the text of vizflow.h and of vizflow.c."""
+    """Return the text of vizflow.h and of vizflow.c."""
     header = (ROOT / "include" / PUBLIC).read_text(encoding="utf-8")
     files = in_order([path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.[ch]")])
     names = shared_names(files)

@@ -38,29 +38,29 @@ class MissingText(Exception):
 
 
 def meanings() -> dict[str, str]:
-    """Give each status with its meaning."""
+    """Return each status with its meaning."""
     header = HEADER.read_text(encoding="utf-8").replace("\\\n", "\n")
     return {f"VF_{name}": text for name, _, text in ROWS.findall(header)}
 
 
 def rules() -> str:
-    """Give the header's opening text."""
+    """Return the header's opening text."""
     return c_header.prose(c_header.COMMENT.findall(HEADER.read_text(encoding="utf-8"))[0])
 
 
 def functions_of(group: Group) -> list[Item]:
-    """Give the functions of a group."""
+    """Return the functions of a group."""
     return [item for item in group.items if item.kind == "function"]
 
 
 def text_of(group: Group) -> str:
-    """Give what a group's comment says, and the notes behind its declarations."""
+    """Return what a group's comment says, and the notes behind its declarations."""
     notes = [f"{item.name}: {item.note}" for item in group.items if item.note]
     return "\n".join([group.comment, *notes]).strip()
 
 
 def summary(group: Group) -> str:
-    """Give the first sentence, without what stands in parentheses."""
+    """Return the first sentence, without what stands in parentheses."""
     text = re.sub(r" \([^()]*\)", "", " ".join(group.comment.split()))
     return re.split(r"(?<=[^.])[.:;](?= |$)", text)[0]
 
@@ -104,7 +104,7 @@ def ownership(function: Item, field: Field, text: str) -> str:
 
 
 def errors_of(function: Item, text: str) -> list[str]:
-    """Give the errors that a function may return: those its text names, and those that the header's rules add."""
+    """Return the errors that a function may return: those its text names, and those that the header's rules add."""
     if function.returns != "enum vf_status":
         return []
     types = " ".join(field.type for field in function.fields)
@@ -116,7 +116,7 @@ def errors_of(function: Item, text: str) -> list[str]:
 
 
 def expected_errors() -> dict[str, set[str]]:
-    """Give the errors that the C tests expect, by function."""
+    """Return the errors that the C tests expect, by function."""
     found: dict[str, set[str]] = defaultdict(set)
     for path in (ROOT / "tests" / "c").rglob("*.c"):
         for match in EXPECTED.finditer(path.read_text(encoding="utf-8")):
@@ -142,7 +142,7 @@ def faults(sections: list[Section]) -> list[str]:
 
 
 def types_of(sections: list[Section]) -> dict[str, Item]:
-    """Give structs and enums by name."""
+    """Return structs and enums by name."""
     return {f"{kind} {item.name}": item for kind in ("struct", "enum") for item in c_header.items(sections, kind)}
 
 
@@ -150,7 +150,7 @@ def types_of(sections: list[Section]) -> dict[str, Item]:
 
 
 def parameters_of(group: Group) -> list[tuple[str, str]]:
-    """Give each pointer parameter of a group's functions, once, with who owns it."""
+    """Return each pointer parameter of a group's functions, once, with who owns it."""
     found: dict[str, str] = {}
     for function in functions_of(group):
         for field in function.fields:
@@ -172,13 +172,13 @@ def returns_of(group: Group) -> list[str]:
 
 
 def group_errors(group: Group) -> list[str]:
-    """Give the errors of a group's functions."""
+    """Return the errors of a group's functions."""
     found = {error for function in functions_of(group) for error in errors_of(function, text_of(group))}
     return [error for error in meanings() if error in found]
 
 
 def page() -> str:
-    """Give the page's text."""
+    """Return the page's text."""
     sections = c_header.parse()
     wrong = faults(sections)
     if wrong:
@@ -217,12 +217,12 @@ def roff(text: str) -> str:
 
 
 def verbatim(text: str) -> list[str]:
-    """Give lines that stay as they are."""
+    """Return lines that stay as they are."""
     return [".nf", roff(text), ".fi"]
 
 
 def man_page(group: Group, title: str, types: dict[str, Item], version: str) -> str:
-    """Give one group's manual page, with the types that its functions take."""
+    """Return one group's manual page, with the types that its functions take."""
     names = [function.name for function in functions_of(group)]
     lines = [f'.TH {names[0].upper()} 3 "" "VizFlow {version}" "{title}"',
              ".SH NAME", f"{', '.join(names)} \\- {roff(summary(group))}", ".SH SYNOPSIS",

@@ -121,12 +121,12 @@ def corrections(market: str | None = None) -> list[Correction]:
 
 
 def weekdays(first: dt.date, last: dt.date) -> Days:
-    """Give Mondays to Fridays."""
+    """Return Mondays to Fridays."""
     return {d for n in range((last - first).days + 1) if (d := first + dt.timedelta(n)).weekday() < 5}
 
 
 def _hours(table: Any, names: tuple[str, ...], zone: object) -> dict[dt.date, Hours]:
-    """Give the sessions of each row of a schedule, whose columns are times in UTC."""
+    """Return the sessions of each row of a schedule, whose columns are times in UTC."""
     columns = [table[name].dt.tz_convert(zone).dt.strftime("%H%M") for name in names if name in table]
     found = {}
     for stamp, *times in zip(table.index, *columns, strict=True):
@@ -201,7 +201,7 @@ class Truth:
 
 
 def special_hours(bundle: Bundle, hours: dict[dt.date, Hours]) -> dict[dt.date, Hours]:
-    """Give the days whose hours are not the market's usual ones."""
+    """Return the days whose hours are not the market's usual ones."""
     if not bundle.hours_from:
         return {}
     if bundle.name == "HK":  # its breaks and afternoons of before 2012 are not in the package: take half days only
@@ -213,7 +213,7 @@ def special_hours(bundle: Bundle, hours: dict[dt.date, Hours]) -> dict[dt.date, 
 
 
 def truth(bundle: Bundle) -> Truth:
-    """Give what one package says, as corrected."""
+    """Return what one package says, as corrected."""
     days = set(SOURCES[bundle.base](bundle.name, bundle.first, bundle.last))
     source = {"ec": ec_hours, "pmc": pmc_hours}.get(bundle.hours_from)
     special = special_hours(bundle, source(bundle.name, bundle.first, bundle.last)) if source else {}
@@ -261,7 +261,7 @@ HOURS_COMPARED = {("CN", "ec"), ("CN", "pmc"), ("KR", "ec"), ("HK", "ec"), ("US"
 
 
 def unexplained(bundle: Bundle, found: Truth) -> list[str]:
-    """Give one line for each difference that is not listed as a correction."""
+    """Return one line for each difference that is not listed as a correction."""
     listed = {(item.day, package) for item in corrections(bundle.name) for package in item.wrong}
     return [
         f"{bundle.name} {when}: {package} differs, and calendar_corrections.txt does not say so"
@@ -275,7 +275,7 @@ def unexplained(bundle: Bundle, found: Truth) -> list[str]:
 
 
 def by_year(days: Iterable[dt.date]) -> list[str]:
-    """Give a line a year: "2024 0101 0212-0216"."""
+    """Return a line a year: "2024 0101 0212-0216"."""
     years: dict[int, list[str]] = {}
     for when in sorted(days):
         years.setdefault(when.year, []).append(when.strftime("%m%d"))
@@ -283,7 +283,7 @@ def by_year(days: Iterable[dt.date]) -> list[str]:
 
 
 def closed_lines(closed: Days) -> list[str]:
-    """Give a line a year, with ranges where three weekdays or more in a row are closed."""
+    """Return a line a year, with ranges where three weekdays or more in a row are closed."""
     runs: list[list[dt.date]] = []
     for when in sorted(closed):
         before = runs[-1][-1] if runs else None
@@ -301,7 +301,7 @@ def closed_lines(closed: Days) -> list[str]:
 
 
 def text(found: Truth) -> str:
-    """Give a calendar's text; src/clock/calendar.h describes it."""
+    """Return a calendar's text; src/clock/calendar.h describes it."""
     bundle = found.bundle
     closed = weekdays(bundle.first, bundle.last) - found.days - found.adhoc
     lines = [
@@ -323,7 +323,7 @@ def text(found: Truth) -> str:
 
 
 def crypto() -> str:
-    """Give the calendar that never closes; from the day of the first block on."""
+    """Return the calendar that never closes; from the day of the first block on."""
     return (
         "# Made by tools/make_calendars.py: every day is one.\ncalendar crypto\nfirst 2009-01-03\nlast 2050-12-31\n"
         "verified 2050-12-31\nweek 1234567\nhours 2009-01-03 0000-2400\n"

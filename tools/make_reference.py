@@ -68,12 +68,12 @@ class _Bare:
 
 
 def _anchor(heading: str) -> str:
-    """Give the anchor that forges and the site make of a heading."""
+    """Return the anchor that forges and the site make of a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def _signature(name: str, item: object) -> str:
-    """Give the call; one parameter a line where it is long."""
+    """Return the call; one parameter a line where it is long."""
     if inspect.isclass(item) and issubclass(item, Exception):
         return ""
     try:
@@ -124,7 +124,7 @@ class _Writer:
         self.entries = {entry.name: entry for entry in entries}
 
     def find(self, word: str, here: Entry, own: set[str]) -> Entry | None:
-        """Give the entry that a word in backticks names; a function's own parameters name nothing else."""
+        """Return the entry that a word in backticks names; a function's own parameters name nothing else."""
         word = word.removeprefix("vizflow.").removeprefix("vf.").removesuffix("()")
         if word in own:
             return None
@@ -135,7 +135,7 @@ class _Writer:
         return None
 
     def prose(self, text: str, here: Entry, own: set[str]) -> str:
-        """Give text with Markdown's code marks, and links where a name has a page."""
+        """Return text with Markdown's code marks, and links where a name has a page."""
 
         def of(match: re.Match[str]) -> str:
             word = match[1] or match[2]
@@ -147,7 +147,7 @@ class _Writer:
         return re.sub(r"``(.+?)``|`([^`]+?)`", of, text, flags=re.DOTALL)
 
     def flow(self, lines: list[str], here: Entry, own: set[str]) -> list[str]:
-        """Give paragraphs, and sessions of an interpreter as blocks."""
+        """Return paragraphs, and sessions of an interpreter as blocks."""
         out: list[str] = []
         block: list[str] = []
         for line in [*lines, ""]:
@@ -168,7 +168,7 @@ class _Writer:
         return re.sub(r"\n{3,}", "\n\n", "".join(text).strip()).splitlines()
 
     def items(self, lines: list[str], here: Entry, own: set[str], names: bool) -> list[str]:
-        """Give a section as a list of names, each with the text indented below it."""
+        """Return a section as a list of names, each with the text indented below it."""
         out: list[str] = []
         for line in lines:
             if line.strip() and not line.startswith(" "):
@@ -180,11 +180,11 @@ class _Writer:
         return self.prose_outside(text, here, own).splitlines()
 
     def prose_outside(self, text: str, here: Entry, own: set[str]) -> str:
-        """Give the prose of a list whose titles are done."""
+        """Return the prose of a list whose titles are done."""
         return "\n".join(line if line.startswith("- **") else self.prose(line, here, own) for line in text.splitlines())
 
     def entry(self, entry: Entry) -> list[str]:
-        """Give a name's heading, call and text."""
+        """Return a name's heading, call and text."""
         lines = [f"{'#' * entry.level} `{entry.name}`", ""]
         if not (inspect.isroutine(entry.item) or inspect.isclass(entry.item) or inspect.ismodule(entry.item)):
             if isinstance(entry.item, property):
@@ -199,7 +199,7 @@ class _Writer:
         return [*lines, *self.text(inspect.getdoc(entry.item) or "", entry, own), ""]
 
     def text(self, text: str, entry: Entry, own: set[str]) -> list[str]:
-        """Give a docstring's sections."""
+        """Return a docstring's sections."""
         lines: list[str] = []
         for heading, body in _sections(text):
             if heading:
@@ -213,7 +213,7 @@ class _Writer:
 
 
 def _entries() -> dict[str, list[Entry]]:
-    """Give every public name of a section, the members of modules and classes behind them."""
+    """Return every public name of a section, the members of modules and classes behind them."""
     found: dict[str, list[Entry]] = {}
     for section, names in SECTIONS.items():
         page, entries = f"{_anchor(section)}.md", []
@@ -245,7 +245,7 @@ def _members(of: Entry) -> list[Entry]:
 
 
 def pages() -> dict[Path, str]:
-    """Give the text of every page."""
+    """Return the text of every page."""
     listed = {name for names in SECTIONS.values() for name in names}
     missing = set(vf.__all__) - listed - {"__version__"}
     if missing:
@@ -270,7 +270,7 @@ def pages() -> dict[Path, str]:
 
 
 def _first(text: str) -> str:
-    """Give a text's first paragraph as a cell of a table."""
+    """Return a text's first paragraph as a cell of a table."""
     return re.sub(r"``(.+?)``", r"`\1`", " ".join(text.split("\n\n")[0].split())).replace("|", "\\|")
 
 

@@ -48,7 +48,7 @@ def machine() -> str:
 
 
 def section(name: str, command: str) -> list[str]:
-    """Give one part's table, or the line that says that it was not run."""
+    """Return one part's table, or the line that says that it was not run."""
     path = FOLDER / f"{name}.json"
     if not path.exists():
         return [f"## {name.capitalize()}", "", f"Not run for this page: `{command}`.", ""]

@@ -66,7 +66,7 @@ def mutants() -> list[Mutant]:
 
 
 def faults(found: list[Mutant]) -> list[str]:
-    """Tell what is wrong with the list."""
+    """Return what is wrong with the list."""
     wrong = [] if len(found) >= LEAST else [f"{len(found)} mutants; {LEAST} are the least"]
     for mutant in found:
         path = ROOT / mutant.file

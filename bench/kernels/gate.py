@@ -112,7 +112,7 @@ def raised(program: Path, name: str, names: list[str], used: str) -> int:
 
 
 def read() -> tuple[str, dict[str, Count]]:
-    """Give the baseline's toolchain and its counts."""
+    """Return the baseline's toolchain and its counts."""
     if not BASELINE.exists():
         return "", {}
     lines = [line for line in BASELINE.read_text().splitlines() if not line.startswith("#")]

@@ -56,7 +56,7 @@ def lots() -> pl.Expr:
 
 
 def side_code() -> pl.Expr:
-    """Give sides numbers in order of the alphabet, 0 for null."""
+    """Return sides numbers in order of the alphabet, 0 for null."""
     side = pl.col("orderSide")
     out = pl.when(side.is_null()).then(pl.lit(0, pl.UInt8))
     for name, code in CODES.items():

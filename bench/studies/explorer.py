@@ -139,7 +139,7 @@ def main() -> int:
 
 
 def quantile(values: list[float], share: float) -> float:
-    """Give the value that a share of the values stay below."""
+    """Return the value that a share of the values stay below."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 

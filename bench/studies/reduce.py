@@ -37,7 +37,7 @@ STATES = ["rows", "qty.sum", "notional.sum.hi", "notional.sum.lo", "ret.sum.hi",
 
 
 def grid() -> pl.DataFrame:
-    """Give the 38 080 cells."""
+    """Return the 38 080 cells."""
     a, r, s = np.meshgrid(np.arange(-70, 70), np.arange(-68, 68), np.arange(2), indexing="ij")
     side = np.where(s.ravel() == 0, "B", "S")
     return pl.DataFrame({"alpha_bin": a.ravel(), "return_bin": r.ravel(), "side": side})
@@ -93,7 +93,7 @@ def finish(states: pl.DataFrame) -> pl.DataFrame:
 
 
 def sides(folder: Path) -> dict[str, Callable[[], pl.DataFrame]]:
-    """Give what is compared."""
+    """Return what is compared."""
     files = sorted(folder.glob("*.parquet"))
     return {
         "VizFlow": lambda: vf.reduce(folder).collect(),

@@ -65,7 +65,7 @@ class CalendarInfo:
 
 
 def get(market: str | Market = "CN") -> pl.DataFrame:
-    """Give the bundled calendar of a market as a frame.
+    """Return the bundled calendar of a market as a frame.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def info(market: Calendar = "CN") -> CalendarInfo:
 
 
 def empty() -> pl.DataFrame:
-    """Give a calendar without days."""
+    """Return a calendar without days."""
     return pl.DataFrame(schema=SCHEMA)
 
 
@@ -224,7 +224,7 @@ def from_files(directory: str | os.PathLike[str], pattern: str = "{date}.feather
 
 
 def as_date(column: str | pl.Expr) -> pl.Expr:
-    """Give a column of dates as Date, however they are spelt, to join a calendar with.
+    """Return a column of dates as Date, however they are spelt, to join a calendar with.
 
     Parameters
     ----------
@@ -253,7 +253,7 @@ def as_date(column: str | pl.Expr) -> pl.Expr:
 
 
 def ends(column: str | pl.Expr, market: str | Market) -> pl.Expr:
-    """Give the elapsed time at the end of each row's day: `Market.end_on` of a column.
+    """Return the elapsed time at the end of each row's day: `Market.end_on` of a column.
 
     Parameters
     ----------
@@ -287,7 +287,7 @@ def ends(column: str | pl.Expr, market: str | Market) -> pl.Expr:
 
 
 def trading_day(column: str | pl.Expr, market: str | Market) -> pl.Expr:
-    """Give the trading day of timestamps: the day itself, or the next for what is traded in its night session.
+    """Return the trading day of timestamps: the day itself, or the next for what is traded in its night session.
 
     Parameters
     ----------
@@ -333,7 +333,7 @@ def trading_day(column: str | pl.Expr, market: str | Market) -> pl.Expr:
 
 
 def range(start: Day, end: Day, market: Calendar = "CN") -> list[str]:
-    """Give the trading days from `start` to `end`, both included, as ``YYYYMMDD``.
+    """Return the trading days from `start` to `end`, both included, as ``YYYYMMDD``.
 
     Parameters
     ----------
@@ -361,7 +361,7 @@ def range(start: Day, end: Day, market: Calendar = "CN") -> list[str]:
 
 
 def is_trading_day(date: Day, market: Calendar = "CN") -> bool:
-    """Tell whether a day is traded; a day outside the calendar raises CalendarRangeError.
+    """Return whether a day is traded; a day outside the calendar raises CalendarRangeError.
 
     Parameters are those of `next_day`.
     """
@@ -369,7 +369,7 @@ def is_trading_day(date: Day, market: Calendar = "CN") -> bool:
 
 
 def next_day(date: Day, market: Calendar = "CN") -> str:
-    """Give the first trading day after a day.
+    """Return the first trading day after a day.
 
     Parameters
     ----------
@@ -393,7 +393,7 @@ def next_day(date: Day, market: Calendar = "CN") -> str:
 
 
 def prev_day(date: Day, market: Calendar = "CN") -> str:
-    """Give the last trading day before a day. Parameters are those of `next_day`."""
+    """Return the last trading day before a day. Parameters are those of `next_day`."""
     return _text(_of(market).prev(_number(date)))
 
 
@@ -412,7 +412,7 @@ def index(date: Day, market: Calendar = "CN") -> int:
 
 
 def sessions_on(date: Day, market: str | Market = "CN") -> tuple[Session, ...]:
-    """Give a market's sessions of a date: `Market.sessions_on` of a market by its name.
+    """Return a market's sessions of a date: `Market.sessions_on` of a market by its name.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ Day: TypeAlias = "str | dt.date"
 
 
 def check_day(date: Day) -> dt.date:
-    """Give the day of a date, a datetime, or text ``YYYYMMDD``; anything else is a ConfigError."""
+    """Return the day of a date, a datetime, or text ``YYYYMMDD``; anything else is a ConfigError."""
     if isinstance(date, dt.datetime):
         return date.date()
     if isinstance(date, dt.date):

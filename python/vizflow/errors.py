@@ -114,12 +114,12 @@ _MARK = re.compile(r"(?:the plugin failed with message: )?(.*) \[vizflow:(\w+):(
 
 
 def first_line(error: BaseException) -> str:
-    """Give the first line of another library's error, or its class where it says nothing."""
+    """Return the first line of another library's error, or its class where it says nothing."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def from_c(status: str, message: str, row: int, count: int, column: str) -> Error:
-    """Give the exception for a status of the C library."""
+    """Return the exception for a status of the C library."""
     kind = _BY_STATUS.get(status, Error)
     if column == "elapsed_seconds" and kind is DataError and "null" in message:
         message += (
@@ -130,7 +130,7 @@ def from_c(status: str, message: str, row: int, count: int, column: str) -> Erro
 
 
 def from_polars(error: BaseException) -> Error | None:
-    """Give the VizFlow exception that a Polars error carries, if it carries one."""
+    """Return the VizFlow exception that a Polars error carries, if it carries one."""
     found = _MARK.search(str(error))
     if found is None:
         return None
@@ -153,7 +153,7 @@ def translated() -> Iterator[None]:
 
 
 def from_panic(error: BaseException) -> Error:
-    """Give the exception for a panic of Polars."""
+    """Return the exception for a panic of Polars."""
     return PanicError(
         f"Polars panicked ({first_line(error)}), so nothing was made of the rows: a value is beyond what one of the "
         "expressions can take (a stamp of a year that Polars cannot write, for example), or a file is damaged"

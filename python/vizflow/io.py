@@ -279,7 +279,7 @@ def _of_another_kind(path: Path) -> str | None:
 
 
 def _not_utf8(path: Path) -> int | None:
-    """Give the place of the first byte that is not UTF-8."""
+    """Return the place of the first byte that is not UTF-8."""
     decoder, done = codecs.getincrementaldecoder("utf-8")(), 0
     with path.open("rb") as file:
         while True:
@@ -306,7 +306,7 @@ def read_through(path: Path, schema: rules.Rules | None, csv: _csv.Options | Non
 
 
 def is_csv(path: Path) -> bool:
-    """Tell whether a file is read as CSV, by its name."""
+    """Return whether a file is read as CSV, by its name."""
     return path.name.lower().removesuffix(".gz").removesuffix(".zst").endswith(".csv")
 
 
@@ -323,7 +323,7 @@ _OF_COLUMNS = (pl.exceptions.ColumnNotFoundError, pl.exceptions.DuplicateError, 
 
 
 def _reads_well(path: Path, csv: _csv.Options | None) -> bool:
-    """Tell whether a file that something failed on can be read, every column of it."""
+    """Return whether a file that something failed on can be read, every column of it."""
     try:
         for _ in batches(_reader(path, csv)(path)):
             pass

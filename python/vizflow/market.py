@@ -87,7 +87,7 @@ class Session:
 
 
 def session_of(bounds: tuple[int, int]) -> Session:
-    """Give the session that begins and ends so many nanoseconds after midnight."""
+    """Return the session that begins and ends so many nanoseconds after midnight."""
     clock = []
     for time in bounds:
         second = (time + _DAY if time < 0 else time) // _SECOND
@@ -185,7 +185,7 @@ class Market:
         return items
 
     def on(self, day: Day | Mapping[Days, Sequence[Session]]) -> Market:
-        """Give the market on a day, or this market with other sessions on some days.
+        """Return the market on a day, or this market with other sessions on some days.
 
         Parameters
         ----------
@@ -215,7 +215,7 @@ class Market:
         return replace(self, date=day)
 
     def without_night(self, dates: Iterable[Days]) -> Market:
-        """Give this market without its night session on some days.
+        """Return this market without its night session on some days.
 
         Parameters
         ----------
@@ -239,7 +239,7 @@ class Market:
         night_from: Day = "20130708",
         no_night: Iterable[Days] = (),
     ) -> Market:
-        """Give the market of a Chinese commodity future: 21:00 to `night_end`, 09:00-10:15, 10:30-11:30, 13:30-15:00.
+        """Return the market of a Chinese commodity future: 21:00 to `night_end`, 09:00-10:15, 10:30-11:30, 13:30-15:00.
 
         The night belongs to the next trading day: Friday's night is Monday's first session. There is none on the eve
         of a holiday, and was none for the trading days 2020-02-03 to 2020-05-06.
@@ -300,7 +300,7 @@ class Market:
         return None if content is None else _calendars.opened(content)
 
     def sessions_on(self, date: Day) -> tuple[Session, ...]:
-        """Give the sessions of a date.
+        """Return the sessions of a date.
 
         Parameters
         ----------
@@ -349,7 +349,7 @@ class Market:
         return [session.bounds_ns for session in sessions]
 
     def end_on(self, date: Day) -> int:
-        """Give the elapsed seconds at the end of a date: how long it is traded.
+        """Return the elapsed seconds at the end of a date: how long it is traded.
 
         Where clocks change within a session (a market open for 24 hours, in a zone with summer time), its real length,
         as stamps with a zone and epochs count; local stamps count by the wall clock, to 86,400 on every day.
@@ -470,7 +470,7 @@ class Market:
     def _elapsed_of(
         self, time: dt.datetime, bounds: list[tuple[int, int]], outside: Outside, grace_ns: int
     ) -> float | None:
-        """Give elapsed seconds of a stamp that has a date."""
+        """Return elapsed seconds of a stamp that has a date."""
         if time.tzinfo is not None:
             self._zone()
             time = time.astimezone(dt.timezone.utc)
@@ -492,7 +492,7 @@ class Market:
 
     @staticmethod
     def get(market: str | Market) -> Market:
-        """Give a market by its name, in any case; a `Market` passes through.
+        """Return a market by its name, in any case; a `Market` passes through.
 
         Raises
         ------
@@ -533,7 +533,7 @@ def _days_of(key: Days) -> tuple[dt.date, dt.date]:
 
 
 def _year_lines(first: dt.date, last: dt.date) -> list[str]:
-    """Give the days first .. last as a calendar's text has them, a line a year."""
+    """Return the days first .. last as a calendar's text has them, a line a year."""
     lines = []
     for year in range(first.year, last.year + 1):
         start, end = max(first, dt.date(year, 1, 1)), min(last, dt.date(year, 12, 31))
@@ -552,7 +552,7 @@ def _hours_of_today(calendar: str) -> str:
 
 
 def _after_holidays(calendar: str) -> list[dt.date]:
-    """Give the trading days before which more than a night, or a weekend, was not traded."""
+    """Return the trading days before which more than a night, or a weekend, was not traded."""
     first, last = (_calendars.day_number(day) for day in _known_of(calendar))
     days = [_calendars.day_of(number) for number in _calendars.opened(_calendars.text(calendar)).range(first, last)]
     return [day for before, day in pairwise(days) if (day - before).days != _usual_gap(day)]

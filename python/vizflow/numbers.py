@@ -13,7 +13,7 @@ __all__ = ["real", "whole"]
 
 
 def whole(value: Any) -> int | None:
-    """Give an integer as Python's; None for anything else."""
+    """Return an integer as Python's; None for anything else."""
     if isinstance(value, bool):
         return None
     try:
@@ -23,7 +23,7 @@ def whole(value: Any) -> int | None:
 
 
 def real(value: Any) -> float | None:
-    """Give a real number as Python's int or float; None for anything else."""
+    """Return a real number as Python's int or float; None for anything else."""
     as_int = whole(value)
     if as_int is not None:
         return as_int

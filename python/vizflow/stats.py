@@ -83,7 +83,7 @@ def clustered(
     total: str | None = None,
     weight: str | None = None,
 ) -> pl.DataFrame:
-    """Give a ratio of sums, such as a weighted mean, with its standard error clustered by date.
+    """Return a ratio of sums, such as a weighted mean, with its standard error clustered by date.
 
     Rows of one day move together, so that their number says little about how well a mean is known: a day is taken as
     one draw, however many rows it has.
@@ -148,7 +148,7 @@ def clustered(
 def over_dates(
     data: Cube | Frame, metric: str, *, by: Sequence[str] | str = (), date: str = "date", lags: int = 0
 ) -> pl.DataFrame:
-    """Give the mean of a metric's daily values with its standard error: every day counts once.
+    """Return the mean of a metric's daily values with its standard error: every day counts once.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def over_dates(
 
 
 def t_statistic(mean: pl.Expr | str, std: pl.Expr | str, n: pl.Expr | str) -> pl.Expr:
-    """Give ``mean / (std / sqrt(n))``: rows as independent draws, where they are.
+    """Return ``mean / (std / sqrt(n))``: rows as independent draws, where they are.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def t_statistic(mean: pl.Expr | str, std: pl.Expr | str, n: pl.Expr | str) -> pl
 
 
 def _rows(data: Any, by: list[str], columns: dict[str, str]) -> pl.DataFrame:
-    """Give the groups' rows with some columns as Float64 under other names."""
+    """Return the groups' rows with some columns as Float64 under other names."""
     if isinstance(data, Cube):
         names = list(dict.fromkeys(columns.values()))
         frame = data.table(by, names)

@@ -110,7 +110,7 @@ class Visit:
         return dict(self.page.evaluate("() => JSON.parse(JSON.stringify(window.vizflow.view()))"))
 
     def values(self, panel: str, what: str = "value") -> list[float | None]:
-        """Give a panel's numbers as the page holds them; NaN, which is 'nothing there', as None."""
+        """Return a panel's numbers as the page holds them; NaN, which is 'nothing there', as None."""
         script = f"""() => {{
             const p = window.vizflow.shown.panels[{panel!r}], part = p.lines ? p.lines[0] : p;
             return Array.from(part[{what!r}], (v) => (Number.isNaN(v) ? null : v));

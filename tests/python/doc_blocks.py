@@ -44,7 +44,7 @@ class Block:
 
 
 def blocks(page: Path) -> Iterator[Block]:
-    """Give a page's fenced blocks in order; Sphinx's directives (```{toctree}) are no code."""
+    """Yield a page's fenced blocks in order; Sphinx's directives (```{toctree}) are no code."""
     lines = page.read_text(encoding="utf-8").splitlines()
     name = page.relative_to(ROOT).as_posix()
     at = 0
@@ -180,7 +180,7 @@ def furnish(folder: Path) -> None:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Give a shell's environment: this Python's programs, a home of its own, a build that is quick to make."""
+    """Return a shell's environment: this Python's programs, a home of its own, a build that is quick to make."""
     return {
         **os.environ,
         "HOME": str(folder),

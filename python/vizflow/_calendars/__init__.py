@@ -32,12 +32,12 @@ def day_number(day: dt.date) -> int:
 
 
 def day_of(number: int) -> dt.date:
-    """Give the day of a number of days since 1970-01-01."""
+    """Return the day of a number of days since 1970-01-01."""
     return EPOCH + dt.timedelta(number)
 
 
 def name_of(name: str) -> str:
-    """Give a bundled calendar's name, as it is spelt here."""
+    """Return a bundled calendar's name, as it is spelt here."""
     for known in NAMES:
         if known.lower() == str(name).lower():
             return known
@@ -55,7 +55,7 @@ def opened(content: str) -> _core.Calendar:
 
 @lru_cache(maxsize=16)
 def text(name: str) -> str:
-    """Give the text of a bundled calendar."""
+    """Return the text of a bundled calendar."""
     name = name_of(name)
     if name == NORTHBOUND:
         return _northbound()
@@ -63,12 +63,12 @@ def text(name: str) -> str:
 
 
 def days_part(content: str) -> str:
-    """Give the lines of a text that say which days are traded."""
+    """Return the lines of a text that say which days are traded."""
     return content.partition("\nhours ")[0] + "\n"
 
 
 def hours_part(content: str) -> str:
-    """Give the lines of a text that say when."""
+    """Return the lines of a text that say when."""
     return "hours " + content.partition("\nhours ")[2]
 
 

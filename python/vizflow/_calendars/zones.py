@@ -26,7 +26,7 @@ def _offset(zone: ZoneInfo, moment: int) -> int:
 
 @lru_cache(maxsize=16)
 def offsets(name: str) -> str:
-    """Give the offsets of a zone from 1900 to 2100: "from offset " in seconds, over and over."""
+    """Return the offsets of a zone from 1900 to 2100: "from offset " in seconds, over and over."""
     zone = ZoneInfo(name)
     now = _offset(zone, _FIRST)
     found = [(_FIRST, now)]
@@ -45,7 +45,7 @@ def offsets(name: str) -> str:
 
 @lru_cache(maxsize=64)
 def changes_within(name: str, bounds: tuple[tuple[int, int], ...]) -> bool:
-    """Tell whether clocks of a zone have ever been changed within a session (of ns since midnight)."""
+    """Return whether clocks of a zone have ever been changed within a session (of ns since midnight)."""
     numbers = [int(number) for number in offsets(name).split()]
     moments, shifts = numbers[2:-2:2], numbers[1:-2:2]
     for moment, before, after in zip(moments, shifts, shifts[1:], strict=False):

@@ -89,7 +89,7 @@ class CheckReport:
         return self.frame.filter(pl.col("severity") == "error").is_empty()
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Give all of it as JSON, types by their names; write it to a file too where a path is given."""
+        """Return all of it as JSON, types by their names; write it to a file too where a path is given."""
         content = {
             "vizflow": _core.version,
             "ok": self.ok,

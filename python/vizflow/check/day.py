@@ -65,7 +65,7 @@ class Options:
     columns: Sequence[str] | None
 
     def semantic(self, name: str) -> str | None:
-        """Give the name that Config.columns has for a semantic one."""
+        """Return the name that Config.columns has for a semantic one."""
         return next((self.config.columns[s] for s in SEMANTIC[name] if s in self.config.columns), None)
 
 
@@ -164,7 +164,7 @@ class Day:
         return f"Config.columns names no {name!r}{hint}"
 
     def _number(self, name: str) -> pl.Expr | None:
-        """Give a semantic column as a number, where it is one."""
+        """Return a semantic column as a number, where it is one."""
         assert self.schema is not None
         if name not in self.columns:
             return None
@@ -177,13 +177,13 @@ class Day:
         return None
 
     def _none_from(self, name: str) -> float | None:
-        """Give the number from which on a semantic column's values are no prices to `mid` and what looks them up."""
+        """Return the number from which on a semantic column's values are no prices to `mid` and what looks them up."""
         assert self.schema is not None
         dtype = self.schema[self.columns[name]]
         return _NONE_FROM.get(dtype, 1e300 if dtype == pl.String or dtype.is_float() else None)
 
     def _is_quote(self, name: str, value: pl.Expr) -> pl.Expr:
-        """Tell whether `mid` takes a side of a book: whether it is a price."""
+        """Return whether `mid` takes a side of a book: whether it is a price."""
         number, none = value.cast(pl.Float64), self._none_from(name)
         below = pl.lit(value=True) if none is None else number < none
         return (_finite(value) & (value > 0) & below).fill_null(value=False)
@@ -228,7 +228,7 @@ class Day:
                 self.add(name, severity, column, counts[f"count{i}"], counts[f"row{i}"], detail)
 
     def _conditions(self) -> list[tuple[str, str, str, str, pl.Expr]]:
-        """Give (check, severity, column, detail, rows concerned) of everything that is told row by row."""
+        """Return (check, severity, column, detail, rows concerned) of everything that is told row by row."""
         out: list[tuple[str, str, str, str, pl.Expr]] = []
         for name in ("timestamp", "symbol"):
             if name in self.columns:
@@ -268,7 +268,7 @@ class Day:
         return out
 
     def _tolerance(self) -> float:
-        """Give the tolerance that the schema has for the quantity."""
+        """Return the tolerance that the schema has for the quantity."""
         wanted = self.options.semantic("quantity") or self.columns["quantity"]
         return float(self.options.config.schema.get(wanted, {}).get("tolerance", 1e-6))
 
@@ -449,7 +449,7 @@ def _finite(value: pl.Expr) -> pl.Expr:
 
 
 def _is_fraction(value: pl.Expr, tolerance: float) -> pl.Expr:
-    """Tell which finite values `near_integer` refuses."""
+    """Return which finite values `near_integer` refuses."""
     value = value.cast(pl.Float64)
     allowed = (value.abs().clip(1.0) * tolerance).clip(upper_bound=max(tolerance, 1e-3))
     return _finite(value) & ((value - value.round()).abs() > allowed)

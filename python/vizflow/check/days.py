@@ -75,7 +75,7 @@ class Across:
                     day.add("names", "info", name, detail="not there on most days")
 
     def _has(self, day: Day, name: str) -> bool:
-        """Tell whether a day has a column, or one of its aliases: of several, `Day` has said so."""
+        """Return whether a day has a column, or one of its aliases: of several, `Day` has said so."""
         aliases = self.options.config.schema.get(name, {}).get("aliases", ())
         return any(other in _schema_of(day) for other in (name, *aliases))
 
@@ -221,7 +221,7 @@ def _often(values: Iterable[str]) -> dict[str, int]:
 
 
 def _near(name: str, spare: Sequence[str], dtype: pl.DataType | None, schema: pl.Schema) -> str | None:
-    """Give the spare column that a missing one may be: the same but for case and underscores, or nearly so."""
+    """Return the spare column that a missing one may be: the same but for case and underscores, or nearly so."""
     fitting = [other for other in spare if dtype is None or _alike(dtype, schema[other])]
     plain = {other.replace("_", "").lower(): other for other in reversed(fitting)}
     same = plain.get(name.replace("_", "").lower())

@@ -84,7 +84,7 @@ def call(argv: Sequence[str] | None) -> int:
 
 
 def _is_of_output(error: BaseException) -> bool:
-    """Tell whether it was what is printed that could not be written: errors of files name them."""
+    """Return whether it was what is printed that could not be written: errors of files name them."""
     of_output = (errno.EPIPE, errno.ENOSPC, errno.EIO)
     return isinstance(error, OSError) and error.filename is None and error.errno in of_output
 

@@ -30,7 +30,7 @@ Stage = Callable[[pl.LazyFrame], pl.LazyFrame]
 
 
 def config(input_dir: Path, output_dir: Path) -> Config:
-    """Give the configuration of the demo's job."""
+    """Return the configuration of the demo's job."""
     return Config(
         input_dir=input_dir,
         output_dir=output_dir,
@@ -51,7 +51,7 @@ def config(input_dir: Path, output_dir: Path) -> Config:
 
 
 def stages(ctx: Context, *, extras: bool = False) -> dict[str, Stage]:
-    """Give the job's stages in order, by name; `extras` has FIFOMatch add realised profits."""
+    """Return the job's stages in order, by name; `extras` has FIFOMatch add realised profits."""
     enricher = Enricher(
         rules=[
             FIFOMatch(

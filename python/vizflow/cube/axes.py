@@ -89,7 +89,7 @@ class Dim:
     # ---- selections
 
     def positions(self, wanted: Any, *, by_centre: bool = False) -> array[int]:
-        """Give the positions that a range (a tuple of two), a list of values, or one value names, ascending."""
+        """Return the positions that a range (a tuple of two), a list of values, or one value names, ascending."""
         if isinstance(wanted, tuple):
             if len(wanted) != 2:
                 raise ConfigError(

@@ -213,7 +213,7 @@ class Cube:
         metrics: Sequence[str] | None = None,
         memory_limit: int | str | None = None,
     ) -> Estimate:
-        """Tell what `from_partials` would hold, reading the partials once and allocating nothing of it.
+        """Return what `from_partials` would hold, reading the partials once and allocating nothing of it.
 
         Parameters
         ----------
@@ -409,7 +409,7 @@ class Cube:
         centres: bool = False,
         wide: bool = False,
     ) -> pl.DataFrame:
-        """Give the metrics over one or two dimensions, everything else merged.
+        """Return the metrics over one or two dimensions, everything else merged.
 
         Parameters
         ----------
@@ -466,7 +466,7 @@ class Cube:
         return pl.DataFrame(dict(zip([*index, *columns], (turned[name] for name in [*rows, *columns]), strict=True)))
 
     def marginal(self, dim: str, metrics: Sequence[str] | str | None = None) -> pl.DataFrame:
-        """Give the metrics over one dimension, or ``"date"``: `pivot` of it alone.
+        """Return the metrics over one dimension, or ``"date"``: `pivot` of it alone.
 
         Parameters
         ----------
@@ -490,7 +490,7 @@ class Cube:
         return self.table([dim], metrics)
 
     def total(self, metrics: Sequence[str] | str | None = None) -> dict[str, Any]:
-        """Give the metrics of everything that is picked.
+        """Return the metrics of everything that is picked.
 
         Parameters
         ----------
@@ -514,7 +514,7 @@ class Cube:
         descending: bool = True,
         where: pl.Expr | None = None,
     ) -> pl.DataFrame:
-        """Give the cells with the largest (or smallest) values of a metric.
+        """Return the cells with the largest (or smallest) values of a metric.
 
         Parameters
         ----------
@@ -566,7 +566,7 @@ class Cube:
         weight: str | None = None,
         interpolation: Literal["nearest", "lower", "higher", "midpoint", "linear"] = "nearest",
     ) -> pl.DataFrame:
-        """Give quantiles of a binned column from the counts of its bins, with their bounds.
+        """Return quantiles of a binned column from the counts of its bins, with their bounds.
 
         Parameters
         ----------
@@ -617,7 +617,7 @@ class Cube:
     # ---- whole
 
     def to_polars(self, metrics: Sequence[str] | str | None = None, *, dates: bool = True) -> pl.DataFrame:
-        """Give every cell that holds something.
+        """Return every cell that holds something.
 
         Parameters
         ----------
@@ -659,7 +659,7 @@ class Cube:
         return pl.concat([view._table(axes, names) for view in views])
 
     def to_xarray(self, metrics: Sequence[str] | str | None = None) -> Any:
-        """Give the cube as an `xarray.Dataset` (xarray must be installed).
+        """Return the cube as an `xarray.Dataset` (xarray must be installed).
 
         Parameters
         ----------
@@ -755,7 +755,7 @@ class Cube:
         return Dim(dim.name, dim.values.gather(pl.Series(self._picks[at], dtype=pl.UInt32)), dim.width)
 
     def _axis(self, name: str, option: str, *, exact: bool = False) -> tuple[int, bool]:
-        """Give the axis of a name, and whether the name is that of its centres."""
+        """Return the axis of a name, and whether the name is that of its centres."""
         names = self._held.names
         if name in names and names[name] not in self._dropped:
             return names[name], False

@@ -72,7 +72,7 @@ def _check(
 
 
 def _counts(cube: View, by: list[str], weight: str | None) -> pl.DataFrame:
-    """Give a row for each bin of each group, in order, with its weight."""
+    """Return a row for each bin of each group, in order, with its weight."""
     if weight is not None:
         frame = cube.table(by, weight)
         if not frame.schema[weight].is_numeric():

@@ -119,12 +119,12 @@ class Held:
         return {dim.name: at for at, dim in enumerate(self.axes) if at > 0 or self.dated}
 
     def needed(self, exprs: Iterable[pl.Expr]) -> tuple[bytes, list[tuple[str, pl.DataType]]]:
-        """Give the numbers of the states behind expressions, and the columns that they come as."""
+        """Return the numbers of the states behind expressions, and the columns that they come as."""
         roots = {name for expr in exprs for name in expr.meta.root_names()}
         return self.columns(state.name for state in self.kept if roots.intersection(state.columns))
 
     def columns(self, names: Iterable[str]) -> tuple[bytes, list[tuple[str, pl.DataType]]]:
-        """Give the numbers of states, and the columns that they come as."""
+        """Return the numbers of states, and the columns that they come as."""
         wanted = set(names)
         numbers = [number for number, state in enumerate(self.kept) if state.name in wanted]
         columns = [column for number in numbers for column in given(self.kept[number])]
@@ -145,7 +145,7 @@ class Held:
         states: bytes,
         columns: Sequence[tuple[str, pl.DataType]],
     ) -> tuple[list[pl.Series], list[pl.Series]]:
-        """Give each cell's places on the axes, sorted by them, and its states as these columns."""
+        """Return each cell's places on the axes, sorted by them, and its states as these columns."""
         picked = [picks[at].tobytes() if at in picks else None for at in range(len(self.axes))]
         given_columns = self.core.query(picked, array("I", axes).tobytes(), states, self.limit)
         found = [pl.Series(column) for column in given_columns]
@@ -156,7 +156,7 @@ class Held:
         return found[: len(axes)], named
 
     def keys(self, axes: Sequence[int], places: Sequence[pl.Series]) -> list[pl.Series]:
-        """Give the values at places on axes, under the axes' names."""
+        """Return the values at places on axes, under the axes' names."""
         return [self.axes[at].values[place].alias(self.axes[at].name) for at, place in zip(axes, places, strict=True)]
 
     def table(self, picks: Mapping[int, array[int]], axes: Sequence[int], metrics: tuple[str, ...]) -> pl.DataFrame:
@@ -597,7 +597,7 @@ def write(frame: pl.DataFrame, to: Any) -> None:
 
 
 def stored(path: Path, limit: int) -> tuple[str, list[Any]]:
-    """Give a file's description and its parts, read into memory: a file that is cut later is no matter to them."""
+    """Return a file's description and its parts, read into memory: a file that is cut later is no matter to them."""
     _places.look(path)
     size = path.stat().st_size
     if size > limit:

@@ -219,7 +219,7 @@ def _check(
 
 
 def _sessions(market: Any) -> tuple[list[tuple[int, int]], zoneinfo.ZoneInfo]:
-    """Give a market's sessions in ms from midnight (below 0: the eve), and its zone."""
+    """Return a market's sessions in ms from midnight (below 0: the eve), and its zone."""
     if isinstance(market, str):
         market = Market.get(market)
     sessions = []
@@ -463,7 +463,7 @@ class _Day:
         return cls(universe, stretches, (seed, int(date)), midnight * 1_000_000_000)
 
     def frames(self, batch_rows: int) -> Iterator[pl.DataFrame]:
-        """Give the day's rows in frames of `batch_rows` or up to a block more."""
+        """Yield the day's rows in frames of `batch_rows` or up to a block more."""
         held: list[pl.DataFrame] = []
         for block in self._blocks():
             held.append(block)

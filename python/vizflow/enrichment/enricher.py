@@ -148,7 +148,7 @@ class Enricher:
         )
 
     def _opening(self, rule: FIFOMatch, groups: Groups) -> Callable[[], Opening | None]:
-        """Give what makes the opening lots of one reading; wrong columns are told at once."""
+        """Return what makes the opening lots of one reading; wrong columns are told at once."""
 
         def make() -> Opening | None:
             return None if rule.opening is None else Opening(rule.opening, groups, self.date_col)

@@ -238,7 +238,7 @@ class Opening:
         )
 
     def columns(self, dtype: pl.DataType) -> list[pl.Series]:
-        """Give (quantity, price, key, ...); lots without a day are of the rows' only one, a column of this type."""
+        """Return (quantity, price, key, ...); lots without a day are of the rows' only one, a column of this type."""
         with translated():
             lots = self._lots.collect(engine="streaming")
         keys = self.keys.reading().keys(lots)
@@ -304,7 +304,7 @@ class FifoStep:
         )
 
     def covers(self, wanted: Sequence[str]) -> bool:
-        """Tell whether matching has been done for all of these columns."""
+        """Return whether matching has been done for all of these columns."""
         return all(name in self._given for name in wanted if name in self._added)
 
     def _keys(self, batch: pl.DataFrame) -> list[pl.Series | None]:
@@ -312,7 +312,7 @@ class FifoStep:
         return [*values, *self._groups.reading().keys(batch)]
 
     def _begin(self, schema: pl.Schema) -> None:
-        """Give the lots, and the rows that waited for them."""
+        """Return the lots, and the rows that waited for them."""
         assert self._opening is not None
         date = self._groups.date
         self._fifo.inventory(self._opening.columns(pl.Null() if date is None else schema[date]))
@@ -362,11 +362,11 @@ class FifoStep:
         self._fifo.emit(row, batch.height, 0, self._keys(batch))
 
     def rests(self) -> list[pl.Series]:
-        """Give what is held at the end: row, lot, qty, short, price; see vf_fifo_rests."""
+        """Return what is held at the end: row, lot, qty, short, price; see vf_fifo_rests."""
         return [pl.Series(column) for column in self._fifo.rests()]
 
     def _fills(self, batch: pl.DataFrame, row: int) -> pl.Series:
-        """Give what the rows of a batch are called."""
+        """Return what the rows of a batch are called."""
         if self._fill is not None:
             return batch[self._fill].alias(_FILL)
         return pl.int_range(row, row + batch.height, eager=True, dtype=pl.UInt32).alias(_FILL)
@@ -399,7 +399,7 @@ class FifoStep:
 
 
 def _is_gathered(dtype: pl.DataType) -> bool:
-    """Tell whether Polars gathers a passed-through column.
+    """Return whether Polars gathers a passed-through column.
 
     Those are the types C does not expand, and text, which Polars would validate anew on its way back from C.
     """

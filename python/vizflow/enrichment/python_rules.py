@@ -26,7 +26,7 @@ _SAMPLE_ROWS = 1000
 def run_rules(
     lf: pl.LazyFrame, rules: Sequence[TagRule], by: Groups, sort_by: str, state_class: type[State], *, may_expand: bool
 ) -> pl.LazyFrame:
-    """Give the lazy frame of rules that share one pass over the rows."""
+    """Yield the lazy frame of rules that share one pass over the rows."""
     schema = lf.collect_schema()
     added: list[str] = []
     for rule in rules:
@@ -132,7 +132,7 @@ class _Run:
         self.expanding = -1
 
     def run(self, frame: pl.DataFrame) -> tuple[pl.Series, Mapping[str, list[Any]]]:
-        """Give the input row of each output row, and the rules' values, day by day and symbol by symbol."""
+        """Return the input row of each output row, and the rules' values, day by day and symbol by symbol."""
         names = [name for rule in self.rules for name in rule.output_columns]
         values: tuple[list[Any], ...] = tuple([] for _ in names)
         counts: list[int] = []

@@ -24,7 +24,7 @@ SELL: tuple[str | int, ...] = ("S", "Sell", "Ask", "Offer", "Sold", "Short", "SS
 def check_sides(
     entry: Any, exit_: Any, names: tuple[str, str] = ("entry_side", "exit_side")
 ) -> list[tuple[str | int, bool]]:
-    """Give the values that are listed for two sides, each with whether it is the first one's.
+    """Return the values that are listed for two sides, each with whether it is the first one's.
 
     Parameters
     ----------

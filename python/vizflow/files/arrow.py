@@ -54,7 +54,7 @@ class _Table:
         return None if at is None else _Table(self._data, at + self._number("<I", at))
 
     def structs(self, field: int, form: str) -> Iterator[tuple[int, ...]]:
-        """Give a vector's structs."""
+        """Return a vector's structs."""
         at = self._place(field)
         if at is None:
             return iter(())

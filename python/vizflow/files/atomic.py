@@ -69,7 +69,7 @@ def check_writable(path: Path) -> None:
 
 
 def leftovers(folder: str | os.PathLike[str], *, days: float | None = None) -> list[Path]:
-    """Give the temporary files in a folder whose processes, of this host, have ended: killed, or cut off.
+    """Return the temporary files in a folder whose processes, of this host, have ended: killed, or cut off.
 
     Those that a live process is writing are not among them. Those of other hosts, where nobody here can look, are only
     when `days` is given and nobody has written to them for so long.

@@ -130,7 +130,7 @@ def _version(stat: os.stat_result) -> tuple[int, ...]:
 
 
 def damaged(path: Path) -> StorageError:
-    """Give the error for a file whose contents are not those that were written."""
+    """Return the error for a file whose contents are not those that were written."""
     return StorageError(
         f"{path}: its contents are not those that were written, by the digest it carries; the file is damaged, or was "
         "changed by another program: make it again, or copy it again from where it is whole"
@@ -138,7 +138,7 @@ def damaged(path: Path) -> StorageError:
 
 
 def missing(path: Path) -> StorageError:
-    """Give the error for a file of ours that carries no digest."""
+    """Return the error for a file of ours that carries no digest."""
     return StorageError(
         f"{path}: it carries no digest of its contents, which VizFlow writes; it is damaged, or was written by an "
         "older version or another program: compute it again, or take it as it is: vf.load(..., verify=False)"
@@ -149,12 +149,12 @@ def missing(path: Path) -> StorageError:
 
 
 def sealed(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Give JSON values with their digest."""
+    """Return JSON values with their digest."""
     return {**values, "digest": _sum(values)}
 
 
 def is_whole(values: Mapping[str, Any]) -> bool:
-    """Tell whether values that were read are those that were `sealed`."""
+    """Return whether values that were read are those that were `sealed`."""
     return values.get("digest") == _sum({key: value for key, value in values.items() if key != "digest"})
 
 

@@ -20,7 +20,7 @@ _SHORTENED = re.compile(r"(s3a?|gs|gcs|az|adl|abfss?|https?|hdfs|hf|ftp|sftp|fil
 
 
 def local(path: str | os.PathLike[str], what: str = "") -> Path:
-    """Give a path of this machine; `what` names the option that holds it.
+    """Return a path of this machine; `what` names the option that holds it.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def local(path: str | os.PathLike[str], what: str = "") -> Path:
 
 
 def look(path: Path, *, missing_ok: bool = False) -> int | None:
-    """Give a file's size; None where it is not there and that is `missing_ok`.
+    """Return a file's size; None where it is not there and that is `missing_ok`.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def check_pattern(pattern: object, what: str) -> None:
 
 
 def dates(folder: Path, pattern: str) -> list[str]:
-    """Give the dates, in order, for which a folder holds a file named by a pattern, which may name folders too.
+    """Return the dates, in order, for which a folder holds a file named by a pattern, which may name folders too.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def dates(folder: Path, pattern: str) -> list[str]:
 
 
 def _matches(folder: Path, parts: tuple[str, ...], above: str, date: str = "") -> Iterator[tuple[str, str]]:
-    """Give the paths below a folder that look like a pattern's parts, and the date in each."""
+    """Yield the paths below a folder that look like a pattern's parts, and the date in each."""
     part, rest = parts[0], parts[1:]
     if date or "{date" not in part:
         name = part.format(date=date or "00010101")
@@ -127,7 +127,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _form(part: str) -> re.Pattern[str]:
-    """Give what names of a pattern's part look like; ``{date}`` is a date, and the same one wherever it stands."""
+    """Return what names of a pattern's part look like; ``{date}`` is a date, and the same one wherever it stands."""
     out, named = "", False
     for text, name, spec, _ in string.Formatter().parse(part):
         out += re.escape(text)

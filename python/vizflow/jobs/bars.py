@@ -213,14 +213,14 @@ def _expression(value: str | pl.Expr | None, default: str, schema: pl.Schema, pa
 
 
 def _market_on(market: Market, date: str) -> Market:
-    """Give the market on a date."""
+    """Return the market on a date."""
     if not market.sessions_on(date):
         raise ConfigError(f"{date} is no trading day of market {market.name!r}; leave it out of dates")
     return market.on(date)
 
 
 def _span(market: Market, grace: float) -> Market:
-    """Give one session from the first session's start to the last one's end, `grace` longer: a clock without breaks."""
+    """Return one session from the first session's start to the last one's end, `grace` longer: no breaks."""
     bounds = market.bounds_ns
     start, end = bounds[0][0] // SECOND - math.ceil(grace), bounds[-1][1] // SECOND + math.ceil(grace)
     if end - start > DAY_SECONDS or end > DAY_SECONDS:
@@ -269,7 +269,7 @@ def _scale(dtype: pl.DataType) -> int:
 
 
 def _in_units(volume: pl.Series, scale: int) -> pl.Series:
-    """Give decimals in units of their last place, which are exact."""
+    """Return decimals in units of their last place, which are exact."""
     units: pl.Series = (volume.cast(pl.Decimal(38, scale), strict=False) * 10**scale).cast(pl.Int64, strict=False)
     lost = units.is_null() & volume.is_not_null()
     if lost.any():

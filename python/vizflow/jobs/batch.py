@@ -101,11 +101,11 @@ class BatchReport:
         return self.frame.filter(pl.col("status") == "failed").select("date", "error", "traceback")
 
     def count(self, status: str) -> int:
-        """Tell how many dates have a status."""
+        """Return how many dates have a status."""
         return int((self.frame["status"] == status).sum())
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the report as plain values, as it is in the JSON file."""
+        """Return the report as plain values, as it is in the JSON file."""
         return {
             "vizflow": "batch report",
             "seconds": round(self.seconds, 3),
@@ -114,7 +114,7 @@ class BatchReport:
         }
 
     def to_json(self) -> str:
-        """Give the report as JSON, as it is in the file; null stands for NaN."""
+        """Return the report as JSON, as it is in the file; null stands for NaN."""
         return _json.text(self.to_dict())
 
     def __str__(self) -> str:
@@ -317,7 +317,7 @@ class _Batch:
     def _source(
         self, todo: list[str], parallel: bool, executor: concurrent.futures.Executor | None, max_workers: int | None
     ) -> Outcomes:
-        """Give the outcomes as they come, a generator that ends what it started when it is closed."""
+        """Return the outcomes as they come, a generator that ends what it started when it is closed."""
         if not todo:
             return _each(())
         if executor is None and not parallel:
@@ -401,7 +401,7 @@ class _Batch:
             versions.alert(paths, warn=lambda text: warnings.warn(text, SchemaChangeWarning, stacklevel=7))
 
     def _warn(self, notes: dict[str, list[str]]) -> None:
-        """Give each warning once, with the dates it came on; partials of older code among them."""
+        """Return each warning once, with the dates it came on; partials of older code among them."""
         older: dict[str, list[str]] = {}
         for date, found in self.outcomes.items():
             if found["status"] == "skipped" or found.get("trusted"):
@@ -424,7 +424,7 @@ def _on(dates: list[str]) -> str:
 
 
 def _each(outcomes: Iterable[Outcome]) -> Outcomes:
-    """Give a generator, which can be closed, of anything that can be gone through."""
+    """Yield a generator, which can be closed, of anything that can be gone through."""
     yield from outcomes
 
 
@@ -476,7 +476,7 @@ def _failures(report: BatchReport) -> str:
 
 
 def status(config: Config, dates: Sequence[str] | None = None, *, pipeline_fn: Pipeline | None = None) -> pl.DataFrame:
-    """Tell which dates are done.
+    """Return which dates are done.
 
     Parameters
     ----------
@@ -513,7 +513,7 @@ def status(config: Config, dates: Sequence[str] | None = None, *, pipeline_fn: P
 
 
 def known_dates(config: Config) -> list[str]:
-    """Give the dates that have an input file or a partial."""
+    """Return the dates that have an input file or a partial."""
     found: set[str] = set()
     for folder, pattern in ((config.input_dir, config.input_pattern), (config.output_dir, "{date}.parquet")):
         if folder is not None:

@@ -224,7 +224,7 @@ class _Polled(concurrent.futures.Executor):
 
 
 def slurm(folder: str | os.PathLike[str] = "slurm-jobs", **parameters: Any) -> concurrent.futures.Executor:
-    """Give an executor that runs each date as a Slurm job, through submitit.
+    """Return an executor that runs each date as a Slurm job, through submitit.
 
     Parameters
     ----------
@@ -292,7 +292,7 @@ class _SlurmQueue:
         self._missed: dict[str, float] = {}
 
     def look(self, job: Any) -> Callable[[], Any] | None:
-        """Give what takes a job's result, once it is there; or what raises, once it cannot come."""
+        """Return what takes a job's result, once it is there; or what raises, once it cannot come."""
         if job.paths.result_pickle.exists():
             return job.result  # type: ignore[no-any-return]
         state = self._state(str(job.job_id))
@@ -306,7 +306,7 @@ class _SlurmQueue:
         )
 
     def _state(self, job_id: str) -> str | None:
-        """Give the state in which a job has ended; None while it has not, or nothing is known."""
+        """Return the state in which a job has ended; None while it has not, or nothing is known."""
         if time.monotonic() - self._asked >= self._ASK:
             self._asked = time.monotonic()
             self._states = self._ask()
@@ -325,7 +325,7 @@ class _SlurmQueue:
 
 
 def dask(address: str | Any = None, **parameters: Any) -> concurrent.futures.Executor:
-    """Give an executor over a Dask cluster.
+    """Return an executor over a Dask cluster.
 
     Parameters
     ----------
@@ -384,7 +384,7 @@ class _OwnClient(concurrent.futures.Executor):
 
 
 def ray(address: str | None = None, *, num_cpus: float = 1, **options: Any) -> concurrent.futures.Executor:
-    """Give an executor over a Ray cluster.
+    """Return an executor over a Ray cluster.
 
     Parameters
     ----------

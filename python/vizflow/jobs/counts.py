@@ -50,7 +50,7 @@ def of(path: Path, csv: _csv.Options, given: Any, notes: Notes, outcome: Outcome
 
 
 def _named(pairs: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
-    """Give what is counted by name; a name that comes again gets a number."""
+    """Return what is counted by name; a name that comes again gets a number."""
     out: dict[str, dict[str, Any]] = {}
     for name, counts in pairs:
         number = sum(known == name or known.startswith(f"{name} #") for known in out) + 1
@@ -59,7 +59,7 @@ def _named(pairs: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, dict[str, A
 
 
 def _times(one: Times, path: Path, read: int) -> dict[str, int] | None:
-    """Give the counts of a column of times; None where they are not known, and dear to know."""
+    """Return the counts of a column of times; None where they are not known, and dear to know."""
     met = _core.tally_take(one.tally)
     with suppress(Error, pl.exceptions.PolarsError):  # what no reason can be told of
         plan = one.frame.explain(optimized=False)
@@ -77,7 +77,7 @@ def _times(one: Times, path: Path, read: int) -> dict[str, int] | None:
 
 
 def stored(metadata: Mapping[str, str] | None) -> Counts:
-    """Give what a partial says of its rows; nothing where it says nothing that VizFlow writes."""
+    """Return what a partial says of its rows; nothing where it says nothing that VizFlow writes."""
     try:
         found = json.loads((metadata or {}).get(KEY, "{}"))
     except ValueError:
@@ -86,12 +86,12 @@ def stored(metadata: Mapping[str, str] | None) -> Counts:
 
 
 def is_empty(counts: Counts) -> bool:
-    """Tell whether rows of a date were read and none was kept."""
+    """Return whether rows of a date were read and none was kept."""
     return bool(counts.get("read")) and (counts.get("kept") == 0 or counts.get("aggregated") == 0)
 
 
 def nulled(counts: Counts) -> int | None:
-    """Tell how many times became null, for whatever reason; None where they were not counted."""
+    """Return how many times became null, for whatever reason; None where they were not counted."""
     times = counts.get("times")
     if not isinstance(times, dict):
         return None

@@ -96,7 +96,7 @@ def _refuse_changed(inputs: Mapping[Path, Stamp]) -> None:
 
 
 def verdict(pipeline_fn: Pipeline | None, config: Config, date: str, code: str | None = None) -> Verdict | None:
-    """Tell whether a date's partial is what would be made today, without making it; None where there is none.
+    """Return whether a date's partial is what would be made today, without making it; None where there is none.
 
     Without a function, what only the function decides is not compared.
     """

@@ -40,7 +40,7 @@ class Verdict:
 
 
 def parts(pipeline: Any, ctx: Context, stamp: Stamp, plan: str, code: str | None = None) -> dict[str, str]:
-    """Give a partial's fingerprint, as it goes into the file's metadata."""
+    """Return a partial's fingerprint, as it goes into the file's metadata."""
     return {
         "vizflow.format": FORMAT,
         "vizflow.version": _core.version,
@@ -96,7 +96,7 @@ def _code_notes(stored: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 
 def inputs_now(stored: Mapping[str, str], config: Config, date: str) -> str:
-    """Give the other inputs that a partial was made from as they are now, for `compare`."""
+    """Return the other inputs that a partial was made from as they are now, for `compare`."""
     now = {}
     for name, (_, _, _, how) in _plain(stored.get("vizflow.inputs", "{}")).items():
         if name in config.inputs:
@@ -137,7 +137,7 @@ def _stamp(values: Mapping[str, str]) -> Stamp:
 
 
 def stored_in(path: Path) -> dict[str, str] | None:
-    """Give a partial's metadata; None where there is no file.
+    """Return a partial's metadata; None where there is no file.
 
     Raises
     ------
@@ -160,7 +160,7 @@ def stored_in(path: Path) -> dict[str, str] | None:
 
 
 def settings(config: Config, date: str | None, *, with_metrics: bool) -> str:
-    """Give what a pipeline function can read of a config, paths left out, as canonical JSON.
+    """Return what a pipeline function can read of a config, paths left out, as canonical JSON.
 
     With a date, what a market does on days after it is left out too.
     """
@@ -253,7 +253,7 @@ def calendar_digest(calendar: pl.DataFrame, date: str) -> str:
 
 
 def columns_id(schema: Mapping[str, pl.DataType]) -> str:
-    """Give an id of what a pipeline computes that is no plan of ours: of the columns it gives."""
+    """Return an id of what a pipeline computes that is no plan of ours: of the columns it gives."""
     columns = json.dumps([[name, str(dtype)] for name, dtype in schema.items()], ensure_ascii=False)
     return f"columns:{hashlib.sha256(columns.encode()).hexdigest()[:16]}"
 

@@ -44,7 +44,7 @@ def forget_failure(folder: Path, date: str) -> None:
 
 
 def failure(folder: Path, date: str) -> dict[str, Any] | None:
-    """Give what `note_failure` kept of a date, unless its partial was written since."""
+    """Return what `note_failure` kept of a date, unless its partial was written since."""
     path = folder / NAME / "failed" / f"{date}.json"
     if not os.path.isfile(path) or _written(folder / f"{date}.parquet") > _written(path):  # noqa: PTH113
         return None

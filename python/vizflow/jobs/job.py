@@ -34,7 +34,7 @@ class Job:
     path: list[str] = field(default_factory=lambda: list(sys.path))
 
     def packed(self) -> bytes:
-        """Give the job as bytes for another process of ours.
+        """Return the job as bytes for another process of ours.
 
         Raises
         ------
@@ -108,7 +108,7 @@ def _size(config: Config, date: str) -> int | None:
 
 
 def failed(date: str, seconds: float, error: BaseException | str) -> Outcome:
-    """Give the outcome of a date that failed."""
+    """Return the outcome of a date that failed."""
     if isinstance(error, str):
         text, trace = error, None
     else:

@@ -56,7 +56,7 @@ def free_memory() -> int | None:
 
 
 def _cached(place: Path) -> int:
-    """Give the bytes a control group is charged for that the kernel drops when they are needed: files' pages."""
+    """Return the bytes a control group is charged for that the kernel drops when they are needed: files' pages."""
     values = dict(line.split(" ", 1) for line in _read(place / "memory.stat").splitlines() if " " in line)
     prefix = "total_" if "total_inactive_file" in values else ""
     return sum(int(values.get(f"{prefix}{kind}_file", 0)) for kind in ("inactive", "active"))
@@ -73,7 +73,7 @@ def oom_kills() -> int:
 
 
 def groups(controller: str) -> list[Path]:
-    """Give the control groups this process is in, innermost first: version 2's, or a controller's of version 1."""
+    """Return the control groups this process is in, innermost first: version 2's, or a controller's of version 1."""
     root = Path("/sys/fs/cgroup") / controller
     for line in _read(Path("/proc/self/cgroup")).splitlines():
         _, kinds, own = line.split(":", 2)
@@ -96,7 +96,7 @@ def need(size: int) -> int:
 
 
 def workers(sizes: list[int], asked: int | None) -> tuple[int, int]:
-    """Give how many processes run at once, and Polars' threads in each, for dates of these file sizes."""
+    """Return how many processes run at once, and Polars' threads in each, for dates of these file sizes."""
     total = cores()
     if asked is not None:
         count = min(asked, max(1, len(sizes)))

@@ -46,7 +46,7 @@ class Reference:
 
 
 def name_of(function: Any) -> str:
-    """Give a function's name, for messages."""
+    """Return a function's name, for messages."""
     return str(getattr(function, "__qualname__", None) or repr(function))
 
 
@@ -74,7 +74,7 @@ def refer(function: Pipeline) -> Reference:
 
 
 def written(function: Pipeline) -> tuple[str, Path | None]:
-    """Give ``module:function`` or ``file.py:function`` for a command line, and the folder that must be on its path.
+    """Return ``module:function`` or ``file.py:function`` for a command line, and the folder that must be on its path.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def written(function: Pipeline) -> tuple[str, Path | None]:
 
 
 def module_of(function: Pipeline) -> ModuleType | None:
-    """Give the module a function is a plain member of, if it is one."""
+    """Return the module a function is a plain member of, if it is one."""
     return _home(function)
 
 
@@ -119,7 +119,7 @@ def _home(function: Any) -> ModuleType | None:
 
 
 def _importable(module: ModuleType) -> bool:
-    """Tell whether a fresh process with this one's path would import this very module under its name."""
+    """Return whether a fresh process with this one's path would import this very module under its name."""
     name, file = module.__name__, getattr(module, "__file__", None)
     if name == "__main__" or file is None:
         return False
@@ -135,7 +135,7 @@ def _importable(module: ModuleType) -> bool:
 
 
 def _installed(module: ModuleType) -> bool:
-    """Tell whether a module is there wherever VizFlow is."""
+    """Return whether a module is there wherever VizFlow is."""
     if module.__name__.partition(".")[0] == __package__:
         return True
     file = Path(str(module.__file__)).resolve() if getattr(module, "__file__", None) else None
@@ -182,7 +182,7 @@ def _by_file(name: str, module: ModuleType | None) -> Reference:
 
 
 def _strangers(function: Any) -> list[ModuleType]:
-    """Give the module of a function, if other processes cannot import it, for cloudpickle to carry along."""
+    """Return the module of a function, if other processes cannot import it, for cloudpickle to carry along."""
     function = getattr(function, "func", function)  # functools.partial
     module = sys.modules.get(getattr(function, "__module__", None) or "")
     if module is None or module.__name__ == "__main__" or _importable(module):
@@ -194,7 +194,7 @@ def _strangers(function: Any) -> list[ModuleType]:
 
 
 def resolve(reference: Reference) -> Pipeline:
-    """Give the function that a reference made by one of our processes is of."""
+    """Return the function that a reference made by one of our processes is of."""
     if reference.kind == "value":
         try:
             return pickle.loads(reference.payload)  # type: ignore[no-any-return]  # came through a pipe, not from disk
@@ -207,7 +207,7 @@ def resolve(reference: Reference) -> Pipeline:
 
 
 def find(spec: str) -> Pipeline:
-    """Give the function that ``module:function`` or ``path/to/file.py:function`` names.
+    """Return the function that ``module:function`` or ``path/to/file.py:function`` names.
 
     Raises
     ------
@@ -218,7 +218,7 @@ def find(spec: str) -> Pipeline:
 
 
 def load(spec: str) -> tuple[ModuleType, Pipeline]:
-    """Give the module and the function that ``module:function`` or ``path/to/file.py:function`` names."""
+    """Return the module and the function that ``module:function`` or ``path/to/file.py:function`` names."""
     where, _, name = spec.rpartition(":")
     if not where or not name:
         raise ConfigError(f"{spec!r}: module:function or path/to/file.py:function is accepted")

@@ -115,7 +115,7 @@ def _rule(name: str, rule: Any, where: str) -> dict[str, Any]:
 
 
 def to_mapping(config: Config) -> dict[str, Any]:
-    """Give a config's fields as plain values, paths absolute; fields that are as by default are left out.
+    """Return a config's fields as plain values, paths absolute; fields that are as by default are left out.
 
     Raises
     ------

@@ -32,7 +32,7 @@ def as_lazy(frame: Frame) -> pl.LazyFrame:
 
 
 def column_type(schema: pl.Schema, name: str, option: str) -> pl.DataType:
-    """Give a column's type; a missing column is an error that shows near names."""
+    """Return a column's type; a missing column is an error that shows near names."""
     if name not in schema:
         raise SchemaError(f"{option}: there is no column {name!r}; {near_names(name, schema.names())}", column=name)
     if "\0" in name:
@@ -54,12 +54,12 @@ def require_new(schema: pl.Schema, names: Iterable[str], what: str) -> None:
 
 
 def column(name: str) -> pl.Expr:
-    """Give the column of that name: ``*`` and ``^x$`` are patterns to Polars, and names to us."""
+    """Return the column of that name: ``*`` and ``^x$`` are patterns to Polars, and names to us."""
     return cs.by_name(name).as_expr() if name == "*" or (name[:1] == "^" and name[-1:] == "$") else pl.col(name)
 
 
 def columns(names: Iterable[str]) -> list[pl.Expr]:
-    """Give the columns of these names; see `column`."""
+    """Return the columns of these names; see `column`."""
     return [column(name) for name in names]
 
 
@@ -76,5 +76,5 @@ def plugin(function: str, args: Sequence[pl.Expr], *, whole: bool = False, **kwa
 
 
 def threads() -> int:
-    """Give the number of threads C may use: what Polars was given (``POLARS_MAX_THREADS``)."""
+    """Return the number of threads C may use: what Polars was given (``POLARS_MAX_THREADS``)."""
     return pl.thread_pool_size()

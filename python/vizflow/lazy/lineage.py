@@ -30,22 +30,22 @@ _numbers = count(1)
 
 
 def note(bins: Bins) -> pl.Expr:
-    """Give the argument that tells of bins, for a call of the plugin that makes them."""
+    """Return the argument that tells of bins, for a call of the plugin that makes them."""
     return pl.lit(f"vizflow bins {json.dumps(dict(bins)).encode().hex()}")
 
 
 def edges_text(content: object) -> str:
-    """Give a short text that stands for edges: equal for equal ones."""
+    """Return a short text that stands for edges: equal for equal ones."""
     return f"edges {hashlib.sha256(repr(content).encode()).hexdigest()[:16]}"
 
 
 def day_text(number: int) -> str:
-    """Give the text that stands for the day that elapsed seconds are of, from its number since 1970."""
+    """Return the text that stands for the day that elapsed seconds are of, from its number since 1970."""
     return f"date {dt.date(1970, 1, 1) + dt.timedelta(days=number):%Y%m%d}"
 
 
 def day_of(bins: Mapping[str, float | str], column: str) -> str | None:
-    """Give the day (YYYYMMDD) that a column's elapsed seconds are of, where that is known."""
+    """Return the day (YYYYMMDD) that a column's elapsed seconds are of, where that is known."""
     text = bins.get(column)
     return text.removeprefix("date ") if isinstance(text, str) and text.startswith("date ") else None
 
@@ -61,7 +61,7 @@ def scan_name(name: str, frame: pl.LazyFrame | None) -> str:
 
 
 def known(frame: pl.LazyFrame) -> dict[str, float | str]:
-    """Give what is known of the bins of a frame's columns: nothing of those that were written anew."""
+    """Return what is known of the bins of a frame's columns: nothing of those that were written anew."""
     text = frame.explain(optimized=False)
     found: dict[str, set[float | str]] = {}
     for bins in _told(text):
@@ -85,7 +85,7 @@ _COLUMN = re.compile(r'col\("([^"]*)"\)')
 
 
 def _written_again(text: str) -> set[str]:
-    """Give the names that a plan's projections write, other than by passing a column on and by making its bins."""
+    """Return the names that a plan's projections write, other than by passing a column on and by making its bins."""
     out = set()
     for line in text.splitlines():
         start = line.find("[")

@@ -56,7 +56,7 @@ def noting() -> Iterator[Notes]:
 
 
 def current() -> Notes | None:
-    """Give the notes that are taken, if any."""
+    """Return the notes that are taken, if any."""
     return _notes.get()
 
 
@@ -78,7 +78,7 @@ def note_entered(what: int, rows: int) -> None:
 
 
 def note_times(column: str, frame: pl.LazyFrame, elapsed: Callable[[int], pl.Expr]) -> pl.Expr:
-    """Give the expression of elapsed seconds, which in a run counts what it meets in a tally (0: in none)."""
+    """Return the expression of elapsed seconds, which in a run counts what it meets in a tally (0: in none)."""
     notes = _notes.get()
     if notes is None:
         return elapsed(0)

@@ -162,7 +162,7 @@ def _end() -> None:
 
 
 def identity(path: str | os.PathLike[str]) -> tuple[int, int, int, int] | None:
-    """Give what tells one version of a file from another on this machine; None: it is not there."""
+    """Return what tells one version of a file from another on this machine; None: it is not there."""
     try:
         stat = os.stat(path)  # noqa: PTH116 (names of plans are text)
     except (OSError, ValueError):

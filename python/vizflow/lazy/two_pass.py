@@ -58,7 +58,7 @@ class Step(Protocol):
     columns: list[str]
 
     def covers(self, wanted: Sequence[str]) -> bool:
-        """Tell whether this step, once it has learnt, can emit these columns."""
+        """Return whether this step, once it has learnt, can emit these columns."""
 
     def learn(self, batch: pl.DataFrame) -> None:
         """Take the next rows of `columns`."""
@@ -116,7 +116,7 @@ def gathered(frames: Iterator[pl.DataFrame], most: int) -> Iterator[pl.DataFrame
 
 
 def is_replayable(frame: pl.LazyFrame) -> bool:
-    """Tell whether a plan may be run twice: only scans, projections and filters over columnar files or frames.
+    """Return whether a plan may be run twice: only scans, projections and filters over columnar files or frames.
 
     A wrong yes costs an error (the replay is checked), a wrong no costs memory.
     """
@@ -133,14 +133,14 @@ def _is_cheap(plan: str) -> bool:
 
 
 def is_one_file(frame: pl.LazyFrame) -> bool:
-    """Tell whether a plan gives every row of one file, or of one frame in memory, and no other."""
+    """Return whether a plan gives every row of one file, or of one frame in memory, and no other."""
     nodes = _nodes(frame.explain(optimized=False))
     read = [node for node in nodes if node == "DF" or node.endswith(" SCAN")]
     return len(read) == 1 and not read[0].startswith("PYTHON") and all(map(_SAME_ROWS.fullmatch, nodes))
 
 
 def has_cheap_head(frame: pl.LazyFrame) -> bool:
-    """Tell whether the first rows of a plan cost little: of one that is replayable, or would be but for a CSV."""
+    """Return whether the first rows of a plan cost little: of one that is replayable, or would be but for a CSV."""
     return _is_cheap(frame.explain(optimized=False).replace("Csv SCAN", "Ipc SCAN"))
 
 
@@ -179,7 +179,7 @@ def refuse_fewer(frame: pl.LazyFrame, count: int) -> None:
 
 
 def _versions(files: Sequence[str]) -> _Versions:
-    """Tell which version of each file is there."""
+    """Return which version of each file is there."""
     found = {name: identity(name) for name in files}
     return {name: version for name, version in found.items() if version is not None}
 
@@ -196,7 +196,7 @@ def _refuse_changed(before: _Versions) -> None:
 
 
 def is_in_memory(frame: pl.LazyFrame) -> bool:
-    """Tell whether a plan reads nothing but a frame in memory, row by row, and calls no Python."""
+    """Return whether a plan reads nothing but a frame in memory, row by row, and calls no Python."""
     text = frame.explain(optimized=False)
     return " SCAN" not in text and "python" not in text.lower() and _is_cheap(text)
 
@@ -234,7 +234,7 @@ def _upcoming() -> set[str]:
 
 
 def _is_read_by_step() -> bool:
-    """Tell whether a step reads its input, whose own batches are in memory meanwhile."""
+    """Return whether a step reads its input, whose own batches are in memory meanwhile."""
     with _lock:
         return bool(_scopes)
 
@@ -315,7 +315,7 @@ class _Layer:
     added: Mapping[str, pl.Expr | Function]
 
     def below(self, columns: Sequence[str]) -> list[str]:
-        """Give the columns of `frame` that these are made of."""
+        """Return the columns of `frame` that these are made of."""
         made = [self.added[name] for name in columns if name in self.added]
         roots = [root for one in made for root in _roots(one)]
         return list(dict.fromkeys([*(name for name in columns if name not in self.added), *roots]))
@@ -340,7 +340,7 @@ _sources: _Known[Callable[[list[str], bool], Iterator[pl.DataFrame]]] = _Known()
 
 
 def origin(frame: pl.LazyFrame) -> Origin | None:
-    """Give the origin of a frame that is, itself and untouched, what a row-repeating step gave.
+    """Return the origin of a frame that is, itself and untouched, what a row-repeating step gave.
 
     A step whose answer for a row does not change when rows are repeated next to themselves may then work before the
     repetition: fewer rows, the same result.
@@ -369,7 +369,7 @@ def with_function(frame: pl.LazyFrame, name: str, function: Function) -> pl.Lazy
 
 
 def is_direct(frame: pl.LazyFrame) -> bool:
-    """Tell whether `rows` reads a frame without Polars' engine around it."""
+    """Return whether `rows` reads a frame without Polars' engine around it."""
     return _sources.of(frame) is not None or _layers.of(frame) is not None
 
 

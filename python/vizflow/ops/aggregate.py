@@ -262,7 +262,7 @@ def _collect_states(
 
 
 def _numbered(lf: pl.LazyFrame, keys: list[str], job: Job, days: Days) -> tuple[pl.LazyFrame, _core.Agg] | None:
-    """Give a frame that repeats rows with a number for each row's keys, made before the rows are repeated."""
+    """Return a frame that repeats rows with a number for each row's keys, made before the rows are repeated."""
     under = origin(lf)
     if under is None or not keys or not set(keys) <= set(under.frame.collect_schema()):
         return None

@@ -20,7 +20,7 @@ _ROW = "__vf_row"
 
 
 def ratios(frame: pl.DataFrame, groups: Sequence[str], total: str, weight: str) -> pl.DataFrame:
-    """Give `groups`, ``ratio``, ``error`` and ``clusters``, sorted, of a frame with a row for each cluster and group.
+    """Return `groups`, ``ratio``, ``error`` and ``clusters``, sorted, of a frame with a row for each cluster and group.
 
     With S and W the sums over a group and R = S / W, a cluster's influence is (S_d - R W_d) / W. ``ratio`` is null
     where W is 0; ``error`` also with fewer than two clusters. The same bits in every order of the rows.
@@ -37,7 +37,7 @@ def ratios(frame: pl.DataFrame, groups: Sequence[str], total: str, weight: str) 
 
 
 def t_quantile(probability: float, freedom: float) -> float:
-    """Give Student's t quantile: exact for 1 and 2 degrees of freedom, Hill's expansion (CACM algorithm 396) above."""
+    """Return Student's t quantile: exact for 1 and 2 degrees of freedom, Hill's expansion (CACM 396) above."""
     if freedom < 1:
         return math.nan
     tail = 2 * (1 - probability)

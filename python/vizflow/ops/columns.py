@@ -45,7 +45,7 @@ def collect(frame: pl.LazyFrame) -> pl.DataFrame:
 
 
 def read_twice(frame: pl.LazyFrame, columns: Iterable[str]) -> pl.LazyFrame:
-    """Give a frame that may be read twice: itself, or its columns collected once where it is dear to compute."""
+    """Return a frame that may be read twice: itself, or its columns collected once where it is dear to compute."""
     names = once(*columns)
     return frame.select(names) if is_replayable(frame) else collect(frame.select(names)).lazy()
 

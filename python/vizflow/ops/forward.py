@@ -204,7 +204,7 @@ def _spell(seconds: float) -> str:
 def day_end(
     end: float | Market | None, date: Day | None, schema: pl.Schema, time_col: str, groups: Groups
 ) -> tuple[int, pl.Expr | None]:
-    """Give the end of all rows' days in ns; or, where each row's ``date`` has its own, what is left of it (ns)."""
+    """Return the end of all rows' days in ns; or, where each row's ``date`` has its own, what is left of it (ns)."""
     column = groups.date if groups.said is None else None
     if isinstance(end, Market):
         if isinstance(schema[time_col], (pl.Datetime, pl.Date, pl.Time)):

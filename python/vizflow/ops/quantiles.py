@@ -102,7 +102,7 @@ class Edges:
         return len(self.cuts) + 1
 
     def labels(self) -> list[str]:
-        """Give each bin's interval as text; the outer ones are open, for they take values beyond what was learnt."""
+        """Return each bin's interval as text; the outer ones are open, for they take values beyond what was learnt."""
         ends = [repr(cut) for cut in self.cuts]
         lows, highs = ["-inf", *ends], [*ends, "inf"]
         if self.closed == "right":
@@ -260,7 +260,7 @@ def qbin_edges(
 
 
 def _column(frame: Frame, col: str) -> pl.LazyFrame:
-    """Give the column alone, so that it may be read several times."""
+    """Return the column alone, so that it may be read several times."""
     lf = as_lazy(frame)
     dtype = column_type(lf.collect_schema(), col, "qbin_edges")
     if not dtype.is_numeric() and dtype != pl.Null:
@@ -345,7 +345,7 @@ def qbin(
 
 
 def _ends(edges: Edges, outside: str) -> tuple[float, ...]:
-    """Give the values below and above which `outside` makes a difference."""
+    """Return the values below and above which `outside` makes a difference."""
     return () if outside == "clip" else (edges.low, edges.high)
 
 

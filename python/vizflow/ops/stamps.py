@@ -65,7 +65,7 @@ class Reading:
         entire: bool = False,
         outside: int = 0,
     ) -> tuple[pl.Series, dict[str, int]]:
-        """Give elapsed seconds of a part of the column (of `expr`), and what was met."""
+        """Return elapsed seconds of a part of the column (of `expr`), and what was met."""
         column, found = _core.clock_elapsed(
             times, market.bounds_ns, outside, grace_ns, self.layout, entire, day, market._night_text, self.zone
         )
@@ -113,7 +113,7 @@ def reading(name: str, dtype: pl.DataType, market: Market, unit: str | None, for
 
 
 def _or_unreadable(column: pl.Expr, numbers: pl.Expr) -> pl.Expr:
-    """Give numbers made of a column; where there is none of a value, one that is no time, to be counted as such."""
+    """Return numbers made of a column; where there is none of a value, one that is no time, to be counted as such."""
     missing = column.is_not_null() & numbers.is_null()
     return pl.when(missing).then(_UNREADABLE).otherwise(numbers).alias(column.meta.output_name())
 
@@ -157,7 +157,7 @@ def _formatted(column: pl.Expr, dtype: pl.DataType, market: Market, unit: str | 
 
 
 def local_day(name: str, dtype: pl.DataType, market: Market, option: str = "date_col") -> pl.Expr:
-    """Give a column of days as Date."""
+    """Return a column of days as Date."""
     column = pl.col(name)
     if dtype == pl.Date:
         return column
@@ -192,12 +192,12 @@ def hours(schema: pl.Schema, market: Market, date: Day | None, date_col: str | N
 
 
 def calendar_text(market: Market) -> str:
-    """Give the market's calendar; of one whose every day is alike, a calendar that says so."""
+    """Return the market's calendar; of one whose every day is alike, a calendar that says so."""
     return market._calendar_text or market._make_text()
 
 
 def is_doubtful(frame: pl.LazyFrame, read: Reading, market: Market) -> bool:
-    """Tell whether it may be that no value of a column can be read, so that the whole of it has to be judged.
+    """Return whether it may be that no value of a column can be read, so that the whole of it has to be judged.
 
     The head of a frame in memory is looked at, and in a run, which reads its file anyway, that of the file; one time
     there, and there is no doubt. What is only lazy is not read: text is judged whole, and integers are taken as the

@@ -230,7 +230,7 @@ def find(partials: Any) -> list[Path]:
 
 
 def bins_of(given: Any, notes: Notes, names: Iterable[str]) -> dict[str, float | str]:
-    """Give what is known of the bins of a pipeline's columns: by its frame, else by what was asked for on the way."""
+    """Return what is known of the bins of a pipeline's columns: by its frame, else by what was asked for on the way."""
     found = traced(given)
     told = {**notes.bins, **((found.bins or {}) if found is not None else {})}
     return {name: what for name, what in told.items() if name in names}

@@ -27,7 +27,7 @@ _TOTALS = ("Product", "CumSum", "CumProd")  # and the aggregate Sum
 
 
 def checked(expr: pl.Expr, empty: pl.LazyFrame, what: str) -> pl.Expr:
-    """Give an expression over the columns of a frame, its integer arithmetic checked; `what` stands in errors.
+    """Return an expression over the columns of a frame, its integer arithmetic checked; `what` stands in errors.
 
     A branch of when/then is computed only on the rows that take it.
     """
@@ -81,7 +81,7 @@ def _back(op: int, inputs: list[Any]) -> Any:
 
 
 def _total_slot(node: Mapping[str, Any]) -> tuple[Any, Any] | None:
-    """Give where a sum's or product's input stands: what holds it, and its key there."""
+    """Return where a sum's or product's input stands: what holds it, and its key there."""
     aggregate, function = node.get("Agg"), node.get("Function")
     if isinstance(aggregate, dict) and "Sum" in aggregate:
         return aggregate, "Sum"
@@ -97,7 +97,7 @@ def _cast(node: Any, dtype: str) -> Any:
 
 
 def _total_of(node: Mapping[str, Any]) -> Any:
-    """Give the sum in ``sum(x.cast(Int128)).cast(Int64)``, as it was given: over x; else None."""
+    """Return the sum in ``sum(x.cast(Int128)).cast(Int64)``, as it was given: over x; else None."""
     inner = node.get("Cast", {}).get("expr") if isinstance(node.get("Cast"), Mapping) else None
     if not isinstance(inner, Mapping) or node != _cast(inner, "Int64"):
         return None
@@ -118,7 +118,7 @@ class _Checker:
         self.what = what
 
     def walk(self, node: Any, where: Any) -> tuple[Any, bool]:
-        """Give the tree, and whether it was changed; `where`: the rows that count (a tree), None for all."""
+        """Return the tree, and whether it was changed; `where`: the rows that count (a tree), None for all."""
         if isinstance(node, list):
             made = [self.walk(child, where) for child in node]
             return [child for child, _ in made], any(changed for _, changed in made)

@@ -311,7 +311,7 @@ def decode(tree: Tree, columns: Mapping[str, pl.Expr] | None = None) -> pl.Expr:
 
 
 def columns_of(tree: Tree) -> set[str]:
-    """Give the names of the columns in a tree."""
+    """Return the names of the columns in a tree."""
     if tree[0] == "col":
         return {tree[1]}
     if tree[0] == "lit":

@@ -173,7 +173,7 @@ def _derived_trees(derived: Mapping[str, pl.Expr]) -> dict[str, Tree]:
 
 
 def merging(plan: Plan) -> tuple[list[CLeaf], list[str]]:
-    """Give what merges a plan's states: C's leaves, one a state, and the columns they are over."""
+    """Return what merges a plan's states: C's leaves, one a state, and the columns they are over."""
     leaves: list[CLeaf] = []
     columns: list[str] = []
     for state in plan.states:
@@ -298,7 +298,7 @@ class _Taker:
         return finished
 
     def _walk(self, node: Any) -> tuple[Any, Any]:
-        """Give the tree over leaves, and the tree again, made of what C is told of each aggregate."""
+        """Return the tree over leaves, and the tree again, made of what C is told of each aggregate."""
         leaf = self._leaf(node)
         if leaf is not None:
             return dump(leaf[0]), dump(leaf[1])
@@ -387,7 +387,7 @@ class _Taker:
     # ---- recognition
 
     def _leaf(self, node: Any) -> tuple[pl.Expr, pl.Expr] | None:
-        """Give what stands for an aggregate (over leaves), and the aggregate as it was taken; None where it is none."""
+        """Return what stands for an aggregate (over leaves), and the aggregate as it was taken; None: it is none."""
         if node == "Len":
             return self._named("value", [self._rows()]), pl.len()
         kind, body = only_item(node)
@@ -722,7 +722,7 @@ def _filtered(value: pl.Expr, where: pl.Expr | None) -> pl.Expr:
 
 
 def _id(value: pl.Expr) -> str:
-    """Give a text that equal expressions share, and no others: of the small language where it holds the expression."""
+    """Return a text that equal expressions share, and no others: of the small language where it can hold it."""
     try:
         tree = language.encode(value)
     except NotInLanguage:

@@ -32,7 +32,7 @@ class Part:
     """Of a file: which version of it is meant."""
 
     def typed(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Give keys that are null throughout the type that they take."""
+        """Return keys that are null throughout the type that they take."""
         null = [name for name, dtype in self.keys.items() if name in frame.columns and self.stored[name] != dtype]
         return frame.with_columns(frame[name].cast(self.keys[name]) for name in null) if null else frame
 

@@ -54,7 +54,7 @@ class StateSpec:
     """What tells it from others: a digest of all that is in its expression."""
 
     def schema(self) -> dict[str, pl.DataType]:
-        """Give the columns' types."""
+        """Return the columns' types."""
         if self.kind == "add_float":
             return dict.fromkeys(self.columns, pl.Float64())
         if self.kind == "product_float":
@@ -141,7 +141,7 @@ class Plan:
         }
 
     def regrouped(self, group_by: Sequence[str]) -> Plan:
-        """Give the plan of the same states under other keys."""
+        """Return the plan of the same states under other keys."""
         return Plan(tuple(group_by), self.states, self.leaves, self.metrics, self.derived)
 
     @staticmethod
@@ -219,7 +219,7 @@ def _state_of(tree: Mapping[str, Any]) -> StateSpec:
 
 
 def _ids(plan: Plan) -> dict[str, Any]:
-    """Give what tells each metric from others of the same words: its tree, and its states' ids."""
+    """Return what tells each metric from others of the same words: its tree, and its states' ids."""
     states = {state.name: [state.id, str(state.dtype)] for state in plan.states}
     leaves = {leaf.name: ["col", [leaf.op, leaf.ddof, [states[name] for name in leaf.states]]] for leaf in plan.leaves}
     out = {name: json.dumps(_replaced(tree, leaves)) for name, tree in plan.metrics.items()}
@@ -268,7 +268,7 @@ def leaf_expr(leaf: LeafSpec, states: list[StateSpec]) -> pl.Expr:
 
 
 def frame_of(agg: _core.Agg, keys: Mapping[str, pl.DataType], states: Sequence[StateSpec]) -> pl.DataFrame:
-    """Give the keys and states that C holds as a frame, sorted by the keys."""
+    """Return the keys and states that C holds as a frame, sorted by the keys."""
     types = {**keys, **{name: dtype for state in states for name, dtype in state.schema().items()}}
     try:
         columns = [pl.Series(column) for column in agg.states()]

@@ -34,12 +34,12 @@ class Traced:
         return self.dates or tuple(sorted(self.met))
 
     def dated(self) -> pl.DataFrame:
-        """Give keys and states; first and last values of a single date's rows know that date."""
+        """Return keys and states; first and last values of a single date's rows know that date."""
         states = self.states()
         return with_date(states, self.plan, self.days[0]) if len(self.days) == 1 else states
 
     def describe(self, schema: Mapping[str, pl.DataType]) -> dict[str, str]:
-        """Give the metadata of the file that it is to be saved to, when its states have been read."""
+        """Return the metadata of the file that it is to be saved to, when its states have been read."""
         out = describe(self.plan, schema, self.bins, self.days)
         return {**out, "vizflow.date": self.days[0]} if len(self.days) == 1 else out
 
@@ -62,7 +62,7 @@ def remember(frame: pl.LazyFrame | pl.DataFrame, traced: Traced) -> None:
 
 
 def traced(frame: Any) -> Traced | None:
-    """Give what `remember` noted of this very frame."""
+    """Return what `remember` noted of this very frame."""
     found = _traced.get(id(frame))
     if found is None or found[0]() is not frame:
         return None
@@ -73,6 +73,6 @@ def traced(frame: Any) -> Traced | None:
 
 
 def plan_of(frame: Any) -> Plan | None:
-    """Give the plan of a frame that `aggregate`, `reduce`, `scan` or `load` gave, untouched; else None."""
+    """Return the plan of a frame that `aggregate`, `reduce`, `scan` or `load` gave, untouched; else None."""
     found = traced(frame)
     return found.plan if found is not None else None

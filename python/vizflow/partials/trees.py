@@ -37,7 +37,7 @@ class Single(float):
 
 
 def dump(expr: pl.Expr) -> Any:
-    """Give an expression as a tree of dicts, lists, texts, numbers and bytes."""
+    """Return an expression as a tree of dicts, lists, texts, numbers and bytes."""
     return _Reader(expr.meta.serialize(format="binary")).whole()
 
 
@@ -51,12 +51,12 @@ def load(tree: Any) -> pl.Expr:
 
 
 def same(one: pl.Expr, other: pl.Expr) -> bool:
-    """Tell whether two expressions are the same, literals to the bit."""
+    """Return whether two expressions are the same, literals to the bit."""
     return bool(one.meta.serialize(format="binary") == other.meta.serialize(format="binary"))
 
 
 def digest(expr: pl.Expr) -> str:
-    """Give 32 hexadecimal digits that equal expressions share: of every option, and of the data of every literal."""
+    """Return 32 hexadecimal digits that equal expressions share: of every option, and of the data of every literal."""
     return hashlib.sha256(packed(_plain(dump(expr)))).hexdigest()[:32]
 
 
@@ -221,7 +221,7 @@ def _series(data: bytes) -> Any:
 
 
 def _values(series: pl.Series) -> Any:
-    """Give a column's type and its values, as they are to the bit, whatever chunks they lie in."""
+    """Return a column's type and its values, as they are to the bit, whatever chunks they lie in."""
     dtype = series.dtype
     if isinstance(dtype, pl.Struct):
         nulls = series.is_null().to_list()

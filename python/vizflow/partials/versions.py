@@ -28,7 +28,7 @@ def _plain_bins(bins: Mapping[str, Any]) -> dict[str, float | str]:
 
 
 def schema_version(schema: Mapping[str, Any], plan_id: str | None, bins: Bins | None) -> str:
-    """Give the version of a partial result: 16 hex digits that stand for everything its numbers' meaning depends on.
+    """Return the version of a partial result: 16 hex digits that stand for everything its numbers' meaning depends on.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def _alert_text(paths: Sequence[Path], differences: Sequence[str]) -> str:
 def describe(
     plan: Plan | None, schema: Mapping[str, pl.DataType], bins: Bins | None, dates: Iterable[str]
 ) -> dict[str, str]:
-    """Give the metadata that a partial has beside what `run` notes."""
+    """Return the metadata that a partial has beside what `run` notes."""
     out = {
         "vizflow.format": FORMAT,
         "vizflow.kind": "states" if plan is not None else "metrics",

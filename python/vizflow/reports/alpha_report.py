@@ -235,7 +235,7 @@ def _mid_rank(points: pl.DataFrame, column: str) -> pl.DataFrame:
 
 
 def _groups(points: pl.DataFrame, quantiles: int) -> pl.DataFrame:
-    """Give each quantile's rows, valid rows and mean return; equal forecasts share a quantile."""
+    """Return each quantile's rows, valid rows and mean return; equal forecasts share a quantile."""
     there = points.drop_nulls("a")
     ranked = _mid_rank(there, "a")
     at = (pl.col("a_rank") / total_of(there["w"]) * quantiles).floor().clip(0, quantiles - 1).cast(pl.Int64) + 1
@@ -254,7 +254,7 @@ def _groups(points: pl.DataFrame, quantiles: int) -> pl.DataFrame:
 
 
 def _turnover(date: str, rows: pl.DataFrame, quantiles: int, every: float) -> pl.DataFrame:
-    """Give the share of the top and of the bottom group that was not in it one slice before, averaged over the day."""
+    """Return the share of the top and of the bottom group that was not in it one slice before, over the day."""
     last = (
         rows.with_columns(__slice=(pl.col("__time") / every).floor().cast(pl.Int64))
         .filter(pl.col("__a").is_not_null() & pl.col("__slice").is_not_null())

@@ -15,7 +15,7 @@ from vizflow.lazy.frames import require
 def horizons_of(
     returns: Sequence[str] | Mapping[float, str] | None, schema: pl.Schema, option: str, *, needed: bool = True
 ) -> dict[float, str]:
-    """Give the return columns by horizon in seconds, in order."""
+    """Return the return columns by horizon in seconds, in order."""
     if isinstance(returns, Mapping):
         out = {float(h): name for h, name in returns.items()}
     else:
@@ -45,7 +45,7 @@ def total_of(values: pl.Series) -> float:
 
 
 def correlation(x: pl.Series, y: pl.Series, w: pl.Series) -> float | None:
-    """Give the weighted correlation, in two passes; None where a side does not vary."""
+    """Return the weighted correlation, in two passes; None where a side does not vary."""
     total = total_of(w)
     if len(w) < 2 or total <= 0:
         return None
@@ -61,7 +61,7 @@ def correlation(x: pl.Series, y: pl.Series, w: pl.Series) -> float | None:
 
 
 def t_value(values: pl.Series) -> float | None:
-    """Give mean over standard error."""
+    """Return mean over standard error."""
     known = values.drop_nulls()
     spread = known.std() if known.len() > 1 else None
     return float(known.mean() / (spread / known.len() ** 0.5)) if spread else None

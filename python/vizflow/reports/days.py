@@ -30,7 +30,7 @@ _DATE = re.compile(r"(?<!\d)(\d{8})(?!\d)")
 def days(
     source: Any, *, dates: Sequence[str] | None, prepare: Prepare | None, date_col: str
 ) -> Iterator[tuple[str, pl.LazyFrame]]:
-    """Give each day's date and rows, in order of dates."""
+    """Yield each day's date and rows, in order of dates."""
     if isinstance(source, Config):
         yield from _of_config(source, dates, prepare)
         return
@@ -84,7 +84,7 @@ def _of_frame(lf: pl.LazyFrame, dates: Sequence[str] | None, date_col: str) -> I
 
 
 def paths_of(source: Any) -> list[Path]:
-    """Give the files of a path, folder, glob or list of paths."""
+    """Return the files of a path, folder, glob or list of paths."""
     items = [source] if isinstance(source, (str, os.PathLike)) else list(source)
     found: list[Path] = []
     for item in items:

@@ -24,7 +24,7 @@ _PIECES = ("matched_entry_id", "matched_exit_id")
 
 
 def finite(value: pl.Expr) -> pl.Expr:
-    """Give numbers that are numbers: NaN, infinities and 1e300 and more are null."""
+    """Return numbers that are numbers: NaN, infinities and 1e300 and more are null."""
     number = value.cast(pl.Float64)
     return pl.when(number.abs() < LARGEST).then(number)
 
@@ -75,13 +75,13 @@ class Sides:
                 raise ConfigError(f"{names[0]} and {names[1]} share the value {value!r}, as text or as a number")
 
     def of(self, value: Any) -> str | None:
-        """Give the side of a column's value."""
+        """Return the side of a column's value."""
         if self.usual and isinstance(value, bool):
             return "Buy" if value else "Sell"
         return None if value is None else self._known.get(_spelled(value))
 
     def holding(self, side: str, values: Iterable[Any]) -> list[Any]:
-        """Give the values that name a side."""
+        """Return the values that name a side."""
         return [value for value in values if self.of(value) == side]
 
 
@@ -202,7 +202,7 @@ def _sum(name: str) -> pl.Expr:
 
 
 def _exits(day: Day, rows: pl.DataFrame, o: Options) -> pl.DataFrame:
-    """Give the closed exit pieces: told by ids where there are any, else by the profit, else by the side."""
+    """Return the closed exit pieces: told by ids where there are any, else by the profit, else by the side."""
     closed = pl.col("closed").fill_null(False) if "closed" in day.have else pl.lit(True)
     if {"exit_id", "fill"} <= day.have:
         leg = (pl.col("exit_id") == pl.col("fill")).fill_null(False)

@@ -26,7 +26,7 @@ __all__ = ["Names", "alpha_points", "horizon_columns", "is_cube_like", "trade_su
 
 
 def is_cube_like(source: Any) -> bool:
-    """Tell whether a source is a `Cube`, or files that hold states."""
+    """Return whether a source is a `Cube`, or files that hold states."""
     if is_cube(source):
         return True
     if not is_partials(source):
@@ -57,7 +57,7 @@ def _need(cube: Cube, dims: Sequence[str], metrics: Sequence[str], option: str) 
 def horizon_columns(
     wanted: Sequence[str] | Mapping[float, str] | None, known: Sequence[str], option: str
 ) -> dict[float, str]:
-    """Give dimensions or metrics by horizon; left out, those that begin with ``return_``."""
+    """Return dimensions or metrics by horizon; left out, those that begin with ``return_``."""
     from vizflow.reports.columns import horizon_of
 
     if isinstance(wanted, Mapping):
@@ -79,7 +79,7 @@ def alpha_points(
     count: str,
     dates: Sequence[str] | None,
 ) -> Iterator[tuple[str, float, pl.DataFrame]]:
-    """Give each date's and horizon's cells as weighted points at their bins' centres."""
+    """Yield each date's and horizon's cells as weighted points at their bins' centres."""
     cube = _cube(source, dates, None)
     horizons = horizon_columns(returns, list(cube.dims), "returns")
     if not horizons:
@@ -219,7 +219,7 @@ def _markouts_of(
 
 
 def _cells_of(view: Cube, horizons: Mapping[float, str], names: Names, **key: Any) -> pl.DataFrame:
-    """Give a row per horizon in the shape of `Cells`, with a key behind the horizon."""
+    """Return a row per horizon in the shape of `Cells`, with a key behind the horizon."""
     rows = []
     for horizon, metric in horizons.items():
         cells = cube_cells.measure(view, [], {metric: metric}, where=None, units=None, clusters=True).frame

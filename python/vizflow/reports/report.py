@@ -99,7 +99,7 @@ class Report:
         return path
 
     def to_html(self) -> str:
-        """Give the report as the text of one HTML page."""
+        """Return the report as the text of one HTML page."""
         plotly = need("plotly")
         script = (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
         figures = {name: json.loads(figure.to_json()) for name, figure in self.figures.items()}
@@ -150,7 +150,7 @@ def table(
     caption: str = "",
     tall: bool = False,
 ) -> str:
-    """Give a frame as an HTML table, numbers to the right; tall: turned, its first column the head."""
+    """Return a frame as an HTML table, numbers to the right; tall: turned, its first column the head."""
     units = units or {}
     numeric = [dtype.is_numeric() for dtype in frame.dtypes]
     columns = [
@@ -197,7 +197,7 @@ def _figure(value: Any, unit: tuple[str, float] | None) -> str:
 
 
 def _flat(theme: dict[str, Any]) -> list[str]:
-    """Give a theme's colours in one order, so that a page can swap one theme's for the other's."""
+    """Return a theme's colours in one order, so that a page can swap one theme's for the other's."""
     out: list[str] = []
     for value in theme.values():
         out += [value] if isinstance(value, str) else value
@@ -217,6 +217,6 @@ def _variables() -> str:
 
 
 def _script_json(value: Any) -> str:
-    """Give JSON that may stand inside a script element."""
+    """Return JSON that may stand inside a script element."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

@@ -68,7 +68,7 @@ class Parts:
 
 
 def holding_bin(seconds: pl.Expr) -> pl.Expr:
-    """Give the number of a holding period's class: how many of the limits it has reached."""
+    """Return the number of a holding period's class: how many of the limits it has reached."""
     return pl.sum_horizontal([(seconds >= limit).cast(pl.Int64) for limit in HOLDING])
 
 
@@ -76,12 +76,12 @@ _PROFITS = [step * 10.0**power for power in range(19) for step in (1, 2, 5)]
 
 
 def profit_bin(value: pl.Expr) -> pl.Expr:
-    """Give the class of a profit: 1, 2, 5, 10, 20 … are the far edges on both sides of zero, which is alone in 0."""
+    """Return the class of a profit: 1, 2, 5, 10, 20 … are the far edges on both sides of zero, which is alone in 0."""
     size = pl.lit(pl.Series(_PROFITS)).search_sorted(value.abs(), side="left").cast(pl.Int64) + 1
     return size * value.sign().cast(pl.Int64)
 
 
 def profit_edge(number: int) -> float:
-    """Give the far edge of a class of `profit_bin`."""
+    """Return the far edge of a class of `profit_bin`."""
     size = 0.0 if number == 0 else _PROFITS[abs(number) - 1] if abs(number) <= len(_PROFITS) else math.inf
     return size if number > 0 else -size

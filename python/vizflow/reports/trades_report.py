@@ -233,7 +233,7 @@ def _day(date: str, lf: pl.LazyFrame, o: Options, parts: Parts, found: set[Any])
 
 
 def _measured(day: Day, returns: Mapping[float, str], o: Options) -> tuple[pl.DataFrame, str]:
-    """Give fills with what they made at each horizon, signed: against their price where the mid is known."""
+    """Return fills with what they made at each horizon, signed: against their price where the mid is known."""
     values = []
     for index in range(len(returns)):
         ret = pl.col(f"return_{index}") * (pl.col("sign") if o.signed else 1.0)
@@ -270,7 +270,7 @@ def _spread(fills: pl.DataFrame, have: set[str], o: Options, parts: Parts) -> No
 
 
 def _sums(value: pl.Expr) -> dict[str, pl.Expr]:
-    """Give a weighted mean's mergeable sums; the weight is the notional."""
+    """Return a weighted mean's mergeable sums; the weight is the notional."""
     weight = pl.col("notional")
     there = value.is_not_null() & weight.is_not_null()
     return {
@@ -460,7 +460,7 @@ def _sections(
 
 
 def _spread_table(frame: pl.DataFrame) -> pl.DataFrame:
-    """Give spread cost and capture by date and side."""
+    """Return spread cost and capture by date and side."""
     return frame.sort("date", "side").select("date", "side", *_spread_values(pl.col))
 
 

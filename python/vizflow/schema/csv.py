@@ -163,7 +163,7 @@ def _check_header(path: Path, guessed: pl.Schema, options: Options) -> None:
 
 
 def _is_alike(name: str, dtype: pl.DataType, values: pl.Series) -> bool | None:
-    """Tell whether a name looks like its column's values: True, that shows data; False, nothing; None, it does not."""
+    """Return whether a name looks like its column's values: True, that shows data; False, nothing; None: no."""
     number = _DATA.fullmatch(name)
     if dtype.is_numeric():
         if number is None:
@@ -176,7 +176,7 @@ def _is_alike(name: str, dtype: pl.DataType, values: pl.Series) -> bool | None:
 
 
 def _shape(text: str) -> str:
-    """Give what a text looks like: runs of digits, of capitals, of small letters, and other signs as they are."""
+    """Return what a text looks like: runs of digits, of capitals, of small letters, and other signs as they are."""
     return re.sub(r"[a-z]+", "a", re.sub(r"[A-Z]+", "A", re.sub(r"[0-9]+", "0", text)))
 
 

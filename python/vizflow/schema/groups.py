@@ -32,7 +32,7 @@ def check_key(schema: pl.Schema, name: str, option: str) -> None:
 
 
 def key_names(given: Names, option: str) -> list[str]:
-    """Give the names of an instrument's columns: one, several, or none."""
+    """Return the names of an instrument's columns: one, several, or none."""
     if given is None:
         return []
     names = [given] if isinstance(given, str) else list(given) if isinstance(given, (list, tuple)) else None
@@ -67,7 +67,7 @@ class Groups:
         return [*self.symbols, *([self.date] if self.date is not None else [])]
 
     def exprs(self) -> list[pl.Expr]:
-        """Give the keys as expressions, days first, so that sorting by them puts days in order."""
+        """Return the keys as expressions, days first, so that sorting by them puts days in order."""
         days = [] if self.date is None else [pl.col(self.date).dt.date() if self.moments else pl.col(self.date)]
         return [*days, *(pl.col(name) for name in self.symbols)]
 
@@ -86,7 +86,7 @@ class Reading:
         self._met = False
 
     def keys(self, batch: pl.DataFrame) -> list[pl.Series]:
-        """Give the key columns of the next batch; one that is the same in all rows where there are none."""
+        """Return the key columns of the next batch; one that is the same in all rows where there are none."""
         groups = self._groups
         keys = [batch[name] for name in groups.symbols]
         if groups.said is not None:
@@ -130,7 +130,7 @@ class Reading:
 
 
 def groups_of(schema: pl.Schema, symbols: Names, date_col: str | None, option: str, what: str = "the frame") -> Groups:
-    """Give the keys of one frame; its days are kept apart where it has the column `date_col`."""
+    """Return the keys of one frame; its days are kept apart where it has the column `date_col`."""
     names = key_names(symbols, option)
     for name in names:
         check_key(schema, name, option)
@@ -161,7 +161,7 @@ def paired(
     date: Day | None,
     names: tuple[str, str, str],
 ) -> tuple[Groups, Groups]:
-    """Give the keys of two frames of a look-up, which must agree about days; `names`: of the option and the frames."""
+    """Return the keys of two frames of a look-up, which agree about days; `names`: of the option and the frames."""
     option, own, other = names
     columns = key_names(symbols, option)
     if date_col is not None and date_col != DATE and date_col not in left and date_col not in right:
@@ -190,19 +190,19 @@ def paired(
 
 
 def _kind(dtype: pl.DataType) -> str:
-    """Tell what a day's column is spelt in; of one kind they are compared as they are."""
+    """Return what a day's column is spelt in; of one kind they are compared as they are."""
     if isinstance(dtype, (pl.String, pl.Categorical, pl.Enum)):
         return "text"
     return "integer" if dtype.is_integer() else "date" if isinstance(dtype, pl.Datetime) else str(dtype).lower()
 
 
 def days_of(column: pl.Series) -> pl.Series:
-    """Give a day's column as a key: of moments their day."""
+    """Return a day's column as a key: of moments their day."""
     return column.dt.date() if isinstance(column.dtype, pl.Datetime) else column
 
 
 def undashed(column: pl.Series) -> pl.Series:
-    """Give days that are text as YYYYMMDD where they are spelt YYYY-MM-DD; others as they are."""
+    """Return days that are text as YYYYMMDD where they are spelt YYYY-MM-DD; others as they are."""
     found = column.cast(pl.String).unique()
     dashed = found.filter(found.str.contains(r"^\d{4}-\d\d-\d\d$"))
     if dashed.is_empty():
@@ -233,7 +233,7 @@ class Days:
 
 
 def as_dates(column: pl.Series, row: int = 0) -> pl.Series:
-    """Give a Date column of moments, or of what is spelt YYYYMMDD or YYYY-MM-DD; anything else in it is an error."""
+    """Return a Date column of moments, or of what is spelt YYYYMMDD or YYYY-MM-DD; anything else in it is an error."""
     column = days_of(column)
     if column.dtype in (pl.Date, pl.Null):
         return column.cast(pl.Date)
@@ -253,7 +253,7 @@ def as_dates(column: pl.Series, row: int = 0) -> pl.Series:
 
 
 def spelt_as(days: pl.Series, dtype: pl.DataType) -> pl.Series:
-    """Give days in the type of another frame's; as text they are YYYYMMDD."""
+    """Return days in the type of another frame's; as text they are YYYYMMDD."""
     wanted = _kind(dtype)
     if _kind(days.dtype) == wanted or wanted not in ("text", "integer", "date"):
         return days

@@ -86,7 +86,7 @@ def _aliases(rule: Rule, where: str) -> Sequence[str]:
 
 
 def _type(value: Any, where: str) -> pl.DataType:
-    """Give a data type: a Polars type, a Python type (int, float, str, ...), or a Polars type's name."""
+    """Return a data type: a Polars type, a Python type (int, float, str, ...), or a Polars type's name."""
     if isinstance(value, pl.DataType):
         return value
     if isinstance(value, str):
@@ -107,7 +107,7 @@ def _type(value: Any, where: str) -> pl.DataType:
 
 
 def _default_series(rule: Rule, where: str) -> pl.Series:
-    """Give the default as a column of one row, in the type that the rule ends with."""
+    """Return the default as a column of one row, in the type that the rule ends with."""
     value = rule["default"]
     target = rule.get("cast_to", rule.get("load_as"))
     if target is None:
@@ -153,7 +153,7 @@ def apply(lf: pl.LazyFrame, rules: Rules, where: str) -> pl.LazyFrame:
 
 
 def actual_name(name: str, rule: Rule, present: Iterable[str], where: str) -> str | None:
-    """Give the name that a rule's column has in a file: its own before its aliases. None: it is not there.
+    """Return the name that a rule's column has in a file: its own before its aliases. None: it is not there.
 
     Raises
     ------
@@ -186,12 +186,12 @@ def _default(name: str, rule: Rule, present: pl.Schema, where: str) -> pl.Expr:
 
 
 def wanted(rule: Rule, where: str) -> list[pl.DataType]:
-    """Give the types that a rule takes a column to, in order."""
+    """Return the types that a rule takes a column to, in order."""
     return [_type(rule[key], where) for key in ("load_as", "cast_to") if key in rule]
 
 
 def steps(name: str, rule: Rule, dtype: pl.DataType, where: str) -> list[tuple[pl.DataType, pl.DataType]]:
-    """Give the casts, from type to type, that take a column of type `dtype` where its rule wants it."""
+    """Return the casts, from type to type, that take a column of type `dtype` where its rule wants it."""
     targets = wanted(rule, where)
     if dtype.is_integer() and len(targets) == 2 and targets[0].is_float() and targets[1].is_integer():
         targets = targets[1:]  # by way of a float, integers past 2^53 would lose digits

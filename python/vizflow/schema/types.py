@@ -63,7 +63,7 @@ def _argument(node: ast.expr) -> Any:
 
 
 def is_type(value: Any) -> bool:
-    """Tell whether a value is a class of Polars' types."""
+    """Return whether a value is a class of Polars' types."""
     return isinstance(value, type) and issubclass(value, pl.DataType)
 
 

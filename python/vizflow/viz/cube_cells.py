@@ -36,7 +36,7 @@ def measure(
     clusters: bool,
     bins: Mapping[str, float] | None = None,
 ) -> Cells:
-    """Give `viz.frame_cells.measure` of a cube, of partials, or of a frame that knows its states."""
+    """Return `viz.frame_cells.measure` of a cube, of partials, or of a frame that knows its states."""
     wanted = []
     for name, metric in metrics.items():
         if isinstance(metric, pl.Expr):
@@ -105,7 +105,7 @@ def count_metric(cube: Cube) -> str | None:
 
 
 def cells(view: Cube, by: Sequence[str], metrics: Sequence[str]) -> pl.DataFrame:
-    """Give `by` and metrics, a row a cell that holds rows; dates as text."""
+    """Return `by` and metrics, a row a cell that holds rows; dates as text."""
     own = [name for name in metrics if name in view.metrics]
     frame = view.table(list(by), own) if own else view.table(list(by), view.metrics[:1]).select(*by)
     if ROWS in metrics and ROWS not in own:
@@ -119,7 +119,7 @@ def _texts(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def states(view: Cube, by: Sequence[str], names: Sequence[str]) -> pl.DataFrame:
-    """Give `by` and the columns of states, a row a cell that holds rows."""
+    """Return `by` and the columns of states, a row a cell that holds rows."""
     held = view._held
     axes = [view._axis(name, "cells", exact=True)[0] for name in by]
     places, columns = held.query(view._picks, axes, *held.columns(names))
@@ -166,7 +166,7 @@ class _Moved:
 
 
 def look(view: Cube, metric: str, by: Sequence[str], count: str | None, *, clustered: bool) -> pl.DataFrame:
-    """Give `by`, ``value``, ``rows``, ``coverage`` and, if asked for, ``error`` and ``dates``, as far as known.
+    """Return `by`, ``value``, ``rows``, ``coverage`` and, if asked for, ``error`` and ``dates``, as far as known.
 
     Coverage is a metric ``{metric}_coverage``, else the share of rows that a mean or the like counted. It cannot be
     told of a sum: its states do not say how many rows it had.
@@ -203,7 +203,7 @@ def _ask(view: Cube, metric: str, count: str | None) -> _Asked:
 
 
 def _missing(view: Cube, metric: str) -> StateSpec | None:
-    """Give the state that counts the rows a mean or the like did not see, where it is one of the whole column."""
+    """Return the state that counts the rows a mean or the like did not see, where it is one of the whole column."""
     kept = {state.name: state for state in view._held.kept}
     nulls = {
         leaf.states[-1]
@@ -218,7 +218,7 @@ def _missing(view: Cube, metric: str) -> StateSpec | None:
 
 
 def _moves(view: Cube, metric: str) -> _Moved | None:
-    """Give what `_errors` needs; None where an error cannot be told.
+    """Return what `_errors` needs; None where an error cannot be told.
 
     So it is of a metric that is a count or a sum, or of states that cannot be added and subtracted (minima, maxima,
     first, last, products).
@@ -235,7 +235,7 @@ def _moves(view: Cube, metric: str) -> _Moved | None:
 def _errors(
     view: Cube, axes: Sequence[int], moved: _Moved, places: list[pl.Series], totals: pl.DataFrame
 ) -> pl.DataFrame:
-    """Give ``error`` and ``dates`` of each cell: errors with dates as the clusters, as `vizflow.stats.clustered` does.
+    """Return ``error`` and ``dates`` of each cell: with dates as the clusters, as `vizflow.stats.clustered` does.
 
     A date's influence on a metric f of the total T of the states is its derivative in the direction of the date's
     states S_d: for a ratio of sums (S_d - r W_d) / W, and without a formula of its own for every other metric. It is
@@ -266,14 +266,14 @@ def _errors(
 
 
 def _runs(places: list[pl.Series]) -> pl.Series:
-    """Give each row the number of its cell: rows are sorted by their places, so cells are runs."""
+    """Return each row the number of its cell: rows are sorted by their places, so cells are runs."""
     frame = pl.DataFrame([place.alias(str(i)) for i, place in enumerate(places)])
     changed = pl.any_horizontal(pl.col(name) != pl.col(name).shift(1) for name in frame.columns)
     return frame.select_seq(changed.fill_null(False).cum_sum()).to_series()
 
 
 def _scale(totals: pl.DataFrame) -> int | None:
-    """Give the M of `_errors`: 4096, or less where integers would not fit; None where they leave no room."""
+    """Return the M of `_errors`: 4096, or less where integers would not fit; None where they leave no room."""
     sizes = [1]
     for column in totals.get_columns():
         if column.dtype.is_integer() and column.len() > column.null_count():

@@ -42,7 +42,7 @@ class Dim:
         return f"bins of {number(self.width * self.unit.scale)}{' ' + self.unit.name if self.unit.name else ''}"
 
     def place(self, value: Any) -> Any:
-        """Give where a key stands on the axis: a bin at its centre, a date as ISO text."""
+        """Return where a key stands on the axis: a bin at its centre, a date as ISO text."""
         if value is None:
             return None
         if self.kind == "bin":
@@ -73,20 +73,20 @@ def number(value: float) -> str:
 
 
 def centre(bin_number: int, width: float | None, factor: float = 1.0) -> float:
-    """Give the middle of a bin, in the unit shown, without the noise that 3 * 1e-4 has."""
+    """Return the middle of a bin, in the unit shown, without the noise that 3 * 1e-4 has."""
     if width is None:
         return bin_number
     return float(f"{bin_number * width * factor:.12g}")
 
 
 def iso(value: Any) -> str:
-    """Give a date as ``YYYY-MM-DD``."""
+    """Return a date as ``YYYY-MM-DD``."""
     text = str(value)
     return f"{text[:4]}-{text[4:6]}-{text[6:]}" if len(text) == 8 and text.isdigit() else text
 
 
 def metrics_of(given: MetricSpec | Sequence[str | pl.Expr]) -> dict[str, str | pl.Expr]:
-    """Give metrics as a mapping of names."""
+    """Return metrics as a mapping of names."""
     if isinstance(given, Mapping):
         out = dict(given)
     else:
@@ -101,19 +101,19 @@ def metrics_of(given: MetricSpec | Sequence[str | pl.Expr]) -> dict[str, str | p
 
 
 def is_partials(data: Any) -> bool:
-    """Tell whether data is a path or paths."""
+    """Return whether data is a path or paths."""
     if isinstance(data, (str, os.PathLike)):
         return True
     return isinstance(data, Sequence) and bool(data) and all(isinstance(p, (str, os.PathLike)) for p in data)
 
 
 def is_cube(data: Any) -> bool:
-    """Tell whether data is a `Cube`, without importing it for those who have none."""
+    """Return whether data is a `Cube`, without importing it for those who have none."""
     return any(kind.__name__ == "Cube" and kind.__module__.startswith("vizflow") for kind in type(data).__mro__)
 
 
 def integer_kind(name: str, keys: pl.Series, width: float | None, units: Units | None) -> str:
-    """Tell what whole numbers are: bins; numbers, where they have a unit; else codes, which are categories.
+    """Return what whole numbers are: bins; numbers, where they have a unit; else codes, which are categories.
 
     Beyond 2^53 all are codes: a browser's numbers would take neighbours for one.
     """

@@ -393,7 +393,7 @@ def _add_band(go: Any, figure: Any, xs: list[Any], points: _Points, colour: str,
 
 
 def _alone(points: _Points) -> dict[str, Any] | None:
-    """Give error bars to points that have no neighbour to draw a band to."""
+    """Return error bars to points that have no neighbour to draw a band to."""
     there = [y is not None and half is not None for y, half in zip(points.y, points.half, strict=True)]
     beside = [any(there[k] for k in (i - 1, i + 1) if 0 <= k < len(there)) for i in range(len(there))]
     bars = [half if ok and not near else None for half, ok, near in zip(points.half, there, beside, strict=True)]
@@ -408,7 +408,7 @@ def _one(metric: str | pl.Expr | Mapping[str, str | pl.Expr]) -> dict[str, str |
 
 
 def _positions(cells: Cells, name: str) -> list[Any]:
-    """Give the keys on an axis in order; between bins that hold rows, the ones that hold none."""
+    """Return the keys on an axis in order; between bins that hold rows, the ones that hold none."""
     keys = cells.frame[name].unique().sort().to_list()
     dim = next(dim for dim in cells.dims if dim.name == name)
     known = [key for key in keys if key is not None]
@@ -473,7 +473,7 @@ def _legend(cells: Cells, name: str, by: str | None, group: Any, groups: int) ->
 
 
 def dress(figure: Any, title: str, notes: Sequence[str], dark: bool) -> None:
-    """Give a figure the shared look, its title and the notes below it."""
+    """Return a figure the shared look, its title and the notes below it."""
     theme = _theme.layout(dark)
     axis_x, axis_y = theme.pop("xaxis"), theme.pop("yaxis")
     shown = " · ".join(note for note in notes if note)

@@ -116,7 +116,7 @@ def measure(
 
 
 def _knows_states(data: Any, metrics: Mapping[str, str | pl.Expr], weight: str | None, count: str | None) -> bool:
-    """Tell whether a frame's metrics can be merged over what a figure does not show: it came untouched from us."""
+    """Return whether a frame's metrics can be merged over what a figure does not show: it came untouched from us."""
     plain = weight is None and count is None and all(isinstance(metric, str) for metric in metrics.values())
     return plain and isinstance(data, (pl.LazyFrame, pl.DataFrame)) and traced.traced(data) is not None
 
@@ -158,7 +158,7 @@ def _measure_frame(
 
 
 def condition(column: str, wanted: tuple[Any, Any] | Sequence[Any], dtype: pl.DataType) -> pl.Expr:
-    """Give the filter of one column: a pair is a closed range (None: open), a list is values."""
+    """Return the filter of one column: a pair is a closed range (None: open), a list is values."""
     if isinstance(wanted, tuple):
         if len(wanted) != 2:
             raise ConfigError(f"where[{column!r}] is {wanted!r}; a pair (low, high) or a list of values is accepted")
@@ -240,7 +240,7 @@ def _over_dates(
 
 
 def _errors(grouped: pl.DataFrame, by: list[str], metrics: dict[str, str | pl.Expr]) -> dict[int, pl.DataFrame]:
-    """Give each mean's standard error, dates being the clusters; as `vizflow.stats.clustered` does."""
+    """Return each mean's standard error, dates being the clusters; as `vizflow.stats.clustered` does."""
     out = {}
     for index, metric in enumerate(metrics.values()):
         if isinstance(metric, pl.Expr):
@@ -321,7 +321,7 @@ def from_sums(
     clusters: str | None = "date",
     units: Units | None = None,
 ) -> Cells:
-    """Give the cells of one weighted mean from its sums, a row of `frame` a cell of a date: reports keep these."""
+    """Return the cells of one weighted mean from its sums, a row of `frame` a cell of a date: reports keep these."""
     keys = list(by) if clusters is None or clusters in by else [*by, clusters]
     named = {"__sum_0": total, "__weight_0": weight_valid, "__weight": weight, "__rows": rows, "__valid_0": rows_valid}
     grouped = aggregate(frame, keys, {ours: pl.col(theirs).sum() for ours, theirs in named.items()}).collect()

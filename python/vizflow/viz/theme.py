@@ -48,17 +48,17 @@ DARK: dict[str, Any] = {
 
 
 def palette(dark: bool) -> dict[str, Any]:
-    """Give a theme."""
+    """Return a theme."""
     return DARK if dark else LIGHT
 
 
 def scale(colours: Sequence[str]) -> list[list[Any]]:
-    """Give colours as a Plotly colour scale, evenly spaced."""
+    """Return colours as a Plotly colour scale, evenly spaced."""
     return [[index / (len(colours) - 1), colour] for index, colour in enumerate(colours)]
 
 
 def layout(dark: bool) -> dict[str, Any]:
-    """Give the part of a Plotly layout that every figure shares."""
+    """Return the part of a Plotly layout that every figure shares."""
     c = palette(dark)
     axis = {
         "automargin": True,
@@ -98,13 +98,13 @@ def layout(dark: bool) -> dict[str, Any]:
 
 
 def translucent(colour: str, alpha: float) -> str:
-    """Give ``#rrggbb`` as ``rgba(...)``."""
+    """Return ``#rrggbb`` as ``rgba(...)``."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{alpha})"
 
 
 def spread(values: Sequence[tuple[float, int]], share: float = 0.99) -> float:
-    """Give the size that `share` of the rows stay within: the end of a colour scale that no thin cell can bleach."""
+    """Return the size that `share` of the rows stay within: the end of a colour scale that no thin cell can bleach."""
     sizes = sorted((abs(value), rows) for value, rows in values)
     if not sizes:
         return 1.0

@@ -18,7 +18,7 @@ class Unit:
     scale: float = 1.0
 
     def label(self, text: str) -> str:
-        """Give an axis' or column's label with the unit behind it."""
+        """Return an axis' or column's label with the unit behind it."""
         return f"{text} [{self.name}]" if self.name else text
 
 

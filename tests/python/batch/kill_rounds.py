@@ -79,7 +79,7 @@ def begin(job: Path, days: Path, output: Path) -> subprocess.Popen[str]:
 
 
 def children(pid: int) -> list[int]:
-    """Give the processes that a process has started."""
+    """Return the processes that a process has started."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
@@ -120,7 +120,7 @@ def left_over(output: Path) -> list[str]:
 
 
 def alive(pid: int) -> bool:
-    """Tell whether a process runs."""
+    """Return whether a process runs."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
     except OSError:

@@ -23,7 +23,7 @@ BP = 1e4
 def reduced(
     partials: Path, group_by: list[str], *filters: pl.Expr, span: tuple[str, str] | None = None
 ) -> pl.DataFrame:
-    """Give what the page must show: filters on dimensions, then the states merged once more over the rest."""
+    """Return what the page must show: filters on dimensions, then the states merged once more over the rest."""
     states = vf.reduce(partials, dates=span)
     plan = states_of(partials, span)
     kept = plan.filter(*filters) if filters else plan
@@ -38,7 +38,7 @@ def reduced(
 
 
 def states_of(partials: Path, span: tuple[str, str] | None) -> pl.DataFrame:
-    """Give sums of each cell from the days' own rows, in Polars alone."""
+    """Return sums of each cell from the days' own rows, in Polars alone."""
     frames = []
     for path in sorted((partials.parent / "days").iterdir()):
         if span is None or span[0] <= path.stem <= span[1]:

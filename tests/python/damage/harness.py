@@ -38,7 +38,7 @@ class Told:
         return sum(sum(count.values()) for count in self.counts.values())
 
     def table(self) -> str:
-        """Give the counts by kind."""
+        """Return the counts by kind."""
         names = ["refused", "same", "other", *BAD]
         lines = [f"{'kind':30}" + "".join(f"{name:>9}" for name in names)]
         for kind, count in self.counts.items():

@@ -57,7 +57,7 @@ def day(number: int, rows: int = 90) -> pl.DataFrame:
 
 
 def _arrow(frame: pl.DataFrame) -> Any:
-    """Give the frame as other programs write it: dictionaries, plain texts, a list, a struct, a decimal."""
+    """Return the frame as other programs write it: dictionaries, plain texts, a list, a struct, a decimal."""
     import pyarrow as pa  # which only making needs
 
     table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())

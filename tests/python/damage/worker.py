@@ -34,7 +34,7 @@ def _text(value: Any) -> str:
 
 
 def _state(folder: Path) -> str:
-    """Give a digest of everything below a folder."""
+    """Return a digest of everything below a folder."""
     total = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         total.update(f"{path.relative_to(folder)}\0".encode())
@@ -52,7 +52,7 @@ def _place(kind: kinds.Kind) -> Path:
 
 
 def _sound(kind: kinds.Kind, use: str, content: bytes, name: str) -> str:
-    """Give what comes of a sound file."""
+    """Return what comes of a sound file."""
     if (name, use) not in _right:
         path = _place(kind)
         path.write_bytes(content)

@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def _run(ledger: Ledger, chosen: list, minutes: float) -> None:  # type: ignore[type-arg]
-    """Give each operation the same time, a round at a time."""
+    """Return each operation the same time, a round at a time."""
     start = told = time.monotonic()
     while time.monotonic() < start + 60 * minutes:
         operation = min(chosen, key=lambda one: ledger.seconds[one.name])

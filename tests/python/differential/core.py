@@ -59,11 +59,11 @@ class Case:
         return self.frames.get(name)
 
     def cut(self, name: str) -> pl.DataFrame:
-        """Give a frame in the chunks that the case says."""
+        """Return a frame in the chunks that the case says."""
         return cut(self.frames[name], self.chunks.get(name, []))
 
     def feed(self, name: str) -> Any:
-        """Give a frame as VizFlow is handed it."""
+        """Return a frame as VizFlow is handed it."""
         frame = self.cut(name)
         if self.source == "frame":
             return frame
@@ -164,7 +164,7 @@ class Compared:
 
 
 def refusable(call: Callable[[], pl.DataFrame], case: Case, *, details: bool = False) -> pl.DataFrame:
-    """Give the answer of a call that may refuse its data; a refusal is an answer of one row for the whole case."""
+    """Return the answer of a call that may refuse its data; a refusal is an answer of one row for the whole case."""
     try:
         return call()
     except vf.Error as error:
@@ -184,7 +184,7 @@ def refusal(error: vf.Error, *, details: bool) -> pl.DataFrame:
 
 
 def refused(kind: str, **details: int) -> pl.DataFrame:
-    """Give a peer's refusal."""
+    """Return a peer's refusal."""
     return pl.DataFrame({UNIT: -1, REFUSED: kind, **details}, schema_overrides={UNIT: pl.Int64})
 
 
@@ -236,7 +236,7 @@ def _compared(operation: Operation, case: Case, peer: str, ours: pl.DataFrame, t
 def differing(
     ours: pl.DataFrame, theirs: pl.DataFrame, columns: Sequence[str], classes: Mapping[str, str]
 ) -> tuple[str, list[Any]] | None:
-    """Give the first column that differs and the units where it does; None where all is the same."""
+    """Return the first column that differs and the units where it does; None where all is the same."""
     if ours.height == theirs.height and ours[UNIT].equals(theirs[UNIT].cast(ours[UNIT].dtype)):
         both = pl.concat([ours, theirs.rename(lambda name: f"{name}__peer").drop(f"{UNIT}__peer")], how="horizontal")
     else:

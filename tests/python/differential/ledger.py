@@ -22,7 +22,7 @@ MOST_SHRUNK = 3  # differences of an operation that are made small; the others a
 
 
 def new_seed() -> str:
-    """Give the seed of this run: VIZFLOW_SEED, or a new one."""
+    """Return the seed of this run: VIZFLOW_SEED, or a new one."""
     return os.environ.get("VIZFLOW_SEED") or str(secrets.randbelow(10**9))
 
 
@@ -91,7 +91,7 @@ class Ledger:
     # ---- told
 
     def lines(self) -> list[str]:
-        """Give the counts as text, the whole last."""
+        """Return the counts as text, the whole last."""
         peers = list(dict.fromkeys(peer for _, peer in self.comparisons))
         out = [f"{'comparisons':18}" + "".join(f"{peer:>10}" for peer in peers) + f"{'values':>12}{'seconds':>9}"]
         for name in self.rounds:

@@ -303,7 +303,7 @@ def _ratio(rows: list[Row]) -> float:
 
 
 def classes(*, merged: bool) -> dict[str, str]:
-    """Give each metric's class, by peer where it depends on that; `merged`: sums come of sums that were rounded."""
+    """Return each metric's class, by peer where it depends on that; `merged`: sums come of sums that were rounded."""
     out = {}
     for name, metric in METRICS.items():
         if metric.exact:

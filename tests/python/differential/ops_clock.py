@@ -53,7 +53,7 @@ def _ns(text: str) -> int:
 
 
 def bounds_of(sessions: list[tuple[str, str]]) -> list[tuple[int, int]]:
-    """Give sessions in ns since midnight; a night's start, and end where it ends there, lie before it."""
+    """Return sessions in ns since midnight; a night's start, and end where it ends there, lie before it."""
     out = []
     for start, end in sessions:
         first, last = _ns(start), _ns(end)
@@ -75,7 +75,7 @@ def market_of(case: Case) -> vf.Market:
 
 
 def _sessions_by_row(case: Case) -> list[list[tuple[int, int]] | None]:
-    """Give each row's sessions; None where its day is null."""
+    """Return each row's sessions; None where its day is null."""
     rows, name = case["rows"], case.options["market"]
     if "day" in rows.columns:
         known = {day: bounds_of(hours) for day, hours in OTHER_DAYS[name].items()}
@@ -273,7 +273,7 @@ def _whole(case: Case) -> bool:
 
 
 def moments_of(bounds: list[tuple[int, int]], moment: Any) -> list[tuple[int, int, int, Any]]:
-    """Give (offset, start, end, moment) to try in order: the sessions, and a night's by the clock of its evening."""
+    """Return (offset, start, end, moment) to try in order: the sessions, and a night's by the clock of its evening."""
     offsets = [sum(end - start for start, end in bounds[:n]) for n in range(len(bounds))]
     tries = [(offset, *session, moment) for offset, session in zip(offsets, bounds, strict=True)]
     if bounds[0][0] < 0:
@@ -282,7 +282,7 @@ def moments_of(bounds: list[tuple[int, int]], moment: Any) -> list[tuple[int, in
 
 
 def place(bounds: list[tuple[int, int]], moment: int, outside: str, grace: int) -> int | None:
-    """Give elapsed ns from the definition: of ends at one distance the earlier."""
+    """Return elapsed ns from the definition: of ends at one distance the earlier."""
     best: tuple[int, int] | None = None
     for offset, start, end, one in moments_of(bounds, moment):
         if start <= one <= end:
@@ -362,14 +362,14 @@ def _from_format(text: str | None) -> tuple[dt.date | None, int | None]:
 
 
 def _days_of(case: Case) -> list[dt.date | None]:
-    """Give each row's trading day; None where none is known."""
+    """Return each row's trading day; None where none is known."""
     rows, date = case["rows"], case.options.get("date")
     texts = rows["day"] if "day" in rows.columns else [date] * rows.height
     return [None if text is None else dt.datetime.strptime(text, "%Y%m%d").date() for text in texts]
 
 
 def foreign(case: Case) -> list[bool]:
-    """Tell which stamps are of another trading day: the markets that are asked on a day have no nights."""
+    """Return which stamps are of another trading day: the markets that are asked on a day have no nights."""
     return [
         stamp is not None and day is not None and stamp != day and time != INVALID
         for (stamp, time), day in zip(python_stamps(case), _days_of(case), strict=True)
@@ -383,7 +383,7 @@ def python_moments(case: Case) -> list[int | None]:
 
 
 def unreadable(case: Case, moments: list[int | None], given: list[bool]) -> bool:
-    """Tell whether the column is refused, as none of its values can be read.
+    """Return whether the column is refused, as none of its values can be read.
 
     Integers whose unit is said are taken at their word where the frame is lazy and not in memory.
     """
@@ -496,12 +496,12 @@ def _polars_moments(case: Case) -> pl.Expr:
 
 
 def _polars_own(case: Case) -> pl.Expr:
-    """Give moments; of another day's stamps, what stands for none."""
+    """Return moments; of another day's stamps, what stands for none."""
     return pl.when(pl.Series(foreign(case), dtype=pl.Boolean)).then(FOREIGN).otherwise(_polars_moments(case))
 
 
 def _by_sql(case: Case) -> bool:
-    """Tell whether the case is one that is put into SQL as well."""
+    """Return whether the case is one that is put into SQL as well."""
     unit, text = case.options.get("unit"), case["rows"].schema["t"] == pl.String
     if text and (unit is not None or "format" in case.options):
         return False
@@ -705,7 +705,7 @@ def _reported(case: Case, elapsed: list[float | None], moments: list[int | None]
 
 
 def _strict(case: Case) -> Case:
-    """Give the case without what moves or refuses times: no grace, and, read lazily, of which nothing is judged."""
+    """Return the case without what moves or refuses times: no grace, and, read lazily, of which nothing is judged."""
     return case.but(options={**case.options, "grace": 0, "outside": "null"}, source="ipc")
 
 

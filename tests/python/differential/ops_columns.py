@@ -236,7 +236,7 @@ def python_bin(case: Case) -> pl.DataFrame:
 
 
 def _snapped(quotient: float) -> float:
-    """Give the half next to a quotient where at most four steps of its last place lie between."""
+    """Return the half next to a quotient where at most four steps of its last place lie between."""
     if abs(quotient) >= 2.0**48:
         return quotient
     half = math.floor(quotient) + 0.5
@@ -431,7 +431,7 @@ REFUSED_EDGES = "refused"
 
 
 def _edges_of(case: Case, unit: int, kept: list[float], counts: list[int]) -> list[tuple[int, str, float]]:
-    """Give a unit's rows of its edges low, cuts and high, in order and with what is equal in them, and counts."""
+    """Return a unit's rows of its edges low, cuts and high, in order and with what is equal in them, and counts."""
     asked = case.options["n"] + 1
     distinct = [x for i, x in enumerate(kept) if i == 0 or x - kept[i - 1] > 1e-12 * max(abs(kept[0]), abs(kept[-1]))]
     if not kept or (len(distinct) < asked and case.options.get("duplicates", "raise") == "raise"):

@@ -97,7 +97,7 @@ def _spelt(rng: Rng, listed: Any) -> Any:
 
 
 def _adds_up(qty: pl.Series) -> bool:
-    """Tell whether quantities are whole, decimals, or floats of which a sum rounds to the closest of the exact one."""
+    """Return whether quantities are whole, decimals, or floats of which a sum rounds to the closest one."""
     if not qty.dtype.is_float():
         return True
     single = qty.dtype == pl.Float32
@@ -135,7 +135,7 @@ def _whole_times(rng: Rng, name: str, units: list[int], dtype: Any, span: int, t
 
 
 def _forward(frame: pl.DataFrame, trades: pl.Series) -> pl.DataFrame:
-    """Give each unit's trades their times in the order that they are matched in."""
+    """Return each unit's trades their times in the order that they are matched in."""
     rows = frame.with_row_index("number").filter(trades)
     times = rows.sort(UNIT, "t").select("t")
     placed = rows.sort(UNIT, "order", "number").select("number").hstack(times)
@@ -226,7 +226,7 @@ def ours(case: Case) -> pl.DataFrame:
 
 
 def _finished(case: Case, pieces: pl.DataFrame) -> pl.DataFrame:
-    """Give the columns of pieces: `row, entry, exit, qty, closed, exit_leg, short, entry_price, exit_price`.
+    """Return the columns of pieces: `row, entry, exit, qty, closed, exit_leg, short, entry_price, exit_price`.
 
     Entry and exit are row numbers. What follows are differences, ratios and names.
     """
@@ -286,7 +286,7 @@ _SHAPE = {
 
 
 def _falls(case: Case) -> bool:
-    """Tell whether a unit's trades have times that fall along the order in which they are matched."""
+    """Return whether a unit's trades have times that fall along the order in which they are matched."""
     rows, sides = case["rows"], _list(case.options["entry_side"]) + _list(case.options["exit_side"])
     order, time = nanoseconds(rows[case.options.get("sort_by", "t")]), nanoseconds(rows["t"])
     latest: dict[Any, Any] = {}
@@ -405,7 +405,7 @@ def _holding(nanos: int, dtype: Any) -> Any:
 
 
 def _closed_form_takes(case: Case) -> bool:
-    """Tell whether sums of the quantities are exact in doubles, and units small enough to be joined with themselves."""
+    """Return whether sums of the quantities are exact in doubles, and units small enough to be joined."""
     rows = case["rows"]
     if rows.height and int(rows[UNIT].value_counts()["count"].max()) > 300:  # type: ignore[arg-type]
         return False

@@ -100,7 +100,7 @@ def _typed(name: str, values: list[Any], dtype: Any) -> pl.Series:
 
 
 def _types(frame: pl.DataFrame, names: list[str]) -> dict[str, Any]:
-    """Give the types that the documentation names: counts and sums of integers Int64, of floats Float64."""
+    """Return the types that the documentation names: counts and sums of integers Int64, of floats Float64."""
     out: dict[str, Any] = {}
     for name in names:
         dtype = frame.clear().select(METRICS[name].expr).dtypes[0]
@@ -252,7 +252,7 @@ def ours_reduce(case: Case) -> pl.DataFrame:
 
 
 def _all_rows(case: Case) -> tuple[pl.DataFrame, list[str], list[str]] | None:
-    """Give the rows of the dates that are asked for, with their period as a key.
+    """Return the rows of the dates that are asked for, with their period as a key.
 
     None where a date without rows has a row of its own all the same: its aggregate without keys.
     """
@@ -461,7 +461,7 @@ def cube_clustered(case: Case) -> pl.DataFrame:
 
 
 def _daily(case: Case) -> dict[Any, dict[str, list[tuple[float, float]]]]:
-    """Give (v * w, w) of the rows that have both, by group and date."""
+    """Return (v * w, w) of the rows that have both, by group and date."""
     out: dict[Any, dict[str, list[tuple[float, float]]]] = {}
     for key, v, w, date in physical(case["rows"]).select("k", "v", "w", "date").iter_rows():
         one = 1.0 if case.options.get("weight") is None else w

@@ -108,7 +108,7 @@ def _end_ns(case: Case, dated: bool) -> int | None:
 
 
 def _row_ends(case: Case, name: str = "rows") -> list[int | None]:
-    """Give each row's own end, in ns; None for none."""
+    """Return each row's own end, in ns; None for none."""
     frame = case[name]
     dated = "date" in frame.columns
     if case.options.get("end") == "US" and dated:
@@ -221,7 +221,7 @@ def python_forward(case: Case) -> pl.DataFrame | None:
 
 
 def _observations(frame: pl.DataFrame) -> pl.DataFrame:
-    """Give the observations of a frame as Polars sees them: of one unit and time the last row."""
+    """Return the observations of a frame as Polars sees them: of one unit and time the last row."""
     seen = frame.with_row_index("row").select(
         UNIT, "row", at=ns_expr("elapsed_seconds", frame.schema["elapsed_seconds"]), later=price_expr("price")
     )

@@ -19,7 +19,7 @@ _DAY = 86_400_000_000_000
 
 
 def nanoseconds(series: pl.Series) -> list[int | None]:
-    """Give a column of times as whole nanoseconds, in Python."""
+    """Return a column of times as whole nanoseconds, in Python."""
     dtype = series.dtype
     if dtype.is_float():
         return [to_ns(value) for value in series.cast(pl.Float64).to_list()]
@@ -36,7 +36,7 @@ def _unit(dtype: Any) -> int:
 
 
 def physical(frame: pl.DataFrame) -> pl.DataFrame:
-    """Give times as integers of their unit, and categories as text: what DuckDB is handed."""
+    """Return times as integers of their unit, and categories as text: what DuckDB is handed."""
     columns = []
     for series in frame:
         if series.dtype.is_temporal():
@@ -49,7 +49,7 @@ def physical(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def ns_expr(name: str, dtype: Any) -> pl.Expr:
-    """Give times as whole nanoseconds, as an expression."""
+    """Return times as whole nanoseconds, as an expression."""
     column = pl.col(name)
     if dtype.is_float():
         scaled = column.cast(pl.Float64) * 1e9
@@ -58,7 +58,7 @@ def ns_expr(name: str, dtype: Any) -> pl.Expr:
 
 
 def ns_sql(name: str, dtype: Any) -> str:
-    """Give times as whole nanoseconds, in SQL over `physical` columns."""
+    """Return times as whole nanoseconds, in SQL over `physical` columns."""
     if dtype.is_float():
         value = f"CAST({name} AS DOUBLE)"
         return f"CASE WHEN isfinite({value}) THEN CAST(round({value} * 1e9, 0) AS BIGINT) END"
@@ -66,23 +66,23 @@ def ns_sql(name: str, dtype: Any) -> str:
 
 
 def seconds_ns(value: float | int | None) -> int | None:
-    """Give an option in seconds as nanoseconds."""
+    """Return an option in seconds as nanoseconds."""
     return None if value is None else round(value * 1_000_000_000)
 
 
 def is_price(value: float | int | None) -> bool:
-    """Tell whether a price is one."""
+    """Return whether a price is one."""
     return value is not None and math.isfinite(value) and 0 < value < 1e300
 
 
 def price_expr(name: str) -> pl.Expr:
-    """Give the price where it is one, as an expression."""
+    """Return the price where it is one, as an expression."""
     price = pl.col(name).cast(pl.Float64)
     return pl.when(price.is_finite() & (price > 0) & (price < 1e300)).then(price)
 
 
 def price_sql(name: str) -> str:
-    """Give the price where it is one, in SQL."""
+    """Return the price where it is one, in SQL."""
     price = f"CAST({name} AS DOUBLE)"
     return f"CASE WHEN isfinite({price}) AND {price} > 0 AND {price} < 1e300 THEN {price} END"
 

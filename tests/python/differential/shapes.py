@@ -24,7 +24,7 @@ INTEGERS = [pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt3
 
 
 def integer_range(dtype: Any) -> tuple[int, int]:
-    """Give the least and the greatest value of an integer type."""
+    """Return the least and the greatest value of an integer type."""
     bits = int(str(dtype).lstrip("UInt"))
     return (0, 2**bits - 1) if str(dtype).startswith("U") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
@@ -87,7 +87,7 @@ def sprinkled(rng: Rng, source: Callable[[], Any], odd: Sequence[Any], most: flo
 
 
 def counting(rng: Rng, low: int, high: int) -> Callable[[], int]:
-    """Give a source of integers: spread, tied, rising, falling or all the same."""
+    """Return a source of integers: spread, tied, rising, falling or all the same."""
     kind = rng.randrange(6)
     span = max(1, high - low)
     if kind == 0:
@@ -112,7 +112,7 @@ def counting(rng: Rng, low: int, high: int) -> Callable[[], int]:
 
 
 def prices(rng: Rng) -> Callable[[], Any]:
-    """Give a source of prices."""
+    """Return a source of prices."""
     kind = rng.randrange(4)
     if kind == 0:
         return lambda: rng.randint(1, 200) / 8
@@ -185,7 +185,7 @@ def time_series(rng: Rng, name: str, units: Sequence[int], dtype: Any, span: int
 
 
 def quantities(rng: Rng) -> Callable[[], Any]:
-    """Give a source of whole quantities."""
+    """Return a source of whole quantities."""
     kind = rng.randrange(4)
     if kind == 0:
         return lambda: rng.randint(0, 12)
@@ -203,7 +203,7 @@ SYMBOL_TYPES += [pl.Int64, pl.UInt16, pl.Int32, pl.UInt64, pl.Date, pl.Datetime(
 
 
 def symbols(rng: Rng, units: Sequence[int], kind: Any = None) -> Callable[[Sequence[int | None]], pl.Series]:
-    """Give what writes units as symbols: text, codes, categories, numbers, times. None is a null."""
+    """Return what writes units as symbols: text, codes, categories, numbers, times. None is a null."""
     kind = kind if kind is not None else rng.choice(SYMBOL_TYPES)
     many = max(units, default=0) + 1
     if isinstance(kind, str):

@@ -18,7 +18,7 @@ SECONDS = 30.0
 
 
 def shrink(operation: Operation, found: Difference, seconds: float = SECONDS) -> Difference:
-    """Give the same difference on as small a case as `seconds` allow."""
+    """Return the same difference on as small a case as `seconds` allow."""
     shrinker = _Shrinker(operation, found, time.monotonic() + seconds)
     shrinker.run()
     return shrinker.best
@@ -170,7 +170,7 @@ class _Shrinker:
 
 
 def _written(case: Case) -> str:
-    """Give a text that is the same for equal cases only."""
+    """Return a text that is the same for equal cases only."""
     frames = {  # dates beyond Python's are told as numbers
         name: (frame.schema, [(x.to_physical() if x.dtype.is_temporal() else x).to_list() for x in frame.get_columns()])
         for name, frame in case.frames.items()
@@ -179,7 +179,7 @@ def _written(case: Case) -> str:
 
 
 def _simple(dtype: Any) -> list[Any]:
-    """Give the simplest values of a type, the simplest first."""
+    """Return the simplest values of a type, the simplest first."""
     if dtype.is_float():
         return [1.0, 0.0, 2.0, 0.5, None]
     if dtype.is_integer():
@@ -192,7 +192,7 @@ def _simple(dtype: Any) -> list[Any]:
 
 
 def _rank(simple: Sequence[Any], value: Any) -> int:
-    """Tell how simple a value is; all odd ones are alike."""
+    """Return how simple a value is; all odd ones are alike."""
     for place, one in enumerate(simple):
         if repr(one) == repr(value):
             return place

@@ -14,7 +14,7 @@ _engine: Any = None
 
 
 def engine() -> Any:
-    """Give the one connection, of one thread."""
+    """Return the one connection, of one thread."""
     global _engine
     if _engine is None:
         _engine = duckdb.connect(config={"threads": 1})

@@ -13,13 +13,13 @@ from doc_blocks import ROOT, Counts
 
 @pytest.fixture(scope="session")
 def counts() -> Counts:
-    """Give the session's counts of blocks."""
+    """Return the session's counts of blocks."""
     return Counts()
 
 
 @pytest.fixture(scope="session")
 def figures() -> dict[str, Any]:
-    """Give what other tests counted: a line of the table each."""
+    """Return what other tests counted: a line of the table each."""
     return {}
 
 

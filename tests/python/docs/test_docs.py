@@ -46,7 +46,7 @@ def test_examples_of_docstrings(
 
 
 def public() -> list[tuple[str, Any]]:
-    """Give every public function and class, and the public methods of classes, by their names."""
+    """Return every public function and class, and the public methods of classes, by their names."""
     found: dict[str, Any] = {}
     for subject in ("", ".calendar", ".cluster", ".demo", ".explore", ".reports", ".stats", ".viz"):
         module = getattr(vf, subject[1:]) if subject else vf

@@ -38,7 +38,7 @@ def checked_elsewhere(page: Path) -> str:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the folder that `make demo` leaves, small: days, partials and reports."""
+    """Return the folder that `make demo` leaves, small: days, partials and reports."""
     pytest.importorskip("numpy")
     folder = tmp_path_factory.mktemp("demo") / "demo-output"
     command = [sys.executable, "-m", "vizflow", "demo", "--output", folder, "--rows", "2000", "--symbols", "10"]
@@ -48,7 +48,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a folder as a reader has it: a checkout in which `make demo` was run."""
+    """Return a folder as a reader has it: a checkout in which `make demo` was run."""
     shutil.copytree(demo, tmp_path / "demo-output")
     furnish(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -106,7 +106,7 @@ def test_a_block_that_says_why_is_counted(tmp_path: Path, monkeypatch: pytest.Mo
 
 @cache
 def anchors(page: Path) -> frozenset[str]:
-    """Give the anchors of a page's headings, as forges and the site make them."""
+    """Return the anchors of a page's headings, as forges and the site make them."""
     text = re.sub(r"^ *```.*?^ *```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     found: list[str] = []
     for heading in re.findall(r"^#{1,6} +(.+?) *$", text, re.MULTILINE):
@@ -160,7 +160,7 @@ NAME = re.compile(r"vf(\.\w+)+")
 
 
 def calls(page: Path) -> list[tuple[str, ast.Call]]:
-    """Give the calls of `vf` in a page's words; its blocks are run as they stand."""
+    """Return the calls of `vf` in a page's words; its blocks are run as they stand."""
     out = []
     for span in SPAN.findall(re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)):
         try:

@@ -64,7 +64,7 @@ def _cube(folder: Path) -> pl.DataFrame:
 
 
 def scenarios(folder: Path) -> dict[str, Scenario]:
-    """Give the operations by name: each builds its plan anew and collects it."""
+    """Return the operations by name: each builds its plan anew and collects it."""
     config = vf.Config(input_dir=folder, columns={"quantity": "qty"})
     for date in DATES:
         DAY.write_ipc(folder / f"{date}.feather")

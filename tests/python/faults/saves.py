@@ -111,7 +111,7 @@ KINDS: dict[str, tuple[str, Callable[[Path], object]]] = {
 
 
 def _written(ops: list[shim.Op], to: str) -> bytes | None:
-    """Give what was written to the file that came to be called `to`, or to the last one meant for it."""
+    """Return what was written to the file that came to be called `to`, or to the last one meant for it."""
     bytes_of: dict[int, bytes] = {}
     last = None
     for op in ops:
@@ -188,7 +188,7 @@ class Disk:
     bytes_of: dict[int, dict[int, bytes]] = field(default_factory=dict)
 
     def read(self, name: str) -> bytes | None:
-        """Give a file's bytes, holes as zeros; None where there is none, or no way to it."""
+        """Return a file's bytes, holes as zeros; None where there is none, or no way to it."""
         file, folder = self.names.get(name), os.path.dirname(name)
         if file is None or not self.reaches(folder):
             return None
@@ -199,7 +199,7 @@ class Disk:
         return bytes(out)
 
     def reaches(self, folder: str) -> bool:
-        """Tell whether a folder and all above it are there."""
+        """Return whether a folder and all above it are there."""
         return folder in ("", "/", ".") or (self.names.get(folder) == -1 and self.reaches(os.path.dirname(folder)))
 
 

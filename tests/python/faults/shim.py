@@ -118,7 +118,7 @@ def note(on: bool) -> None:
 
 
 def noted() -> list[Op]:
-    """Give what was written down."""
+    """Return what was written down."""
     out = []
     for i in range(_lib.faults_n_ops()):
         op = _lib.faults_op(i).contents

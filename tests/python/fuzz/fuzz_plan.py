@@ -92,7 +92,7 @@ class Bytes:
 
 @lru_cache(maxsize=1)
 def folder() -> Path:
-    """Give a folder that is there as long as the process."""
+    """Return a folder that is there as long as the process."""
     keep = tempfile.TemporaryDirectory()
     _kept.append(keep)
     return Path(keep.name)
@@ -103,7 +103,7 @@ _kept: list[Any] = []
 
 @lru_cache(maxsize=16)
 def partial(which: int) -> tuple[pl.DataFrame, dict[str, str]]:
-    """Give what a partial stores, and its metadata."""
+    """Return what a partial stores, and its metadata."""
     frame = vf.bin(ROWS.lazy(), {"alpha": 1e-4})
     path = folder() / f"sound{which}.parquet"
     with notes.noting():
@@ -116,7 +116,7 @@ def partial(which: int) -> tuple[pl.DataFrame, dict[str, str]]:
 
 @lru_cache(maxsize=2)
 def cube(which: int) -> pl.DataFrame:
-    """Give a saved cube's frame: its description, then its parts."""
+    """Return a saved cube's frame: its description, then its parts."""
     made = vf.aggregate(vf.bin(ROWS.lazy(), {"alpha": 1e-4}), ["alpha_bin", "side"], METRICS[which])
     path = folder() / f"sound{which}.arrow"
     vf.Cube.from_partials({"20240102": made, "20240103": made}, bins={"alpha_bin": 1e-4}).save(path)

@@ -15,7 +15,7 @@ Dust = Callable[[Any, Any, Any], bool]
 
 
 def nearest(x: Fraction, *, single: bool) -> float:
-    """Give the float of 8 or 4 bytes that is closest to a fraction."""
+    """Return the float of 8 or 4 bytes that is closest to a fraction."""
     return struct.unpack("f", struct.pack("f", float(x)))[0] if single else float(x)
 
 
@@ -26,7 +26,7 @@ def ulp(x: float, *, single: bool) -> float:
 
 
 def decimal_of(x: float, *, single: bool) -> tuple[int, int] | None:
-    """Give (units, places) of the decimal of at most nine places that a float above zero stands for."""
+    """Return (units, places) of the decimal of at most nine places that a float above zero stands for."""
     spare = 2 ** (17 if single else 46)
     for places in range(10):
         units = math.floor(Fraction(x) * 10**places + Fraction(1, 2))
@@ -40,7 +40,7 @@ def decimal_of(x: float, *, single: bool) -> tuple[int, int] | None:
 
 
 def exact(quantities: Sequence[float], *, single: bool) -> tuple[list[Fraction], Dust]:
-    """Give the quantities of one symbol as fractions, and what tells whether a rest (of a lot, of a row) is nothing."""
+    """Return the quantities of one symbol as fractions, and what tells whether a rest is nothing."""
     decimals = [decimal_of(q, single=single) if q else (0, 0) for q in quantities]
     most = max((one[1] for one in decimals if one), default=0)
     if any(one is None or one[0] * 10 ** (most - one[1]) >= 2**63 for one in decimals):

@@ -99,7 +99,7 @@ class World:
     said: dict[str, Any] = field(default_factory=dict)
 
     def feed(self, name: str) -> Any:
-        """Give a frame as the operation is handed it."""
+        """Return a frame as the operation is handed it."""
         frame: pl.DataFrame = getattr(self, name)
         if self.cut == "chunks":
             return chunked(frame, 3)
@@ -454,7 +454,7 @@ OPERATIONS: dict[str, Operation] = {
 
 
 def answer(operation: Operation, world: World) -> pl.DataFrame:
-    """Give what it computes: by row, without the columns that a law may change."""
+    """Return what it computes: by row, without the columns that a law may change."""
     out = operation.run(world).collect(engine="streaming" if world.cut == "frames" else "in-memory")
     given = [name for name in world.rows.columns if name not in operation.key]
     return out.drop([name for name in given if name in out.columns]).sort(operation.key, maintain_order=True)

@@ -21,7 +21,7 @@ def run(rows: list[Any], *rules: vf.TagRule, chunk: int = 0, engine: Any = "auto
 
 
 def plain(rows: list[Any]) -> list[int]:
-    """Give the running sum of each symbol, in the stable order of time."""
+    """Return the running sum of each symbol, in the stable order of time."""
     held: dict[Any, int] = {}
     out = [0] * len(rows)
     for i in sorted(range(len(rows)), key=lambda i: rows[i][1]):

@@ -124,7 +124,7 @@ FIGURES: dict[str, Callable[[pl.DataFrame], Any]] = {
 
 
 def drawn(figure: Any) -> str:
-    """Give what a browser gets: strict JSON."""
+    """Return what a browser gets: strict JSON."""
     text = str(figure.to_json())
     json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     return text

@@ -28,7 +28,7 @@ DAY = pl.DataFrame(
 
 
 def put(column: str, value: Any, rows: list[int], dtype: Any = None) -> pl.DataFrame:
-    """Give the day with a value in some rows of a column."""
+    """Return the day with a value in some rows of a column."""
     there = pl.int_range(pl.len()).is_in(rows)
     kept = pl.col(column) if dtype is None else pl.col(column).cast(dtype)
     return DAY.with_columns(

@@ -42,7 +42,7 @@ HALF = "a\ud800"  # half a character: no text that UTF-8 holds
 
 
 def bits(value: Any) -> Any:
-    """Give a float's bits, so that -0.0 and NaN are themselves; anything else as it is."""
+    """Return a float's bits, so that -0.0 and NaN are themselves; anything else as it is."""
     return struct.pack("<d", value) if isinstance(value, float) else value
 
 
@@ -75,7 +75,7 @@ def test_a_literal_of_a_metric_comes_back(literal: pl.Expr, value: Any, tmp_path
 
 
 def compared(value: Any, dtype: Any) -> tuple[pl.DataFrame, pl.Expr]:
-    """Give rows of which one is the value, and how many are equal to it, as a literal."""
+    """Return rows of which one is the value, and how many are equal to it, as a literal."""
     near = {
         pl.Float64: lambda v: [math.nextafter(v, math.inf), math.nextafter(v, -math.inf)],
         pl.String: lambda v: [f"{v}.", f".{v}"],

@@ -19,7 +19,7 @@ TREES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="u
 
 
 def calls(name: str) -> set[str]:
-    """Give the modules that call `name`, such as ``eval`` or ``pl.Expr.deserialize``'s last part."""
+    """Return the modules that call `name`, such as ``eval`` or ``pl.Expr.deserialize``'s last part."""
     return {
         path
         for path, tree in TREES.items()

@@ -63,7 +63,7 @@ class Axis:
         return number(self.place(key)) if self.kind == "bin" else str(key)
 
     def place(self, key: Any) -> float:
-        """Give a bin's centre in the unit."""
+        """Return a bin's centre in the unit."""
         return centre(key, self.width, self.unit.scale)
 
 
@@ -78,10 +78,10 @@ class Source(Protocol):
     count: str | None
 
     def cells(self, by: Sequence[str], where: Mapping[str, Any]) -> pl.DataFrame:
-        """Give `by` and every metric for the cells that hold rows, merged over all else; ``"date"`` may be in `by`."""
+        """Return `by` and every metric of the cells that hold rows, merged over the rest; ``"date"`` may be in `by`."""
 
     def look(self, metric: str, by: Sequence[str], where: Mapping[str, Any], *, clustered: bool) -> pl.DataFrame:
-        """Give `by`, ``value``, ``rows``, ``coverage``, and if asked for ``error`` and ``dates``, as far as known."""
+        """Return `by`, ``value``, ``rows``, ``coverage``, and if asked for ``error`` and ``dates``, as far as known."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Question:
         )
 
     def filters(self, source: Source, *, without: Sequence[str] = ()) -> dict[str, Any]:
-        """Give what is let through, as a source takes it, but for the dimensions that a panel itself shows."""
+        """Return what is let through, as a source takes it, but for the dimensions that a panel itself shows."""
         out: dict[str, Any] = {}
         for name, wanted in self.where.items():
             if name not in without:
@@ -315,7 +315,7 @@ class Engine:
         return body
 
     def total(self, q: Question) -> dict[str, Any]:
-        """Give the metric over all that is let through."""
+        """Return the metric over all that is let through."""
         frame = self.source.look(q.metric, [], q.filters(self.source), clustered=True)
         row = frame.row(0, named=True) if frame.height else {}
         dates = [d for d in self.source.dates if q.dates is None or q.dates[0] <= d <= q.dates[1]]
@@ -328,7 +328,7 @@ class Engine:
         }
 
     def heat(self, q: Question) -> dict[str, Any]:
-        """Give the metric over x and y, dense, row by row from the lowest y; NaN where there is nothing."""
+        """Return the metric over x and y, dense, row by row from the lowest y; NaN where there is nothing."""
         if q.x == q.y:
             raise ConfigError(f"x and y are both {q.x!r}; choose two dimensions")
         columns, rows = self._places(q.x), self._places(q.y)
@@ -344,7 +344,7 @@ class Engine:
                 **_spread(frame, at, size)}  # fmt: skip
 
     def curve(self, q: Question) -> dict[str, Any]:
-        """Give the metric along x, a line for each value of `by`, with bands."""
+        """Return the metric along x, a line for each value of `by`, with bands."""
         by = q.by if q.by != q.x else None
         axes = [q.x] if by is None else [q.x, by]
         where = q.filters(self.source, without=axes)
@@ -360,7 +360,7 @@ class Engine:
         return {"lines": lines, "masked": masked, "dropped": max(0, len(groups) - MAX_LINES)}
 
     def _groups(self, frame: pl.DataFrame, by: str) -> list[Any]:
-        """Give the lines' keys in order; where there are too many, first those that hold most rows."""
+        """Return the lines' keys in order; where there are too many, first those that hold most rows."""
         found = frame[by].unique().to_list()
         order = {key: index for index, key in enumerate(self._axes[by].keys)}
         if len(found) > MAX_LINES and "rows" in frame.columns:
@@ -369,7 +369,7 @@ class Engine:
         return sorted(found, key=order.__getitem__)
 
     def series(self, q: Question) -> dict[str, Any]:
-        """Give the metric per date."""
+        """Return the metric per date."""
         where = q.filters(self.source, without=("date",))
         frame, masked = self._masked(self.source.look(q.metric, ["date"], where, clustered=False), q)
         places = {date: index for index, date in enumerate(self.source.dates)}
@@ -377,7 +377,7 @@ class Engine:
         return {"masked": masked, **self._line(frame, at, len(places))}
 
     def table(self, q: Question) -> dict[str, Any]:
-        """Give the cells that are seen, every metric, the first rows in the asked order."""
+        """Return the cells that are seen, every metric, the first rows in the asked order."""
         frame = self.seen(q)
         columns = frame.columns
         top = frame.sort(q.sort, descending=q.descending, nulls_last=True).head(TABLE_ROWS)
@@ -391,7 +391,7 @@ class Engine:
         return {"columns": columns, "rows": rows, "height": frame.height, "sort": q.sort, "descending": q.descending}
 
     def seen(self, q: Question) -> pl.DataFrame:
-        """Give the table whole, as it is exported: keys as the partials have them, every metric, filters applied."""
+        """Return the table whole, as it is exported: keys as the partials have them, every metric, filters applied."""
         axes = [q.x, q.y] if q.x != q.y else [q.x]
         frame = self.source.cells(axes, q.filters(self.source))
         return self._masked(frame, q, self.source.count or "")[0].sort(axes)
@@ -399,7 +399,7 @@ class Engine:
     # ---- pieces ----------------------------------------------------------------------------------------------------
 
     def _places(self, name: str) -> list[Any]:
-        """Give every position on an axis: between the lowest and highest bin all bins, else the keys."""
+        """Return every position on an axis: between the lowest and highest bin all bins, else the keys."""
         found = self._known.get(name)
         if found is None:
             found = self._known[name] = self._make_places(self._axes[name])
@@ -419,7 +419,7 @@ class Engine:
         return list(range(keys[0], keys[-1] + 1)) if keys else []
 
     def _at(self, frame: pl.DataFrame, x: str, y: str | None = None) -> list[int | None]:
-        """Give each cell's position, row by row; None for keys without a place (no bin)."""
+        """Return each cell's position, row by row; None for keys without a place (no bin)."""
         places = {key: index for index, key in enumerate(self._places(x))}
         across = [places.get(key) for key in frame[x].to_list()]
         if y is None:
@@ -478,7 +478,7 @@ def _halves(frame: pl.DataFrame, confidence: float) -> list[float | None]:
 
 
 def _scatter(values: Sequence[Any], at: Sequence[int | None], size: int) -> str:
-    """Give values at their positions as base64 of little-endian doubles, NaN elsewhere."""
+    """Return values at their positions as base64 of little-endian doubles, NaN elsewhere."""
     out = array.array("d", [math.nan]) * size
     for index, value in zip(at, values, strict=True):
         if index is not None and value is not None:

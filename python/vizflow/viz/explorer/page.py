@@ -81,7 +81,7 @@ def make(source: Any, *, units: Units | None, title: str | None, allowed_hosts: 
 
 
 def _themes() -> str:
-    """Give both themes as CSS variables: the reader's system chooses until the reader does."""
+    """Return both themes as CSS variables: the reader's system chooses until the reader does."""
 
     def variables(theme: dict[str, Any]) -> str:
         return "".join(
@@ -143,7 +143,7 @@ def _guard(app: Dash, base: str, hosts: set[str]) -> None:
 
 
 def _is_callback(app: Dash, body: bytes) -> bool:
-    """Tell whether Dash is asked for a callback that there is; the explorer has none, who builds on it may."""
+    """Return whether Dash is asked for a callback that there is; the explorer has none, who builds on it may."""
     try:
         given = _read_json(body)
     except ConfigError:
@@ -164,7 +164,7 @@ def _hostname(host: str) -> str:
 
 
 def _split(origin: str) -> str:
-    """Give an origin's host and port; nothing for what is no address."""
+    """Return an origin's host and port; nothing for what is no address."""
     try:
         return urlsplit(origin).netloc
     except ValueError:
@@ -186,7 +186,7 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _attachment(name: str) -> str:
-    """Give the header that names a download: ASCII for all, and the name itself as RFC 5987 and 6266 have it."""
+    """Return the header that names a download: ASCII for all, and the name itself as RFC 5987 and 6266 have it."""
     clean = re.sub(r"[^\w.-]+", "-", name)[-150:]
     plain = clean.encode("ascii", "replace").decode().replace("?", "_")
     there = f'attachment; filename="{plain}"'
@@ -247,7 +247,7 @@ def _routes(server: Any, engine: Engine, base: str) -> None:
 
 
 def _layout(html: Any, dcc: Any, engine: Engine, base: str) -> Any:
-    """Give the page's frame; explore.js fills it."""
+    """Return the page's frame; explore.js fills it."""
 
     def field(label: str, name: str) -> Any:
         return html.Div([html.Label(label, htmlFor=f"vf-{name}"), html.Select(id=f"vf-{name}")], className="vf-field")

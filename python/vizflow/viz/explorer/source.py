@@ -45,11 +45,11 @@ class CubeSource:
         return cls(cube_cells.cube_of(source), units=units, title=title or _name(source))
 
     def cells(self, by: Sequence[str], where: Mapping[str, Any]) -> pl.DataFrame:
-        """Give `by` and every metric, a row a cell that holds rows."""
+        """Return `by` and every metric, a row a cell that holds rows."""
         return cube_cells.cells(self._view(where), by, self.metrics)
 
     def look(self, metric: str, by: Sequence[str], where: Mapping[str, Any], *, clustered: bool) -> pl.DataFrame:
-        """Give `by`, ``value``, ``rows``, and ``coverage``, ``error``, ``dates`` where the cube can tell them."""
+        """Return `by`, ``value``, ``rows``, and ``coverage``, ``error``, ``dates`` where the cube can tell them."""
         return cube_cells.look(self._view(where), metric, by, self.count, clustered=clustered)
 
     def _view(self, where: Mapping[str, Any]) -> Cube:

@@ -225,7 +225,7 @@ def nearest(units: int, place: int, dtype: str) -> Any:
 
 
 def drawn(made: Any, place: int, dtype: str) -> tuple[Any, pl.DataFrame]:
-    """Give the type of quantities, and a day of rows (symbol, side, units) whose unit is the given decimal place."""
+    """Return the type of quantities, and a day of rows (symbol, side, units) whose unit is the given decimal place."""
     kind: Any = {"Decimal": pl.Decimal(38, 9)}.get(dtype) or getattr(pl, dtype)
     quantities = [nearest(units, place, dtype) for *_, units in made]
     return kind, day([side for _, side, _ in made], quantities, kind, symbol=[symbol for symbol, *_ in made])

@@ -32,7 +32,7 @@ X, Y, S = pl.col("x"), pl.col("y"), pl.col("s")
 
 
 def plan_of(metrics: dict[str, pl.Expr] | pl.Expr, schema: dict[str, Any], keys: tuple[str, ...] = ()) -> Plan:
-    """Give the plan of metrics over an empty frame of that schema."""
+    """Return the plan of metrics over an empty frame of that schema."""
     named = {"m": metrics} if isinstance(metrics, pl.Expr) else metrics
     plan = traced.plan_of(vf.aggregate(pl.DataFrame(schema=schema), keys, named))
     assert plan is not None
@@ -40,7 +40,7 @@ def plan_of(metrics: dict[str, pl.Expr] | pl.Expr, schema: dict[str, Any], keys:
 
 
 def bits(word: int) -> float:
-    """Give the double of 64 bits."""
+    """Return the double of 64 bits."""
     return struct.unpack("<d", struct.pack("<Q", word))[0]  # type: ignore[no-any-return]
 
 
@@ -120,7 +120,7 @@ INT, J, T, B, C, D, DT, TM, DU, L, LS, BIN = (
 
 
 def families() -> Iterator[tuple[str, list[pl.Expr]]]:
-    """Give lists of row-wise expressions that differ in one option or literal each."""
+    """Yield lists of row-wise expressions that differ in one option or literal each."""
     series = pl.Series
     yield "is_in texts", [S.is_in(v) for v in (list("abcd"), list("abxd"), list("abc"), list("abdc"), [*"abc", None])]
     yield (
@@ -389,7 +389,7 @@ def families() -> Iterator[tuple[str, list[pl.Expr]]]:
 
 
 def aggregates() -> Iterator[tuple[str, list[pl.Expr]]]:
-    """Give lists of metrics that differ in one option or literal of the aggregate, or of what is computed from it."""
+    """Yield lists of metrics that differ in one option or literal of the aggregate, or of what is computed from it."""
     yield "ddof", [X.std(ddof=n) for n in (0, 1, 2)] + [X.var(ddof=n) for n in (0, 1, 2)]
     yield "cov", [pl.cov(X, Y, ddof=n) for n in (0, 1)] + [pl.corr(X, Y), pl.corr(Y, X)]
     yield "first", [X.first(), X.first(ignore_nulls=True), X.last(), X.last(ignore_nulls=True)]
@@ -452,7 +452,7 @@ PAIRS: list[Any] = [(1, 2), (2, 1), ("a", "b"), ("b", "a"), (X, Y), (0.1, 0.2)]
 
 
 def changed(default: Any) -> list[Any]:
-    """Give other values for an option, by the type of its default."""
+    """Return other values for an option, by the type of its default."""
     if isinstance(default, bool):
         return [not default]
     if isinstance(default, (int, float)):
@@ -748,13 +748,13 @@ EDGES = [vf.Edges("a", cuts, low=-1.0, high=1.0) for cuts in ((0.0, 0.001), (0.0
 
 
 def binned(kind: str, which: int, key: str = "") -> pl.LazyFrame:
-    """Give an aggregate over bins: of one width or edges, or of others."""
+    """Return an aggregate over bins: of one width or edges, or of others."""
     frame = vf.bin(BINNED, {"a": (1e-3, 1e-4)[which]}) if kind == "bin" else vf.qbin(BINNED, EDGES[which])
     return vf.aggregate(frame, [f"a_{kind}", *([key] if key else [])], COUNT)
 
 
 def run_of(kind: str, which: int, folder: Path, day: str) -> Path:
-    """Give the partial that `run` writes of it."""
+    """Return the partial that `run` writes of it."""
     config = vf.Config(input_dir=folder / "days", output_dir=folder / f"out{which}")
     vf.save(BINNED, config.get_file_path(day))
     if kind == "bin":

@@ -26,7 +26,7 @@ def matched(rows: pl.DataFrame, **options: Any) -> pl.DataFrame:
 
 
 def trading(*rows: tuple[str, float, float], symbol: str = "a") -> pl.DataFrame:
-    """Give fills (side, quantity, price), a minute after one another, at a mid of 10 that does not move."""
+    """Return fills (side, quantity, price), a minute after one another, at a mid of 10 that does not move."""
     return pl.DataFrame({
         "symbol": [symbol] * len(rows), "orderSide": [r[0] for r in rows], "quantity": [r[1] for r in rows],
         "fillPrice": [float(r[2]) for r in rows], "elapsed_seconds": [60.0 * k for k in range(len(rows))],

@@ -62,7 +62,7 @@ def check(tmp_path: Path, *frames: pl.DataFrame, unit: Any = "HHMMSSmmm", **opti
 
 
 def found(report: vf.CheckReport, *checks: str) -> list[tuple[Any, ...]]:
-    """Give (check, severity, column, count, first_row) of the findings, those of size left out."""
+    """Return (check, severity, column, count, first_row) of the findings, those of size left out."""
     frame = report.frame.filter(pl.col("check") != "size")
     if checks:
         frame = frame.filter(pl.col("check").is_in(checks))

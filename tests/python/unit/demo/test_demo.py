@@ -46,7 +46,7 @@ def day(path: Path) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def session(day: pl.DataFrame) -> pl.DataFrame:
-    """Give the day with ``elapsed`` (ms, null outside the sessions) and ``mid``."""
+    """Return the day with ``elapsed`` (ms, null outside the sessions) and ``mid``."""
     ms, minute = pl.col("ms"), 60_000
     morning = ms.is_between(570 * minute, 690 * minute)
     afternoon = ms.is_between(780 * minute, 900 * minute, closed="left")

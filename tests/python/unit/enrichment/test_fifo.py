@@ -36,7 +36,7 @@ def match(
 
 
 def pieces(frame: pl.DataFrame = WORKED, **options: Any) -> list[tuple[Any, ...]]:
-    """Give (row, entry, quantity, holding, closed) of each piece."""
+    """Return (row, entry, quantity, holding, closed) of each piece."""
     out = match(frame.with_row_index("row"), **options)
     return out.select("row", *COLUMNS).rows()
 

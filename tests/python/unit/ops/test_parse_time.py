@@ -86,7 +86,7 @@ def test_summer_time_is_the_markets_matter() -> None:
 
 
 def report(**counts: int) -> dict[str, int | None]:
-    """Give a time_report with these counts and first rows."""
+    """Return a time_report with these counts and first rows."""
     firsts = ("first_unreadable", "first_outside", "first_other_date")
     numbers = dict.fromkeys(("rows", "null", "unreadable", "outside", "other_date"), 0)
     return {**numbers, **dict.fromkeys(firsts), **counts}

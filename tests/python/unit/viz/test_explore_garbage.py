@@ -86,7 +86,7 @@ RIGHT: dict[str, Any] = {
 
 
 def question(rng: random.Random) -> Any:
-    """Give a right question with something wrong in it, or nothing but rubbish."""
+    """Return a right question with something wrong in it, or nothing but rubbish."""
     if rng.random() < 0.1:
         return anything(rng)
     asked = json.loads(json.dumps(RIGHT))

@@ -160,16 +160,9 @@ static enum vf_status check_key(const struct vf__reader *reader, struct vf_error
 static enum vf_status refuse_leaf(const struct vf_agg *agg, size_t l, const struct vf__reader *reader,
                                   struct vf_error *err) {
     enum vf_agg_op op = agg->leaves[l].op;
-    const char *advice =
-        vf__op_accepts(op, VF__VALUE_TIME)
-            ? "it takes numbers, booleans, dates, times and durations; put a string into the keys"
-            : "it takes numbers, booleans and durations; cast it first";
-    if (!vf__op_accepts(op, VF__VALUE_DURATION)) advice = "it takes numbers and booleans; cast it first";
-    if (op > VF_AGG_LAST) advice = "cast it to Float64 first";
-    if (op > VF_AGG_DOT) advice = "it takes the columns that vf_agg_states gives";
     return vf__fail(err, VF_ERROR_TYPE, reader->name, -1,
                     "%s of column \"%s\" (leaf \"%s\"), which is %s: %s", vf__op_name(op), reader->name,
-                    agg->names[l], vf__type_name(&reader->type), advice);
+                    agg->names[l], vf__type_name(&reader->type), vf__op_advice(op));
 }
 
 static enum vf_status check_leaf(const struct vf_agg *agg, size_t l, struct vf_error *err) {

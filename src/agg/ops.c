@@ -112,42 +112,92 @@ static bool finish_own_sum(const struct finish *f, struct vf__result *r) {
     (KIND(NULL) | KIND(BOOL) | KIND(INT) | KIND(FLOAT)) /* read as doubles; uint64 is read as raw words */
 #define FIXED (NUMBERS | KIND(TIME))
 
+/* Of a column of whole numbers (booleans, dates and times too), of one of uint64, of one of doubles. */
+enum width { WIDTH_WHOLE, WIDTH_RAW, WIDTH_REAL, N_WIDTHS };
+#define SAME(x)                                                                                              \
+    { VF__##x, VF__##x, VF__##x }
+
+#define CAST_FIRST "it takes numbers and booleans; cast it first"
+#define CAST_OR_DURATION "it takes numbers, booleans and durations; cast it first"
+#define CAST_TO_FLOAT "cast it to Float64 first"
+#define NO_TEXT "it takes numbers, booleans, dates, times and durations; put a string into the keys"
+#define ONLY_STATES "it takes the columns that vf_agg_states gives"
+
+/* One line an operation: all that is known of it but the loops, which its state kinds have (states.c). */
 static const struct op {
     const char *name;
-    unsigned needs, accepts;
-    enum vf__gives gives;
+    unsigned needs, accepts; /* states, as bits; types of its column, as bits: 0 takes none */
     bool (*finish)(const struct finish *f, struct vf__result *r);
+    enum vf__gives gives;
+    bool same_of_durations; /* whatever `gives` says, a duration gives a duration */
+    bool real_of_reals;     /* and a double a double */
+    enum vf__stored stored[N_WIDTHS];
+    enum vf__state_kind own[N_WIDTHS]; /* what VF__NEED_OWN stands for */
+    unsigned in_order;                 /* types whose result depends on the order of the rows */
+    const char *advice;                /* what to do about a type that is refused */
     unsigned least_more, accepts_more[2];
 } ops[] = {
-    [VF_AGG_LEN] = {"len", NEED(ROWS), 0, VF__GIVES_INT, finish_len, 0, {0, 0}},
-    [VF_AGG_COUNT] = {"count", NEED(ROWS) | NEED(NULLS), UINT_MAX, VF__GIVES_INT, finish_count, 0, {0, 0}},
-    [VF_AGG_NULL_COUNT] = {"null_count", NEED(NULLS), UINT_MAX, VF__GIVES_INT, finish_null_count, 0, {0, 0}},
-    [VF_AGG_SUM] = {"sum", NEED(SUM), NUMBERS, VF__GIVES_INT, finish_sum, 0, {0, 0}},
-    [VF_AGG_MEAN] =
-        {"mean", NEED(SUM) | NEED(ROWS) | NEED(NULLS), NUMBERS, VF__GIVES_FLOAT, finish_mean, 0, {0, 0}},
-    [VF_AGG_MIN] =
-        {"min", NEED(MIN) | NEED(ROWS) | NEED(NULLS), FIXED, VF__GIVES_SAME, finish_extreme, 0, {0, 0}},
-    [VF_AGG_MAX] =
-        {"max", NEED(MAX) | NEED(ROWS) | NEED(NULLS), FIXED, VF__GIVES_SAME, finish_extreme, 0, {0, 0}},
-    [VF_AGG_PRODUCT] = {"product", NEED(OWN), WHOLE | KIND(FLOAT), VF__GIVES_INT, finish_product, 0, {0, 0}},
-    [VF_AGG_FIRST] = {"first", NEED(OWN), FIXED, VF__GIVES_SAME, finish_place, 0, {KIND(BOOL), 0}},
-    [VF_AGG_LAST] = {"last", NEED(OWN), FIXED, VF__GIVES_SAME, finish_place, 0, {KIND(BOOL), 0}},
-    [VF_AGG_SQUARES] = {"squares", NEED(OWN), FLOATS, VF__GIVES_FLOAT, finish_own_sum, 0, {0, 0}},
-    [VF_AGG_DOT] = {"dot", NEED(OWN), FLOATS, VF__GIVES_FLOAT, finish_own_sum, 1, {FLOATS, 0}},
-    [VF_AGG_ADD_PAIR] =
-        {"add_pair", NEED(OWN), KIND(FLOAT), VF__GIVES_FLOAT, finish_own_sum, 1, {KIND(FLOAT), 0}},
-    [VF_AGG_MERGE_FIRST] =
-        {"merge_first", NEED(OWN), FIXED, VF__GIVES_SAME, finish_place, 2, {KIND(TIME), KIND(INT)}},
-    [VF_AGG_MERGE_LAST] =
-        {"merge_last", NEED(OWN), FIXED, VF__GIVES_SAME, finish_place, 2, {KIND(TIME), KIND(INT)}},
-    [VF_AGG_MERGE_PRODUCT] = {"merge_product",
-                              NEED(OWN),
-                              KIND(FLOAT),
-                              VF__GIVES_FLOAT,
-                              finish_product,
-                              2,
-                              {KIND(FLOAT), KIND(INT)}},
+    [VF_AGG_LEN] = {"len", NEED(ROWS), 0, finish_len, VF__GIVES_INT, .stored = SAME(STORED_VALUE)},
+    [VF_AGG_COUNT] = {"count", NEED(ROWS) | NEED(NULLS), UINT_MAX, finish_count, VF__GIVES_INT,
+                      .stored = SAME(STORED_VALUE)},
+    [VF_AGG_NULL_COUNT] = {"null_count", NEED(NULLS), UINT_MAX, finish_null_count, VF__GIVES_INT,
+                           .stored = SAME(STORED_VALUE)},
+    [VF_AGG_SUM] = {"sum", NEED(SUM), NUMBERS, finish_sum, VF__GIVES_INT, true, true,
+                    .stored = {VF__STORED_VALUE, VF__STORED_VALUE, VF__STORED_PAIR},
+                    .advice = CAST_OR_DURATION},
+    [VF_AGG_MEAN] = {"mean", NEED(SUM) | NEED(ROWS) | NEED(NULLS), NUMBERS, finish_mean, VF__GIVES_FLOAT,
+                     true, .stored = SAME(STORED_NOT), .advice = CAST_OR_DURATION},
+    [VF_AGG_MIN] = {"min", NEED(MIN) | NEED(ROWS) | NEED(NULLS), FIXED, finish_extreme, VF__GIVES_SAME,
+                    .stored = SAME(STORED_VALUE), .advice = NO_TEXT},
+    [VF_AGG_MAX] = {"max", NEED(MAX) | NEED(ROWS) | NEED(NULLS), FIXED, finish_extreme, VF__GIVES_SAME,
+                    .stored = SAME(STORED_VALUE), .advice = NO_TEXT},
+    [VF_AGG_PRODUCT] = {"product", NEED(OWN), WHOLE | KIND(FLOAT), finish_product, VF__GIVES_INT,
+                        .real_of_reals = true,
+                        .stored = {VF__STORED_VALUE, VF__STORED_VALUE, VF__STORED_PARTS},
+                        .own = {VF__STATE_INT_PRODUCT, VF__STATE_UINT_PRODUCT, VF__STATE_FLOAT_PRODUCT},
+                        .in_order = KIND(FLOAT), .advice = CAST_FIRST},
+    [VF_AGG_FIRST] = {"first", NEED(OWN), FIXED, finish_place, VF__GIVES_SAME, .stored = SAME(STORED_PLACE),
+                      .own = {VF__STATE_FIRST_INT, VF__STATE_FIRST_INT, VF__STATE_FIRST_FLOAT},
+                      .advice = NO_TEXT, .accepts_more = {KIND(BOOL)}},
+    [VF_AGG_LAST] = {"last", NEED(OWN), FIXED, finish_place, VF__GIVES_SAME, .stored = SAME(STORED_PLACE),
+                     .own = {VF__STATE_LAST_INT, VF__STATE_LAST_INT, VF__STATE_LAST_FLOAT}, .advice = NO_TEXT,
+                     .accepts_more = {KIND(BOOL)}},
+    [VF_AGG_SQUARES] = {"squares", NEED(OWN), FLOATS, finish_own_sum, VF__GIVES_FLOAT,
+                        .stored = SAME(STORED_PAIR), .own = SAME(STATE_SQUARES), .advice = CAST_TO_FLOAT},
+    [VF_AGG_DOT] = {"dot", NEED(OWN), FLOATS, finish_own_sum, VF__GIVES_FLOAT, .stored = SAME(STORED_PAIR),
+                    .own = SAME(STATE_DOT), .advice = CAST_TO_FLOAT, .least_more = 1,
+                    .accepts_more = {FLOATS}},
+    [VF_AGG_ADD_PAIR] = {"add_pair", NEED(OWN), KIND(FLOAT), finish_own_sum, VF__GIVES_FLOAT,
+                         .stored = SAME(STORED_PAIR), .own = SAME(STATE_PAIR), .advice = ONLY_STATES,
+                         .least_more = 1, .accepts_more = {KIND(FLOAT)}},
+    [VF_AGG_MERGE_FIRST] = {"merge_first", NEED(OWN), FIXED, finish_place, VF__GIVES_SAME,
+                            .stored = SAME(STORED_PLACE),
+                            .own = {VF__STATE_MERGED_FIRST_INT, VF__STATE_MERGED_FIRST_INT,
+                                    VF__STATE_MERGED_FIRST_FLOAT},
+                            .advice = ONLY_STATES, .least_more = 2, .accepts_more = {KIND(TIME), KIND(INT)}},
+    [VF_AGG_MERGE_LAST] = {"merge_last", NEED(OWN), FIXED, finish_place, VF__GIVES_SAME,
+                           .stored = SAME(STORED_PLACE),
+                           .own = {VF__STATE_MERGED_LAST_INT, VF__STATE_MERGED_LAST_INT,
+                                   VF__STATE_MERGED_LAST_FLOAT},
+                           .advice = ONLY_STATES, .least_more = 2, .accepts_more = {KIND(TIME), KIND(INT)}},
+    [VF_AGG_MERGE_PRODUCT] = {"merge_product", NEED(OWN), KIND(FLOAT), finish_product, VF__GIVES_FLOAT,
+                              .stored = SAME(STORED_PARTS), .own = SAME(STATE_PARTS_PRODUCT),
+                              .in_order = KIND(FLOAT), .advice = ONLY_STATES, .least_more = 2,
+                              .accepts_more = {KIND(FLOAT), KIND(INT)}},
 };
+
+/* The states that operations share. */
+static const enum vf__state_kind shared[VF__NEED_OWN][N_WIDTHS] = {
+    [VF__NEED_ROWS] = SAME(STATE_ROWS),
+    [VF__NEED_NULLS] = SAME(STATE_NULLS),
+    [VF__NEED_SUM] = {VF__STATE_INT_SUM, VF__STATE_UINT_SUM, VF__STATE_FLOAT_SUM},
+    [VF__NEED_MIN] = {VF__STATE_INT_MIN, VF__STATE_UINT_MIN, VF__STATE_FLOAT_MIN},
+    [VF__NEED_MAX] = {VF__STATE_INT_MAX, VF__STATE_UINT_MAX, VF__STATE_FLOAT_MAX},
+};
+
+static enum width width_of(enum vf__value_kind kind) {
+    return kind == VF__VALUE_FLOAT ? WIDTH_REAL : kind == VF__VALUE_UINT64 ? WIDTH_RAW : WIDTH_WHOLE;
+}
 
 bool vf__op_known(enum vf_agg_op op) {
     return (unsigned)op < sizeof ops / sizeof *ops;
@@ -178,13 +228,16 @@ bool vf__op_accepts_more(enum vf_agg_op op, size_t i, enum vf__value_kind kind) 
 }
 
 bool vf__op_in_order(enum vf_agg_op op, enum vf__value_kind kind) {
-    return op == VF_AGG_MERGE_PRODUCT || (op == VF_AGG_PRODUCT && kind == VF__VALUE_FLOAT);
+    return (ops[op].in_order >> kind & 1) != 0;
+}
+
+const char *vf__op_advice(enum vf_agg_op op) {
+    return ops[op].advice;
 }
 
 enum vf__gives vf__op_gives(enum vf_agg_op op, enum vf__value_kind kind) {
-    bool totals = op == VF_AGG_SUM || op == VF_AGG_MEAN, product = op == VF_AGG_PRODUCT;
-    if (totals && kind == VF__VALUE_DURATION) return VF__GIVES_SAME;
-    if ((op == VF_AGG_SUM || product) && kind == VF__VALUE_FLOAT) return VF__GIVES_FLOAT;
+    if (ops[op].same_of_durations && kind == VF__VALUE_DURATION) return VF__GIVES_SAME;
+    if (ops[op].real_of_reals && kind == VF__VALUE_FLOAT) return VF__GIVES_FLOAT;
     return ops[op].gives;
 }
 
@@ -198,31 +251,11 @@ bool vf__op_finish(const struct vf__leaf *leaf, const struct vf__states *states,
 /* ---- what is stored ------------------------------------------------------------------------------------------------------- */
 
 enum vf__stored vf__op_stored(enum vf_agg_op op, enum vf__value_kind kind) {
-    switch (op) {
-    case VF_AGG_MEAN:
-        return VF__STORED_NOT;
-    case VF_AGG_SUM:
-        return kind == VF__VALUE_FLOAT ? VF__STORED_PAIR : VF__STORED_VALUE;
-    case VF_AGG_SQUARES:
-    case VF_AGG_DOT:
-    case VF_AGG_ADD_PAIR:
-        return VF__STORED_PAIR;
-    case VF_AGG_FIRST:
-    case VF_AGG_LAST:
-    case VF_AGG_MERGE_FIRST:
-    case VF_AGG_MERGE_LAST:
-        return VF__STORED_PLACE;
-    case VF_AGG_PRODUCT:
-        return kind == VF__VALUE_FLOAT ? VF__STORED_PARTS : VF__STORED_VALUE;
-    case VF_AGG_MERGE_PRODUCT:
-        return VF__STORED_PARTS;
-    default:
-        return VF__STORED_VALUE;
-    }
+    return ops[op].stored[width_of(kind)];
 }
 
 static const void *own_state(const struct vf__leaf *leaf, const struct vf__states *states, size_t group) {
-    enum vf__need need = leaf->op == VF_AGG_SUM ? VF__NEED_SUM : VF__NEED_OWN;
+    enum vf__need need = (ops[leaf->op].needs & NEED(OWN)) != 0 ? VF__NEED_OWN : VF__NEED_SUM;
     return vf__states_row(states, group) + leaf->at[need];
 }
 
@@ -246,74 +279,9 @@ size_t vf__ops_most_states(size_t n_leaves) {
     return n_leaves * VF__N_NEEDS;
 }
 
-static enum vf__state_kind own_kind(enum vf_agg_op op, bool real, bool raw) {
-    switch (op) {
-    case VF_AGG_PRODUCT:
-        return real ? VF__STATE_FLOAT_PRODUCT : raw ? VF__STATE_UINT_PRODUCT : VF__STATE_INT_PRODUCT;
-    case VF_AGG_MERGE_PRODUCT:
-        return VF__STATE_PARTS_PRODUCT;
-    case VF_AGG_FIRST:
-        return real ? VF__STATE_FIRST_FLOAT : VF__STATE_FIRST_INT;
-    case VF_AGG_LAST:
-        return real ? VF__STATE_LAST_FLOAT : VF__STATE_LAST_INT;
-    case VF_AGG_MERGE_FIRST:
-        return real ? VF__STATE_MERGED_FIRST_FLOAT : VF__STATE_MERGED_FIRST_INT;
-    case VF_AGG_MERGE_LAST:
-        return real ? VF__STATE_MERGED_LAST_FLOAT : VF__STATE_MERGED_LAST_INT;
-    case VF_AGG_SQUARES:
-        return VF__STATE_SQUARES;
-    case VF_AGG_DOT:
-        return VF__STATE_DOT;
-    default:
-        return VF__STATE_PAIR;
-    }
-}
-
 static enum vf__state_kind state_kind(enum vf__need need, const struct vf__leaf *leaf) {
-    bool real = leaf->kind == VF__VALUE_FLOAT, raw = leaf->kind == VF__VALUE_UINT64;
-    switch (need) {
-    case VF__NEED_NULLS:
-        return VF__STATE_NULLS;
-    case VF__NEED_SUM:
-        return real ? VF__STATE_FLOAT_SUM : raw ? VF__STATE_UINT_SUM : VF__STATE_INT_SUM;
-    case VF__NEED_MIN:
-        return real ? VF__STATE_FLOAT_MIN : raw ? VF__STATE_UINT_MIN : VF__STATE_INT_MIN;
-    case VF__NEED_MAX:
-        return real ? VF__STATE_FLOAT_MAX : raw ? VF__STATE_UINT_MAX : VF__STATE_INT_MAX;
-    case VF__NEED_OWN:
-        return own_kind(leaf->op, real, raw);
-    default:
-        return VF__STATE_ROWS;
-    }
-}
-
-enum vf__reads vf__state_reads(enum vf__state_kind kind) {
-    switch (kind) {
-    case VF__STATE_ROWS:
-        return VF__READS_NOTHING;
-    case VF__STATE_NULLS:
-        return VF__READS_VALID;
-    case VF__STATE_FLOAT_SUM:
-    case VF__STATE_FLOAT_MIN:
-    case VF__STATE_FLOAT_MAX:
-    case VF__STATE_SQUARES:
-    case VF__STATE_DOT:
-    case VF__STATE_PAIR:
-    case VF__STATE_FLOAT_PRODUCT:
-    case VF__STATE_PARTS_PRODUCT:
-    case VF__STATE_FIRST_FLOAT:
-    case VF__STATE_LAST_FLOAT:
-    case VF__STATE_MERGED_FIRST_FLOAT:
-    case VF__STATE_MERGED_LAST_FLOAT:
-        return VF__READS_FLOATS;
-    default:
-        return VF__READS_INTS;
-    }
-}
-
-enum vf__reads vf__state_reads_more(enum vf__state_kind kind, size_t i) {
-    bool parts = kind == VF__STATE_PARTS_PRODUCT && i == 0;
-    return kind == VF__STATE_DOT || kind == VF__STATE_PAIR || parts ? VF__READS_FLOATS : VF__READS_INTS;
+    enum width width = width_of(leaf->kind);
+    return need == VF__NEED_OWN ? ops[leaf->op].own[width] : shared[need][width];
 }
 
 static size_t state_index(struct vf__layout *layout, enum vf__state_kind kind, uint32_t value,

@@ -59,6 +59,8 @@ size_t vf__op_least_more(enum vf_agg_op op);
 bool vf__op_accepts_more(enum vf_agg_op op, size_t i, enum vf__value_kind kind);
 /* Whether the result depends on the order of the rows, so that threads may not share them. */
 bool vf__op_in_order(enum vf_agg_op op, enum vf__value_kind kind);
+/* What to do about a column whose type is refused; NULL where none is. */
+const char *vf__op_advice(enum vf_agg_op op);
 /* Whether the result is a double follows from both: VF__GIVES_SAME of floats is one. */
 enum vf__gives vf__op_gives(enum vf_agg_op op, enum vf__value_kind kind);
 
@@ -68,12 +70,6 @@ size_t vf__ops_most_states(size_t n_leaves);
 /* Lists the states that the leaves need, each once, in layout->states (room for vf__ops_most_states), sets the
    layout, and tells each leaf where its states stand. */
 void vf__ops_plan(struct vf__leaf *leaves, size_t n_leaves, size_t n_values, struct vf__layout *layout);
-
-/* What a state's update reads of its column, as bits. */
-enum vf__reads { VF__READS_NOTHING = 0, VF__READS_VALID = 1, VF__READS_INTS = 2, VF__READS_FLOATS = 4 };
-enum vf__reads vf__state_reads(enum vf__state_kind kind);
-/* The same of its further column i. */
-enum vf__reads vf__state_reads_more(enum vf__state_kind kind, size_t i);
 
 /* How a leaf is stored. */
 enum vf__stored { VF__STORED_NOT, VF__STORED_VALUE, VF__STORED_PAIR, VF__STORED_PLACE, VF__STORED_PARTS };

@@ -178,42 +178,64 @@ static const struct kind {
     enum start start;
     vf__update *update;
     vf__merge *merge;
+    enum vf__reads reads, reads_more[2];
 } kinds[VF__N_STATE_KINDS] = {
-    [VF__STATE_ROWS] = {8, START_ZERO, rows_update, count_merge},
-    [VF__STATE_NULLS] = {8, START_ZERO, nulls_update, count_merge},
-    [VF__STATE_INT_SUM] = {16, START_ZERO, int_sum_update, wide_merge},
-    [VF__STATE_UINT_SUM] = {16, START_ZERO, uint_sum_update, wide_merge},
-    [VF__STATE_FLOAT_SUM] = {sizeof(struct vf__fsum), START_FSUM, float_sum_update, float_sum_merge},
-    [VF__STATE_INT_MIN] = {8, START_HIGH, int_min_update, min_merge},
-    [VF__STATE_INT_MAX] = {8, START_LOW, int_max_update, max_merge},
-    [VF__STATE_UINT_MIN] = {8, START_HIGH, uint_min_update, min_merge},
-    [VF__STATE_UINT_MAX] = {8, START_LOW, uint_max_update, max_merge},
-    [VF__STATE_FLOAT_MIN] = {8, START_HIGH, float_min_update, min_merge},
-    [VF__STATE_FLOAT_MAX] = {8, START_LOW, float_max_update, max_merge},
-    [VF__STATE_SQUARES] = {sizeof(struct vf__fsum), START_FSUM, squares_update, float_sum_merge},
-    [VF__STATE_DOT] = {sizeof(struct vf__fsum), START_FSUM, dot_update, float_sum_merge},
-    [VF__STATE_PAIR] = {sizeof(struct vf__fsum), START_FSUM, pair_update, float_sum_merge},
+    [VF__STATE_ROWS] = {8, START_ZERO, rows_update, count_merge, VF__READS_NOTHING},
+    [VF__STATE_NULLS] = {8, START_ZERO, nulls_update, count_merge, VF__READS_VALID},
+    [VF__STATE_INT_SUM] = {16, START_ZERO, int_sum_update, wide_merge, VF__READS_INTS},
+    [VF__STATE_UINT_SUM] = {16, START_ZERO, uint_sum_update, wide_merge, VF__READS_INTS},
+    [VF__STATE_FLOAT_SUM] = {sizeof(struct vf__fsum), START_FSUM, float_sum_update, float_sum_merge,
+                             VF__READS_FLOATS},
+    [VF__STATE_INT_MIN] = {8, START_HIGH, int_min_update, min_merge, VF__READS_INTS},
+    [VF__STATE_INT_MAX] = {8, START_LOW, int_max_update, max_merge, VF__READS_INTS},
+    [VF__STATE_UINT_MIN] = {8, START_HIGH, uint_min_update, min_merge, VF__READS_INTS},
+    [VF__STATE_UINT_MAX] = {8, START_LOW, uint_max_update, max_merge, VF__READS_INTS},
+    [VF__STATE_FLOAT_MIN] = {8, START_HIGH, float_min_update, min_merge, VF__READS_FLOATS},
+    [VF__STATE_FLOAT_MAX] = {8, START_LOW, float_max_update, max_merge, VF__READS_FLOATS},
+    [VF__STATE_SQUARES] = {sizeof(struct vf__fsum), START_FSUM, squares_update, float_sum_merge,
+                           VF__READS_FLOATS},
+    [VF__STATE_DOT] = {sizeof(struct vf__fsum), START_FSUM, dot_update, float_sum_merge, VF__READS_FLOATS,
+                       .reads_more = {VF__READS_FLOATS}},
+    [VF__STATE_PAIR] = {sizeof(struct vf__fsum), START_FSUM, pair_update, float_sum_merge, VF__READS_FLOATS,
+                        .reads_more = {VF__READS_FLOATS}},
     [VF__STATE_INT_PRODUCT] = {sizeof(struct vf__int_product), START_ZERO, vf__int_product_update,
-                               vf__int_product_merge},
+                               vf__int_product_merge, VF__READS_INTS},
     [VF__STATE_UINT_PRODUCT] = {sizeof(struct vf__int_product), START_ZERO, vf__uint_product_update,
-                                vf__int_product_merge},
+                                vf__int_product_merge, VF__READS_INTS},
     [VF__STATE_FLOAT_PRODUCT] = {sizeof(struct vf__float_product), START_ZERO, vf__float_product_update,
-                                 vf__float_product_merge},
+                                 vf__float_product_merge, VF__READS_FLOATS},
     [VF__STATE_PARTS_PRODUCT] = {sizeof(struct vf__float_product), START_ZERO, vf__parts_product_update,
-                                 vf__float_product_merge},
-    [VF__STATE_FIRST_INT] = {sizeof(struct vf__at), START_ZERO, vf__first_int_update, vf__first_merge},
-    [VF__STATE_FIRST_FLOAT] = {sizeof(struct vf__at), START_ZERO, vf__first_float_update, vf__first_merge},
-    [VF__STATE_LAST_INT] = {sizeof(struct vf__at), START_ZERO, vf__last_int_update, vf__last_merge},
-    [VF__STATE_LAST_FLOAT] = {sizeof(struct vf__at), START_ZERO, vf__last_float_update, vf__last_merge},
+                                 vf__float_product_merge, VF__READS_FLOATS,
+                                 .reads_more = {VF__READS_FLOATS, VF__READS_INTS}},
+    [VF__STATE_FIRST_INT] = {sizeof(struct vf__at), START_ZERO, vf__first_int_update, vf__first_merge,
+                             VF__READS_INTS, .reads_more = {VF__READS_INTS}},
+    [VF__STATE_FIRST_FLOAT] = {sizeof(struct vf__at), START_ZERO, vf__first_float_update, vf__first_merge,
+                               VF__READS_FLOATS, .reads_more = {VF__READS_INTS}},
+    [VF__STATE_LAST_INT] = {sizeof(struct vf__at), START_ZERO, vf__last_int_update, vf__last_merge,
+                            VF__READS_INTS, .reads_more = {VF__READS_INTS}},
+    [VF__STATE_LAST_FLOAT] = {sizeof(struct vf__at), START_ZERO, vf__last_float_update, vf__last_merge,
+                              VF__READS_FLOATS, .reads_more = {VF__READS_INTS}},
     [VF__STATE_MERGED_FIRST_INT] = {sizeof(struct vf__at), START_ZERO, vf__merged_first_int_update,
-                                    vf__first_merge},
+                                    vf__first_merge, VF__READS_INTS,
+                                    .reads_more = {VF__READS_INTS, VF__READS_INTS}},
     [VF__STATE_MERGED_FIRST_FLOAT] = {sizeof(struct vf__at), START_ZERO, vf__merged_first_float_update,
-                                      vf__first_merge},
+                                      vf__first_merge, VF__READS_FLOATS,
+                                      .reads_more = {VF__READS_INTS, VF__READS_INTS}},
     [VF__STATE_MERGED_LAST_INT] = {sizeof(struct vf__at), START_ZERO, vf__merged_last_int_update,
-                                   vf__last_merge},
+                                   vf__last_merge, VF__READS_INTS,
+                                   .reads_more = {VF__READS_INTS, VF__READS_INTS}},
     [VF__STATE_MERGED_LAST_FLOAT] = {sizeof(struct vf__at), START_ZERO, vf__merged_last_float_update,
-                                     vf__last_merge},
+                                     vf__last_merge, VF__READS_FLOATS,
+                                     .reads_more = {VF__READS_INTS, VF__READS_INTS}},
 };
+
+enum vf__reads vf__state_reads(enum vf__state_kind kind) {
+    return kinds[kind].reads;
+}
+
+enum vf__reads vf__state_reads_more(enum vf__state_kind kind, size_t i) {
+    return kinds[kind].reads_more[i];
+}
 
 static void start_state(enum start start, void *at) {
     switch (start) {

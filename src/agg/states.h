@@ -5,7 +5,7 @@
 
 #include "agg/fsum.h"
 
-/* A state's kind: its bytes, its start, its update and its merge stand in one table in states.c. */
+/* A state's kind: its bytes, its start, what it reads, its update and its merge stand in one table in states.c. */
 enum vf__state_kind {
     VF__STATE_ROWS,      /* int64 */
     VF__STATE_NULLS,     /* int64: rows without a value; costs nothing in blocks that have none */
@@ -35,6 +35,12 @@ enum vf__state_kind {
     VF__STATE_MERGED_LAST_FLOAT,
     VF__N_STATE_KINDS
 };
+
+/* What a state's update reads of its column, as bits. */
+enum vf__reads { VF__READS_NOTHING = 0, VF__READS_VALID = 1, VF__READS_INTS = 2, VF__READS_FLOATS = 4 };
+enum vf__reads vf__state_reads(enum vf__state_kind kind);
+/* The same of its further column i. */
+enum vf__reads vf__state_reads_more(enum vf__state_kind kind, size_t i);
 
 struct vf__state {
     enum vf__state_kind kind;

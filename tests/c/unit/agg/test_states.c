@@ -509,6 +509,41 @@ static void test_refused(void) {
     CHECK(check_is_rubbish(&out, sizeof out));
 }
 
+/* Every operation that refuses a text says what to do instead, and what it says is its own. */
+static void test_advice(void) {
+    static const struct {
+        enum vf_agg_op op;
+        const char *advice;
+        uint32_t more[2];
+    } rows[] = {
+        {VF_AGG_SUM,
+         "sum of column \"t\" (leaf \"x\"), which is String: it takes numbers, booleans and durations",
+         {0, 0}},
+        {VF_AGG_MEAN, "it takes numbers, booleans and durations; cast it first", {0, 0}},
+        {VF_AGG_MIN, "dates, times and durations; put a string into the keys", {0, 0}},
+        {VF_AGG_MAX, "dates, times and durations; put a string into the keys", {0, 0}},
+        {VF_AGG_PRODUCT, "it takes numbers and booleans; cast it first", {0, 0}},
+        {VF_AGG_FIRST, "dates, times and durations; put a string into the keys", {0, 0}},
+        {VF_AGG_LAST, "dates, times and durations; put a string into the keys", {0, 0}},
+        {VF_AGG_SQUARES, "cast it to Float64 first", {0, 0}},
+        {VF_AGG_DOT, "cast it to Float64 first", {1, 0}},
+        {VF_AGG_ADD_PAIR, "it takes the columns that vf_agg_states gives", {1, 0}},
+        {VF_AGG_MERGE_FIRST, "it takes the columns that vf_agg_states gives", {1, 1}},
+        {VF_AGG_MERGE_LAST, "it takes the columns that vf_agg_states gives", {1, 1}},
+        {VF_AGG_MERGE_PRODUCT, "it takes the columns that vf_agg_states gives", {1, 1}},
+    };
+    static const int32_t offsets[] = {0, 1};
+    struct check_column t;
+    const struct vf_series text = *check_series(&t, "u", "t", 1, NULL, offsets, "a");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct vf_agg_leaf leaf = {rows[i].op, 0, "x", {rows[i].more[0], rows[i].more[1]}};
+        struct vf_agg *agg = open_agg(1, &leaf, 1, 0, 1);
+        CHECK_STATUS(vf_agg_update(agg, NULL, &text, 1, &check_error), VF_ERROR_TYPE);
+        CHECK(strstr(check_error.message, rows[i].advice) != NULL);
+        vf_agg_close(agg);
+    }
+}
+
 /* NaN is no extreme unless there is nothing else, of either sign. */
 static void test_extremes_pass_over_nan(void) {
     const double x[] = {(double)NAN, 1, -(double)NAN, 2, (double)NAN}, y[] = {(double)NAN, -(double)NAN}, z[] = {-0.0, 0.0};
@@ -751,6 +786,7 @@ int main(void) {
     test_variance_far_from_zero();
     test_variance_by_hand();
     test_refused();
+    test_advice();
     test_extremes_pass_over_nan();
     test_products_keep_106_bits();
     test_firsts_by_different_rows();

@@ -15,7 +15,7 @@ DIRECTIVE = re.compile(r"#(?:[^\n\\]|\\\n|\\.)*")
 FUNCTION = re.compile(r"VF_API (?P<returns>[\w ]+?[ *]+)(?P<name>\w+)\((?P<parameters>.*)\);", re.DOTALL)
 RECORD = re.compile(r"(?P<kind>struct|enum) (?P<name>\w+)(?: \{(?P<body>.*)\})?;", re.DOTALL)
 CONSTANT = re.compile(r"#define ((?:VF|ARROW_FLAG)_\w+) +(\S[^\n]*)$")
-ROWS = re.compile(r'X\((\w+), (\d+),\s*"([^"]*)"\)')  # of an X-macro: name, value, text
+ROWS = re.compile(r'X\((\w+), ([\w ]+(?:<< \d+)?),\s*"([^"]*)"\)')  # of an X-macro: name, value, text
 
 
 @dataclass
@@ -106,15 +106,20 @@ def fields_of(body: str) -> list[Field]:
     return fields
 
 
+def rows_of(name: str, whole: str) -> list[tuple[str, str, str]]:
+    """Return the rows of an X-macro: name, value, text."""
+    found = re.search(rf"#define {name}\(X\)((?:[^\n\\]|\\\n)*)", whole)
+    if not found:
+        raise HeaderError(f"there is no {name}")
+    return ROWS.findall(found[1].replace("\\\n", "\n"))
+
+
 def values_of(body: str, whole: str) -> list[str]:
     """Return the names of an enum's constants, those of an X-macro too."""
-    called = re.search(r"\b(\w+_MAP)\(\w+\)", body)
+    called = re.search(r"\b(\w+_MAP)\((\w+)\)", body)
     if called:
-        rows = re.search(rf"#define {called[1]}\(X\)((?:[^\n\\]|\\\n)*)", whole)
-        prefix = re.search(r"(\w+)##name = value", body)
-        if not rows or not prefix:
-            raise HeaderError(f"cannot read the enum made by {called[1]}")
-        names = [prefix[1] + row[0] for row in ROWS.findall(rows[1].replace("\\\n", "\n"))]
+        prefix = "" if called[2] == "VF_ENUM_ROW" else re.findall(r"(\w+)##name = value", body)[0]
+        names = [prefix + name for name, _, _ in rows_of(called[1], whole)]
     else:
         names = [part.split("=")[0].strip() for part in commas(bare(body)) if part]
     wrong = [name for name in names if not re.fullmatch(r"\w+", name)]

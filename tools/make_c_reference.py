@@ -12,7 +12,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import c_header
-from c_header import HEADER, ROWS, Field, Group, Item, Section
+from c_header import HEADER, Field, Group, Item, Section
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "c-reference.md"
@@ -39,8 +39,8 @@ class MissingText(Exception):
 
 def meanings() -> dict[str, str]:
     """Return each status with its meaning."""
-    header = HEADER.read_text(encoding="utf-8").replace("\\\n", "\n")
-    return {f"VF_{name}": text for name, _, text in ROWS.findall(header)}
+    rows = c_header.rows_of("VF_STATUS_MAP", HEADER.read_text(encoding="utf-8"))
+    return {f"VF_{name}": text for name, _, text in rows}
 
 
 def rules() -> str:

@@ -29,6 +29,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Enums that programs in other languages name too are lists of rows: constant, pinned value, its name in texts. */
+#define VF_ENUM_ROW(constant, value, text) constant = value,
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -201,29 +204,29 @@ struct vf_session {
 };
 
 /* What becomes of a time of day that lies in no session. */
-enum vf_outside {
-    VF_OUTSIDE_NULL = 0, /* a time in no session is null */
-    VF_OUTSIDE_CLIP = 1, /* it is moved to the nearest session end (a tie: the earlier) */
-    VF_OUTSIDE_RAISE = 2 /* VF_ERROR_DATA with the count and the first row */
-};
+#define VF_OUTSIDE_MAP(X)                                                                           \
+    X(VF_OUTSIDE_NULL, 0, "null") /* a time in no session is null */                                \
+    X(VF_OUTSIDE_CLIP, 1, "clip") /* it is moved to the nearest session end (a tie: the earlier) */ \
+    X(VF_OUTSIDE_RAISE, 2, "raise") /* VF_ERROR_DATA with the count and the first row */
+enum vf_outside { VF_OUTSIDE_MAP(VF_ENUM_ROW) };
 
 /* How an integer spells a time. */
-enum vf_time_layout {
-    VF_LAYOUT_AUTO = 0, /* by the digit rule, see vf_clock_elapsed */
-    VF_LAYOUT_HHMMSS = 1,
-    VF_LAYOUT_HHMMSSMMM = 2,
-    VF_LAYOUT_SECONDS = 3, /* since local midnight, as the next three */
-    VF_LAYOUT_MILLISECONDS = 4,
-    VF_LAYOUT_MICROSECONDS = 5,
-    VF_LAYOUT_NANOSECONDS = 6,
-    VF_LAYOUT_YYYYMMDDHHMM = 7, /* a local date and its time, as the next two */
-    VF_LAYOUT_YYYYMMDDHHMMSS = 8,
-    VF_LAYOUT_YYYYMMDDHHMMSSMMM = 9,
-    VF_LAYOUT_EPOCH_S = 10, /* since 1970-01-01 UTC, as the next three: these need `offsets` */
-    VF_LAYOUT_EPOCH_MS = 11,
-    VF_LAYOUT_EPOCH_US = 12,
-    VF_LAYOUT_EPOCH_NS = 13
-};
+#define VF_TIME_LAYOUT_MAP(X)                                                                         \
+    X(VF_LAYOUT_AUTO, 0, "auto") /* by the digit rule, see vf_clock_elapsed */                        \
+    X(VF_LAYOUT_HHMMSS, 1, "HHMMSS")                                                                  \
+    X(VF_LAYOUT_HHMMSSMMM, 2, "HHMMSSmmm")                                                            \
+    X(VF_LAYOUT_SECONDS, 3, "midnight_s") /* since local midnight, as the next three */               \
+    X(VF_LAYOUT_MILLISECONDS, 4, "midnight_ms")                                                       \
+    X(VF_LAYOUT_MICROSECONDS, 5, "midnight_us")                                                       \
+    X(VF_LAYOUT_NANOSECONDS, 6, "midnight_ns")                                                        \
+    X(VF_LAYOUT_YYYYMMDDHHMM, 7, "YYYYMMDDHHMM") /* a local date and its time, as the next two */     \
+    X(VF_LAYOUT_YYYYMMDDHHMMSS, 8, "YYYYMMDDHHMMSS")                                                  \
+    X(VF_LAYOUT_YYYYMMDDHHMMSSMMM, 9, "YYYYMMDDHHMMSSmmm")                                            \
+    X(VF_LAYOUT_EPOCH_S, 10, "s") /* since 1970-01-01 UTC, as the next three: these need `offsets` */ \
+    X(VF_LAYOUT_EPOCH_MS, 11, "ms")                                                                   \
+    X(VF_LAYOUT_EPOCH_US, 12, "us")                                                                   \
+    X(VF_LAYOUT_EPOCH_NS, 13, "ns")
+enum vf_time_layout { VF_TIME_LAYOUT_MAP(VF_ENUM_ROW) };
 
 /* From a moment on (ns since 1970-01-01 UTC) a zone's local time less UTC, less than a day. */
 struct vf_offset {
@@ -465,15 +468,15 @@ VF_API enum vf_status vf_mid(const struct vf_context *ctx, const struct vf_serie
                              const struct vf_series *ask, struct vf_column *out, struct vf_error *err);
 
 /* What vf_integer_arithmetic computes. */
-enum vf_integer_op {
-    VF_INTEGER_ADD = 0,
-    VF_INTEGER_SUB = 1,
-    VF_INTEGER_MUL = 2,
-    VF_INTEGER_FLOOR_DIVIDE = 3, /* rounded down; null where the divisor is 0 */
-    VF_INTEGER_POW = 4,
-    VF_INTEGER_NEG = 5,
-    VF_INTEGER_ABS = 6
-};
+#define VF_INTEGER_OP_MAP(X)                                                                      \
+    X(VF_INTEGER_ADD, 0, "add")                                                                   \
+    X(VF_INTEGER_SUB, 1, "sub")                                                                   \
+    X(VF_INTEGER_MUL, 2, "mul")                                                                   \
+    X(VF_INTEGER_FLOOR_DIVIDE, 3, "floor_divide") /* rounded down; null where the divisor is 0 */ \
+    X(VF_INTEGER_POW, 4, "pow")                                                                   \
+    X(VF_INTEGER_NEG, 5, "neg")                                                                   \
+    X(VF_INTEGER_ABS, 6, "abs")
+enum vf_integer_op { VF_INTEGER_OP_MAP(VF_ENUM_ROW) };
 
 /* Arithmetic of integer (or Boolean) columns as int64, whatever their widths: a result that does not fit int64, and a
    negative exponent, are VF_ERROR_DATA with count and first row, never another number; a uint64 past int64 is
@@ -503,40 +506,42 @@ struct vf_side {
    closing pieces only, so that sums and means count each match once. Under VF_EXCESS_OPEN_SHORT this goes by what a
    row does, not by its side: a row that closes shorts and opens a long has its closing pieces and one more.
    LOTS: closing pieces, open rests and unmatched exits; other rows, and rows of quantity 0, have no piece. */
-enum vf_fifo_rows {
-    VF_FIFO_BOTH = 0,
-    VF_FIFO_EXITS = 1,
-    VF_FIFO_LOTS = 2
-};
+#define VF_FIFO_ROWS_MAP(X)      \
+    X(VF_FIFO_BOTH, 0, "both")   \
+    X(VF_FIFO_EXITS, 1, "exits") \
+    X(VF_FIFO_LOTS, 2, "lots")
+enum vf_fifo_rows { VF_FIFO_ROWS_MAP(VF_ENUM_ROW) };
 
 /* What becomes of an exit beyond what is held. */
-enum vf_excess {
-    VF_EXCESS_UNCLOSED = 0,   /* an exit beyond the inventory is a piece of its own, not closed */
-    VF_EXCESS_OPEN_SHORT = 1, /* it opens a lot of the opposite direction */
-    VF_EXCESS_RAISE = 2       /* VF_ERROR_DATA */
-};
+#define VF_EXCESS_MAP(X)                                                                                      \
+    X(VF_EXCESS_UNCLOSED, 0, "unclosed") /* an exit beyond the inventory is a piece of its own, not closed */ \
+    X(VF_EXCESS_OPEN_SHORT, 1, "open_short") /* it opens a lot of the opposite direction */                   \
+    X(VF_EXCESS_RAISE, 2, "raise") /* VF_ERROR_DATA */
+enum vf_excess { VF_EXCESS_MAP(VF_ENUM_ROW) };
 
 /* Columns that vf_fifo_emit can give, as bits, with their names. Entry is the row that opened the lot and exit the row
    that closed it, whatever their sides. All of a row that is no trade are null. What is no price (see vf_mid) is null, and
    so is what would be computed from it. */
-enum vf_fifo_column {
-    VF_FIFO_ENTRY_ID = 1 << 0,      /* matched_entry_id, uint32: row number of the entry, an entry's own rows carry
-                                       their own; null on an unmatched exit and for inventory */
-    VF_FIFO_QTY = 1 << 1,           /* matched_qty, type of the quantity column */
-    VF_FIFO_HOLDING = 1 << 2,       /* holding_period: exit time - entry time. int64 for integers, float64 seconds for
-                                       floats, a duration of the same unit for times, timestamps and durations, and of
-                                       microseconds for dates; null when open and for inventory */
-    VF_FIFO_CLOSED = 1 << 3,        /* is_closed, boolean: true matched, false unclosed, null no trade */
-    VF_FIFO_EXIT_ID = 1 << 4,       /* matched_exit_id, uint32: row number of the exit, an unmatched exit carries its
-                                       own; null when open */
-    VF_FIFO_ENTRY_PRICE = 1 << 5,   /* entry_price, float64 */
-    VF_FIFO_EXIT_PRICE = 1 << 6,    /* exit_price, float64 */
-    VF_FIFO_CLOSE_MARKOUT = 1 << 7, /* close_markout, float64: exit / entry - 1, times -1 for a lot opened by the exit
-                                       side; null where a price is none or the result not finite */
-    VF_FIFO_PNL = 1 << 8            /* realized_pnl, float64: (exit - entry) * qty, signed the same way; on the exit
-                                       leg only, null on every other row, so that a sum counts each match once;
-                                       null where a price is none or the result not finite */
-};
+#define VF_FIFO_COLUMN_MAP(X)                                                                                        \
+    X(VF_FIFO_ENTRY_ID, 1 << 0, "matched_entry_id") /* uint32: row number of the entry, an entry's own rows carry    \
+                                                       their own; null on an unmatched exit and for inventory */     \
+    X(VF_FIFO_QTY, 1 << 1, "matched_qty") /* type of the quantity column */                                          \
+    X(VF_FIFO_HOLDING, 1 << 2, "holding_period") /* exit time - entry time. int64 for integers, float64 seconds for  \
+                                                    floats, a duration of the same unit for times, timestamps and    \
+                                                    durations, and of microseconds for dates; null when open and for \
+                                                    inventory */                                                     \
+    X(VF_FIFO_CLOSED, 1 << 3, "is_closed") /* boolean: true matched, false unclosed, null no trade */                \
+    X(VF_FIFO_EXIT_ID, 1 << 4, "matched_exit_id") /* uint32: row number of the exit, an unmatched exit carries its   \
+                                                     own; null when open */                                          \
+    X(VF_FIFO_ENTRY_PRICE, 1 << 5, "entry_price") /* float64 */                                                      \
+    X(VF_FIFO_EXIT_PRICE, 1 << 6, "exit_price") /* float64 */                                                        \
+    X(VF_FIFO_CLOSE_MARKOUT, 1 << 7, "close_markout") /* float64: exit / entry - 1, times -1 for a lot opened by the \
+                                                         exit side; null where a price is none or the result not     \
+                                                         finite */                                                   \
+    X(VF_FIFO_PNL, 1 << 8, "realized_pnl") /* float64: (exit - entry) * qty, signed the same way; on the exit leg    \
+                                              only, null on every other row, so that a sum counts each match once;   \
+                                              null where a price is none or the result not finite */
+enum vf_fifo_column { VF_FIFO_COLUMN_MAP(VF_ENUM_ROW) };
 #define VF_FIFO_N_COLUMNS 9
 
 /* How rows are matched. Borrowed by vf_fifo_open, with the texts of the sides. */
@@ -653,11 +658,11 @@ VF_API enum vf_status vf_fifo_replayed(const struct vf_fifo *fifo, struct vf_err
 /* ---- mark: prices at other times ---- */
 
 /* Which observation answers for a time t + h. */
-enum vf_mark_method {
-    VF_MARK_BACKWARD = 0, /* last observation at or before t + h */
-    VF_MARK_FORWARD = 1,  /* first at or after */
-    VF_MARK_NEAREST = 2   /* closest; a tie takes the earlier */
-};
+#define VF_MARK_METHOD_MAP(X)                                                    \
+    X(VF_MARK_BACKWARD, 0, "backward") /* last observation at or before t + h */ \
+    X(VF_MARK_FORWARD, 1, "forward") /* first at or after */                     \
+    X(VF_MARK_NEAREST, 2, "nearest") /* closest; a tie takes the earlier */
+enum vf_mark_method { VF_MARK_METHOD_MAP(VF_ENUM_ROW) };
 
 /* An observation is a row with non-null keys, a non-null time and a price (see vf_mid); of equal times of
    one instrument the last row wins. Rows may come in any order; frames in time order are the fast case. */
@@ -852,11 +857,11 @@ VF_API enum vf_status vf_side_sign(const struct vf_context *ctx, const struct vf
 /* ---- quantile bins ---- */
 
 /* What a quantile is between two values of the sample. */
-enum vf_quantile_method {
-    VF_QUANTILE_LINEAR = 0,     /* type 7 of Hyndman and Fan (1996): x[j] + g * (x[j + 1] - x[j]) with
-                                   j + g = (N - 1) * k / n, rank and fraction taken in integers */
-    VF_QUANTILE_INVERSE_CDF = 1 /* type 1: x[ceil(N * k / n) - 1], always a value of the sample */
-};
+#define VF_QUANTILE_METHOD_MAP(X)                                                                                   \
+    X(VF_QUANTILE_LINEAR, 0, "linear") /* type 7 of Hyndman and Fan (1996): x[j] + g * (x[j + 1] - x[j]) with j + g \
+                                          = (N - 1) * k / n, rank and fraction taken in integers */                 \
+    X(VF_QUANTILE_INVERSE_CDF, 1, "inverse_cdf") /* type 1: x[ceil(N * k / n) - 1], always a value of the sample */
+enum vf_quantile_method { VF_QUANTILE_METHOD_MAP(VF_ENUM_ROW) };
 
 /* What the column holds. */
 struct vf_quantiles_summary {
@@ -890,11 +895,11 @@ VF_API enum vf_status vf_quantiles_cuts(const struct vf_quantiles *quantiles, do
                                         struct vf_quantiles_summary *summary, struct vf_error *err);
 
 /* What becomes of a value outside low .. high. */
-enum vf_cut_outside {
-    VF_CUT_CLIP = 0, /* a value below `low` or above `high` is in the first or last bin */
-    VF_CUT_NULL = 1,
-    VF_CUT_RAISE = 2 /* VF_ERROR_DATA with the count and the first row */
-};
+#define VF_CUT_OUTSIDE_MAP(X)                                                                       \
+    X(VF_CUT_CLIP, 0, "clip") /* a value below `low` or above `high` is in the first or last bin */ \
+    X(VF_CUT_NULL, 1, "null")                                                                       \
+    X(VF_CUT_RAISE, 2, "raise") /* VF_ERROR_DATA with the count and the first row */
+enum vf_cut_outside { VF_CUT_OUTSIDE_MAP(VF_ENUM_ROW) };
 
 /* Number of the bin among cuts that ascend strictly, as int64: how many cuts are below x (`left_closed`: at or below
    x), so that bins are (a, b] ([a, b)). Null, NaN and infinities are null. low <= high are finite, -inf and inf for no
@@ -907,31 +912,36 @@ VF_API enum vf_status vf_cut_index(const struct vf_context *ctx, const struct vf
 /* ---- agg: grouped states ---- */
 
 /* Null values are passed over by every operation but LEN and NULL_COUNT. */
-enum vf_agg_op {
-    VF_AGG_LEN = 0,        /* int64: rows; takes no value column */
-    VF_AGG_COUNT = 1,      /* int64: rows whose value is not null; any type */
-    VF_AGG_NULL_COUNT = 2, /* int64; any type */
-    VF_AGG_SUM = 3,        /* int64 for integers and booleans, the same type for durations (only the final sum has to
-                              fit), float64 for floats; 0 for no values */
-    VF_AGG_MEAN = 4,       /* float64; of durations the same type, the fraction dropped; null for no values */
-    VF_AGG_MIN = 5,        /* type of the values: numbers, booleans, temporal types; null for no values; NaN only when
-                              every value is NaN; -0 is less than +0 */
-    VF_AGG_MAX = 6,
-    VF_AGG_PRODUCT = 7, /* int64 for integers and booleans (only the final product has to fit), float64 for floats; 1 for
-                           no values. Of floats 106 bits are kept, and rows (and merges) count in their order */
-    VF_AGG_FIRST = 8,   /* type of the values, any but texts: the value in the first row of those where the boolean
-                           column more[0] is true (0: of all rows); null when that is null, or there is no such row */
-    VF_AGG_LAST = 9,
-    VF_AGG_SQUARES = 10, /* float64: sum of x * x, exact before one rounding where 2^-460 < |x| < 2^511 (or x = 0) */
-    VF_AGG_DOT = 11,     /* float64: sum of x * y, y in more[0], over the rows that have both; exact like SQUARES */
-
-    /* Merging what vf_agg_states gave. Integer sums and counts merge by SUM, products of integers by PRODUCT, MIN by
-       MIN, MAX by MAX, and these have more than one column: */
-    VF_AGG_ADD_PAIR = 12,     /* float64: sum of hi + lo, lo in more[0] */
-    VF_AGG_MERGE_FIRST = 13,  /* value; date in more[0] (date32), row in more[1] (int64); null row: no row */
-    VF_AGG_MERGE_LAST = 14,
-    VF_AGG_MERGE_PRODUCT = 15 /* float64: product of (hi + lo) * 2^e; lo in more[0], e in more[1] */
-};
+#define VF_AGG_OP_MAP(X)                                                                                              \
+    X(VF_AGG_LEN, 0, "len") /* int64: rows; takes no value column */                                                  \
+    X(VF_AGG_COUNT, 1, "count") /* int64: rows whose value is not null; any type */                                   \
+    X(VF_AGG_NULL_COUNT, 2, "null_count") /* int64; any type */                                                       \
+    X(VF_AGG_SUM, 3, "sum") /* int64 for integers and booleans, the same type for durations (only the final sum has   \
+                               to fit), float64 for floats; 0 for no values */                                        \
+    X(VF_AGG_MEAN, 4, "mean") /* float64; of durations the same type, the fraction dropped; null for no values */     \
+    X(VF_AGG_MIN, 5, "min") /* type of the values: numbers, booleans, temporal types; null for no values; NaN only    \
+                               when every value is NaN; -0 is less than +0 */                                         \
+    X(VF_AGG_MAX, 6, "max")                                                                                           \
+    X(VF_AGG_PRODUCT, 7, "product") /* int64 for integers and booleans (only the final product has to fit), float64   \
+                                       for floats; 1 for no values. Of floats 106 bits are kept, and rows (and        \
+                                       merges) count in their order */                                                \
+    X(VF_AGG_FIRST, 8, "first") /* type of the values, any but texts: the value in the first row of those where the   \
+                                   boolean column more[0] is true (0: of all rows); null when that is null, or there  \
+                                   is no such row */                                                                  \
+    X(VF_AGG_LAST, 9, "last")                                                                                         \
+    X(VF_AGG_SQUARES, 10, "squares") /* float64: sum of x * x, exact before one rounding where 2^-460 < |x| < 2^511   \
+                                        (or x = 0) */                                                                 \
+    X(VF_AGG_DOT, 11, "dot") /* float64: sum of x * y, y in more[0], over the rows that have both; exact like         \
+                                SQUARES */                                                                            \
+    /* Merging what vf_agg_states gave. Integer sums and counts merge by SUM, products of integers by PRODUCT, MIN by \
+       MIN, MAX by MAX, and these have more than one column: */                                                       \
+    X(VF_AGG_ADD_PAIR, 12, "add_pair") /* float64: sum of hi + lo, lo in more[0] */                                   \
+    X(VF_AGG_MERGE_FIRST, 13, "merge_first") /* value; date in more[0] (date32), row in more[1] (int64); null row:    \
+                                                no row */                                                             \
+    X(VF_AGG_MERGE_LAST, 14, "merge_last")                                                                            \
+    X(VF_AGG_MERGE_PRODUCT, 15, "merge_product") /* float64: product of (hi + lo) * 2^e; lo in more[0], e in          \
+                                                    more[1] */
+enum vf_agg_op { VF_AGG_OP_MAP(VF_ENUM_ROW) };
 
 /* One column that an aggregation gives. */
 struct vf_agg_leaf {
@@ -1018,21 +1028,24 @@ VF_API enum vf_status vf_moment_value(const struct vf_context *ctx, enum vf_mome
 /* ---- cube: the states of many dates as an array ---- */
 
 /* How the states of two rows become one. Each takes one value column unless it says more. */
-enum vf_cube_merge {
-    VF_CUBE_ADD_INT = 0,   /* integers, booleans and durations, never null: their sum, int64. Past int64 a query fails */
-    VF_CUBE_ADD_FLOAT = 1, /* two columns hi and lo, floats, never null: the exact sum of all of them as hi and lo, each
-                              rounded once; NaN, or infinities of both signs, give NaN. lo is 0 where hi is not finite */
-    VF_CUBE_MIN = 2,       /* numbers, booleans, temporal types; null counts as none, NaN only where there is nothing
-                              else, -0 is less than +0. Null for no values */
-    VF_CUBE_MAX = 3,
-    VF_CUBE_FIRST = 4,        /* two columns, value and integer order (null: no row): the value, which may be null, of
-                                 the least (position on axis 0, order); of equal ones, of the one in the first cell,
-                                 and there of the one added first */
-    VF_CUBE_LAST = 5,         /* the same of the greatest; of equal ones, of the last cell's one added last */
-    VF_CUBE_PRODUCT_INT = 6,  /* integers and booleans; null counts as 1. Past int64 a query fails */
-    VF_CUBE_PRODUCT_FLOAT = 7 /* three columns hi, lo (floats) and exponent (integer), (hi + lo) * 2^exponent with
-                                 0.5 <= |hi| < 1, or hi alone for 0, NaN and infinities: the product to 106 bits */
-};
+#define VF_CUBE_MERGE_MAP(X)                                                                                         \
+    X(VF_CUBE_ADD_INT, 0, "add_int") /* integers, booleans and durations, never null: their sum, int64. Past int64 a \
+                                        query fails */                                                               \
+    X(VF_CUBE_ADD_FLOAT, 1, "add_float") /* two columns hi and lo, floats, never null: the exact sum of all of them  \
+                                            as hi and lo, each rounded once; NaN, or infinities of both signs, give  \
+                                            NaN. lo is 0 where hi is not finite */                                   \
+    X(VF_CUBE_MIN, 2, "min") /* numbers, booleans, temporal types; null counts as none, NaN only where there is      \
+                                nothing else, -0 is less than +0. Null for no values */                              \
+    X(VF_CUBE_MAX, 3, "max")                                                                                         \
+    X(VF_CUBE_FIRST, 4, "first") /* two columns, value and integer order (null: no row): the value, which may be     \
+                                    null, of the least (position on axis 0, order); of equal ones, of the one in the \
+                                    first cell, and there of the one added first */                                  \
+    X(VF_CUBE_LAST, 5, "last") /* the same of the greatest; of equal ones, of the last cell's one added last */      \
+    X(VF_CUBE_PRODUCT_INT, 6, "product_int") /* integers and booleans; null counts as 1. Past int64 a query fails */ \
+    X(VF_CUBE_PRODUCT_FLOAT, 7, "product_float") /* three columns hi, lo (floats) and exponent (integer), (hi + lo)  \
+                                                    * 2^exponent with 0.5 <= |hi| < 1, or hi alone for 0, NaN and    \
+                                                    infinities: the product to 106 bits */
+enum vf_cube_merge { VF_CUBE_MERGE_MAP(VF_ENUM_ROW) };
 
 /* One state that every cell holds. */
 struct vf_cube_state {
@@ -1041,13 +1054,13 @@ struct vf_cube_state {
 };
 
 /* How cells lie in memory. */
-enum vf_cube_layout {
-    VF_CUBE_AUTO = 0,  /* dense where that fits the limit, else sparse */
-    VF_CUBE_DENSE = 1, /* every cell of every date is there, with running sums along all axes: a query of sums reads 2
-                          cells an axis that is summed over, however many lie between */
-    VF_CUBE_SPARSE = 2 /* cells that hold something, sorted, each with its dates and running sums along them: a query
-                          looks at every cell once */
-};
+#define VF_CUBE_LAYOUT_MAP(X)                                                                                       \
+    X(VF_CUBE_AUTO, 0, "auto") /* dense where that fits the limit, else sparse */                                   \
+    X(VF_CUBE_DENSE, 1, "dense") /* every cell of every date is there, with running sums along all axes: a query of \
+                                    sums reads 2 cells an axis that is summed over, however many lie between */     \
+    X(VF_CUBE_SPARSE, 2, "sparse") /* cells that hold something, sorted, each with its dates and running sums along \
+                                      them: a query looks at every cell once */
+enum vf_cube_layout { VF_CUBE_LAYOUT_MAP(VF_ENUM_ROW) };
 
 struct vf_cube;
 
@@ -1226,12 +1239,12 @@ VF_API enum vf_status vf_file_commit(struct vf_file *file, struct vf_error *err)
 VF_API void vf_file_close(struct vf_file *file);
 
 /* Whose a file is, by its name (without folder): a killed process leaves its temporary file behind. */
-enum vf_leftover {
-    VF_LEFTOVER_NONE = 0,      /* not one of ours */
-    VF_LEFTOVER_LIVE = 1,      /* its process runs */
-    VF_LEFTOVER_DEAD = 2,      /* its process, of this host, has ended: the file may be removed */
-    VF_LEFTOVER_ELSEWHERE = 3 /* of another host or container, where nobody here can look */
-};
+#define VF_LEFTOVER_MAP(X)                                                                                  \
+    X(VF_LEFTOVER_NONE, 0, "none") /* not one of ours */                                                    \
+    X(VF_LEFTOVER_LIVE, 1, "live") /* its process runs */                                                   \
+    X(VF_LEFTOVER_DEAD, 2, "dead") /* its process, of this host, has ended: the file may be removed */      \
+    X(VF_LEFTOVER_ELSEWHERE, 3, "elsewhere") /* of another host or container, where nobody here can look */
+enum vf_leftover { VF_LEFTOVER_MAP(VF_ENUM_ROW) };
 /* Whose the file of that name is; `name` may be NULL, which is no file of ours. Looks at the name and the processes,
    never at a folder. */
 VF_API enum vf_leftover vf_file_leftover(const char *name);

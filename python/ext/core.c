@@ -289,7 +289,7 @@ static int execute(PyObject *module) {
     state->column_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &column_spec, NULL);
     if (state->column_type == NULL || PyModule_AddType(module, state->column_type) != 0) return -1;
     if (PyModule_AddStringConstant(module, "version", vf_version()) != 0) return -1;
-    return add_objects(module);
+    return add_objects(module) != 0 ? -1 : add_names(module);
 }
 
 static int traverse(PyObject *module, visitproc visit, void *arg) {

@@ -22,6 +22,9 @@ extern PyType_Spec fifo_spec, mark_spec, agg_spec, asof_spec, daily_spec, quanti
 extern PyType_Spec calendar_spec, cube_spec, file_spec, order_spec;
 int add_objects(PyObject *module);
 
+/* names.c: the numbers of enums, which Python knows by name alone. */
+int add_names(PyObject *module);
+
 /* tp_new's last step: self, or on an error its exception; takes self. */
 PyObject *opened(void *self, enum vf_status status, const struct vf_error *err);
 

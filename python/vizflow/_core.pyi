@@ -1,10 +1,26 @@
 """Types of the C extension. Private: use `import vizflow`."""
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
 version: str
 allocator: str
+
+# Numbers of the library's enums, by name
+AGG_OPS: MappingProxyType[str, int]
+CUBE_LAYOUTS: MappingProxyType[str, int]
+CUBE_MERGES: MappingProxyType[str, int]
+CUT_OUTSIDE: MappingProxyType[str, int]
+EXCESS: MappingProxyType[str, int]
+FIFO_COLUMNS: MappingProxyType[str, int]
+FIFO_ROWS: MappingProxyType[str, int]
+INTEGER_OPS: MappingProxyType[str, int]
+LEFTOVERS: MappingProxyType[str, int]
+MARK_METHODS: MappingProxyType[str, int]
+OUTSIDE: MappingProxyType[str, int]
+QUANTILE_METHODS: MappingProxyType[str, int]
+TIME_LAYOUTS: MappingProxyType[str, int]
 
 class Column:
     def __arrow_c_stream__(self, requested_schema: object = ...) -> object: ...

@@ -125,7 +125,6 @@ enum width { WIDTH_WHOLE, WIDTH_RAW, WIDTH_REAL, N_WIDTHS };
 
 /* One line an operation: all that is known of it but the loops, which its state kinds have (states.c). */
 static const struct op {
-    const char *name;
     unsigned needs, accepts; /* states, as bits; types of its column, as bits: 0 takes none */
     bool (*finish)(const struct finish *f, struct vf__result *r);
     enum vf__gives gives;
@@ -137,50 +136,47 @@ static const struct op {
     const char *advice;                /* what to do about a type that is refused */
     unsigned least_more, accepts_more[2];
 } ops[] = {
-    [VF_AGG_LEN] = {"len", NEED(ROWS), 0, finish_len, VF__GIVES_INT, .stored = SAME(STORED_VALUE)},
-    [VF_AGG_COUNT] = {"count", NEED(ROWS) | NEED(NULLS), UINT_MAX, finish_count, VF__GIVES_INT,
+    [VF_AGG_LEN] = {NEED(ROWS), 0, finish_len, VF__GIVES_INT, .stored = SAME(STORED_VALUE)},
+    [VF_AGG_COUNT] = {NEED(ROWS) | NEED(NULLS), UINT_MAX, finish_count, VF__GIVES_INT,
                       .stored = SAME(STORED_VALUE)},
-    [VF_AGG_NULL_COUNT] = {"null_count", NEED(NULLS), UINT_MAX, finish_null_count, VF__GIVES_INT,
+    [VF_AGG_NULL_COUNT] = {NEED(NULLS), UINT_MAX, finish_null_count, VF__GIVES_INT,
                            .stored = SAME(STORED_VALUE)},
-    [VF_AGG_SUM] = {"sum", NEED(SUM), NUMBERS, finish_sum, VF__GIVES_INT, true, true,
+    [VF_AGG_SUM] = {NEED(SUM), NUMBERS, finish_sum, VF__GIVES_INT, true, true,
                     .stored = {VF__STORED_VALUE, VF__STORED_VALUE, VF__STORED_PAIR},
                     .advice = CAST_OR_DURATION},
-    [VF_AGG_MEAN] = {"mean", NEED(SUM) | NEED(ROWS) | NEED(NULLS), NUMBERS, finish_mean, VF__GIVES_FLOAT,
-                     true, .stored = SAME(STORED_NOT), .advice = CAST_OR_DURATION},
-    [VF_AGG_MIN] = {"min", NEED(MIN) | NEED(ROWS) | NEED(NULLS), FIXED, finish_extreme, VF__GIVES_SAME,
+    [VF_AGG_MEAN] = {NEED(SUM) | NEED(ROWS) | NEED(NULLS), NUMBERS, finish_mean, VF__GIVES_FLOAT, true,
+                     .stored = SAME(STORED_NOT), .advice = CAST_OR_DURATION},
+    [VF_AGG_MIN] = {NEED(MIN) | NEED(ROWS) | NEED(NULLS), FIXED, finish_extreme, VF__GIVES_SAME,
                     .stored = SAME(STORED_VALUE), .advice = NO_TEXT},
-    [VF_AGG_MAX] = {"max", NEED(MAX) | NEED(ROWS) | NEED(NULLS), FIXED, finish_extreme, VF__GIVES_SAME,
+    [VF_AGG_MAX] = {NEED(MAX) | NEED(ROWS) | NEED(NULLS), FIXED, finish_extreme, VF__GIVES_SAME,
                     .stored = SAME(STORED_VALUE), .advice = NO_TEXT},
-    [VF_AGG_PRODUCT] = {"product", NEED(OWN), WHOLE | KIND(FLOAT), finish_product, VF__GIVES_INT,
-                        .real_of_reals = true,
+    [VF_AGG_PRODUCT] = {NEED(OWN), WHOLE | KIND(FLOAT), finish_product, VF__GIVES_INT, .real_of_reals = true,
                         .stored = {VF__STORED_VALUE, VF__STORED_VALUE, VF__STORED_PARTS},
                         .own = {VF__STATE_INT_PRODUCT, VF__STATE_UINT_PRODUCT, VF__STATE_FLOAT_PRODUCT},
                         .in_order = KIND(FLOAT), .advice = CAST_FIRST},
-    [VF_AGG_FIRST] = {"first", NEED(OWN), FIXED, finish_place, VF__GIVES_SAME, .stored = SAME(STORED_PLACE),
+    [VF_AGG_FIRST] = {NEED(OWN), FIXED, finish_place, VF__GIVES_SAME, .stored = SAME(STORED_PLACE),
                       .own = {VF__STATE_FIRST_INT, VF__STATE_FIRST_INT, VF__STATE_FIRST_FLOAT},
                       .advice = NO_TEXT, .accepts_more = {KIND(BOOL)}},
-    [VF_AGG_LAST] = {"last", NEED(OWN), FIXED, finish_place, VF__GIVES_SAME, .stored = SAME(STORED_PLACE),
+    [VF_AGG_LAST] = {NEED(OWN), FIXED, finish_place, VF__GIVES_SAME, .stored = SAME(STORED_PLACE),
                      .own = {VF__STATE_LAST_INT, VF__STATE_LAST_INT, VF__STATE_LAST_FLOAT}, .advice = NO_TEXT,
                      .accepts_more = {KIND(BOOL)}},
-    [VF_AGG_SQUARES] = {"squares", NEED(OWN), FLOATS, finish_own_sum, VF__GIVES_FLOAT,
-                        .stored = SAME(STORED_PAIR), .own = SAME(STATE_SQUARES), .advice = CAST_TO_FLOAT},
-    [VF_AGG_DOT] = {"dot", NEED(OWN), FLOATS, finish_own_sum, VF__GIVES_FLOAT, .stored = SAME(STORED_PAIR),
+    [VF_AGG_SQUARES] = {NEED(OWN), FLOATS, finish_own_sum, VF__GIVES_FLOAT, .stored = SAME(STORED_PAIR),
+                        .own = SAME(STATE_SQUARES), .advice = CAST_TO_FLOAT},
+    [VF_AGG_DOT] = {NEED(OWN), FLOATS, finish_own_sum, VF__GIVES_FLOAT, .stored = SAME(STORED_PAIR),
                     .own = SAME(STATE_DOT), .advice = CAST_TO_FLOAT, .least_more = 1,
                     .accepts_more = {FLOATS}},
-    [VF_AGG_ADD_PAIR] = {"add_pair", NEED(OWN), KIND(FLOAT), finish_own_sum, VF__GIVES_FLOAT,
-                         .stored = SAME(STORED_PAIR), .own = SAME(STATE_PAIR), .advice = ONLY_STATES,
-                         .least_more = 1, .accepts_more = {KIND(FLOAT)}},
-    [VF_AGG_MERGE_FIRST] = {"merge_first", NEED(OWN), FIXED, finish_place, VF__GIVES_SAME,
-                            .stored = SAME(STORED_PLACE),
+    [VF_AGG_ADD_PAIR] = {NEED(OWN), KIND(FLOAT), finish_own_sum, VF__GIVES_FLOAT, .stored = SAME(STORED_PAIR),
+                         .own = SAME(STATE_PAIR), .advice = ONLY_STATES, .least_more = 1,
+                         .accepts_more = {KIND(FLOAT)}},
+    [VF_AGG_MERGE_FIRST] = {NEED(OWN), FIXED, finish_place, VF__GIVES_SAME, .stored = SAME(STORED_PLACE),
                             .own = {VF__STATE_MERGED_FIRST_INT, VF__STATE_MERGED_FIRST_INT,
                                     VF__STATE_MERGED_FIRST_FLOAT},
                             .advice = ONLY_STATES, .least_more = 2, .accepts_more = {KIND(TIME), KIND(INT)}},
-    [VF_AGG_MERGE_LAST] = {"merge_last", NEED(OWN), FIXED, finish_place, VF__GIVES_SAME,
-                           .stored = SAME(STORED_PLACE),
+    [VF_AGG_MERGE_LAST] = {NEED(OWN), FIXED, finish_place, VF__GIVES_SAME, .stored = SAME(STORED_PLACE),
                            .own = {VF__STATE_MERGED_LAST_INT, VF__STATE_MERGED_LAST_INT,
                                    VF__STATE_MERGED_LAST_FLOAT},
                            .advice = ONLY_STATES, .least_more = 2, .accepts_more = {KIND(TIME), KIND(INT)}},
-    [VF_AGG_MERGE_PRODUCT] = {"merge_product", NEED(OWN), KIND(FLOAT), finish_product, VF__GIVES_FLOAT,
+    [VF_AGG_MERGE_PRODUCT] = {NEED(OWN), KIND(FLOAT), finish_product, VF__GIVES_FLOAT,
                               .stored = SAME(STORED_PARTS), .own = SAME(STATE_PARTS_PRODUCT),
                               .in_order = KIND(FLOAT), .advice = ONLY_STATES, .least_more = 2,
                               .accepts_more = {KIND(FLOAT), KIND(INT)}},
@@ -199,12 +195,16 @@ static enum width width_of(enum vf__value_kind kind) {
     return kind == VF__VALUE_FLOAT ? WIDTH_REAL : kind == VF__VALUE_UINT64 ? WIDTH_RAW : WIDTH_WHOLE;
 }
 
+#define NAME(constant, value, text) [value] = text,
+static const char *const names[] = {VF_AGG_OP_MAP(NAME)};
+_Static_assert(sizeof names / sizeof *names == sizeof ops / sizeof *ops, "each operation has its line");
+
 bool vf__op_known(enum vf_agg_op op) {
     return (unsigned)op < sizeof ops / sizeof *ops;
 }
 
 const char *vf__op_name(enum vf_agg_op op) {
-    return ops[op].name;
+    return names[op];
 }
 
 bool vf__op_takes_value(enum vf_agg_op op) {

@@ -146,9 +146,8 @@ static void fill_rows(void *arg, size_t index) {
 
 /* ---- columns ------------------------------------------------------------------------------------------------------- */
 
-static const char *const column_names[VF_FIFO_N_COLUMNS] = {
-    "matched_entry_id", "matched_qty", "holding_period", "is_closed",   "matched_exit_id",
-    "entry_price",      "exit_price",  "close_markout",  "realized_pnl"};
+#define COLUMN_NAME(constant, value, text) text,
+static const char *const column_names[VF_FIFO_N_COLUMNS] = {VF_FIFO_COLUMN_MAP(COLUMN_NAME)};
 
 static void column_format(const struct vf_fifo *fifo, int c, char *format, uint32_t *width) {
     const struct vf__fifo_known *time = &fifo->known[VF__FIFO_TIME];

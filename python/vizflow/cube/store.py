@@ -32,25 +32,13 @@ from vizflow.partials import traced as _traced
 from vizflow.partials.file import is_width
 from vizflow.partials.file import stored as read_states
 from vizflow.partials.parts import Part, alike, chosen_parts, parts_of
-from vizflow.partials.plan import Plan, StateSpec
+from vizflow.partials.plan import KINDS, Plan, StateSpec
 
 DATE = "date"
 Layout = Literal["auto", "dense", "sparse"]
-LAYOUTS = ("auto", "dense", "sparse")
+LAYOUTS = tuple(_core.CUBE_LAYOUTS)
 _FORMAT = 3
 _MOST_AXES = 16
-
-# kind of a state -> (enum vf_cube_merge, which of its columns C takes, how many it gives)
-_MERGES: dict[str, tuple[int, tuple[int, ...], int]] = {
-    "add_int": (0, (0,), 1),
-    "add_float": (1, (0, 1), 2),
-    "min": (2, (0,), 1),
-    "max": (3, (0,), 1),
-    "first": (4, (0, 2), 1),
-    "last": (5, (0, 2), 1),
-    "product_int": (6, (0,), 1),
-    "product_float": (7, (0, 1, 2), 3),
-}
 
 
 @dataclass(frozen=True)
@@ -238,13 +226,13 @@ def _sum_of(tree: Mapping[str, Any]) -> str:
 def given(state: StateSpec) -> list[tuple[str, pl.DataType]]:
     """Columns that C gives of a state, in the names that the plan's expressions use."""
     types = state.schema()
-    names = state.columns[: _MERGES[state.kind][2]]
+    names = state.columns[: KINDS[state.kind].cube_gives]
     return [(name, types[name]) for name in names]
 
 
 def merges(states: Sequence[StateSpec]) -> list[tuple[int, str]]:
     """Return how each state merges, as C's number, and its name."""
-    return [(_MERGES[state.kind][0], state.name) for state in states]
+    return [(_core.CUBE_MERGES[state.kind], state.name) for state in states]
 
 
 def _axis_values(core: _core.Cube, at: int, dtype: pl.DataType) -> pl.Series:
@@ -351,7 +339,7 @@ class Feed:
         day = pl.lit(None, dtype=pl.Date) if date is None else pl.col(date)
         if date is None and len(traced.days) == 1:
             day = pl.lit(_day(traced.days[0]))
-        places = [state for state in kept if state.kind in ("first", "last")]
+        places = [state for state in kept if KINDS[state.kind].is_placed]
         if len(traced.days) != 1:  # dates may be merged: their order is in the states
             states = states.with_columns(_order(state) for state in places)
         frame = states.select(day.cast(pl.Date).alias(DATE), *selected([*names, *_columns(kept)]))
@@ -383,7 +371,7 @@ def _key(column: pl.Series) -> pl.Series:
 
 
 def _columns(states: Sequence[StateSpec]) -> list[str]:
-    return [state.columns[at] for state in states for at in _MERGES[state.kind][1]]
+    return [state.columns[at] for state in states for at in KINDS[state.kind].cube_takes]
 
 
 def _needed(plan: Plan, metrics: Sequence[str] | None) -> tuple[list[StateSpec], dict[str, pl.Expr]]:
@@ -508,7 +496,7 @@ def made(feed: Feed, layout: Layout, limit: int) -> Held:
     needed = min(told.dense_bytes, told.sparse_bytes) if layout == "auto" else getattr(told, f"{layout}_bytes")
     if needed > limit:
         raise ConfigError(_too_large(told, feed, layout))
-    core.build(LAYOUTS.index(layout), limit)
+    core.build(_core.CUBE_LAYOUTS[layout], limit)
     for name, frame in feed.frames():
         keys, values = feed.columns(frame)
         with _named(name):

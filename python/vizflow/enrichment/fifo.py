@@ -123,8 +123,8 @@ class FIFOMatch(TagRule):
         self.time_col = time_col
         self.price_col = price_col
         self.sides = check_sides(entry_side, exit_side)
-        self.rows = _choice("rows", rows, _ROWS)
-        self.on_excess = _choice("on_excess", on_excess, _EXCESS)
+        self.rows = _choice("rows", rows, _core.FIFO_ROWS)
+        self.on_excess = _choice("on_excess", on_excess, _core.EXCESS)
         self.opening = opening
         self.id_col = id_col
         self.output_columns = [*FIFOMatch.output_columns, *(FIFOMatch.extra_columns if extras else ())]
@@ -134,17 +134,9 @@ class FIFOMatch(TagRule):
         raise TypeError("FIFOMatch works on columns; run it through an Enricher")
 
 
-_ROWS = {"both": 0, "exits": 1, "lots": 2}
-
-
-_EXCESS = {"unclosed": 0, "open_short": 1, "raise": 2}
-
-
 _FILL = "fill_id"
 
 
-# Bits of enum vf_fifo_column, lowest first.
-_FIFO_COLUMNS = tuple(name for name in (*FIFOMatch.output_columns, *FIFOMatch.extra_columns) if name != _FILL)
 _NEEDS_PRICE = {"entry_price", "exit_price", "close_markout", "realized_pnl"}
 
 
@@ -296,8 +288,8 @@ class FifoStep:
         self.columns = list(dict.fromkeys(name for name in names if name is not None))
         self._fifo = _core.Fifo(
             sides=rule.sides,
-            rows=_ROWS[rule.rows],
-            on_excess=_EXCESS[rule.on_excess],
+            rows=_core.FIFO_ROWS[rule.rows],
+            on_excess=_core.EXCESS[rule.on_excess],
             columns=_mask(columns),
             n_threads=threads(),
             rests=rests,
@@ -408,4 +400,4 @@ def _is_gathered(dtype: pl.DataType) -> bool:
 
 
 def _mask(columns: Sequence[str]) -> int:
-    return sum(1 << _FIFO_COLUMNS.index(name) for name in columns if name != _FILL)
+    return sum(_core.FIFO_COLUMNS[name] for name in columns if name != _FILL)

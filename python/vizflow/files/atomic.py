@@ -14,7 +14,7 @@ import vizflow._core as _core
 from vizflow.errors import Error, StorageError
 from vizflow.files import places
 
-_DEAD, _ELSEWHERE = 2, 3  # enum vf_leftover
+_DEAD, _ELSEWHERE = (_core.LEFTOVERS[name] for name in ("dead", "elsewhere"))
 
 
 @contextmanager

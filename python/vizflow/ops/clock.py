@@ -16,8 +16,6 @@ from vizflow.ops import stamps
 from vizflow.ops.columns import ELAPSED
 from vizflow.ops.stamps import TimeUnit
 
-_OUTSIDE = {"null": 0, "clip": 1, "raise": 2}
-
 
 def parse_time(
     df: Frame,
@@ -137,7 +135,7 @@ def parse_time(
     check_outside(outside)
     read = stamps.reading(timestamp_col, dtype, market, unit, format)
     at = stamps.hours(schema, market, date, date_col, read, "parse_time")
-    options = {"outside": _OUTSIDE[outside], "grace_ns": grace_nanoseconds(grace)}
+    options = {"outside": _core.OUTSIDE[outside], "grace_ns": grace_nanoseconds(grace)}
     whole = outside == "raise" or read.by_digits or stamps.is_doubtful(lf, read, at.market)
     elapsed = notes.note_times(timestamp_col, lf, partial(stamps.plan, read, at, options, whole))
     return lf.with_columns(elapsed.alias(ELAPSED))

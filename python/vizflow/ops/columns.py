@@ -12,7 +12,7 @@ from vizflow.lazy.frames import column_type, plugin, threads
 from vizflow.lazy.two_pass import BATCH_ROWS, batches, is_replayable
 
 ELAPSED = "elapsed_seconds"
-METHODS = {"backward": 0, "forward": 1, "nearest": 2}
+METHODS = _core.MARK_METHODS
 
 
 SECOND = 1_000_000_000

@@ -28,8 +28,6 @@ __all__ = ["Edges", "qbin", "qbin_edges"]
 
 _KIND = "vizflow.qbin_edges"
 _VERSION = 2
-_METHODS = {"linear": 0, "inverse_cdf": 1}
-_OUTSIDE = {"clip": 0, "null": 1, "raise": 2}
 _MAX_CUTS = 65_535
 
 
@@ -217,7 +215,7 @@ def qbin_edges(
     if count is None or not 2 <= count <= 4096:
         raise ConfigError(f"n is {n!r}; 2 to 4096 bins are accepted")
     n = count
-    if method not in _METHODS:
+    if method not in _core.QUANTILE_METHODS:
         raise ConfigError(f"method is {method!r}; 'linear' or 'inverse_cdf' is accepted")
     if closed not in ("right", "left"):
         raise ConfigError(f"closed is {closed!r}; 'right' or 'left' is accepted")
@@ -226,7 +224,7 @@ def qbin_edges(
     frames = [_column(frame, col) for frame in (df if isinstance(df, (list, tuple)) else [df])]
     if not frames:
         raise ConfigError("df is an empty list; one frame or more are needed")
-    quantiles = _core.Quantiles(n_bins=n, method=_METHODS[method])
+    quantiles = _core.Quantiles(n_bins=n, method=_core.QUANTILE_METHODS[method])
     more = True
     try:
         while more:
@@ -318,7 +316,7 @@ def qbin(
     >>> vf.qbin(day, {"alpha": [-0.1, 0.1]}).collect()["alpha_qbin"].to_list()
     [0, 0, 1, 2, None]
     """
-    if outside not in _OUTSIDE:
+    if outside not in _core.CUT_OUTSIDE:
         raise ConfigError(f"outside is {outside!r}; 'clip', 'null' or 'raise' is accepted")
     lf = as_lazy(df)
     schema = lf.collect_schema()
@@ -336,7 +334,7 @@ def qbin(
             left_closed=one.closed == "left",
             low=float(one.low),
             high=float(one.high),
-            outside=_OUTSIDE[outside],
+            outside=_core.CUT_OUTSIDE[outside],
             whole=outside == "raise",
         )
         bins.append(number.alias(f"{name}_qbin"))

@@ -25,10 +25,7 @@ TimeUnit: TypeAlias = Literal[
     "HHMMSS", "HHMMSSmmm", "midnight_s", "midnight_ms", "midnight_us", "midnight_ns",
     "YYYYMMDDHHMM", "YYYYMMDDHHMMSS", "YYYYMMDDHHMMSSmmm", "s", "ms", "us", "ns",
 ]  # fmt: skip
-LAYOUTS: dict[str | None, int] = {  # enum vf_time_layout
-    None: 0, "HHMMSS": 1, "HHMMSSmmm": 2, "midnight_s": 3, "midnight_ms": 4, "midnight_us": 5, "midnight_ns": 6,
-    "YYYYMMDDHHMM": 7, "YYYYMMDDHHMMSS": 8, "YYYYMMDDHHMMSSmmm": 9, "s": 10, "ms": 11, "us": 12, "ns": 13,
-}  # fmt: skip
+LAYOUTS: dict[str | None, int] = {None if name == "auto" else name: n for name, n in _core.TIME_LAYOUTS.items()}
 EPOCHS = ("s", "ms", "us", "ns")
 _UNREADABLE = -(2**63)  # no time in any layout
 _HEAD = 1024

@@ -13,14 +13,17 @@ from typing import Any
 
 import polars as pl
 
+import vizflow._core as _core
 from vizflow.lazy.frames import plugin
 from vizflow.partials.trees import Changed, dump, load, packed
 
 __all__ = ["checked", "checked_all", "given"]
 
-# enum vf_integer_op
-_BINARY = {"Plus": 0, "Minus": 1, "Multiply": 2, "FloorDivide": 3}
-_POW, _NEG, _ABS = 4, 5, 6
+_BINARY = {
+    name: _core.INTEGER_OPS[op]
+    for name, op in (("Plus", "add"), ("Minus", "sub"), ("Multiply", "mul"), ("FloorDivide", "floor_divide"))
+}
+_POW, _NEG, _ABS = (_core.INTEGER_OPS[op] for op in ("pow", "neg", "abs"))
 _BINARY_BACK = {op: name for name, op in _BINARY.items()}
 _PLUGINS = ("integer_one", "integer_two", "integer_one_where", "integer_two_where")
 _TOTALS = ("Product", "CumSum", "CumProd")  # and the aggregate Sum

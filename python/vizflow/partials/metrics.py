@@ -18,16 +18,13 @@ from typing import Any
 
 import polars as pl
 
+import vizflow._core as _core
 from vizflow.errors import ConfigError
 from vizflow.partials import language
 from vizflow.partials.integers import checked, checked_all
 from vizflow.partials.language import NotInLanguage, Tree, only_item
 from vizflow.partials.plan import KINDS, LeafSpec, Plan, StateSpec, leaf_expr
 from vizflow.partials.trees import Changed, digest, dump, load, packed, same
-
-# enum vf_agg_op
-LEN, COUNT, NULL_COUNT, SUM, MEAN, MIN, MAX, PRODUCT, FIRST, LAST, SQUARES, DOT = range(12)
-ADD_PAIR, MERGE_FIRST, MERGE_LAST, MERGE_PRODUCT = range(12, 16)
 
 _CHILDREN = {
     "BinaryExpr": ("left", "right"),
@@ -50,13 +47,13 @@ class _Refused(Exception):
 class CLeaf:
     """One leaf of `_core.Agg`: an operation over value columns (`more`: index + 1, 0 for none)."""
 
-    op: int
+    op: str
     value: int
     more: tuple[int, int] = (0, 0)
 
     def spec(self, name: str) -> tuple[int, int, str, int, int]:
         """Write it as `_core.Agg` takes it."""
-        return (self.op, self.value, name, *self.more)
+        return (_core.AGG_OPS[self.op], self.value, name, *self.more)
 
 
 @dataclass
@@ -80,8 +77,7 @@ class Job:
     @property
     def in_order(self) -> bool:
         """Whether rows must come in their order."""
-        places = any(leaf.op in (FIRST, LAST) for leaf in self.leaves)
-        return places or any(state.kind == "product_float" for state in self.states)
+        return any(KINDS[state.kind].in_order for state in self.states)
 
     def leaf_exprs(self) -> dict[str, pl.Expr]:
         """Leaves, as expressions over the states' columns."""
@@ -179,21 +175,10 @@ def merging(plan: Plan) -> tuple[list[CLeaf], list[str]]:
     for state in plan.states:
         at = len(columns)
         more = (at + 2 if len(state.columns) > 1 else 0, at + 3 if len(state.columns) > 2 else 0)
-        leaves.append(CLeaf(_MERGES[state.kind], at, more))
+        leaves.append(CLeaf(KINDS[state.kind].merge, at, more))
         columns.extend(state.columns)
     return leaves, columns
 
-
-_MERGES = {
-    "add_int": SUM,
-    "add_float": ADD_PAIR,
-    "min": MIN,
-    "max": MAX,
-    "first": MERGE_FIRST,
-    "last": MERGE_LAST,
-    "product_int": PRODUCT,
-    "product_float": MERGE_PRODUCT,
-}
 
 # ---- leaves ---------------------------------------------------------------------------------------------------------
 
@@ -420,7 +405,7 @@ class _Taker:
         value = self._number(self._masked(taken, where), op)
         leaf = self._named(
             op,
-            [self._sum(value), self._state(SQUARES, value, "add_float", pl.Float64()), *self._counts(value)],
+            [self._sum(value), self._state("squares", value, "add_float", pl.Float64()), *self._counts(value)],
             ddof,
         )
         return leaf, getattr(_filtered(taken, where), op)(ddof=ddof)
@@ -451,8 +436,8 @@ class _Taker:
         both = both if x_filter is None else both & x_filter
         x, y = pl.when(both).then(x), pl.when(both).then(y)
         sums = [self._sum(x), self._sum(y)]
-        dot = self._state(DOT, x, "add_float", pl.Float64(), (y,))
-        squares = [self._state(SQUARES, value, "add_float", pl.Float64()) for value in (x, y)] if op == "corr" else []
+        dot = self._state("dot", x, "add_float", pl.Float64(), (y,))
+        squares = [self._state("squares", value, "add_float", pl.Float64()) for value in (x, y)] if op == "corr" else []
         again = pl.corr(*taken) if op == "corr" else pl.cov(*taken, ddof=ddof)
         return self._named(op, [*sums, *squares, dot, *self._counts(x)], ddof), again
 
@@ -482,7 +467,7 @@ class _Taker:
             self._accept(dtype.is_numeric() or dtype == pl.Boolean, name, value)
             return self._product(value, dtype)
         self._accept(dtype.is_numeric() or dtype == pl.Boolean or dtype.is_temporal(), name, value)
-        return self._named("value", [self._state(MIN if name == "min" else MAX, value, name, dtype)])
+        return self._named("value", [self._state(name, value, name, dtype)])
 
     def _mean(self, value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
         self._accept(dtype.is_numeric() or dtype == pl.Boolean or isinstance(dtype, pl.Duration), "mean", value)
@@ -493,8 +478,8 @@ class _Taker:
 
     def _product(self, value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
         if dtype.is_float():
-            return self._named("product", [self._state(PRODUCT, value, "product_float", pl.Float64())])
-        return self._named("value", [self._state(PRODUCT, value, "product_int", pl.Int64())])
+            return self._named("product", [self._state("product", value, "product_float", pl.Float64())])
+        return self._named("value", [self._state("product", value, "product_int", pl.Int64())])
 
     def _place(self, name: str, value: pl.Expr, where: pl.Expr | None) -> pl.Expr:
         dtype = self._type(value)
@@ -503,7 +488,7 @@ class _Taker:
             where = value.is_not_null() if where is None else value.is_not_null() & where
         kind = name.partition("_")[0]
         more = () if where is None else (where,)
-        return self._named("value", [self._state(FIRST if kind == "first" else LAST, value, kind, dtype, more)])
+        return self._named("value", [self._state(kind, value, kind, dtype, more)])
 
     def _logical(self, name: str, value: pl.Expr, where: pl.Expr | None) -> pl.Expr:
         self._accept(self._type(value) == pl.Boolean, name.partition("_")[0], value)
@@ -597,10 +582,10 @@ class _Taker:
     # ---- states
 
     def _rows(self) -> StateSpec:
-        return self._state(LEN, None, "add_int", pl.Int64())
+        return self._state("len", None, "add_int", pl.Int64())
 
     def _nulls(self, value: pl.Expr) -> StateSpec:
-        return self._state(NULL_COUNT, value, "add_int", pl.Int64())
+        return self._state("null_count", value, "add_int", pl.Int64())
 
     def _counts(self, value: pl.Expr) -> list[StateSpec]:
         return [self._rows(), self._nulls(value)]
@@ -608,30 +593,31 @@ class _Taker:
     def _sum(self, value: pl.Expr) -> StateSpec:
         dtype = self._type(value)
         if dtype.is_float():
-            return self._state(SUM, value, "add_float", pl.Float64())
-        return self._state(SUM, value, "add_int", dtype if isinstance(dtype, pl.Duration) else pl.Int64())
+            return self._state("sum", value, "add_float", pl.Float64())
+        return self._state("sum", value, "add_int", dtype if isinstance(dtype, pl.Duration) else pl.Int64())
 
     def _true(self, where: pl.Expr) -> pl.Expr:
         """Count the rows where a condition is true."""
         return self._named("count", self._counts(pl.when(where).then(True)))
 
     def _state(
-        self, op: int, value: pl.Expr | None, kind: str, dtype: pl.DataType, more: tuple[pl.Expr, ...] = ()
+        self, op: str, value: pl.Expr | None, kind: str, dtype: pl.DataType, more: tuple[pl.Expr, ...] = ()
     ) -> StateSpec:
         places = [self._place_of(expr) + 1 for expr in more] + [0, 0]
         leaf = CLeaf(op, self._place_of(value) if value is not None else 0, (places[0], places[1]))
         for known, state in zip(self.job.leaves, self.job.states, strict=True):
             if known == leaf:
                 return state
-        names = ("rows", "count", "nulls", "sum", "mean", "min", "max", "product", "first", "last", "squares", "dot")
         if value is None:
             name, of = "rows", "len()"
         else:
-            name = f"{_short(value)}.{names[op]}"
-            of = f"{names[op]} of {', '.join(_text(expr) for expr in (value, *more))}"
-        name = self._free(name, KINDS[kind])
+            short = "nulls" if op == "null_count" else op
+            name = f"{_short(value)}.{short}"
+            of = f"{short} of {', '.join(_text(expr) for expr in (value, *more))}"
+        suffixes = tuple(KINDS[kind].columns)
+        name = self._free(name, suffixes)
         id_ = " ".join(_id(expr) for expr in ((value, *more) if value is not None else ()))
-        state = StateSpec(name, kind, tuple(name + suffix for suffix in KINDS[kind]), dtype, of, id_)
+        state = StateSpec(name, kind, tuple(name + suffix for suffix in suffixes), dtype, of, id_)
         self.job.leaves.append(leaf)
         self.job.states.append(state)
         return state

@@ -15,6 +15,7 @@ from vizflow.errors import ConfigError, StorageError
 from vizflow.partials import file
 from vizflow.partials import traced as _traced
 from vizflow.partials.file import stored
+from vizflow.partials.plan import KINDS
 from vizflow.partials.traced import Traced
 
 
@@ -157,7 +158,7 @@ def _bins_text(what: float | str | None) -> str:
 
 
 def _check_dates(parts: list[Part]) -> None:
-    places = any(state.kind in ("first", "last") for state in parts[0].traced.plan.states)
+    places = any(KINDS[state.kind].is_placed for state in parts[0].traced.plan.states)
     for part in parts if places and len(parts) > 1 else ():
         require_dates(part, "first and last values")
     _check_once(parts, lambda part: part.traced.dates)

@@ -27,17 +27,47 @@ from vizflow.partials.language import Tree
 
 PLAN_FORMAT = 2
 
-# kind of a state -> the suffixes of its columns on disk
-KINDS: dict[str, tuple[str, ...]] = {
-    "add_int": ("",),  # Int64 or Duration: added up, checked
-    "add_float": (".hi", ".lo"),  # Float64 each; the sum is hi + lo, and hi is the sum rounded to Float64
-    "min": ("",),  # of the values' type; null where there is no value; NaN where every value is NaN
-    "max": ("",),
-    "first": ("", ".date", ".row"),  # value, partition's date (Date), row number in it (Int64; null: no row)
-    "last": ("", ".date", ".row"),
-    "product_int": ("",),  # Int64, checked
-    "product_float": (".hi", ".lo", ".exponent"),  # (hi + lo) * 2**exponent; Float64, Float64, Int64
-}
+
+@dataclass(frozen=True)
+class Kind:
+    """What is known of a kind of state: how it lies on disk, and how C merges it. A cube merges it by its own name."""
+
+    columns: Mapping[str, pl.DataType | None]
+    """Suffixes of its columns, and their types; None: that of the state."""
+    merge: str
+    """Operation of C that merges it, over all its columns."""
+    cube_takes: tuple[int, ...]
+    """Which of its columns a cube takes."""
+    cube_gives: int
+    """How many columns a cube gives, the first ones."""
+    in_order: bool = False
+    """Whether it depends on the order of the rows."""
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether it says of which date its value is."""
+        return ".date" in self.columns
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether two are added up."""
+        return self.merge in ("sum", "add_pair")
+
+
+_ONE: dict[str, pl.DataType | None] = {"": None}
+_PAIR: dict[str, pl.DataType | None] = {".hi": pl.Float64(), ".lo": pl.Float64()}
+_PLACE: dict[str, pl.DataType | None] = {"": None, ".date": pl.Date(), ".row": pl.Int64()}  # row is null: no row
+
+KINDS: dict[str, Kind] = {
+    "add_int": Kind(_ONE, "sum", (0,), 1),  # Int64 or Duration: added up, checked
+    "add_float": Kind(_PAIR, "add_pair", (0, 1), 2),  # the sum is hi + lo, and hi is the sum rounded to Float64
+    "min": Kind(_ONE, "min", (0,), 1),  # null where there is no value; NaN where every value is NaN
+    "max": Kind(_ONE, "max", (0,), 1),
+    "first": Kind(_PLACE, "merge_first", (0, 2), 1, in_order=True),  # value, partition's date, row number in it
+    "last": Kind(_PLACE, "merge_last", (0, 2), 1, in_order=True),
+    "product_int": Kind(_ONE, "product", (0,), 1),  # Int64, checked
+    "product_float": Kind({**_PAIR, ".exponent": pl.Int64()}, "merge_product", (0, 1, 2), 3, in_order=True),
+}  # the last: (hi + lo) * 2**exponent
 
 
 @dataclass(frozen=True)
@@ -55,13 +85,8 @@ class StateSpec:
 
     def schema(self) -> dict[str, pl.DataType]:
         """Return the columns' types."""
-        if self.kind == "add_float":
-            return dict.fromkeys(self.columns, pl.Float64())
-        if self.kind == "product_float":
-            return dict(zip(self.columns, (pl.Float64(), pl.Float64(), pl.Int64()), strict=True))
-        if self.kind in ("first", "last"):
-            return dict(zip(self.columns, (self.dtype, pl.Date(), pl.Int64()), strict=True))
-        return {self.columns[0]: self.dtype}
+        types = KINDS[self.kind].columns.values()
+        return {name: self.dtype if dtype is None else dtype for name, dtype in zip(self.columns, types, strict=True)}
 
 
 @dataclass(frozen=True)
@@ -213,7 +238,7 @@ def _state_of(tree: Mapping[str, Any]) -> StateSpec:
     spec = StateSpec(
         str(tree["name"]), str(tree["kind"]), _texts(tree["columns"]), dtype, str(tree["of"]), str(tree["id"])
     )
-    if len(spec.columns) != len(KINDS[spec.kind]):
+    if len(spec.columns) != len(KINDS[spec.kind].columns):
         raise ValueError(f"state {spec.name!r} of kind {spec.kind} has {len(spec.columns)} columns")
     return spec
 

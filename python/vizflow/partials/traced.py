@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from vizflow.lazy.lineage import Bins
-from vizflow.partials.plan import Plan
+from vizflow.partials.plan import KINDS, Plan
 from vizflow.partials.versions import describe
 
 
@@ -47,7 +47,7 @@ class Traced:
 def with_date(states: pl.DataFrame, plan: Plan, date: str) -> pl.DataFrame:
     """Tell first and last values of which date they are, where they do not know."""
     day = pl.lit(dt.datetime.strptime(date, "%Y%m%d").date())
-    places = [state.columns[1] for state in plan.states if state.kind in ("first", "last")]
+    places = [state.columns[1] for state in plan.states if KINDS[state.kind].is_placed]
     return states.with_columns(pl.col(name).fill_null(day) for name in places) if places else states
 
 

@@ -15,7 +15,7 @@ import vizflow._core as _core
 from vizflow.cube.cube import Cube
 from vizflow.errors import ConfigError, SchemaError, near_names, translated
 from vizflow.partials import traced as _traced
-from vizflow.partials.plan import LeafSpec, StateSpec
+from vizflow.partials.plan import KINDS, LeafSpec, StateSpec
 from vizflow.viz.dims import Cells, Dim, Units, Where, integer_kind, is_cube
 from vizflow.viz.units import check_units, unit_of
 
@@ -23,7 +23,6 @@ __all__ = ["ROWS", "cells", "count_metric", "look", "measure"]
 
 ROWS = "rows"
 DATE = "date"
-_SUMS = ("add_int", "add_float")
 
 
 def measure(
@@ -227,7 +226,7 @@ def _moves(view: Cube, metric: str) -> _Moved | None:
     finish = held.finish[metric]
     states, columns = held.needed([finish])
     roots = set(finish.meta.root_names())
-    if any(state.kind not in _SUMS for state in held.kept if roots.intersection(state.columns)):
+    if any(not KINDS[state.kind].is_sum for state in held.kept if roots.intersection(state.columns)):
         return None
     return _Moved(states, columns, finish.cast(pl.Float64).fill_nan(None)) if _is_ratio(view, metric) else None
 

@@ -91,6 +91,50 @@ enum vf_status vf__keyed_check(const struct vf__keyed *groups, const struct vf__
     return VF_OK;
 }
 
+static enum vf_status open_columns(const struct vf_series *keys, const struct vf__keyed_other *others,
+                                   size_t n_others, struct vf__keyed_batch *batch, struct vf_error *err) {
+    size_t at = 0;
+    for (size_t i = 0; i < batch->n_keys + n_others; i++) {
+        const struct vf__keyed_other *other = i < batch->n_keys ? NULL : &others[i - batch->n_keys];
+        const struct vf_series *series = other != NULL ? other->series : &keys[i];
+        if (series == NULL) continue;
+        struct vf__reader *reader = &batch->readers[at++];
+        enum vf_status status = other != NULL && other->decimals
+                                    ? vf__reader_open_decimal(reader, series, err)
+                                    : vf__reader_open(reader, series, err);
+        if (status != VF_OK) return status;
+        if (at > 1 && reader->n_rows != batch->n_rows)
+            return vf__fail(err, VF_ERROR_ARGUMENT, reader->name, -1,
+                            "column \"%s\" has %lld rows, \"%s\" has %lld", reader->name,
+                            (long long)reader->n_rows, batch->readers[0].name, (long long)batch->n_rows);
+        batch->n_rows = reader->n_rows;
+        if (other != NULL) batch->others[i - batch->n_keys] = reader;
+    }
+    return VF_OK;
+}
+
+enum vf_status vf__keyed_batch_open(const struct vf__keyed *groups, const struct vf_series *keys,
+                                    size_t n_keys, const struct vf__keyed_other *others, size_t n_others,
+                                    struct vf__keyed_batch *out, struct vf_error *err) {
+    *out = (struct vf__keyed_batch){0};
+    if (n_keys > INT32_MAX)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "%zu key columns are too many", n_keys);
+    struct vf__keyed_batch batch = {.n_keys = n_keys, .n_readers = n_keys + n_others};
+    batch.readers = vf__alloc(&groups->ctx, batch.n_readers, sizeof *batch.readers);
+    if (batch.readers == NULL) return vf__fail_memory(err, batch.n_readers * sizeof *batch.readers);
+    enum vf_status status = open_columns(keys, others, n_others, &batch, err);
+    if (status == VF_OK) status = vf__keyed_check(groups, batch.readers, n_keys, err);
+    if (status == VF_OK)
+        *out = batch;
+    else
+        vf__keyed_batch_close(groups, &batch);
+    return status;
+}
+
+void vf__keyed_batch_close(const struct vf__keyed *groups, struct vf__keyed_batch *batch) {
+    vf__free(&groups->ctx, batch->readers, batch->n_readers, sizeof *batch->readers);
+}
+
 /* A table whose column has not been settled holds nothing that is in use. */
 enum vf_status vf__keyed_prepare(struct vf__keyed *groups, const struct vf__reader *readers, size_t n_keys,
                                  struct vf_error *err) {

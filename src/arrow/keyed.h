@@ -54,6 +54,28 @@ enum vf_status vf__keyed_read(struct vf__keyed *groups, struct vf__reader *reade
 /* The batch was taken: its columns say what keys mean from now on. */
 void vf__keyed_settle(struct vf__keyed *groups, const struct vf__reader *readers);
 
+/* A batch's columns, read together: the keys, then those of its other columns that there are. */
+struct vf__keyed_batch {
+    struct vf__reader *readers;
+    size_t n_keys, n_readers;
+    int64_t n_rows;
+    struct vf__reader *others[4]; /* as they were asked for; NULL: not there */
+};
+
+/* A column beside the keys: there or NULL, and whether it may be of decimals. */
+struct vf__keyed_other {
+    const struct vf_series *series;
+    bool decimals;
+};
+
+/* Opens the columns and checks that they have the same length and that the keys are such; what else they must be is the
+   caller's to check. VF_ERROR_ARGUMENT, VF_ERROR_TYPE, VF_ERROR_MEMORY, or what opening a column gives; nothing is held
+   then. n_others <= 4, and one column at least. */
+enum vf_status vf__keyed_batch_open(const struct vf__keyed *groups, const struct vf_series *keys,
+                                    size_t n_keys, const struct vf__keyed_other *others, size_t n_others,
+                                    struct vf__keyed_batch *out, struct vf_error *err);
+void vf__keyed_batch_close(const struct vf__keyed *groups, struct vf__keyed_batch *batch);
+
 /* No key is new any more: unknown ones read as VF__NO_KEY, and vf__keyed_read may run in several threads at once, each
    with readers of its own. */
 void vf__keyed_freeze(struct vf__keyed *groups);

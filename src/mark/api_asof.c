@@ -5,8 +5,6 @@
 #include "mark/asof.h"
 #include "mark/horizons.h"
 
-#include <inttypes.h>
-
 enum { BLOCK = VF__KEYED_BLOCK };
 
 #define MAX_TASKS 64
@@ -78,26 +76,12 @@ void vf_asof_close(struct vf_asof *asof) {
 
 /* ---- batches ------------------------------------------------------------------------------------------------------- */
 
-/* Key columns, then time where there is one. */
-struct batch {
-    struct vf__reader *readers;
-    size_t n_keys, n_readers;
-    int64_t n_rows;
-};
-
-static struct vf__reader *time_of(const struct batch *batch) {
-    return batch->n_readers > batch->n_keys ? &batch->readers[batch->n_keys] : NULL;
+static struct vf__reader *time_of(const struct vf__keyed_batch *batch) {
+    return batch->others[0];
 }
 
-static void batch_close(const struct vf_asof *asof, struct batch *batch) {
-    vf__free(&asof->ctx, batch->readers, batch->n_readers, sizeof *batch->readers);
-}
-
-static enum vf_status check_meanings(const struct vf_asof *asof, const struct batch *batch,
-                                     struct vf_error *err) {
-    enum vf_status status = vf__keyed_check(&asof->groups, batch->readers, batch->n_keys, err);
-    if (status != VF_OK) return status;
-    const struct vf__reader *time = time_of(batch);
+static enum vf_status check_time(const struct vf_asof *asof, const struct vf__reader *time,
+                                 struct vf_error *err) {
     if (asof->groups.settled && (time != NULL) != asof->timed)
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "batches before had %s time column",
                         asof->timed ? "a" : "no");
@@ -105,30 +89,14 @@ static enum vf_status check_meanings(const struct vf_asof *asof, const struct ba
 }
 
 static enum vf_status batch_open(const struct vf_asof *asof, const struct vf_asof_batch *in,
-                                 struct batch *out, struct vf_error *err) {
-    *out = (struct batch){0};
+                                 struct vf__keyed_batch *out, struct vf_error *err) {
     if (in == NULL || (in->keys == NULL && in->n_keys > 0) || (in->n_keys == 0 && in->time == NULL))
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "a batch needs key columns, a time, or both");
-    if (in->n_keys > INT32_MAX)
-        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "%zu key columns are too many", in->n_keys);
-    struct batch batch = {.n_keys = in->n_keys, .n_readers = in->n_keys + (in->time != NULL)};
-    batch.readers = vf__alloc(&asof->ctx, batch.n_readers, sizeof *batch.readers);
-    if (batch.readers == NULL) return vf__fail_memory(err, batch.n_readers * sizeof *batch.readers);
-    enum vf_status status = VF_OK;
-    for (size_t i = 0; status == VF_OK && i < batch.n_readers; i++) {
-        struct vf__reader *reader = &batch.readers[i];
-        status = vf__reader_open(reader, i < in->n_keys ? &in->keys[i] : in->time, err);
-        if (status == VF_OK && i > 0 && reader->n_rows != batch.n_rows)
-            status = vf__fail(err, VF_ERROR_ARGUMENT, reader->name, -1,
-                              "column \"%s\" has %" PRId64 " rows, \"%s\" has %" PRId64, reader->name,
-                              reader->n_rows, batch.readers[0].name, batch.n_rows);
-        batch.n_rows = reader->n_rows;
-    }
-    if (status == VF_OK) status = check_meanings(asof, &batch, err);
-    if (status == VF_OK)
-        *out = batch;
-    else
-        batch_close(asof, &batch);
+    const struct vf__keyed_other time = {.series = in->time};
+    enum vf_status status = vf__keyed_batch_open(&asof->groups, in->keys, in->n_keys, &time, 1, out, err);
+    if (status != VF_OK) return status;
+    status = check_time(asof, time_of(out), err);
+    if (status != VF_OK) vf__keyed_batch_close(&asof->groups, out);
     return status;
 }
 
@@ -143,14 +111,14 @@ static enum vf_status read_times(struct vf__reader *time, int64_t row, int64_t n
     return VF_OK;
 }
 
-static void settle(struct vf_asof *asof, const struct batch *batch) {
+static void settle(struct vf_asof *asof, const struct vf__keyed_batch *batch) {
     const struct vf__reader *time = time_of(batch);
     vf__keyed_settle(&asof->groups, batch->readers);
     asof->timed = time != NULL;
     if (time != NULL && asof->time == VF__MEANS_NOTHING) asof->time = vf__time_meaning(&time->type);
 }
 
-static enum vf_status learn(struct vf_asof *asof, const struct batch *batch, int64_t row,
+static enum vf_status learn(struct vf_asof *asof, const struct vf__keyed_batch *batch, int64_t row,
                             struct vf_error *err) {
     uint32_t group[BLOCK];
     int64_t time_buffer[BLOCK], n = batch->n_rows - row < BLOCK ? batch->n_rows - row : BLOCK;
@@ -164,7 +132,7 @@ static enum vf_status learn(struct vf_asof *asof, const struct batch *batch, int
 }
 
 enum vf_status vf_asof_observe(struct vf_asof *asof, const struct vf_asof_batch *in, struct vf_error *err) {
-    struct batch batch;
+    struct vf__keyed_batch batch;
     if (asof->index.built)
         return vf__fail(err, VF_ERROR_STATE, NULL, -1, "the observations are finished; open another vf_asof");
     enum vf_status status = batch_open(asof, in, &batch, err);
@@ -179,7 +147,7 @@ enum vf_status vf_asof_observe(struct vf_asof *asof, const struct vf_asof_batch 
         settle(asof, &batch);
     else
         vf__asof_back(&asof->index, n, n_rows);
-    batch_close(asof, &batch);
+    vf__keyed_batch_close(&asof->groups, &batch);
     return status;
 }
 
@@ -213,7 +181,7 @@ enum vf_status vf_asof_finish(struct vf_asof *asof, struct vf_error *err) {
 
 struct search {
     const struct vf_asof *asof;
-    const struct batch *batch;
+    const struct vf__keyed_batch *batch;
     const uint32_t *group;
     size_t n_tasks;
     uint32_t **found; /* by horizon */
@@ -255,8 +223,8 @@ static void search_task(void *arg, size_t task) {
         search_rows(s, time != NULL ? &own : NULL, task, row, to - row < BLOCK ? to - row : BLOCK);
 }
 
-static enum vf_status search(const struct vf_asof *asof, const struct batch *batch, const uint32_t *group,
-                             struct vf_column *out, struct vf_error *err) {
+static enum vf_status search(const struct vf_asof *asof, const struct vf__keyed_batch *batch,
+                             const uint32_t *group, struct vf_column *out, struct vf_error *err) {
     size_t n = asof->n_horizons;
     struct search s = {.asof = asof, .batch = batch, .group = group, .n_tasks = asof->n_tasks};
     while (s.n_tasks > 1 && (int64_t)s.n_tasks * TASK_ROWS > batch->n_rows)
@@ -301,7 +269,7 @@ done:
 
 enum vf_status vf_asof_find(struct vf_asof *asof, const struct vf_asof_batch *in, struct vf_column *out,
                             struct vf_error *err) {
-    struct batch batch;
+    struct vf__keyed_batch batch;
     if (!asof->index.built)
         return vf__fail(err, VF_ERROR_STATE, NULL, -1, "rows are looked up after vf_asof_finish");
     enum vf_status status = batch_open(asof, in, &batch, err);
@@ -315,6 +283,6 @@ enum vf_status vf_asof_find(struct vf_asof *asof, const struct vf_asof_batch *in
     if (status == VF_OK) settle(asof, &batch);
     if (status == VF_OK) status = search(asof, &batch, group, out, err);
     vf__free(&asof->ctx, group, n, sizeof *group);
-    batch_close(asof, &batch);
+    vf__keyed_batch_close(&asof->groups, &batch);
     return status;
 }

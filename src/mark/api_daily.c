@@ -7,7 +7,7 @@
 
 #include <inttypes.h>
 
-enum { BLOCK = VF__KEYED_BLOCK / 2, N_VALUES = 4 }; /* ten columns of it are on the stack */
+enum { BLOCK = VF__KEYED_BLOCK / 2 }; /* ten columns of it are on the stack */
 
 #define FIRST_CAPACITY ((size_t)VF__SIZED(256, 1, 1 << 16))
 
@@ -50,81 +50,43 @@ void vf_daily_close(struct vf_daily *daily) {
 
 /* ---- batches ------------------------------------------------------------------------------------------------------- */
 
-/* Key columns, then those of the values that were given. */
-struct batch {
-    struct vf__reader *readers;
-    size_t n_keys, n_readers;
-    int64_t n_rows;
-    struct vf__reader *time, *wall, *price, *volume; /* NULL: not given */
-};
-
-static void batch_close(const struct vf_daily *daily, struct batch *batch) {
-    vf__free(&daily->ctx, batch->readers, batch->n_readers, sizeof *batch->readers);
-}
+enum { TIME, WALL, PRICE, VOLUME, N_OTHERS }; /* a batch's columns beside the keys */
 
 static enum vf_status wrong_number(const struct vf__reader *reader, const char *use, struct vf_error *err) {
     return vf__fail(err, VF_ERROR_TYPE, reader->name, -1, "column \"%s\" is %s; as %s, a number is accepted",
                     reader->name, vf__type_name(&reader->type), use);
 }
 
-static enum vf_status check_types(const struct vf_daily *daily, const struct batch *batch,
+static enum vf_status check_types(const struct vf_daily *daily, const struct vf__keyed_batch *batch,
                                   struct vf_error *err) {
-    enum vf_status status = vf__keyed_check(&daily->groups, batch->readers, batch->n_keys, err);
-    if (status == VF_OK) status = vf__time_agrees(daily->time, batch->time, err);
-    if (status == VF_OK && batch->wall != NULL) status = vf__time_agrees(daily->wall, batch->wall, err);
-    if (status != VF_OK) return status;
-    status = vf__price_check(batch->price, err);
-    if (status != VF_OK || batch->volume == NULL) return status;
-    const struct vf__type *volume = &batch->volume->type;
-    if (!vf__type_is_number(volume) && volume->kind != VF__NULL)
-        return wrong_number(batch->volume, "volume", err);
-    if (volume->kind != VF__NULL && daily->volume != VF__NULL &&
-        (volume->kind == VF__FLOAT) != (daily->volume == VF__FLOAT))
-        return vf__fail(err, VF_ERROR_TYPE, batch->volume->name, -1,
-                        "column \"%s\" is %s after batches with another kind of number", batch->volume->name,
-                        vf__type_name(volume));
-    return VF_OK;
-}
-
-static enum vf_status open_readers(const struct vf_daily_batch *in, struct batch *batch,
-                                   struct vf_error *err) {
-    const struct vf_series *values[N_VALUES] = {in->time, in->wall, in->price, in->volume};
-    struct vf__reader **places[N_VALUES] = {&batch->time, &batch->wall, &batch->price, &batch->volume};
-    size_t at = 0;
-    for (size_t i = 0; i < in->n_keys + N_VALUES; i++) {
-        const struct vf_series *series = i < in->n_keys ? &in->keys[i] : values[i - in->n_keys];
-        if (series == NULL) continue;
-        struct vf__reader *reader = &batch->readers[at++];
-        enum vf_status status = series == in->price ? vf__reader_open_decimal(reader, series, err)
-                                                    : vf__reader_open(reader, series, err);
-        if (status != VF_OK) return status;
-        if (at > 1 && reader->n_rows != batch->n_rows)
-            return vf__fail(err, VF_ERROR_ARGUMENT, reader->name, -1,
-                            "column \"%s\" has %" PRId64 " rows, \"%s\" has %" PRId64, reader->name,
-                            reader->n_rows, batch->readers[0].name, batch->n_rows);
-        batch->n_rows = reader->n_rows;
-        if (i >= in->n_keys) *places[i - in->n_keys] = reader;
-    }
+    const struct vf__reader *wall = batch->others[WALL], *volume = batch->others[VOLUME];
+    enum vf_status status = vf__time_agrees(daily->time, batch->others[TIME], err);
+    if (status == VF_OK && wall != NULL) status = vf__time_agrees(daily->wall, wall, err);
+    if (status == VF_OK) status = vf__price_check(batch->others[PRICE], err);
+    if (status != VF_OK || volume == NULL || volume->type.kind == VF__NULL) return status;
+    if (!vf__type_is_number(&volume->type)) return wrong_number(volume, "volume", err);
+    if (daily->volume != VF__NULL && (volume->type.kind == VF__FLOAT) != (daily->volume == VF__FLOAT))
+        return vf__fail(err, VF_ERROR_TYPE, volume->name, -1,
+                        "column \"%s\" is %s after batches with another kind of number", volume->name,
+                        vf__type_name(&volume->type));
     return VF_OK;
 }
 
 static enum vf_status batch_open(const struct vf_daily *daily, const struct vf_daily_batch *in,
-                                 struct batch *out, struct vf_error *err) {
-    *out = (struct batch){0};
+                                 struct vf__keyed_batch *out, struct vf_error *err) {
     if (in == NULL || in->keys == NULL || in->time == NULL || in->price == NULL)
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "a batch needs its key columns, time and price");
-    if (in->n_keys == 0 || in->n_keys > INT32_MAX)
-        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "%zu key columns; one or more are accepted",
-                        in->n_keys);
-    struct batch batch = {.n_keys = in->n_keys, .n_readers = in->n_keys + N_VALUES};
-    batch.readers = vf__alloc(&daily->ctx, batch.n_readers, sizeof *batch.readers);
-    if (batch.readers == NULL) return vf__fail_memory(err, batch.n_readers * sizeof *batch.readers);
-    enum vf_status status = open_readers(in, &batch, err);
-    if (status == VF_OK) status = check_types(daily, &batch, err);
-    if (status == VF_OK)
-        *out = batch;
-    else
-        batch_close(daily, &batch);
+    if (in->n_keys == 0)
+        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "no key column; one or more are accepted");
+    const struct vf__keyed_other others[N_OTHERS] = {[TIME] = {.series = in->time},
+                                                     [WALL] = {.series = in->wall},
+                                                     [PRICE] = {.series = in->price, .decimals = true},
+                                                     [VOLUME] = {.series = in->volume}};
+    enum vf_status status =
+        vf__keyed_batch_open(&daily->groups, in->keys, in->n_keys, others, N_OTHERS, out, err);
+    if (status != VF_OK) return status;
+    status = check_types(daily, out, err);
+    if (status != VF_OK) vf__keyed_batch_close(&daily->groups, out);
     return status;
 }
 
@@ -138,20 +100,20 @@ struct block {
     uint8_t time_ok[BLOCK], wall_ok[BLOCK], price_ok[BLOCK];
 };
 
-static enum vf_status read_block(struct vf_daily *daily, struct batch *batch, int64_t row, int64_t n,
-                                 struct block *block, struct vf_error *err) {
+static enum vf_status read_block(struct vf_daily *daily, struct vf__keyed_batch *batch, int64_t row,
+                                 int64_t n, struct block *block, struct vf_error *err) {
     struct vf__day_rows *rows = &block->rows;
     *rows = (struct vf__day_rows){0};
     enum vf_status status = vf__keyed_read(&daily->groups, batch->readers, row, n, block->group, err);
     if (status == VF_OK)
-        status = vf__read_ns(batch->time, row, n, block->time, block->time_ok, &rows->time, &rows->time_valid,
-                             err);
-    if (status == VF_OK && batch->wall != NULL)
-        status = vf__read_ns(batch->wall, row, n, block->wall, block->wall_ok, &rows->wall, &rows->wall_valid,
-                             err);
+        status = vf__read_ns(batch->others[TIME], row, n, block->time, block->time_ok, &rows->time,
+                             &rows->time_valid, err);
+    if (status == VF_OK && batch->others[WALL] != NULL)
+        status = vf__read_ns(batch->others[WALL], row, n, block->wall, block->wall_ok, &rows->wall,
+                             &rows->wall_valid, err);
     if (status == VF_OK)
-        status = vf__read_prices(batch->price, row, n, block->price, block->price_ok, &rows->price,
-                              &rows->price_valid, err);
+        status = vf__read_prices(batch->others[PRICE], row, n, block->price, block->price_ok, &rows->price,
+                                 &rows->price_valid, err);
     return status;
 }
 
@@ -160,8 +122,8 @@ static enum vf_status read_block(struct vf_daily *daily, struct batch *batch, in
 #define PRICE_STEP UINT64_C(0xa0761d6478bd642f)
 
 /* A word a row from what its return depends on. */
-static enum vf_status read_words(struct batch *batch, int64_t row, int64_t n, const struct vf__day_rows *rows,
-                                 uint64_t *words, struct vf_error *err) {
+static enum vf_status read_words(struct vf__keyed_batch *batch, int64_t row, int64_t n,
+                                 const struct vf__day_rows *rows, uint64_t *words, struct vf_error *err) {
     enum vf_status status = vf__keyed_words(batch->readers, batch->n_keys, row, n, words, err);
     for (int64_t i = 0; status == VF_OK && i < n; i++) {
         bool timed = rows->time_valid == NULL || rows->time_valid[i];
@@ -226,7 +188,7 @@ static enum vf_status add_volume(struct vf_daily *daily, struct vf__reader *read
     return status;
 }
 
-static enum vf_status add_block(struct vf_daily *daily, struct batch *batch, int64_t row,
+static enum vf_status add_block(struct vf_daily *daily, struct vf__keyed_batch *batch, int64_t row,
                                 struct vf_error *err) {
     struct block block;
     uint64_t words[BLOCK];
@@ -235,7 +197,7 @@ static enum vf_status add_block(struct vf_daily *daily, struct batch *batch, int
     if (status == VF_OK) status = grow(daily, vf__keyed_count(&daily->groups), err);
     if (status != VF_OK) return status;
     vf__days_add(daily->days, block.group, &block.rows, (size_t)n, daily->options.end_ns, block.counted);
-    status = add_volume(daily, batch->volume, row, n, &block, err);
+    status = add_volume(daily, batch->others[VOLUME], row, n, &block, err);
     if (status == VF_OK && daily->options.returns) {
         status = read_words(batch, row, n, &block.rows, words, err);
         if (status == VF_OK) vf__replay_learn(&daily->replay, words, n);
@@ -244,7 +206,7 @@ static enum vf_status add_block(struct vf_daily *daily, struct batch *batch, int
 }
 
 /* The rows with which groups from number n_before on begin. Group numbers are dense and given in order of rows. */
-static enum vf_status give_fresh(struct vf_daily *daily, struct batch *batch, size_t n_before,
+static enum vf_status give_fresh(struct vf_daily *daily, struct vf__keyed_batch *batch, size_t n_before,
                                  struct vf_column *out, struct vf_error *err) {
     struct vf_column column = {0}; /* `out` is the caller's until all went well */
     size_t n = vf__keyed_count(&daily->groups) - n_before, found = 0;
@@ -269,15 +231,16 @@ static enum vf_status give_fresh(struct vf_daily *daily, struct batch *batch, si
     return status;
 }
 
-static void settle(struct vf_daily *daily, const struct batch *batch) {
+static void settle(struct vf_daily *daily, const struct vf__keyed_batch *batch) {
     vf__keyed_settle(&daily->groups, batch->readers);
     if (daily->time == VF__MEANS_NOTHING) {
-        daily->time = vf__time_meaning(&batch->time->type);
-        daily->time_kind = batch->time->type.kind;
+        daily->time = vf__time_meaning(&batch->others[TIME]->type);
+        daily->time_kind = batch->others[TIME]->type.kind;
     }
-    if (batch->wall != NULL && daily->wall == VF__MEANS_NOTHING)
-        daily->wall = vf__time_meaning(&batch->wall->type);
-    if (batch->volume != NULL && daily->volume == VF__NULL) daily->volume = batch->volume->type.kind;
+    if (batch->others[WALL] != NULL && daily->wall == VF__MEANS_NOTHING)
+        daily->wall = vf__time_meaning(&batch->others[WALL]->type);
+    if (batch->others[VOLUME] != NULL && daily->volume == VF__NULL)
+        daily->volume = batch->others[VOLUME]->type.kind;
 }
 
 static enum vf_status usable(const struct vf_daily *daily, struct vf_error *err) {
@@ -287,7 +250,7 @@ static enum vf_status usable(const struct vf_daily *daily, struct vf_error *err)
 
 enum vf_status vf_daily_update(struct vf_daily *daily, const struct vf_daily_batch *in,
                                struct vf_column *fresh, struct vf_error *err) {
-    struct batch batch;
+    struct vf__keyed_batch batch;
     enum vf_status status = usable(daily, err);
     if (status == VF_OK && daily->returning)
         status = vf__fail(err, VF_ERROR_STATE, NULL, -1,
@@ -313,7 +276,7 @@ enum vf_status vf_daily_update(struct vf_daily *daily, const struct vf_daily_bat
         daily->broken = true;
     }
 done:
-    batch_close(daily, &batch);
+    vf__keyed_batch_close(&daily->groups, &batch);
     return status;
 }
 
@@ -414,7 +377,7 @@ static enum vf_status other_rows(const struct vf_daily *daily, int64_t bad_row, 
         bad_row, bad_row + (left < VF__REPLAY_BLOCK ? left : VF__REPLAY_BLOCK) - 1);
 }
 
-static enum vf_status return_block(struct vf_daily *daily, struct batch *batch, int64_t row,
+static enum vf_status return_block(struct vf_daily *daily, struct vf__keyed_batch *batch, int64_t row,
                                    int64_t first_row, double *values, uint8_t *validity,
                                    struct vf_error *err) {
     struct block block;
@@ -436,7 +399,7 @@ static enum vf_status return_block(struct vf_daily *daily, struct batch *batch, 
 
 enum vf_status vf_daily_return(struct vf_daily *daily, const struct vf_daily_batch *in, int64_t first_row,
                                struct vf_column *out, struct vf_error *err) {
-    struct batch batch;
+    struct vf__keyed_batch batch;
     struct vf_column column = {0};
     void *values = NULL;
     uint8_t *validity = NULL;
@@ -463,7 +426,7 @@ enum vf_status vf_daily_return(struct vf_daily *daily, const struct vf_daily_bat
         vf__replay_back(&daily->replay, &point);
         vf_column_release(&column);
     }
-    batch_close(daily, &batch);
+    vf__keyed_batch_close(&daily->groups, &batch);
     return status;
 }
 

@@ -104,59 +104,27 @@ void vf_mark_close(struct vf_mark *mark) {
 
 /* ---- batches: types ------------------------------------------------------------------------------------ */
 
-/* A batch's columns: key columns, then time, then price. */
-struct batch {
-    struct vf__reader *readers;
-    size_t n_keys;
-    int64_t n_rows;
-};
-
-static struct vf__reader *time_of(const struct batch *batch) {
+static struct vf__reader *time_of(const struct vf__keyed_batch *batch) {
     return &batch->readers[batch->n_keys];
 }
-static struct vf__reader *price_of(const struct batch *batch) {
+static struct vf__reader *price_of(const struct vf__keyed_batch *batch) {
     return &batch->readers[batch->n_keys + 1];
 }
 
-static void batch_close(const struct vf_mark *mark, struct batch *batch) {
-    vf__free(&mark->ctx, batch->readers, batch->n_keys + 2, sizeof *batch->readers);
-}
-
 static enum vf_status batch_open(const struct vf_mark *mark, const struct vf_mark_batch *in,
-                                 struct batch *out, struct vf_error *err) {
-    *out = (struct batch){0};
+                                 struct vf__keyed_batch *out, struct vf_error *err) {
     if (in == NULL || (in->keys == NULL && in->n_keys > 0) || in->time == NULL || in->price == NULL)
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "a batch needs its key columns, time and price");
-    if (in->n_keys > INT32_MAX)
-        return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1, "%zu key columns are too many", in->n_keys);
-    struct batch batch = {.n_keys = in->n_keys};
-    batch.readers = vf__alloc(&mark->ctx, in->n_keys + 2, sizeof *batch.readers);
-    if (batch.readers == NULL) return vf__fail_memory(err, (in->n_keys + 2) * sizeof *batch.readers);
-    enum vf_status status = VF_OK;
-    for (size_t i = 0; status == VF_OK && i < in->n_keys + 2; i++) {
-        const struct vf_series *series = i < in->n_keys    ? &in->keys[i]
-                                         : i == in->n_keys ? in->time
-                                                           : in->price;
-        struct vf__reader *reader = &batch.readers[i];
-        status = series == in->price ? vf__reader_open_decimal(reader, series, err)
-                                     : vf__reader_open(reader, series, err);
-        if (status == VF_OK && i > 0 && reader->n_rows != batch.n_rows)
-            status = vf__fail(err, VF_ERROR_ARGUMENT, reader->name, -1,
-                              "column \"%s\" has %" PRId64 " rows, \"%s\" has %" PRId64, reader->name,
-                              reader->n_rows, batch.readers[0].name, batch.n_rows);
-        batch.n_rows = reader->n_rows;
-    }
-    if (status == VF_OK) status = vf__keyed_check(&mark->groups, batch.readers, batch.n_keys, err);
-    if (status == VF_OK) status = vf__time_agrees(mark->time, time_of(&batch), err);
-    if (status == VF_OK) status = vf__price_check(price_of(&batch), err);
-    if (status == VF_OK)
-        *out = batch;
-    else
-        batch_close(mark, &batch);
+    const struct vf__keyed_other others[] = {{.series = in->time}, {.series = in->price, .decimals = true}};
+    enum vf_status status = vf__keyed_batch_open(&mark->groups, in->keys, in->n_keys, others, 2, out, err);
+    if (status != VF_OK) return status;
+    status = vf__time_agrees(mark->time, time_of(out), err);
+    if (status == VF_OK) status = vf__price_check(price_of(out), err);
+    if (status != VF_OK) vf__keyed_batch_close(&mark->groups, out);
     return status;
 }
 
-static void settle(struct vf_mark *mark, const struct batch *batch) {
+static void settle(struct vf_mark *mark, const struct vf__keyed_batch *batch) {
     vf__keyed_settle(&mark->groups, batch->readers);
     if (mark->time == VF__MEANS_NOTHING) mark->time = vf__time_meaning(&time_of(batch)->type);
 }
@@ -183,8 +151,8 @@ static void keep_gaps(struct block *block, int64_t n) {
     block->price_valid = NULL;
 }
 
-static enum vf_status read_block(const struct batch *batch, int64_t row, int64_t n, bool gaps, struct block *block,
-                                 struct vf_error *err) {
+static enum vf_status read_block(const struct vf__keyed_batch *batch, int64_t row, int64_t n, bool gaps,
+                                 struct block *block, struct vf_error *err) {
     enum vf_status status = vf__read_ns(time_of(batch), row, n, block->time_buffer, block->time_ok,
                                         &block->time, &block->time_valid, err);
     if (status == VF_OK)
@@ -215,9 +183,9 @@ static void sorted_out_release(const struct vf_mark *mark, struct sorted_out *ro
 }
 
 /* Rows [row, row + n) of a batch, n <= BLOCK: what each is, and its words. */
-static enum vf_status read_rows(struct vf_mark *mark, const struct batch *batch, int64_t row, int64_t n, bool gaps,
-                                struct vf__mark_last *last, uint32_t *group, uint8_t *kind, struct block *block,
-                                struct vf_error *err) {
+static enum vf_status read_rows(struct vf_mark *mark, const struct vf__keyed_batch *batch, int64_t row,
+                                int64_t n, bool gaps, struct vf__mark_last *last, uint32_t *group,
+                                uint8_t *kind, struct block *block, struct vf_error *err) {
     enum vf_status status = read_block(batch, row, n, gaps, block, err);
     if (status == VF_OK) status = vf__keyed_read(&mark->groups, batch->readers, row, n, group, err);
     if (status != VF_OK) return status;
@@ -230,7 +198,7 @@ static enum vf_status read_rows(struct vf_mark *mark, const struct batch *batch,
 /* A batch on its way to the chains. */
 struct learning {
     struct vf_mark *mark;
-    const struct batch *batch;
+    const struct vf__keyed_batch *batch;
     struct vf__chains *to;
     struct vf__mark_last *last;
     bool gaps;
@@ -271,7 +239,7 @@ static enum vf_status keep_hand(void *arg, size_t which, struct vf_error *err) {
 /* All of a batch or none of it: what was learnt of one that fails is taken back. */
 static enum vf_status take(struct vf_mark *mark, const struct vf_mark_batch *in, struct vf__chains *to,
                            struct vf__mark_last *last, struct vf_error *err) {
-    struct batch batch;
+    struct vf__keyed_batch batch;
     enum vf_status status = batch_open(mark, in, &batch, err);
     if (status != VF_OK) return status;
     bool rows = to == &mark->rows;
@@ -302,7 +270,7 @@ static enum vf_status take(struct vf_mark *mark, const struct vf_mark_batch *in,
     }
 done:
     sorted_out_release(mark, &l.out);
-    batch_close(mark, &batch);
+    vf__keyed_batch_close(&mark->groups, &batch);
     return status;
 }
 
@@ -365,7 +333,8 @@ static void rows_of_task(const struct emission *e, size_t task, int64_t *from, i
 }
 
 static enum vf_status read_task(const struct emission *e, size_t task, struct vf_error *err) {
-    struct batch batch = {.readers = e->readers + task * (e->n_keys + 2), .n_keys = e->n_keys, .n_rows = e->n};
+    struct vf__keyed_batch batch = {
+        .readers = e->readers + task * (e->n_keys + 2), .n_keys = e->n_keys, .n_rows = e->n};
     struct vf__mark_last *last = &e->last[task];
     struct block block;
     enum vf_status status = VF_OK;
@@ -396,7 +365,8 @@ static void run_task(void *arg, size_t task) {
     (void)read_task(e, task, &e->errors[task]);
 }
 
-static enum vf_status emission_new(struct emission *e, const struct batch *again, struct vf_error *err) {
+static enum vf_status emission_new(struct emission *e, const struct vf__keyed_batch *again,
+                                   struct vf_error *err) {
     const struct vf_mark *mark = e->mark;
     const struct vf_context *ctx = &mark->ctx;
     size_t n = mark->rule.n_horizons, n_readers = e->n_keys + 2;
@@ -452,8 +422,8 @@ static enum vf_status other_rows(const struct vf_mark *mark, int64_t bad_row, st
         bad_row, last - 1);
 }
 
-static enum vf_status check_emit(const struct vf_mark *mark, const struct batch *again, int64_t first_row,
-                                 int64_t n, struct vf_error *err) {
+static enum vf_status check_emit(const struct vf_mark *mark, const struct vf__keyed_batch *again,
+                                 int64_t first_row, int64_t n, struct vf_error *err) {
     if (again->n_rows != n)
         return vf__fail(err, VF_ERROR_ARGUMENT, NULL, -1,
                         "%" PRId64 " rows to compare for %" PRId64 " rows to give", again->n_rows, n);
@@ -478,8 +448,8 @@ static enum vf_status give(struct emission *e, struct vf_error *err) {
     return other_rows(mark, bad_row, err);
 }
 
-static enum vf_status emit(struct vf_mark *mark, const struct batch *again, int64_t first_row, int64_t n,
-                           struct vf_column *out, struct vf_error *err) {
+static enum vf_status emit(struct vf_mark *mark, const struct vf__keyed_batch *again, int64_t first_row,
+                           int64_t n, struct vf_column *out, struct vf_error *err) {
     struct emission e = {.mark = mark, .n_keys = again->n_keys, .first_row = first_row, .n = n};
     e.n_tasks = (size_t)((first_row % TASK_ROWS + n + TASK_ROWS - 1) / TASK_ROWS);
     enum vf_status status = emission_new(&e, again, err);
@@ -507,14 +477,14 @@ done:
 
 enum vf_status vf_mark_emit(struct vf_mark *mark, const struct vf_mark_batch *again, int64_t first_row,
                             int64_t n, struct vf_column *out, struct vf_error *err) {
-    struct batch batch = {0};
+    struct vf__keyed_batch batch = {0};
     if (!mark->finished)
         return vf__fail(err, VF_ERROR_STATE, NULL, -1, "returns are given after vf_mark_finish");
     enum vf_status status = batch_open(mark, again, &batch, err);
     if (status != VF_OK) return status;
     status = check_emit(mark, &batch, first_row, n, err);
     if (status == VF_OK) status = emit(mark, &batch, first_row, n, out, err);
-    batch_close(mark, &batch);
+    vf__keyed_batch_close(&mark->groups, &batch);
     return status;
 }
 

@@ -111,7 +111,7 @@ enum vf_status vf__readers_open(struct vf__reader *readers, const struct vf_seri
 
 /* ---- walking the chunks ---- */
 
-struct vf__piece vf__next_piece(struct vf__reader *reader, int64_t row, int64_t n) {
+struct vf__piece vf__reader_chunk(struct vf__reader *reader, int64_t row, int64_t n) {
     if (row < reader->chunk_start) {
         reader->chunk = 0;
         reader->chunk_start = 0;
@@ -126,6 +126,14 @@ struct vf__piece vf__next_piece(struct vf__reader *reader, int64_t row, int64_t 
         reader->chunk_start += array->length;
         reader->chunk++;
     }
+}
+
+const uint8_t *vf__reader_views(struct vf__reader *reader, int64_t row, int64_t n, struct vf__piece *piece) {
+    const struct vf__type *type = &reader->type;
+    if (type->kind != VF__TEXT || type->dictionary || type->layout != VF__VIEWS || n == 0) return NULL;
+    *piece = vf__reader_chunk(reader, row, n);
+    if (piece->n < n) return NULL;
+    return (const uint8_t *)piece->array->buffers[1] + (size_t)(piece->array->offset + piece->start) * 16;
 }
 
 enum vf_status vf__check_range(const struct vf__reader *reader, int64_t row, int64_t n,
@@ -333,7 +341,7 @@ static enum vf_status too_large(const struct vf__reader *reader, int64_t row, st
 static const void *in_place(struct vf__reader *reader, int64_t row, int64_t n, uint32_t width,
                             struct vf__piece *p) {
     if (n == 0 || reader->type.dictionary || reader->type.width != width) return NULL;
-    *p = vf__next_piece(reader, row, n);
+    *p = vf__reader_chunk(reader, row, n);
     if (p->n < n) return NULL;
     const uint8_t *at = (const uint8_t *)p->array->buffers[1] + (size_t)(p->array->offset + p->start) * width;
     return (uintptr_t)at % width == 0 ? at : NULL;
@@ -388,7 +396,7 @@ enum vf_status vf__read_integers(struct vf__reader *reader, int64_t row, int64_t
         *values = value_buffer;
         for (int64_t done = 0; done < n; done += p.n) {
             bool some;
-            p = vf__next_piece(reader, row + done, n - done);
+            p = vf__reader_chunk(reader, row + done, n - done);
             status = piece_i64(reader, &p, row + done, strict, value_buffer + done, valid_buffer + done,
                                &some, err);
             if (status != VF_OK) return status;
@@ -453,7 +461,7 @@ enum vf_status vf__read_f64(struct vf__reader *reader, int64_t row, int64_t n, d
         *values = value_buffer;
         for (int64_t done = 0; done < n; done += p.n) {
             bool some;
-            p = vf__next_piece(reader, row + done, n - done);
+            p = vf__reader_chunk(reader, row + done, n - done);
             status = piece_f64(reader, &p, row + done, value_buffer + done, valid_buffer + done, &some, err);
             if (status != VF_OK) return status;
             any |= some;
@@ -509,7 +517,7 @@ enum vf_status vf__read_decimals(struct vf__reader *reader, int64_t row, int64_t
     bool any = false;
     struct vf__piece p;
     for (int64_t done = 0; status == VF_OK && done < n; done += p.n) {
-        p = vf__next_piece(reader, row + done, n - done);
+        p = vf__reader_chunk(reader, row + done, n - done);
         any |= vf__piece_valid(&reader->type, &p, valid_buffer + done);
         for (int64_t i = 0; i < p.n; i++) {
             struct vf__u128 *magnitude = &out->magnitude[done + i];
@@ -531,7 +539,7 @@ enum vf_status vf__read_valid(struct vf__reader *reader, int64_t row, int64_t n,
     struct vf__piece p;
     for (int64_t done = 0; status == VF_OK && done < n; done += p.n) {
         bool some;
-        p = vf__next_piece(reader, row + done, n - done);
+        p = vf__reader_chunk(reader, row + done, n - done);
         if (!reader->type.dictionary) {
             some = vf__piece_valid(&reader->type, &p, valid_buffer + done);
         } else {

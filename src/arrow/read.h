@@ -41,6 +41,19 @@ enum vf_status vf__readers_open(struct vf__reader *readers, const struct vf_seri
                                 const struct vf_series *values, size_t n_values, int64_t n_rows,
                                 struct vf_error *err);
 
+/* Rows of one chunk: `start` counts within it, before its offset. */
+struct vf__piece {
+    const struct ArrowArray *array;
+    int64_t start, n;
+};
+
+/* What of the rows [row, row + n) lies in the chunk that holds `row`: one row at least. row < n_rows, n > 0. */
+struct vf__piece vf__reader_chunk(struct vf__reader *reader, int64_t row, int64_t n);
+
+/* The 16 bytes a row of string views, where the column is one of them, without a dictionary, and the rows lie in one
+   chunk, which is then *piece; else NULL. */
+const uint8_t *vf__reader_views(struct vf__reader *reader, int64_t row, int64_t n, struct vf__piece *piece);
+
 /* Values of the rows [row, row + n). *values and *valid point into the column where it already lies that way,
    else into the buffers the caller brings (room for n). *valid is a byte a row (1: a value), or NULL when
    none is null. What stands at a null is not defined, but may be read. */

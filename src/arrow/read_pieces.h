@@ -5,14 +5,6 @@
 
 #include "arrow/read.h"
 
-/* The piece of [row, row + n) that lies in one chunk: `start` counts within the chunk, before its offset. */
-struct vf__piece {
-    const struct ArrowArray *array;
-    int64_t start, n;
-};
-
-struct vf__piece vf__next_piece(struct vf__reader *reader, int64_t row, int64_t n);
-
 /* VF_ERROR_ARGUMENT where the column does not have those rows. */
 enum vf_status vf__check_range(const struct vf__reader *reader, int64_t row, int64_t n, struct vf_error *err);
 

@@ -56,7 +56,7 @@ enum vf_status vf__read_text(struct vf__reader *reader, int64_t row, int64_t n, 
     for (int64_t done = 0; status == VF_OK && done < n; done += p.n) {
         uint8_t *ok = valid_buffer + done;
         bool some;
-        p = vf__next_piece(reader, row + done, n - done);
+        p = vf__reader_chunk(reader, row + done, n - done);
         if (type->dictionary) {
             if (p.n > 256) p.n = 256;
             status = vf__read_indexes(reader, &p, row + done, index, ok, &some, err);

@@ -25,20 +25,6 @@ void vf__text_keys_forget(struct vf__text_keys *text) {
     text->dictionary = NULL;
 }
 
-/* The chunk that row is in, and how many rows of it follow (row < n_rows). */
-static const struct ArrowArray *chunk_of(struct vf__reader *reader, int64_t row, int64_t *start,
-                                         int64_t *room) {
-    if (row < reader->chunk_start) reader->chunk = 0, reader->chunk_start = 0;
-    for (;;) {
-        const struct ArrowArray *array = reader->series->chunks[reader->chunk];
-        *start = row - reader->chunk_start;
-        *room = array->length - *start;
-        if (*room > 0) return array;
-        reader->chunk_start += array->length;
-        reader->chunk++;
-    }
-}
-
 static enum vf_status add_row(struct vf__text_keys *text, struct vf__reader *reader, int64_t row,
                               uint32_t *id, struct vf_error *err) {
     struct vf__text t;
@@ -54,11 +40,12 @@ static enum vf_status add_row(struct vf__text_keys *text, struct vf__reader *rea
 
 static enum vf_status read_views(struct vf__text_keys *text, struct vf__reader *reader, int64_t row,
                                  int64_t n, int64_t *values, const uint8_t *valid, struct vf_error *err) {
-    for (int64_t done = 0, start, room; done < n; done += room) {
-        const struct ArrowArray *array = chunk_of(reader, row + done, &start, &room);
-        const uint8_t *views = (const uint8_t *)array->buffers[1] + (size_t)(array->offset + start) * 16;
-        if (room > n - done) room = n - done;
-        for (int64_t i = 0; i < room; i++) {
+    struct vf__piece p;
+    for (int64_t done = 0; done < n; done += p.n) {
+        p = vf__reader_chunk(reader, row + done, n - done);
+        const uint8_t *views =
+            (const uint8_t *)p.array->buffers[1] + (size_t)(p.array->offset + p.start) * 16;
+        for (int64_t i = 0; i < p.n; i++) {
             uint64_t word[2];
             int32_t length;
             memcpy(word, views + (size_t)i * 16, sizeof word);
@@ -132,14 +119,13 @@ static enum vf_status read_dictionary(struct vf__text_keys *text, struct vf__rea
                                      .width = reader->type.index_width,
                                      .format = ""};
     bool any_null = false;
-    int64_t start, room, buffer[BLOCK];
+    int64_t room, buffer[BLOCK];
     for (int64_t done = 0; done < n; done += room) {
-        const struct ArrowArray *array = chunk_of(reader, row + done, &start, &room);
-        if (room > n - done) room = n - done;
-        if (room > BLOCK) room = BLOCK;
+        struct vf__piece p = vf__reader_chunk(reader, row + done, n - done < BLOCK ? n - done : BLOCK);
+        room = p.n;
         const int64_t *index;
         const uint8_t *ok;
-        enum vf_status status = use_dictionary(text, array->dictionary, err);
+        enum vf_status status = use_dictionary(text, p.array->dictionary, err);
         if (status == VF_OK)
             status = vf__read_i64(&indexes, row + done, room, buffer, valid + done, &index, &ok, err);
         if (status != VF_OK) return status;

@@ -105,17 +105,12 @@ struct views {
 };
 
 static struct views views_of(struct vf__reader *reader, int64_t row, int64_t n) {
-    const struct vf__type *type = &reader->type;
-    if (type->kind != VF__TEXT || type->dictionary || type->layout != VF__VIEWS || n == 0) return (struct views){0};
-    if (row < reader->chunk_start) reader->chunk = 0, reader->chunk_start = 0;
-    while (row - reader->chunk_start >= reader->series->chunks[reader->chunk]->length)
-        reader->chunk_start += reader->series->chunks[reader->chunk++]->length;
-    const struct ArrowArray *a = reader->series->chunks[reader->chunk];
-    int64_t start = row - reader->chunk_start;
-    if (a->length - start < n) return (struct views){0};
-    return (struct views){.data = (const uint8_t *)a->buffers[1] + (size_t)(a->offset + start) * 16,
-                          .bits = a->null_count != 0 ? a->buffers[0] : NULL,
-                          .first = a->offset + start};
+    struct vf__piece p;
+    const uint8_t *data = vf__reader_views(reader, row, n, &p);
+    if (data == NULL) return (struct views){0};
+    return (struct views){.data = data,
+                          .bits = p.array->null_count != 0 ? p.array->buffers[0] : NULL,
+                          .first = p.array->offset + p.start};
 }
 
 static bool is_nothing(const struct vf__side_seen *seen, const uint8_t *view) {

@@ -73,16 +73,9 @@ static bool all_short(const uint8_t *data, int64_t n) {
 
 /* The views of rows [row, row + n) where they lie in one chunk and are all short; else NULL. */
 static const uint8_t *short_views(struct vf__reader *reader, int64_t row, int64_t n) {
-    const struct vf__type *type = &reader->type;
-    if (type->kind != VF__TEXT || type->dictionary || type->layout != VF__VIEWS || n == 0) return NULL;
-    if (row < reader->chunk_start) reader->chunk = 0, reader->chunk_start = 0;
-    while (row - reader->chunk_start >= reader->series->chunks[reader->chunk]->length)
-        reader->chunk_start += reader->series->chunks[reader->chunk++]->length;
-    const struct ArrowArray *a = reader->series->chunks[reader->chunk];
-    int64_t start = row - reader->chunk_start;
-    if (a->length - start < n) return NULL;
-    const uint8_t *data = (const uint8_t *)a->buffers[1] + (size_t)(a->offset + start) * 16;
-    return all_short(data, n) ? data : NULL;
+    struct vf__piece p;
+    const uint8_t *data = vf__reader_views(reader, row, n, &p);
+    return data != NULL && all_short(data, n) ? data : NULL;
 }
 
 /* Numbers of the values of key column k, by the quick way where it serves: for one column, the first that it can be. */

@@ -141,20 +141,13 @@ static enum vf_status read_views(const struct vf__sides *sides, struct vf__reade
         enum vf_status status = vf__read_valid(reader, row, n, room->valid, &valid, err);
         if (status != VF_OK) return status;
     }
-    if (row < reader->chunk_start) reader->chunk = 0, reader->chunk_start = 0;
     memset(codes, 0, (size_t)n);
     for (int64_t done = 0; done < n;) {
-        const struct ArrowArray *a = reader->series->chunks[reader->chunk];
-        int64_t start = row + done - reader->chunk_start, take = a->length - start;
-        if (take <= 0) {
-            reader->chunk_start += a->length;
-            reader->chunk++;
-            continue;
-        }
-        if (take > n - done) take = n - done;
-        const uint8_t *views = (const uint8_t *)a->buffers[1] + (size_t)(a->offset + start) * 16;
-        if (!match_two(sides, views, take, codes + done)) match_views(sides, views, take, codes + done);
-        done += take;
+        struct vf__piece p = vf__reader_chunk(reader, row + done, n - done);
+        const uint8_t *views =
+            (const uint8_t *)p.array->buffers[1] + (size_t)(p.array->offset + p.start) * 16;
+        if (!match_two(sides, views, p.n, codes + done)) match_views(sides, views, p.n, codes + done);
+        done += p.n;
     }
     for (int64_t i = 0; valid != NULL && i < n; i++)
         codes[i] = (uint8_t)(codes[i] & -valid[i]);
@@ -280,19 +273,12 @@ static bool look_up(const struct vf__sides *sides, const struct vf__type *type, 
 
 static bool read_dictionary(struct vf__sides *sides, struct vf__reader *reader, int64_t row, int64_t n,
                             struct vf__side_room *room, uint8_t *codes) {
-    if (row < reader->chunk_start) reader->chunk = 0, reader->chunk_start = 0;
     for (int64_t done = 0; done < n;) {
-        const struct ArrowArray *a = reader->series->chunks[reader->chunk];
-        int64_t start = row + done - reader->chunk_start, take = a->length - start;
-        if (take <= 0) {
-            reader->chunk_start += a->length;
-            reader->chunk++;
-            continue;
-        }
-        if (take > n - done) take = n - done;
+        struct vf__piece p = vf__reader_chunk(reader, row + done, n - done);
+        const struct ArrowArray *a = p.array;
         if (!learn_dictionary(sides, reader->series->schema, a->dictionary, room)) return false;
-        if (!look_up(sides, &reader->type, a, a->offset + start, take, codes + done)) return false;
-        done += take;
+        if (!look_up(sides, &reader->type, a, a->offset + p.start, p.n, codes + done)) return false;
+        done += p.n;
     }
     return true;
 }

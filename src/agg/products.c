@@ -65,14 +65,19 @@ bool vf__int_product_value(const struct vf__int_product *product, int64_t *value
 
 /* ---- doubles ------------------------------------------------------------------------------------------------------ */
 
-#define MOST_EXPONENT (INT64_C(1) << 60) /* more than any number of rows reaches */
+#define MOST_EXPONENT                                                                                        \
+    (INT64_C(1) << 60) /* more than any number of rows reaches, but a damaged file may hold more */
+
+static int64_t bounded(int64_t exponent) {
+    return exponent > MOST_EXPONENT ? MOST_EXPONENT : exponent < -MOST_EXPONENT ? -MOST_EXPONENT : exponent;
+}
 
 static bool special(double x) {
     return x == 0.0 || !isfinite(x);
 }
 
-/* p *= (hi + lo) * 2^exponent: double-double arithmetic, the product's fraction kept in [0.5, 1). */
-static void multiply_float(struct vf__float_product *p, double hi, double lo, int64_t exponent) {
+/* Double-double arithmetic, the product's fraction kept in [0.5, 1). */
+void vf__float_multiply(struct vf__float_product *p, double hi, double lo, int64_t exponent) {
     int shift;
     if (p->some == 0) *p = (struct vf__float_product){.hi = 0.5, .exponent = 1, .some = 1};
     if (special(p->hi) || special(hi)) {
@@ -83,23 +88,20 @@ static void multiply_float(struct vf__float_product *p, double hi, double lo, in
     }
     hi = frexp(hi, &shift);
     lo = ldexp(lo, -shift);
-    exponent += shift;
+    exponent = bounded(exponent) + shift;
     double high = p->hi * hi;
     double low = fma(p->hi, hi, -high) + (p->hi * lo + p->lo * hi);
     double sum = high + low;
     low -= sum - high;
     p->hi = frexp(sum, &shift);
     p->lo = ldexp(low, -shift);
-    exponent += p->exponent + shift;
-    p->exponent = exponent > MOST_EXPONENT    ? MOST_EXPONENT
-                  : exponent < -MOST_EXPONENT ? -MOST_EXPONENT
-                                              : exponent;
+    p->exponent = bounded(exponent + bounded(p->exponent) + shift);
 }
 
 bool vf__float_product_update(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {
     (void)spills;
     for (size_t i = 0; i < r.n; i++)
-        if (vf__row_valid(r.valid, i)) multiply_float(vf__state_at(&r, i), b->floats[i], 0.0, 0);
+        if (vf__row_valid(r.valid, i)) vf__float_multiply(vf__state_at(&r, i), b->floats[i], 0.0, 0);
     return true;
 }
 
@@ -108,10 +110,8 @@ bool vf__parts_product_update(struct vf__run r, const struct vf__state_block *b,
     for (size_t i = 0; i < r.n; i++) {
         bool all = vf__row_valid(r.valid, i) && vf__row_valid(b->more[0].valid, i) &&
                    vf__row_valid(b->more[1].valid, i);
-        int64_t e = b->more[1].ints[i];
-        if (e > MOST_EXPONENT) e = MOST_EXPONENT;
-        if (e < -MOST_EXPONENT) e = -MOST_EXPONENT;
-        if (all) multiply_float(vf__state_at(&r, i), b->floats[i], b->more[0].floats[i], e);
+        if (all)
+            vf__float_multiply(vf__state_at(&r, i), b->floats[i], b->more[0].floats[i], b->more[1].ints[i]);
     }
     return true;
 }
@@ -119,7 +119,7 @@ bool vf__parts_product_update(struct vf__run r, const struct vf__state_block *b,
 bool vf__float_product_merge(void *to, const void *from, const struct vf__merging *how) {
     const struct vf__float_product *other = from;
     (void)how;
-    if (other->some != 0) multiply_float(to, other->hi, other->lo, other->exponent);
+    if (other->some != 0) vf__float_multiply(to, other->hi, other->lo, other->exponent);
     return true;
 }
 

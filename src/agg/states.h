@@ -162,6 +162,8 @@ static inline double vf__float_of_rank(int64_t rank) {
 
 /* What the states hold comes to. */
 /* False: it does not fit int64. */
+/* p *= (hi + lo) * 2^exponent to 106 bits. Exponents may be what a damaged file says: they are bounded. */
+void vf__float_multiply(struct vf__float_product *p, double hi, double lo, int64_t exponent);
 bool vf__int_product_value(const struct vf__int_product *product, int64_t *value);
 double vf__float_product_value(const struct vf__float_product *product);
 /* hi, lo and the exponent as they are stored: of nothing 0.5 * 2^1. */

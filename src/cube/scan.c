@@ -2,7 +2,7 @@
    Not for finding the cells, which the layouts do. */
 #include "cube/cube.h"
 
-#include <math.h>
+#include "agg/states.h"
 
 size_t vf__cube_scan_words(enum vf__cube_scan_kind kind) {
     if (kind == VF__SCAN_PRODUCT_FLOAT) return 3;
@@ -21,29 +21,13 @@ static int64_t as_bits(double x) {
     return bits;
 }
 
-#define MOST_EXPONENT (INT64_C(1) << 60) /* more than any number of rows reaches, but a damaged file may hold more */
-
-static int64_t bounded(int64_t exponent) {
-    return exponent > MOST_EXPONENT ? MOST_EXPONENT : exponent < -MOST_EXPONENT ? -MOST_EXPONENT : exponent;
-}
-
-/* a *= b with 106 bits, the exponent apart, so that no product of many overflows on its way. */
+/* a *= b: hi, lo and exponent. */
 static void multiply(int64_t *a, const int64_t *b) {
-    double x = as_double(a[0]), y = as_double(b[0]), p = x * y, lo = 0;
-    int64_t exponent = bounded(a[2]) + bounded(b[2]);
-    int shift = 0;
-    if (isfinite(p) && p != 0) {
-        lo = fma(x, y, -p) + (x * as_double(b[1]) + as_double(a[1]) * y);
-        double hi = p + lo;
-        lo -= hi - p;
-        p = frexp(hi, &shift);
-        lo = ldexp(lo, -shift);
-    } else {
-        exponent = 0;
-    }
-    a[0] = as_bits(p);
-    a[1] = as_bits(lo);
-    a[2] = bounded(exponent + shift);
+    struct vf__float_product p = {.hi = as_double(a[0]), .lo = as_double(a[1]), .exponent = a[2], .some = 1};
+    vf__float_multiply(&p, as_double(b[0]), as_double(b[1]), b[2]);
+    a[0] = as_bits(p.hi);
+    a[1] = as_bits(p.lo);
+    a[2] = p.exponent;
 }
 
 static bool is_zero(const struct vf__cube_best *value) {

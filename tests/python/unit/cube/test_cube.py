@@ -110,6 +110,16 @@ def test_states_of_every_type_come_back() -> None:
     assert vf.Cube.from_frame(made).table().schema == made.collect_schema()
 
 
+@pytest.mark.parametrize("layout", ["dense", "sparse"])
+def test_products_have_the_bits_that_reduce_gives(layout: Any) -> None:
+    days: dict[str, Any] = {}
+    for day_ in range(10, 31):
+        x = [(1 + (day_ * 37 + i * 101) % 997 / 991) * 10.0 ** (i % 5 * 60 - 120) for i in range(10)]
+        days[f"202401{day_}"] = vf.aggregate(pl.DataFrame({"x": x}), [], {"p": pl.col("x").product()})
+    whole = vf.reduce(list(days.values())).collect()["p"].item()
+    assert vf.Cube.from_partials(days, layout=layout).table([]).get_column("p").item() == whole
+
+
 # ---- selections
 
 

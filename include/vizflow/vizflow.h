@@ -341,14 +341,6 @@ VF_API enum vf_status vf_calendar_open(const struct vf_context *ctx, const char 
 VF_API enum vf_status vf_calendar_open_days(const struct vf_context *ctx, const struct vf_series *days,
                                             struct vf_calendar **out, struct vf_error *err);
 
-/* Opens the calendar of northbound trading: days from `start` on that are traded at home (`cn`) and in Hong Kong
-   (`hk`). Before `change`, a day also needs Hong Kong to be open on the next day traded at home, when money is
-   settled; only closures that were scheduled count there, since no typhoon is known the day before. Sessions are
-   those of `cn`. Both calendars are borrowed. A `start` that one of them does not know is VF_ERROR_RANGE. */
-VF_API enum vf_status vf_calendar_open_northbound(const struct vf_context *ctx, const struct vf_calendar *cn,
-                                                  const struct vf_calendar *hk, int32_t start, int32_t change,
-                                                  struct vf_calendar **out, struct vf_error *err);
-
 /* Ends a calendar, with the days and sessions that it lent. NULL is fine. */
 VF_API void vf_calendar_close(struct vf_calendar *calendar);
 

@@ -48,20 +48,6 @@ static void calendar_dealloc(PyObject *self) {
     free_object(self);
 }
 
-PyDoc_STRVAR(northbound_doc, "northbound($self, hk, start, change, /)\n--\n\n"
-                             "The calendar of northbound trading, of this calendar and Hong Kong's.");
-
-static PyObject *calendar_northbound(PyObject *self, PyObject *args) {
-    PyObject *hk;
-    int start, change;
-    struct vf_calendar *calendar;
-    struct vf_error err = {0};
-    if (!PyArg_ParseTuple(args, "O!ii", Py_TYPE(self), &hk, &start, &change)) return NULL;
-    if (vf_calendar_open_northbound(NULL, of(self), of(hk), start, change, &calendar, &err) != VF_OK)
-        return raise_error(&err);
-    return wrap(Py_TYPE(self), calendar);
-}
-
 PyDoc_STRVAR(describe_doc, "describe($self, /)\n--\n\n(name, has_days, first, last, verified, n_days)");
 
 static PyObject *calendar_describe(PyObject *self, PyObject *unused) {
@@ -208,7 +194,6 @@ static PyObject *calendar_report(PyObject *self, PyObject *args) {
 }
 
 static PyMethodDef calendar_methods[] = {
-    {"northbound", calendar_northbound, METH_VARARGS, northbound_doc},
     {"describe", calendar_describe, METH_NOARGS, describe_doc},
     {"is_trading_day", calendar_is_trading_day, METH_VARARGS, "is_trading_day($self, day, /)\n--\n\nTraded?"},
     {"next", calendar_next, METH_VARARGS, "next($self, day, /)\n--\n\nThe first trading day after."},

@@ -350,7 +350,7 @@ static void day_ask(struct day_run *r, const struct vf_calendar *calendar) {
 }
 
 static enum vf_status day_calendars(struct day_run *r) {
-    struct vf_calendar *home = NULL, *abroad = NULL, *both = NULL;
+    struct vf_calendar *home = NULL, *abroad = NULL;
     struct vf_clock_options o = {.outside = VF_OUTSIDE_NULL, .layout = VF_LAYOUT_HHMMSS};
     struct vf_column out[4] = {{{0}, {0}}};
     struct day_rows c;
@@ -365,8 +365,7 @@ static enum vf_status day_calendars(struct day_run *r) {
     (void)check_series(&days, "l", "date", 3, NULL, numbers, NULL);
     DAY_TRY(vf_calendar_open(r->ctx, day_home, sizeof day_home - 1, &home, &check_error));
     DAY_TRY(vf_calendar_open_days(r->ctx, &c.date.series, &abroad, &check_error));
-    DAY_TRY(vf_calendar_open_northbound(r->ctx, home, home, 19723, 19800, &both, &check_error));
-    DAY_TRY(vf_calendar_columns(r->ctx, both, out, &check_error));
+    DAY_TRY(vf_calendar_columns(r->ctx, home, out, &check_error));
     day_keep(r, out, 4);
     DAY_TRY(vf_calendar_columns(r->ctx, abroad, out, &check_error));
     day_keep(r, out, 4);
@@ -384,7 +383,6 @@ static enum vf_status day_calendars(struct day_run *r) {
 done:
     vf_calendar_close(home);
     vf_calendar_close(abroad);
-    vf_calendar_close(both);
     return status;
 }
 

@@ -28,15 +28,6 @@ static enum vf_status open_days(const struct vf_context *ctx) {
     return status;
 }
 
-static enum vf_status open_northbound(const struct vf_context *ctx) {
-    struct vf_calendar *c = NULL;
-    enum vf_status status =
-        vf_calendar_open_northbound(ctx, calendar, calendar, 19723, 19800, &c, &check_error); /* 2024-01-01 */
-    CHECK((c != NULL) == (status == VF_OK));
-    vf_calendar_close(c);
-    return status;
-}
-
 static enum vf_status columns(const struct vf_context *ctx) {
     struct vf_column out[4];
     CHECK_POISON(out);
@@ -111,7 +102,6 @@ int main(void) {
     CHECK_OK(vf_calendar_open(NULL, home, sizeof home - 1, &calendar, &check_error));
     check_all_faults(open_text);
     check_all_faults(open_days);
-    check_all_faults(open_northbound);
     check_all_faults(columns);
     check_all_faults(parse);
     check_all_faults(dated);

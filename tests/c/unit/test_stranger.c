@@ -35,7 +35,7 @@ enum { CALLS = 100000, SLOTS = 2, OUT = 80, KEYS = 2, VALUES = 3, STATES = 4, KI
 #define STATUS_FUNCTIONS(X)                                                                                            \
     X(agg_finish) X(agg_merge) X(agg_number) X(agg_open) X(agg_states) X(agg_update) X(asof_find) X(asof_finish)       \
     X(asof_observe) X(asof_open) X(bin_index) X(calendar_columns) X(calendar_index) X(calendar_is_trading_day)         \
-    X(calendar_next) X(calendar_open) X(calendar_open_days) X(calendar_open_northbound) X(calendar_prev)               \
+    X(calendar_next) X(calendar_open) X(calendar_open_days) X(calendar_prev)               \
     X(calendar_range) X(calendar_sessions) X(cast_float) X(cast_integer) X(clock_elapsed) X(clock_elapsed_on)          \
     X(clock_end_on) X(clock_left_on) X(clock_trading_day) X(clusters_error) X(column_expand) X(cube_add)               \
     X(cube_attach) X(cube_axis) X(cube_build) X(cube_finish) X(cube_learn) X(cube_learn_axis) X(cube_open) X(cube_part)   \
@@ -521,8 +521,7 @@ static void call_calendar(struct vf_calendar **c) {
     int32_t date = one_in(20) ? (int32_t)chance() : 19700 + (int32_t)below(500);
     int32_t other = one_in(20) ? (int32_t)chance() : date / 2 * 2 + (int32_t)below(9) - 3;
     struct vf_calendar_info info;
-    struct vf_calendar *north = NULL;
-    switch (below(8)) {
+    switch (below(7)) {
     case 0:
         CALL(calendar_describe, *c, &info);
         check_text(info.name, sizeof info.name);
@@ -544,19 +543,13 @@ static void call_calendar(struct vf_calendar **c) {
             for (size_t i = 0; i < w.got.n; i++)
                 REQUIRE(w.got.days[i] >= date && w.got.days[i] <= other);
         break;
-    case 6:
+    default:
         if (ended(CALL(calendar_sessions, *c, date, &w.got.sessions, &w.got.n, err()), 0) && w.got.n > 0)
             REQUIRE(vf_sessions_check(w.got.sessions, w.got.n, NULL) == VF_OK);
         for (size_t i = 0; i < CALL(calendar_variants, *c); i++) {
             CALL(calendar_variant, *c, i, &w.got.sessions, &w.got.n);
             REQUIRE(vf_sessions_check(w.got.sessions, w.got.n, NULL) == VF_OK);
         }
-        break;
-    default:
-        if (ended(CALL(calendar_open_northbound, &w.ctx, w.calendar[0], w.calendar[1], date, other, &north, err()), 0))
-            CALL(calendar_close, north);
-        else
-            REQUIRE(north == NULL);
         break;
     }
 }

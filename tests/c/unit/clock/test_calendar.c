@@ -1,4 +1,4 @@
-/* Calendars against a plain count of days: texts read and refused, neighbours, ranges, sessions, northbound, dated clocks
+/* Calendars against a plain count of days: texts read and refused, neighbours, ranges, sessions, dated clocks
    and dates however they are spelt. Not for failing memory (tests/c/fault) nor for what the bundled texts say (Python). */
 #include "check.h"
 
@@ -290,42 +290,6 @@ static void test_of_days(void) {
     check_series(&column, "tdD", "date", 2, NULL, far, NULL);
     CHECK_STATUS(vf_calendar_open_days(NULL, &column.series, &c, &check_error), VF_ERROR_DATA);
     CHECK(c == NULL);
-}
-
-static void test_northbound(void) {
-    /* Home is closed on 01-08; Hong Kong by schedule on 01-05 and 01-10, and for weather on 01-12. */
-    struct vf_calendar *cn =
-        opened("calendar cn\nfirst 2024-01-01\nlast 2024-01-19\nclosed\n2024 0108\n" HOURS);
-    struct vf_calendar *hk = opened("calendar hk\nfirst 2023-12-01\nlast 2024-01-17\nclosed\n2024 0105 0110\n"
-                                    "adhoc\n2024 0112\nhours 2023-12-01 0900-1600\n");
-    struct vf_calendar *c = NULL;
-    /* The older rule to the end: 01-04 and 01-09 fall away too, 01-11 does not; 01-17 needs 01-18, which is not known. */
-    static const int old[] = {1, 2, 3, 11, 15, 16}, newer[] = {1, 2, 3, 4, 9, 11, 15, 16, 17};
-    for (int rule = 0; rule < 2; rule++) {
-        const int *want = rule == 0 ? old : newer;
-        size_t n_want = rule == 0 ? 6 : 9, n;
-        const int32_t *days;
-        struct vf_calendar_info info;
-        int32_t change = rule == 0 ? day(2025, 1, 1) : day(2024, 1, 1);
-        CHECK_OK(vf_calendar_open_northbound(NULL, cn, hk, day(2024, 1, 1), change, &c, &check_error));
-        vf_calendar_describe(c, &info);
-        CHECK_I64(info.last, day(2024, 1, rule == 0 ? 16 : 17));
-        CHECK_OK(vf_calendar_range(c, info.first, info.last, &days, &n, &check_error));
-        CHECK_I64(n, n_want);
-        for (size_t i = 0; i < n && i < n_want; i++)
-            CHECK_I64(days[i], day(2024, 1, want[i]));
-        static const struct vf_session hours[] = {{H(9, 30), H(15, 0)}};
-        check_sessions(c, day(2024, 1, 15), 1, hours);
-        vf_calendar_close(c);
-    }
-    c = NULL;
-    CHECK_STATUS(vf_calendar_open_northbound(NULL, cn, hk, day(2023, 12, 29), 0, &c, &check_error),
-                 VF_ERROR_RANGE);
-    CHECK_STATUS(vf_calendar_open_northbound(NULL, NULL, hk, day(2024, 1, 2), 0, &c, &check_error),
-                 VF_ERROR_ARGUMENT);
-    CHECK(c == NULL);
-    vf_calendar_close(cn);
-    vf_calendar_close(hk);
 }
 
 /* ---- dated clocks ---- */
@@ -755,39 +719,12 @@ static void test_nights_of_several_lengths(void) {
     }
 }
 
-/* Northbound from calendars of days only, which have no sessions to give; and where a next day is not known. */
-static void test_northbound_of_days(void) {
-    const int32_t cn_days[4] = {day(2023, 1, 3), day(2023, 1, 4), day(2023, 1, 5), day(2023, 1, 6)};
-    const int32_t hk_days[3] = {day(2023, 1, 3), day(2023, 1, 4), day(2023, 1, 5)};
-    struct check_column a, b;
-    struct vf_calendar *cn = NULL, *hk = NULL, *north = NULL;
-    CHECK_OK(vf_calendar_open_days(NULL, check_series(&a, "tdD", "d", 4, NULL, cn_days, NULL), &cn, &check_error));
-    CHECK_OK(vf_calendar_open_days(NULL, check_series(&b, "tdD", "d", 3, NULL, hk_days, NULL), &hk, &check_error));
-    for (int late = 0; late < 2; late++) {
-        struct vf_calendar_info info;
-        CHECK_OK(vf_calendar_open_northbound(NULL, late ? hk : cn, late ? cn : hk, day(2023, 1, 3), day(2024, 1, 1), &north,
-                                             &check_error));
-        vf_calendar_describe(north, &info);
-        CHECK_I64(info.n_days, 2); /* the last common day needs one after it, which is not known */
-        CHECK_I64(info.last, day(2023, 1, 4));
-        const struct vf_session *sessions;
-        size_t n;
-        CHECK_STATUS(vf_calendar_sessions(north, day(2023, 1, 3), &sessions, &n, &check_error), VF_ERROR_STATE);
-        vf_calendar_close(north);
-    }
-    CHECK_STATUS(vf_calendar_open_northbound(NULL, NULL, hk, day(2023, 1, 3), 0, &north, &check_error), VF_ERROR_ARGUMENT);
-    CHECK_STATUS(vf_calendar_open_northbound(NULL, cn, NULL, day(2023, 1, 3), 0, &north, &check_error), VF_ERROR_ARGUMENT);
-    vf_calendar_close(cn);
-    vf_calendar_close(hk);
-}
-
 int main(void) {
     test_days();
     test_outside();
     test_sessions();
     test_texts_refused();
     test_of_days();
-    test_northbound();
     test_dated();
     test_left();
     test_ends_where_clocks_change();
@@ -797,6 +734,5 @@ int main(void) {
     test_dates_refused();
     test_texts_more();
     test_nights_of_several_lengths();
-    test_northbound_of_days();
     return check_report("calendar");
 }

@@ -13,7 +13,6 @@ void vf_calendar_close(struct vf_calendar *calendar) {
     if (calendar == NULL) return;
     struct vf_context ctx = calendar->ctx;
     vf__free(&ctx, calendar->days, calendar->days_room, sizeof *calendar->days);
-    vf__free(&ctx, calendar->adhoc, calendar->adhoc_room, sizeof *calendar->adhoc);
     vf__free(&ctx, calendar->sessions, calendar->sessions_room, sizeof *calendar->sessions);
     vf__free(&ctx, calendar->variants, calendar->variants_room, sizeof *calendar->variants);
     vf__free(&ctx, calendar->periods, calendar->periods_room, sizeof *calendar->periods);

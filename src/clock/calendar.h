@@ -21,8 +21,6 @@ struct vf_calendar {
     struct vf_calendar_info info;
     int32_t *days; /* trading days, rising */
     size_t n_days, days_room;
-    int32_t *adhoc; /* closed, but not by schedule; rising */
-    size_t n_adhoc, adhoc_room;
     struct vf_session *sessions;
     size_t n_sessions, sessions_room;
     struct vf__variant *variants;

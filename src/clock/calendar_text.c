@@ -20,6 +20,7 @@ struct text {
     uint8_t *open; /* a byte a day of first .. last */
     size_t n_open;
     uint32_t variant; /* of SPECIAL */
+    int32_t last_adhoc;
     struct vf_error *err;
 };
 
@@ -143,16 +144,12 @@ static enum vf_status begin_days(struct text *t) {
     return VF_OK;
 }
 
-static enum vf_status add_adhoc(struct text *t, int32_t day) {
-    struct vf_calendar *c = t->calendar;
-    void *block = c->adhoc;
-    if (c->n_adhoc > 0 && day <= c->adhoc[c->n_adhoc - 1])
+/* They are closed like others: that they were not by schedule is for those who read the text. */
+static enum vf_status take_adhoc(struct text *t, int32_t day) {
+    if (day <= t->last_adhoc)
         return vf__fail(t->err, VF_ERROR_ARGUMENT, NULL, -1,
                         "calendar text, line %lld: adhoc days are not in order", t->line);
-    if (!grow(&c->ctx, &block, &c->adhoc_room, c->n_adhoc, sizeof *c->adhoc))
-        return vf__fail_memory(t->err, sizeof *c->adhoc);
-    c->adhoc = block;
-    c->adhoc[c->n_adhoc++] = day;
+    t->last_adhoc = day;
     return VF_OK;
 }
 
@@ -185,7 +182,7 @@ static enum vf_status take_day(struct text *t, const struct token *token, int32_
     if (!*open) return alone ? bad(t, token, "a day that is traded otherwise") : VF_OK;
     if (t->section == SPECIAL) return add_special(t, day);
     *open = 0;
-    return t->section == ADHOC ? add_adhoc(t, day) : VF_OK;
+    return t->section == ADHOC ? take_adhoc(t, day) : VF_OK;
 }
 
 /* "0101" or "0212-0216" of a year. */
@@ -378,6 +375,7 @@ enum vf_status vf__calendar_read(struct vf_calendar *calendar, const char *text,
                      .at = text,
                      .end = text + length,
                      .week = {true, true, true, true, true, false, false},
+                     .last_adhoc = INT32_MIN,
                      .err = err};
     enum vf_status status = VF_OK;
     while (status == VF_OK && t.at < t.end) {

@@ -97,32 +97,32 @@ static enum vf_status clock_elapsed_on(const struct vf_series *in, size_t n, con
     return status;
 }
 
-static enum vf_status clock_end_on(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
-                                   struct vf_column *out, struct vf_error *err) {
-    (void)n;
+/* When the days in[0] end; or, with `left`, what is left at in[0] of the days in[1]. */
+static enum vf_status day_ends(const struct vf_series *in, bool left, const struct kwargs *kwargs,
+                               struct vf_column *out, struct vf_error *err) {
     struct vf_offset offsets[OFFSETS_MAX];
     size_t n_offsets = 0;
     struct vf_calendar *calendar = NULL;
     struct vf_context ctx = one_thread();
     enum vf_status status = zone_kwarg(kwargs, offsets, &n_offsets, err);
     if (status == VF_OK) status = calendar_kwarg(kwargs, &ctx, &calendar, err);
-    if (status == VF_OK) status = vf_clock_end_on(&ctx, calendar, &in[0], offsets, n_offsets, out, err);
+    if (status == VF_OK)
+        status = left ? vf_clock_left_on(&ctx, calendar, &in[0], &in[1], offsets, n_offsets, out, err)
+                      : vf_clock_end_on(&ctx, calendar, &in[0], offsets, n_offsets, out, err);
     vf_calendar_close(calendar);
     return status;
+}
+
+static enum vf_status clock_end_on(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
+                                   struct vf_column *out, struct vf_error *err) {
+    (void)n;
+    return day_ends(in, false, kwargs, out, err);
 }
 
 static enum vf_status clock_left_on(const struct vf_series *in, size_t n, const struct kwargs *kwargs,
                                     struct vf_column *out, struct vf_error *err) {
     (void)n;
-    struct vf_offset offsets[OFFSETS_MAX];
-    size_t n_offsets = 0;
-    struct vf_calendar *calendar = NULL;
-    struct vf_context ctx = one_thread();
-    enum vf_status status = zone_kwarg(kwargs, offsets, &n_offsets, err);
-    if (status == VF_OK) status = calendar_kwarg(kwargs, &ctx, &calendar, err);
-    if (status == VF_OK) status = vf_clock_left_on(&ctx, calendar, &in[0], &in[1], offsets, n_offsets, out, err);
-    vf_calendar_close(calendar);
-    return status;
+    return day_ends(in, true, kwargs, out, err);
 }
 
 static enum vf_status clock_trading_day(const struct vf_series *in, size_t n, const struct kwargs *kwargs,

@@ -193,6 +193,36 @@ bool vf__piece_valid(const struct vf__type *type, const struct vf__piece *p, uin
         }                                                                                                    \
     } while (0)
 
+/* Integers of any width, and whatever is one underneath. */
+#define WIDEN_INTEGERS(target)                                                                               \
+    switch (type->kind == VF__UINT ? type->width : SIGNED + type->width) {                                   \
+    case 1:                                                                                                  \
+        WIDEN(uint8_t, target);                                                                              \
+        return;                                                                                              \
+    case 2:                                                                                                  \
+        WIDEN(uint16_t, target);                                                                             \
+        return;                                                                                              \
+    case 4:                                                                                                  \
+        WIDEN(uint32_t, target);                                                                             \
+        return;                                                                                              \
+    case 8:                                                                                                  \
+        WIDEN(uint64_t, target);                                                                             \
+        return;                                                                                              \
+    case SIGNED + 1:                                                                                         \
+        WIDEN(int8_t, target);                                                                               \
+        return;                                                                                              \
+    case SIGNED + 2:                                                                                         \
+        WIDEN(int16_t, target);                                                                              \
+        return;                                                                                              \
+    case SIGNED + 4:                                                                                         \
+        WIDEN(int32_t, target);                                                                              \
+        return;                                                                                              \
+    default:                                                                                                 \
+        WIDEN(int64_t, target);                                                                              \
+        return;                                                                                              \
+    }
+#define SIGNED 16u
+
 /* n integers from position `at` (offset included); a uint64 past int64 comes out negative. */
 static void widen_i64(const struct vf__type *type, const struct ArrowArray *a, int64_t at, int64_t n,
                       int64_t *out) {
@@ -201,36 +231,7 @@ static void widen_i64(const struct vf__type *type, const struct ArrowArray *a, i
             out[i] = vf__bit(a->buffers[1], at + i);
         return;
     }
-    if (type->kind == VF__UINT) {
-        switch (type->width) {
-        case 1:
-            WIDEN(uint8_t, int64_t);
-            return;
-        case 2:
-            WIDEN(uint16_t, int64_t);
-            return;
-        case 4:
-            WIDEN(uint32_t, int64_t);
-            return;
-        default:
-            WIDEN(uint64_t, int64_t);
-            return;
-        }
-    }
-    switch (type->width) {
-    case 1:
-        WIDEN(int8_t, int64_t);
-        return;
-    case 2:
-        WIDEN(int16_t, int64_t);
-        return;
-    case 4:
-        WIDEN(int32_t, int64_t);
-        return;
-    default:
-        WIDEN(int64_t, int64_t);
-        return;
-    }
+    WIDEN_INTEGERS(int64_t)
 }
 
 /* The decimal at position `at`: its magnitude; true where it is below zero. */
@@ -267,33 +268,7 @@ static void widen_f64(const struct vf__type *type, const struct ArrowArray *a, i
         }
         return;
     }
-    bool is_signed = type->kind == VF__INT;
-    switch (type->width) {
-    case 1:
-        if (is_signed)
-            WIDEN(int8_t, double);
-        else
-            WIDEN(uint8_t, double);
-        return;
-    case 2:
-        if (is_signed)
-            WIDEN(int16_t, double);
-        else
-            WIDEN(uint16_t, double);
-        return;
-    case 4:
-        if (is_signed)
-            WIDEN(int32_t, double);
-        else
-            WIDEN(uint32_t, double);
-        return;
-    default:
-        if (is_signed)
-            WIDEN(int64_t, double);
-        else
-            WIDEN(uint64_t, double);
-        return;
-    }
+    WIDEN_INTEGERS(double)
 }
 
 /* ---- dictionaries ---- */

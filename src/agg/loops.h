@@ -39,15 +39,31 @@ struct vf__merging {
 typedef bool vf__update(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills);
 typedef bool vf__merge(void *to, const void *from, const struct vf__merging *how);
 
-/* products.c */
-vf__update vf__int_product_update, vf__uint_product_update, vf__float_product_update,
-    vf__parts_product_update;
-vf__merge vf__int_product_merge, vf__float_product_merge;
+enum vf__start { VF__START_ZERO, VF__START_HIGH, VF__START_LOW, VF__START_FSUM };
 
-/* places.c */
-vf__update vf__first_int_update, vf__first_float_update, vf__last_int_update, vf__last_float_update;
-vf__update vf__merged_first_int_update, vf__merged_first_float_update, vf__merged_last_int_update,
-    vf__merged_last_float_update;
-vf__merge vf__first_merge, vf__last_merge;
+/* All that is known of a state; it is defined beside its loops. */
+struct vf__state_kind {
+    size_t bytes;
+    enum vf__start start;
+    vf__update *update;
+    vf__merge *merge;
+    enum vf__reads reads, reads_more[2];
+};
+
+/* states.c: those that operations share. Extremes are int64: of uint64 with the top bit flipped, of doubles their rank,
+   and NaN does not count. */
+extern const struct vf__state_kind vf__rows_kind, vf__nulls_kind, vf__int_sum_kind, vf__uint_sum_kind,
+    vf__float_sum_kind, vf__int_min_kind, vf__int_max_kind, vf__uint_min_kind, vf__uint_max_kind,
+    vf__float_min_kind, vf__float_max_kind;
+vf__merge vf__float_sum_merge; /* of any struct vf__fsum */
+
+/* products.c */
+extern const struct vf__state_kind vf__int_product_kind, vf__uint_product_kind, vf__float_product_kind,
+    vf__parts_product_kind;
+
+/* places.c: a value and where it stood; the merged ones are told where by columns */
+extern const struct vf__state_kind vf__first_int_kind, vf__first_float_kind, vf__last_int_kind,
+    vf__last_float_kind, vf__merged_first_int_kind, vf__merged_first_float_kind, vf__merged_last_int_kind,
+    vf__merged_last_float_kind;
 
 #endif

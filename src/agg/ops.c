@@ -2,6 +2,9 @@
    Not for how a state is kept: finishing reads it, and only float sums know more than their own bytes. */
 #include "agg/ops.h"
 
+#include "agg/loops.h"
+
+#include <float.h>
 #include <limits.h>
 #include <math.h>
 
@@ -102,6 +105,63 @@ static bool finish_own_sum(const struct finish *f, struct vf__result *r) {
     return true;
 }
 
+/* ---- states of one operation alone: what a row adds to them -------------------------------------------------------- */
+
+/* Adds x * y exactly, as two doubles. Where the product leaves float64 there is nothing to add to it. */
+static inline bool add_product(struct vf__fsum *sum, double x, double y, struct vf__spills *spills) {
+    double product = x * y;
+    if (!vf__fsum_add(sum, product, spills)) return false;
+    return !isfinite(product) || vf__fsum_add(sum, fma(x, y, -product), spills);
+}
+
+static inline double value_or_zero(const struct vf__run *r, const double *values, size_t i) {
+    return r->valid == NULL || r->valid[i] != 0 ? values[i] : 0.0;
+}
+
+static bool squares_update(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {
+    bool ok = true;
+    for (size_t i = 0; i < r.n; i++) {
+        double x = value_or_zero(&r, b->floats, i);
+        ok &= add_product(vf__state_at(&r, i), x, x, spills);
+    }
+    return ok;
+}
+
+static bool dot_update(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {
+    bool ok = true;
+    for (size_t i = 0; i < r.n; i++) {
+        bool both = vf__row_valid(r.valid, i) && vf__row_valid(b->more[0].valid, i);
+        ok &= add_product(vf__state_at(&r, i), both ? b->floats[i] : 0.0, both ? b->more[0].floats[i] : 0.0,
+                          spills);
+    }
+    return ok;
+}
+
+/* hi and lo, but for an infinite hi, whose lo is something else. */
+static bool pair_update(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {
+    const double *hi = b->floats, *lo = b->more[0].floats;
+    bool ok = true;
+    for (size_t i = 0; i < r.n; i++) {
+        struct vf__fsum *sum = vf__state_at(&r, i);
+        if (VF__UNLIKELY(!vf__row_valid(r.valid, i))) continue;
+        double low = vf__row_valid(b->more[0].valid, i) ? lo[i] : 0.0;
+        if (VF__UNLIKELY(!(fabs(hi[i]) <= DBL_MAX)))
+            ok &= vf__fsum_join(sum, hi[i], low, spills);
+        else
+            ok &= vf__fsum_add(sum, hi[i], spills) && vf__fsum_add(sum, low, spills);
+    }
+    return ok;
+}
+
+static const struct vf__state_kind squares_kind = {
+    sizeof(struct vf__fsum), VF__START_FSUM, squares_update, vf__float_sum_merge, VF__READS_FLOATS, {0}};
+static const struct vf__state_kind dot_kind = {
+    sizeof(struct vf__fsum), VF__START_FSUM, dot_update, vf__float_sum_merge, VF__READS_FLOATS,
+    {VF__READS_FLOATS}};
+static const struct vf__state_kind pair_kind = {
+    sizeof(struct vf__fsum), VF__START_FSUM, pair_update, vf__float_sum_merge, VF__READS_FLOATS,
+    {VF__READS_FLOATS}};
+
 /* ---- the table ----------------------------------------------------------------------------------------------------------- */
 
 #define NEED(x) (1u << VF__NEED_##x)
@@ -114,9 +174,8 @@ static bool finish_own_sum(const struct finish *f, struct vf__result *r) {
 
 /* Of a column of whole numbers (booleans, dates and times too), of one of uint64, of one of doubles. */
 enum width { WIDTH_WHOLE, WIDTH_RAW, WIDTH_REAL, N_WIDTHS };
-#define SAME(x)                                                                                              \
-    { VF__##x, VF__##x, VF__##x }
-
+#define ALL(x)                                                                                               \
+    { x, x, x }
 #define CAST_FIRST "it takes numbers and booleans; cast it first"
 #define CAST_OR_DURATION "it takes numbers, booleans and durations; cast it first"
 #define CAST_TO_FLOAT "cast it to Float64 first"
@@ -131,64 +190,64 @@ static const struct op {
     bool same_of_durations; /* whatever `gives` says, a duration gives a duration */
     bool real_of_reals;     /* and a double a double */
     enum vf__stored stored[N_WIDTHS];
-    enum vf__state_kind own[N_WIDTHS]; /* what VF__NEED_OWN stands for */
-    unsigned in_order;                 /* types whose result depends on the order of the rows */
-    const char *advice;                /* what to do about a type that is refused */
+    const struct vf__state_kind *own[N_WIDTHS]; /* what VF__NEED_OWN stands for */
+    unsigned in_order;                          /* types whose result depends on the order of the rows */
+    const char *advice;                         /* what to do about a type that is refused */
     unsigned least_more, accepts_more[2];
 } ops[] = {
-    [VF_AGG_LEN] = {NEED(ROWS), 0, finish_len, VF__GIVES_INT, .stored = SAME(STORED_VALUE)},
+    [VF_AGG_LEN] = {NEED(ROWS), 0, finish_len, VF__GIVES_INT, .stored = ALL(VF__STORED_VALUE)},
     [VF_AGG_COUNT] = {NEED(ROWS) | NEED(NULLS), UINT_MAX, finish_count, VF__GIVES_INT,
-                      .stored = SAME(STORED_VALUE)},
+                      .stored = ALL(VF__STORED_VALUE)},
     [VF_AGG_NULL_COUNT] = {NEED(NULLS), UINT_MAX, finish_null_count, VF__GIVES_INT,
-                           .stored = SAME(STORED_VALUE)},
+                           .stored = ALL(VF__STORED_VALUE)},
     [VF_AGG_SUM] = {NEED(SUM), NUMBERS, finish_sum, VF__GIVES_INT, true, true,
                     .stored = {VF__STORED_VALUE, VF__STORED_VALUE, VF__STORED_PAIR},
                     .advice = CAST_OR_DURATION},
     [VF_AGG_MEAN] = {NEED(SUM) | NEED(ROWS) | NEED(NULLS), NUMBERS, finish_mean, VF__GIVES_FLOAT, true,
-                     .stored = SAME(STORED_NOT), .advice = CAST_OR_DURATION},
+                     .stored = ALL(VF__STORED_NOT), .advice = CAST_OR_DURATION},
     [VF_AGG_MIN] = {NEED(MIN) | NEED(ROWS) | NEED(NULLS), FIXED, finish_extreme, VF__GIVES_SAME,
-                    .stored = SAME(STORED_VALUE), .advice = NO_TEXT},
+                    .stored = ALL(VF__STORED_VALUE), .advice = NO_TEXT},
     [VF_AGG_MAX] = {NEED(MAX) | NEED(ROWS) | NEED(NULLS), FIXED, finish_extreme, VF__GIVES_SAME,
-                    .stored = SAME(STORED_VALUE), .advice = NO_TEXT},
+                    .stored = ALL(VF__STORED_VALUE), .advice = NO_TEXT},
     [VF_AGG_PRODUCT] = {NEED(OWN), WHOLE | KIND(FLOAT), finish_product, VF__GIVES_INT, .real_of_reals = true,
                         .stored = {VF__STORED_VALUE, VF__STORED_VALUE, VF__STORED_PARTS},
-                        .own = {VF__STATE_INT_PRODUCT, VF__STATE_UINT_PRODUCT, VF__STATE_FLOAT_PRODUCT},
+                        .own = {&vf__int_product_kind, &vf__uint_product_kind, &vf__float_product_kind},
                         .in_order = KIND(FLOAT), .advice = CAST_FIRST},
-    [VF_AGG_FIRST] = {NEED(OWN), FIXED, finish_place, VF__GIVES_SAME, .stored = SAME(STORED_PLACE),
-                      .own = {VF__STATE_FIRST_INT, VF__STATE_FIRST_INT, VF__STATE_FIRST_FLOAT},
+    [VF_AGG_FIRST] = {NEED(OWN), FIXED, finish_place, VF__GIVES_SAME, .stored = ALL(VF__STORED_PLACE),
+                      .own = {&vf__first_int_kind, &vf__first_int_kind, &vf__first_float_kind},
                       .advice = NO_TEXT, .accepts_more = {KIND(BOOL)}},
-    [VF_AGG_LAST] = {NEED(OWN), FIXED, finish_place, VF__GIVES_SAME, .stored = SAME(STORED_PLACE),
-                     .own = {VF__STATE_LAST_INT, VF__STATE_LAST_INT, VF__STATE_LAST_FLOAT}, .advice = NO_TEXT,
+    [VF_AGG_LAST] = {NEED(OWN), FIXED, finish_place, VF__GIVES_SAME, .stored = ALL(VF__STORED_PLACE),
+                     .own = {&vf__last_int_kind, &vf__last_int_kind, &vf__last_float_kind}, .advice = NO_TEXT,
                      .accepts_more = {KIND(BOOL)}},
-    [VF_AGG_SQUARES] = {NEED(OWN), FLOATS, finish_own_sum, VF__GIVES_FLOAT, .stored = SAME(STORED_PAIR),
-                        .own = SAME(STATE_SQUARES), .advice = CAST_TO_FLOAT},
-    [VF_AGG_DOT] = {NEED(OWN), FLOATS, finish_own_sum, VF__GIVES_FLOAT, .stored = SAME(STORED_PAIR),
-                    .own = SAME(STATE_DOT), .advice = CAST_TO_FLOAT, .least_more = 1,
+    [VF_AGG_SQUARES] = {NEED(OWN), FLOATS, finish_own_sum, VF__GIVES_FLOAT, .stored = ALL(VF__STORED_PAIR),
+                        .own = ALL(&squares_kind), .advice = CAST_TO_FLOAT},
+    [VF_AGG_DOT] = {NEED(OWN), FLOATS, finish_own_sum, VF__GIVES_FLOAT, .stored = ALL(VF__STORED_PAIR),
+                    .own = ALL(&dot_kind), .advice = CAST_TO_FLOAT, .least_more = 1,
                     .accepts_more = {FLOATS}},
-    [VF_AGG_ADD_PAIR] = {NEED(OWN), KIND(FLOAT), finish_own_sum, VF__GIVES_FLOAT, .stored = SAME(STORED_PAIR),
-                         .own = SAME(STATE_PAIR), .advice = ONLY_STATES, .least_more = 1,
-                         .accepts_more = {KIND(FLOAT)}},
-    [VF_AGG_MERGE_FIRST] = {NEED(OWN), FIXED, finish_place, VF__GIVES_SAME, .stored = SAME(STORED_PLACE),
-                            .own = {VF__STATE_MERGED_FIRST_INT, VF__STATE_MERGED_FIRST_INT,
-                                    VF__STATE_MERGED_FIRST_FLOAT},
+    [VF_AGG_ADD_PAIR] = {NEED(OWN), KIND(FLOAT), finish_own_sum, VF__GIVES_FLOAT,
+                         .stored = ALL(VF__STORED_PAIR), .own = ALL(&pair_kind), .advice = ONLY_STATES,
+                         .least_more = 1, .accepts_more = {KIND(FLOAT)}},
+    [VF_AGG_MERGE_FIRST] = {NEED(OWN), FIXED, finish_place, VF__GIVES_SAME, .stored = ALL(VF__STORED_PLACE),
+                            .own = {&vf__merged_first_int_kind, &vf__merged_first_int_kind,
+                                    &vf__merged_first_float_kind},
                             .advice = ONLY_STATES, .least_more = 2, .accepts_more = {KIND(TIME), KIND(INT)}},
-    [VF_AGG_MERGE_LAST] = {NEED(OWN), FIXED, finish_place, VF__GIVES_SAME, .stored = SAME(STORED_PLACE),
-                           .own = {VF__STATE_MERGED_LAST_INT, VF__STATE_MERGED_LAST_INT,
-                                   VF__STATE_MERGED_LAST_FLOAT},
+    [VF_AGG_MERGE_LAST] = {NEED(OWN), FIXED, finish_place, VF__GIVES_SAME, .stored = ALL(VF__STORED_PLACE),
+                           .own = {&vf__merged_last_int_kind, &vf__merged_last_int_kind,
+                                   &vf__merged_last_float_kind},
                            .advice = ONLY_STATES, .least_more = 2, .accepts_more = {KIND(TIME), KIND(INT)}},
     [VF_AGG_MERGE_PRODUCT] = {NEED(OWN), KIND(FLOAT), finish_product, VF__GIVES_FLOAT,
-                              .stored = SAME(STORED_PARTS), .own = SAME(STATE_PARTS_PRODUCT),
+                              .stored = ALL(VF__STORED_PARTS), .own = ALL(&vf__parts_product_kind),
                               .in_order = KIND(FLOAT), .advice = ONLY_STATES, .least_more = 2,
                               .accepts_more = {KIND(FLOAT), KIND(INT)}},
 };
 
 /* The states that operations share. */
-static const enum vf__state_kind shared[VF__NEED_OWN][N_WIDTHS] = {
-    [VF__NEED_ROWS] = SAME(STATE_ROWS),
-    [VF__NEED_NULLS] = SAME(STATE_NULLS),
-    [VF__NEED_SUM] = {VF__STATE_INT_SUM, VF__STATE_UINT_SUM, VF__STATE_FLOAT_SUM},
-    [VF__NEED_MIN] = {VF__STATE_INT_MIN, VF__STATE_UINT_MIN, VF__STATE_FLOAT_MIN},
-    [VF__NEED_MAX] = {VF__STATE_INT_MAX, VF__STATE_UINT_MAX, VF__STATE_FLOAT_MAX},
+static const struct vf__state_kind *const shared[VF__NEED_OWN][N_WIDTHS] = {
+    [VF__NEED_ROWS] = ALL(&vf__rows_kind),
+    [VF__NEED_NULLS] = ALL(&vf__nulls_kind),
+    [VF__NEED_SUM] = {&vf__int_sum_kind, &vf__uint_sum_kind, &vf__float_sum_kind},
+    [VF__NEED_MIN] = {&vf__int_min_kind, &vf__uint_min_kind, &vf__float_min_kind},
+    [VF__NEED_MAX] = {&vf__int_max_kind, &vf__uint_max_kind, &vf__float_max_kind},
 };
 
 static enum width width_of(enum vf__value_kind kind) {
@@ -279,12 +338,12 @@ size_t vf__ops_most_states(size_t n_leaves) {
     return n_leaves * VF__N_NEEDS;
 }
 
-static enum vf__state_kind state_kind(enum vf__need need, const struct vf__leaf *leaf) {
+static const struct vf__state_kind *state_kind(enum vf__need need, const struct vf__leaf *leaf) {
     enum width width = width_of(leaf->kind);
     return need == VF__NEED_OWN ? ops[leaf->op].own[width] : shared[need][width];
 }
 
-static size_t state_index(struct vf__layout *layout, enum vf__state_kind kind, uint32_t value,
+static size_t state_index(struct vf__layout *layout, const struct vf__state_kind *kind, uint32_t value,
                           const uint32_t *more) {
     size_t s = 0;
     for (; s < layout->n_states; s++) {

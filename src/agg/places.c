@@ -64,14 +64,14 @@ static inline bool stored(struct vf__run r, const struct vf__state_block *b, boo
         return loop(r, b, real, last);                                                                       \
     }
 
-PLACE(vf__first_int_update, own_rows, false, false)
-PLACE(vf__first_float_update, own_rows, true, false)
-PLACE(vf__last_int_update, own_rows, false, true)
-PLACE(vf__last_float_update, own_rows, true, true)
-PLACE(vf__merged_first_int_update, stored, false, false)
-PLACE(vf__merged_first_float_update, stored, true, false)
-PLACE(vf__merged_last_int_update, stored, false, true)
-PLACE(vf__merged_last_float_update, stored, true, true)
+PLACE(first_int_update, own_rows, false, false)
+PLACE(first_float_update, own_rows, true, false)
+PLACE(last_int_update, own_rows, false, true)
+PLACE(last_float_update, own_rows, true, true)
+PLACE(merged_first_int_update, stored, false, false)
+PLACE(merged_first_float_update, stored, true, false)
+PLACE(merged_last_int_update, stored, false, true)
+PLACE(merged_last_float_update, stored, true, true)
 
 static bool merge(struct vf__at *to, const struct vf__at *from, const struct vf__merging *how, bool last) {
     struct vf__at at = *from;
@@ -81,10 +81,34 @@ static bool merge(struct vf__at *to, const struct vf__at *from, const struct vf_
     return true;
 }
 
-bool vf__first_merge(void *to, const void *from, const struct vf__merging *how) {
+static bool first_merge(void *to, const void *from, const struct vf__merging *how) {
     return merge(to, from, how, false);
 }
 
-bool vf__last_merge(void *to, const void *from, const struct vf__merging *how) {
+static bool last_merge(void *to, const void *from, const struct vf__merging *how) {
     return merge(to, from, how, true);
 }
+
+/* ---- the kinds ---- */
+
+const struct vf__state_kind vf__first_int_kind = {
+    sizeof(struct vf__at), VF__START_ZERO, first_int_update, first_merge, VF__READS_INTS, {VF__READS_INTS}};
+const struct vf__state_kind vf__first_float_kind = {
+    sizeof(struct vf__at), VF__START_ZERO, first_float_update, first_merge, VF__READS_FLOATS,
+    {VF__READS_INTS}};
+const struct vf__state_kind vf__last_int_kind = {
+    sizeof(struct vf__at), VF__START_ZERO, last_int_update, last_merge, VF__READS_INTS, {VF__READS_INTS}};
+const struct vf__state_kind vf__last_float_kind = {
+    sizeof(struct vf__at), VF__START_ZERO, last_float_update, last_merge, VF__READS_FLOATS, {VF__READS_INTS}};
+const struct vf__state_kind vf__merged_first_int_kind = {
+    sizeof(struct vf__at), VF__START_ZERO, merged_first_int_update, first_merge, VF__READS_INTS,
+    {VF__READS_INTS, VF__READS_INTS}};
+const struct vf__state_kind vf__merged_first_float_kind = {
+    sizeof(struct vf__at), VF__START_ZERO, merged_first_float_update, first_merge, VF__READS_FLOATS,
+    {VF__READS_INTS, VF__READS_INTS}};
+const struct vf__state_kind vf__merged_last_int_kind = {
+    sizeof(struct vf__at), VF__START_ZERO, merged_last_int_update, last_merge, VF__READS_INTS,
+    {VF__READS_INTS, VF__READS_INTS}};
+const struct vf__state_kind vf__merged_last_float_kind = {
+    sizeof(struct vf__at), VF__START_ZERO, merged_last_float_update, last_merge, VF__READS_FLOATS,
+    {VF__READS_INTS, VF__READS_INTS}};

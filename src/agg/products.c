@@ -29,7 +29,7 @@ static void multiply_int(struct vf__int_product *p, uint64_t size, uint64_t flag
         p->size_less_1 = product - 1;
 }
 
-bool vf__int_product_update(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {
+static bool int_product_update(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {
     (void)spills;
     for (size_t i = 0; i < r.n; i++) {
         uint64_t v = (uint64_t)b->ints[i];
@@ -40,14 +40,15 @@ bool vf__int_product_update(struct vf__run r, const struct vf__state_block *b, s
     return true;
 }
 
-bool vf__uint_product_update(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {
+static bool uint_product_update(struct vf__run r, const struct vf__state_block *b,
+                                struct vf__spills *spills) {
     (void)spills;
     for (size_t i = 0; i < r.n; i++)
         if (vf__row_valid(r.valid, i)) multiply_int(vf__state_at(&r, i), (uint64_t)b->ints[i], 0);
     return true;
 }
 
-bool vf__int_product_merge(void *to, const void *from, const struct vf__merging *how) {
+static bool int_product_merge(void *to, const void *from, const struct vf__merging *how) {
     const struct vf__int_product *other = from;
     (void)how;
     multiply_int(to, other->size_less_1 + 1, other->flags);
@@ -98,14 +99,16 @@ void vf__float_multiply(struct vf__float_product *p, double hi, double lo, int64
     p->exponent = bounded(exponent + bounded(p->exponent) + shift);
 }
 
-bool vf__float_product_update(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {
+static bool float_product_update(struct vf__run r, const struct vf__state_block *b,
+                                 struct vf__spills *spills) {
     (void)spills;
     for (size_t i = 0; i < r.n; i++)
         if (vf__row_valid(r.valid, i)) vf__float_multiply(vf__state_at(&r, i), b->floats[i], 0.0, 0);
     return true;
 }
 
-bool vf__parts_product_update(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {
+static bool parts_product_update(struct vf__run r, const struct vf__state_block *b,
+                                 struct vf__spills *spills) {
     (void)spills;
     for (size_t i = 0; i < r.n; i++) {
         bool all = vf__row_valid(r.valid, i) && vf__row_valid(b->more[0].valid, i) &&
@@ -116,7 +119,7 @@ bool vf__parts_product_update(struct vf__run r, const struct vf__state_block *b,
     return true;
 }
 
-bool vf__float_product_merge(void *to, const void *from, const struct vf__merging *how) {
+static bool float_product_merge(void *to, const void *from, const struct vf__merging *how) {
     const struct vf__float_product *other = from;
     (void)how;
     if (other->some != 0) vf__float_multiply(to, other->hi, other->lo, other->exponent);
@@ -139,3 +142,18 @@ void vf__float_product_parts(const struct vf__float_product *product, double *hi
     *lo = some ? product->lo : 0.0;
     *exponent = some ? product->exponent : 1;
 }
+
+/* ---- the kinds ---- */
+
+const struct vf__state_kind vf__int_product_kind = {
+    sizeof(struct vf__int_product), VF__START_ZERO, int_product_update, int_product_merge, VF__READS_INTS,
+    {0}};
+const struct vf__state_kind vf__uint_product_kind = {
+    sizeof(struct vf__int_product), VF__START_ZERO, uint_product_update, int_product_merge, VF__READS_INTS,
+    {0}};
+const struct vf__state_kind vf__float_product_kind = {
+    sizeof(struct vf__float_product), VF__START_ZERO, float_product_update, float_product_merge, VF__READS_FLOATS,
+    {0}};
+const struct vf__state_kind vf__parts_product_kind = {
+    sizeof(struct vf__float_product), VF__START_ZERO, parts_product_update, float_product_merge, VF__READS_FLOATS,
+    {VF__READS_FLOATS, VF__READS_INTS}};

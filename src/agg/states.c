@@ -1,5 +1,5 @@
-/* The loops that rows go through, one a kind of state, and the table they stand in; see states.h. Not for groups.
-   A new kind is a new line of the table; products.c and places.c have the loops of some. */
+/* The rows of states, and the loops that rows go through: of the kinds that operations share; see states.h.
+   Not for groups. ops.c, products.c and places.c have the kinds that one operation has of its own. */
 #include "agg/loops.h"
 
 #include <float.h>
@@ -72,52 +72,6 @@ static bool float_sum_update(struct vf__run r, const struct vf__state_block *b, 
     return float_sums(r, b->floats, spills);
 }
 
-/* Adds x * y exactly, as two doubles. Where the product leaves float64 there is nothing to add to it. */
-static inline bool add_product(struct vf__fsum *sum, double x, double y, struct vf__spills *spills) {
-    double product = x * y;
-    if (!vf__fsum_add(sum, product, spills)) return false;
-    return !isfinite(product) || vf__fsum_add(sum, fma(x, y, -product), spills);
-}
-
-static inline double value_or_zero(const struct vf__run *r, const double *values, size_t i) {
-    return r->valid == NULL || r->valid[i] != 0 ? values[i] : 0.0;
-}
-
-static bool squares_update(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {
-    bool ok = true;
-    for (size_t i = 0; i < r.n; i++) {
-        double x = value_or_zero(&r, b->floats, i);
-        ok &= add_product(vf__state_at(&r, i), x, x, spills);
-    }
-    return ok;
-}
-
-static bool dot_update(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {
-    bool ok = true;
-    for (size_t i = 0; i < r.n; i++) {
-        bool both = vf__row_valid(r.valid, i) && vf__row_valid(b->more[0].valid, i);
-        ok &= add_product(vf__state_at(&r, i), both ? b->floats[i] : 0.0, both ? b->more[0].floats[i] : 0.0,
-                          spills);
-    }
-    return ok;
-}
-
-/* hi and lo, but for an infinite hi, whose lo is something else. */
-static bool pair_update(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {
-    const double *hi = b->floats, *lo = b->more[0].floats;
-    bool ok = true;
-    for (size_t i = 0; i < r.n; i++) {
-        struct vf__fsum *sum = vf__state_at(&r, i);
-        if (VF__UNLIKELY(!vf__row_valid(r.valid, i))) continue;
-        double low = vf__row_valid(b->more[0].valid, i) ? lo[i] : 0.0;
-        if (VF__UNLIKELY(!(fabs(hi[i]) <= DBL_MAX)))
-            ok &= vf__fsum_join(sum, hi[i], low, spills);
-        else
-            ok &= vf__fsum_add(sum, hi[i], spills) && vf__fsum_add(sum, low, spills);
-    }
-    return ok;
-}
-
 /* The extremes compare int64: `rank` turns value x into one, `skip` says that x does not count. */
 #define EXTREME(name, better, type, values, rank, skip)                                                      \
     static bool name(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {         \
@@ -153,7 +107,7 @@ static bool wide_merge(void *to, const void *from, const struct vf__merging *how
     return true;
 }
 
-static bool float_sum_merge(void *to, const void *from, const struct vf__merging *how) {
+bool vf__float_sum_merge(void *to, const void *from, const struct vf__merging *how) {
     return vf__fsum_merge(to, how->to, how->grow, from, how->from);
 }
 
@@ -169,85 +123,50 @@ static bool max_merge(void *to, const void *from, const struct vf__merging *how)
     return true;
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------------------ */
+/* ---- the kinds ------------------------------------------------------------------------------------------------------ */
 
-enum start { START_ZERO, START_HIGH, START_LOW, START_FSUM };
+const struct vf__state_kind vf__rows_kind = {
+    8, VF__START_ZERO, rows_update, count_merge, VF__READS_NOTHING, {0}};
+const struct vf__state_kind vf__nulls_kind = {
+    8, VF__START_ZERO, nulls_update, count_merge, VF__READS_VALID, {0}};
+const struct vf__state_kind vf__int_sum_kind = {
+    16, VF__START_ZERO, int_sum_update, wide_merge, VF__READS_INTS, {0}};
+const struct vf__state_kind vf__uint_sum_kind = {
+    16, VF__START_ZERO, uint_sum_update, wide_merge, VF__READS_INTS, {0}};
+const struct vf__state_kind vf__float_sum_kind = {
+    sizeof(struct vf__fsum), VF__START_FSUM, float_sum_update, vf__float_sum_merge, VF__READS_FLOATS, {0}};
+const struct vf__state_kind vf__int_min_kind = {
+    8, VF__START_HIGH, int_min_update, min_merge, VF__READS_INTS, {0}};
+const struct vf__state_kind vf__int_max_kind = {
+    8, VF__START_LOW, int_max_update, max_merge, VF__READS_INTS, {0}};
+const struct vf__state_kind vf__uint_min_kind = {
+    8, VF__START_HIGH, uint_min_update, min_merge, VF__READS_INTS, {0}};
+const struct vf__state_kind vf__uint_max_kind = {
+    8, VF__START_LOW, uint_max_update, max_merge, VF__READS_INTS, {0}};
+const struct vf__state_kind vf__float_min_kind = {
+    8, VF__START_HIGH, float_min_update, min_merge, VF__READS_FLOATS, {0}};
+const struct vf__state_kind vf__float_max_kind = {
+    8, VF__START_LOW, float_max_update, max_merge, VF__READS_FLOATS, {0}};
 
-static const struct kind {
-    size_t bytes;
-    enum start start;
-    vf__update *update;
-    vf__merge *merge;
-    enum vf__reads reads, reads_more[2];
-} kinds[VF__N_STATE_KINDS] = {
-    [VF__STATE_ROWS] = {8, START_ZERO, rows_update, count_merge, VF__READS_NOTHING},
-    [VF__STATE_NULLS] = {8, START_ZERO, nulls_update, count_merge, VF__READS_VALID},
-    [VF__STATE_INT_SUM] = {16, START_ZERO, int_sum_update, wide_merge, VF__READS_INTS},
-    [VF__STATE_UINT_SUM] = {16, START_ZERO, uint_sum_update, wide_merge, VF__READS_INTS},
-    [VF__STATE_FLOAT_SUM] = {sizeof(struct vf__fsum), START_FSUM, float_sum_update, float_sum_merge,
-                             VF__READS_FLOATS},
-    [VF__STATE_INT_MIN] = {8, START_HIGH, int_min_update, min_merge, VF__READS_INTS},
-    [VF__STATE_INT_MAX] = {8, START_LOW, int_max_update, max_merge, VF__READS_INTS},
-    [VF__STATE_UINT_MIN] = {8, START_HIGH, uint_min_update, min_merge, VF__READS_INTS},
-    [VF__STATE_UINT_MAX] = {8, START_LOW, uint_max_update, max_merge, VF__READS_INTS},
-    [VF__STATE_FLOAT_MIN] = {8, START_HIGH, float_min_update, min_merge, VF__READS_FLOATS},
-    [VF__STATE_FLOAT_MAX] = {8, START_LOW, float_max_update, max_merge, VF__READS_FLOATS},
-    [VF__STATE_SQUARES] = {sizeof(struct vf__fsum), START_FSUM, squares_update, float_sum_merge,
-                           VF__READS_FLOATS},
-    [VF__STATE_DOT] = {sizeof(struct vf__fsum), START_FSUM, dot_update, float_sum_merge, VF__READS_FLOATS,
-                       .reads_more = {VF__READS_FLOATS}},
-    [VF__STATE_PAIR] = {sizeof(struct vf__fsum), START_FSUM, pair_update, float_sum_merge, VF__READS_FLOATS,
-                        .reads_more = {VF__READS_FLOATS}},
-    [VF__STATE_INT_PRODUCT] = {sizeof(struct vf__int_product), START_ZERO, vf__int_product_update,
-                               vf__int_product_merge, VF__READS_INTS},
-    [VF__STATE_UINT_PRODUCT] = {sizeof(struct vf__int_product), START_ZERO, vf__uint_product_update,
-                                vf__int_product_merge, VF__READS_INTS},
-    [VF__STATE_FLOAT_PRODUCT] = {sizeof(struct vf__float_product), START_ZERO, vf__float_product_update,
-                                 vf__float_product_merge, VF__READS_FLOATS},
-    [VF__STATE_PARTS_PRODUCT] = {sizeof(struct vf__float_product), START_ZERO, vf__parts_product_update,
-                                 vf__float_product_merge, VF__READS_FLOATS,
-                                 .reads_more = {VF__READS_FLOATS, VF__READS_INTS}},
-    [VF__STATE_FIRST_INT] = {sizeof(struct vf__at), START_ZERO, vf__first_int_update, vf__first_merge,
-                             VF__READS_INTS, .reads_more = {VF__READS_INTS}},
-    [VF__STATE_FIRST_FLOAT] = {sizeof(struct vf__at), START_ZERO, vf__first_float_update, vf__first_merge,
-                               VF__READS_FLOATS, .reads_more = {VF__READS_INTS}},
-    [VF__STATE_LAST_INT] = {sizeof(struct vf__at), START_ZERO, vf__last_int_update, vf__last_merge,
-                            VF__READS_INTS, .reads_more = {VF__READS_INTS}},
-    [VF__STATE_LAST_FLOAT] = {sizeof(struct vf__at), START_ZERO, vf__last_float_update, vf__last_merge,
-                              VF__READS_FLOATS, .reads_more = {VF__READS_INTS}},
-    [VF__STATE_MERGED_FIRST_INT] = {sizeof(struct vf__at), START_ZERO, vf__merged_first_int_update,
-                                    vf__first_merge, VF__READS_INTS,
-                                    .reads_more = {VF__READS_INTS, VF__READS_INTS}},
-    [VF__STATE_MERGED_FIRST_FLOAT] = {sizeof(struct vf__at), START_ZERO, vf__merged_first_float_update,
-                                      vf__first_merge, VF__READS_FLOATS,
-                                      .reads_more = {VF__READS_INTS, VF__READS_INTS}},
-    [VF__STATE_MERGED_LAST_INT] = {sizeof(struct vf__at), START_ZERO, vf__merged_last_int_update,
-                                   vf__last_merge, VF__READS_INTS,
-                                   .reads_more = {VF__READS_INTS, VF__READS_INTS}},
-    [VF__STATE_MERGED_LAST_FLOAT] = {sizeof(struct vf__at), START_ZERO, vf__merged_last_float_update,
-                                     vf__last_merge, VF__READS_FLOATS,
-                                     .reads_more = {VF__READS_INTS, VF__READS_INTS}},
-};
-
-enum vf__reads vf__state_reads(enum vf__state_kind kind) {
-    return kinds[kind].reads;
+enum vf__reads vf__state_reads(const struct vf__state_kind *kind) {
+    return kind->reads;
 }
 
-enum vf__reads vf__state_reads_more(enum vf__state_kind kind, size_t i) {
-    return kinds[kind].reads_more[i];
+enum vf__reads vf__state_reads_more(const struct vf__state_kind *kind, size_t i) {
+    return kind->reads_more[i];
 }
 
-static void start_state(enum start start, void *at) {
+static void start_state(enum vf__start start, void *at) {
     switch (start) {
-    case START_ZERO:
+    case VF__START_ZERO:
         return; /* the row is zeroed before */
-    case START_HIGH:
+    case VF__START_HIGH:
         *(int64_t *)at = INT64_MAX;
         return;
-    case START_LOW:
+    case VF__START_LOW:
         *(int64_t *)at = INT64_MIN;
         return;
-    case START_FSUM:
+    case VF__START_FSUM:
         *(struct vf__fsum *)at = VF__FSUM_EMPTY;
         return;
     }
@@ -258,7 +177,7 @@ void vf__layout_set(struct vf__layout *layout) {
     size_t bytes = 0, row = 8;
     for (size_t i = 0; i < layout->n_states; i++) {
         layout->states[i].offset = (uint32_t)bytes;
-        bytes += kinds[layout->states[i].kind].bytes;
+        bytes += layout->states[i].kind->bytes;
     }
     while (row < bytes && row < LINE)
         row *= 2;
@@ -309,7 +228,7 @@ enum vf_status vf__states_grow(struct vf__states *states, size_t n_groups, struc
         unsigned char *row = states->rows + states->n * layout->row_bytes;
         memset(row, 0, layout->row_bytes);
         for (size_t s = 0; s < layout->n_states; s++)
-            start_state(kinds[layout->states[s].kind].start, row + layout->states[s].offset);
+            start_state(layout->states[s].kind->start, row + layout->states[s].offset);
     }
     return VF_OK;
 }
@@ -325,7 +244,7 @@ enum vf_status vf__states_update(struct vf__states *states, const struct vf__sta
                           .n = block->n,
                           .ids = block->groups,
                           .valid = block->valid};
-    if (block->n == 0 || kinds[state->kind].update(run, block, &states->spills)) return VF_OK;
+    if (block->n == 0 || state->kind->update(run, block, &states->spills)) return VF_OK;
     return vf__fail_memory(err, sizeof *states->spills.words);
 }
 
@@ -336,8 +255,8 @@ static bool merge_state(struct vf__states *states, size_t group, const struct vf
     size_t row_bytes = states->layout->row_bytes;
     struct vf__merging how = {
         .to = &states->spills, .from = &from->spills, .grow = grow, .rows_before = rows_before};
-    return kinds[state->kind].merge(states->rows + group * row_bytes + state->offset,
-                                    from->rows + from_group * row_bytes + state->offset, &how);
+    return state->kind->merge(states->rows + group * row_bytes + state->offset,
+                              from->rows + from_group * row_bytes + state->offset, &how);
 }
 
 bool vf__states_merge(struct vf__states *states, size_t group, const struct vf__states *from,
@@ -352,10 +271,10 @@ bool vf__states_move(struct vf__states *states, size_t group, bool grow, struct 
                      size_t from_group) {
     for (size_t s = 0; s < states->layout->n_states; s++) {
         const struct vf__state *state = &states->layout->states[s];
-        const struct kind *kind = &kinds[state->kind];
+        const struct vf__state_kind *kind = state->kind;
         unsigned char *at = from->rows + from_group * from->layout->row_bytes + state->offset;
         if (!merge_state(states, group, from, from_group, state, grow, 0)) return false;
-        if (kind->start == START_FSUM) {
+        if (kind->start == VF__START_FSUM) {
             vf__fsum_clear((struct vf__fsum *)(void *)at, &from->spills);
             continue;
         }

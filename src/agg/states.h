@@ -5,45 +5,17 @@
 
 #include "agg/fsum.h"
 
-/* A state's kind: its bytes, its start, what it reads, its update and its merge stand in one table in states.c. */
-enum vf__state_kind {
-    VF__STATE_ROWS,      /* int64 */
-    VF__STATE_NULLS,     /* int64: rows without a value; costs nothing in blocks that have none */
-    VF__STATE_INT_SUM,   /* 128 bits, so that only the end can overflow */
-    VF__STATE_UINT_SUM,  /* the same, of uint64 */
-    VF__STATE_FLOAT_SUM, /* struct vf__fsum */
-    VF__STATE_INT_MIN,   /* int64; nothing seen: the largest */
-    VF__STATE_INT_MAX,
-    VF__STATE_UINT_MIN, /* of uint64, its top bit flipped so that int64 order is right */
-    VF__STATE_UINT_MAX,
-    VF__STATE_FLOAT_MIN, /* of doubles as int64 in their order (-0 before +0); NaN does not count */
-    VF__STATE_FLOAT_MAX,
-    VF__STATE_SQUARES,     /* struct vf__fsum of x * x, two doubles a row, so that nothing is rounded */
-    VF__STATE_DOT,         /* of x * y */
-    VF__STATE_PAIR,        /* of hi + lo */
-    VF__STATE_INT_PRODUCT, /* struct vf__int_product */
-    VF__STATE_UINT_PRODUCT,
-    VF__STATE_FLOAT_PRODUCT, /* struct vf__float_product */
-    VF__STATE_PARTS_PRODUCT, /* the same, of (hi + lo) * 2^exponent */
-    VF__STATE_FIRST_INT,     /* struct vf__at: a value and where it stood */
-    VF__STATE_FIRST_FLOAT,
-    VF__STATE_LAST_INT,
-    VF__STATE_LAST_FLOAT,
-    VF__STATE_MERGED_FIRST_INT, /* the same, told where by columns */
-    VF__STATE_MERGED_FIRST_FLOAT,
-    VF__STATE_MERGED_LAST_INT,
-    VF__STATE_MERGED_LAST_FLOAT,
-    VF__N_STATE_KINDS
-};
+/* A state's kind: its bytes, its start, what it reads, its update and its merge; see loops.h. */
+struct vf__state_kind;
 
 /* What a state's update reads of its column, as bits. */
 enum vf__reads { VF__READS_NOTHING = 0, VF__READS_VALID = 1, VF__READS_INTS = 2, VF__READS_FLOATS = 4 };
-enum vf__reads vf__state_reads(enum vf__state_kind kind);
+enum vf__reads vf__state_reads(const struct vf__state_kind *kind);
 /* The same of its further column i. */
-enum vf__reads vf__state_reads_more(enum vf__state_kind kind, size_t i);
+enum vf__reads vf__state_reads_more(const struct vf__state_kind *kind, size_t i);
 
 struct vf__state {
-    enum vf__state_kind kind;
+    const struct vf__state_kind *kind;
     uint32_t value;   /* the value column */
     uint32_t more[2]; /* further columns: index + 1 */
     uint32_t offset;  /* in a group's row of states */

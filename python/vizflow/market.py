@@ -569,4 +569,4 @@ HKEX_NORTHBOUND = Market("hkex_northbound", CN.sessions, "Asia/Shanghai", "hkex_
 US = Market("US", [Session("09:30", "16:00")], "America/New_York", "US")
 CRYPTO = Market("crypto", [Session("00:00", "24:00")], "UTC", "crypto")
 
-PRESETS = {market.name.lower(): market for market in (CN, KR, HK, HKEX_NORTHBOUND, US, CRYPTO)}
+PRESETS = {market.name.lower(): market for market in list(globals().values()) if isinstance(market, Market)}

@@ -15,7 +15,7 @@ from vizflow.errors import ConfigError
 __all__ = ["EPOCH", "NAMES", "day_number", "day_of", "days_part", "name_of", "opened", "text"]
 
 EPOCH = dt.date(1970, 1, 1)
-NAMES = ("CN", "KR", "HK", "US", "crypto", "hkex_northbound")
+NAMES = tuple(sorted(file.name[:-4] for file in files("vizflow._calendars").iterdir() if file.name.endswith(".txt")))
 
 
 def day_number(day: dt.date) -> int:
@@ -48,7 +48,7 @@ def opened(content: str) -> _core.Calendar:
 @lru_cache(maxsize=16)
 def text(name: str) -> str:
     """Return the text of a bundled calendar."""
-    return (files("vizflow") / "_calendars" / f"{name_of(name)}.txt").read_text(encoding="utf-8")
+    return (files("vizflow._calendars") / f"{name_of(name)}.txt").read_text(encoding="utf-8")
 
 
 def days_part(content: str) -> str:

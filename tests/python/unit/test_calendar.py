@@ -12,7 +12,7 @@ import pytest
 
 import vizflow as vf
 from support import raises
-from vizflow import calendar
+from vizflow import _calendars, calendar
 from vizflow.errors import CalendarRangeError, ConfigError, DataError, SchemaError, StorageError
 
 DAYS = ["20240102", "20240103", "20240105", "20240108"]
@@ -310,3 +310,13 @@ def test_the_trading_day_of_a_night() -> None:
         pl.DataFrame({"t": [dt.datetime(2026, 12, 31, 21)]}).select(calendar.trading_day("t", market))
     with raises(ConfigError, "no calendar"):
         calendar.trading_day("t", vf.Market("own", [vf.Session("21:00", "01:00"), vf.Session("09:00", "10:00")]))
+
+
+@pytest.mark.parametrize("name", _calendars.NAMES)
+def test_every_bundled_calendar_has_a_market_that_trades_its_days(name: str) -> None:
+    market = vf.Market.get(name)
+    assert market.calendar == name
+    days = calendar.get(market)
+    assert days.height > 500 or name == "crypto"
+    for date in days["date"].tail(1).dt.strftime("%Y%m%d"):
+        assert market.sessions_on(date)

@@ -557,7 +557,7 @@ def test_nothing_read_from_disk_is_unpickled() -> None:
     sources = {path.name: path.read_text(encoding="utf-8") for path in Path(vf.__file__).parent.rglob("*.py")}
     assert not [name for name, text in sources.items() if re.search(r"pickle\.load\(|Unpickler|read_pickle", text)]
     users = sorted(name for name, text in sources.items() if "pickle.loads" in text)
-    assert users == ["_pipelines.py", "_work.py", "_worker.py"]  # each names the pipe it reads from
+    assert users == ["job.py", "messages.py", "pipelines.py"]  # each names the pipe it reads from
 
 
 def test_a_batch_writes_no_pickle(config: vf.Config) -> None:

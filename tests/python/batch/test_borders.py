@@ -102,7 +102,7 @@ def test_another_users_leftover_in_a_sticky_folder_stops_no_batch(config: vf.Con
     (tmp_path / "in").chmod(0o755)
     out.chmod(0o1777)
     told = as_nobody(
-        "from vizflow import io; from pathlib import Path\n"
+        "from vizflow.files import atomic; from pathlib import Path\n"
         "c = vf.Config(input_dir=sys.argv[1], output_dir=sys.argv[2])\n"
         "f = lambda df, ctx: vf.aggregate(df, ['side'], {'n': polars.len()})\n"
         "r = vf.run_batch(f, c, ['20240102'], parallel=False, progress=False)\n"

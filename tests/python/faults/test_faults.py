@@ -63,8 +63,8 @@ def test_every_save_is_whole_whatever_fails_and_whenever_the_power_goes(shim: Pa
 WRITERS = {"write_text", "write_bytes", "replace", "rename", "sink_ipc", "sink_parquet", "sink_csv", "sink_ndjson"}
 # Where such a call is no file: what it is instead.
 HARMLESS = {
-    ("demo.py", "sink_ipc"): "into an io.atomic file",
-    ("_worker.py", "fdopen"): "the pipe to the process that asked",
+    ("demo/days.py", "sink_ipc"): "into an io.atomic file",
+    ("jobs/processes/worker.py", "fdopen"): "the pipe to the process that asked",
 }
 
 

@@ -134,7 +134,8 @@ def _column(rng: Rng, kind: str, moments: list[int | None], zone: str) -> pl.Ser
         return pl.Series("t", [_written(rng, kind, m, d) for m, d in zip(moments, days, strict=True)], dtype=pl.String)
     if kind.startswith("midnight"):
         per = _STEP[kind]
-        return pl.Series("t", [m if m is None or rng.random() > 0.01 else -m - per for m in moments]) // per
+        written = [m if m is None or rng.random() > 0.01 else -m - per for m in moments]
+        return pl.Series("t", written, dtype=pl.Int64) // per
     if kind.startswith("YYYY"):
         written = [None if m is None else _dated(rng, kind, m, d) for m, d in zip(moments, days, strict=True)]
         return pl.Series("t", written, dtype=pl.Int64)

@@ -59,7 +59,7 @@ static inline bool stored(struct vf__run r, const struct vf__state_block *b, boo
 }
 
 #define PLACE(name, loop, real, last)                                                                        \
-    bool name(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {                \
+    static bool name(struct vf__run r, const struct vf__state_block *b, struct vf__spills *spills) {         \
         (void)spills;                                                                                        \
         return loop(r, b, real, last);                                                                       \
     }
